@@ -1,0 +1,148 @@
+/**
+ * Everything the agent's core needs from the world. Node, the page and the simulated fleet each bring their own; core
+ * decides, ports do. Nothing in core/ reaches for a platform by any other way.
+ */
+import type { TargetsExtension } from "@vedette/protocol/trust";
+import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import type { Compression } from "@vedette/protocol/prediction-batch";
+
+export interface Clock {
+  /** UTC ms by the device's clock, which may be wrong. */
+  now(): number;
+  /** ms that never go backwards. */
+  monotonic(): number;
+  /** Calls once after `ms`; the answer cancels. */
+  after(ms: number, call: () => void): () => void;
+}
+
+export interface Random {
+  bytes(length: number): Uint8Array<ArrayBuffer>;
+  /** Uniform in [0, 1). */
+  unit(): number;
+}
+
+export interface Crypto {
+  /** Lower-case hex. */
+  sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** Ed25519; false for a bad signature or key, never a throw. */
+  verify(publicKeyHex: string, message: Uint8Array<ArrayBuffer>, signatureHex: string): Promise<boolean>;
+}
+
+/** The device's own key, made once and never leaving the device. */
+export interface DeviceKey {
+  readonly publicKeyHex: string;
+  /** Ed25519, hex. */
+  sign(message: Uint8Array<ArrayBuffer>): Promise<string>;
+}
+
+/** A folder of the device. Paths are `a/b/c` of `[A-Za-z0-9._-]`. */
+export interface Storage {
+  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** All or nothing, and on the disk when it resolves: written beside, synced, renamed, folder synced. */
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Names directly in a folder, sorted; empty where there is none. */
+  list(folder: string): Promise<string[]>;
+  remove(path: string): Promise<void>;
+  /** Opens (or creates) a file to append to; reading it back gives what was appended before a kill of the process. */
+  append(path: string): Promise<AppendFile>;
+  /** Changes when the machine booted anew, so that what only reached the page cache may be gone. */
+  readonly bootId: string;
+}
+
+export interface AppendFile {
+  /** Hands all bytes to the system before it returns: a killed process loses none of them. */
+  append(bytes: Uint8Array): void;
+  /** Resolves when they would outlive a power failure. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One connection to the broker, already authenticated; reconnecting is the adapter's, deciding what to say is core's. */
+export interface Transport {
+  /** Starts; `up` is called after each (re)connection, `down` after each loss. */
+  start(handlers: { up(): void; down(): void; message(topic: string, payload: Uint8Array<ArrayBuffer>): void }): void;
+  readonly connected: boolean;
+  /** QoS 1: resolves with PUBACK, which proves nothing about storage. Rejects VedetteError offline when the connection is lost. */
+  publish(topic: string, payload: Uint8Array | string, options: { qos: 0 | 1 }): Promise<void>;
+  /** One SUBSCRIBE for one exact topic. Resolves with its SUBACK; rejects where it is refused or the connection is lost. */
+  subscribe(topic: string, qos: 0 | 1): Promise<void>;
+  unsubscribe(topic: string): Promise<void>;
+  /** Bytes sent and received since the start. */
+  readonly bytes: { sent: number; received: number };
+  close(): Promise<void>;
+}
+
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly string[];
+export interface Tensor {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+export interface Backend {
+  readonly name: "node-cpu" | "wasm";
+  /** Loads off the answering thread where that can be. @throws VedetteError invalid_model where it is no model this runtime takes. */
+  load(model: Uint8Array<ArrayBuffer>): Promise<Session>;
+}
+export interface Session {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** @throws VedetteError model_failed. */
+  run(inputs: Readonly<Record<string, Tensor>>, outputs: readonly string[]): Promise<Readonly<Record<string, Tensor>>>;
+  release(): Promise<void>;
+}
+
+/** What the trust client learned from a refresh. */
+export interface TrustedTargets {
+  /** The extension in the targets metadata: who directs, and the floors. */
+  readonly extension: TargetsExtension;
+  /**
+   * The release that signed metadata gives a manifest, after checking path, length and sha256.
+   * @throws VedetteError unknown_target, digest_mismatch, length_mismatch.
+   */
+  release(model: string, digest: string, length: number): Promise<number>;
+}
+/** TUF: tuf-js in Node, our own verifier on WebCrypto in pages. */
+export interface TrustClient {
+  /**
+   * Brings metadata up to date from `fetch` (a file name to its text; undefined where there is none) and keeps it.
+   * @param referenceTime UTC ms that expiry is judged by.
+   * @throws VedetteError unsigned, bad_signature, expired, rollback, invalid_metadata; what was trusted before stays.
+   */
+  refresh(fetch: (file: string) => Promise<string | undefined>, referenceTime: number): Promise<TrustedTargets>;
+}
+
+export interface Compressor {
+  readonly kind: Compression;
+  compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export interface Logger {
+  info(event: string, fields?: Record<string, unknown>): void;
+  warn(event: string, fields?: Record<string, unknown>): void;
+  error(event: string, fields?: Record<string, unknown>): void;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly crypto: Crypto;
+  readonly key: DeviceKey;
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly backend: Backend;
+  readonly trust: TrustClient;
+  readonly compressor: Compressor;
+  readonly log: Logger;
+}

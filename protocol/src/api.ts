@@ -1,0 +1,186 @@
+/**
+ * The control plane's HTTP API: every request and answer body. Operators come with `Authorization: Bearer <token>`;
+ * enrolment and device tokens carry their own proof. Errors are `{error: {code, message}}`.
+ */
+import { z } from "zod";
+import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts";
+import { errorCodes } from "./errors.ts";
+import { reported } from "./messages.ts";
+import { ed25519PublicKey } from "./signed.ts";
+
+export const apiError = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) });
+
+/** GET /v1/trust. Online keys are the control plane's own; the rest is made offline by the CLI. */
+export const trustState = z.object({
+  site: siteId,
+  online: z.object({ snapshot: ed25519PublicKey, timestamp: ed25519PublicKey, director: ed25519PublicKey }),
+  /** sha256 of the first root that was put here; null before `keys init`. */
+  rootSha256: sha256Hex.nullable(),
+  /** Current versions by role file, e.g. {"root": 1, "targets": 2, "project-rain": 3}. */
+  versions: z.record(z.string(), z.int()),
+});
+/** PUT /v1/trust/metadata: signed TUF metadata texts, put in one transaction or not at all. */
+export const putMetadata = z.object({
+  metadata: z
+    .array(z.object({ role: z.string(), text: z.string() }))
+    .min(1)
+    .max(8),
+});
+
+/** POST /v1/models/{model}/versions. Chunks and other blobs were sent before by PUT /v1/blobs/{sha256}. */
+export const publishVersion = z.object({
+  /** Canonical manifest text. */
+  manifest: z.string(),
+  /** The project's role, signed, listing this manifest as a target; and targets, where it newly delegates the role. */
+  metadata: z
+    .array(z.object({ role: z.string(), text: z.string() }))
+    .min(1)
+    .max(2),
+});
+export const modelVersion = z.object({
+  model: modelName,
+  version: z.int().min(1),
+  digest: sha256Hex,
+  createdAt: z.iso.datetime(),
+  publishedBy: z.string(),
+  bytes: z.int(),
+  task: z.enum(["classification", "regression"]),
+  lineage: z.record(z.string(), z.json()),
+});
+export type ModelVersion = z.infer<typeof modelVersion>;
+/** GET /v1/models. */
+export const modelList = z.object({ models: z.array(z.object({ name: modelName, versions: z.array(modelVersion) })) });
+/** POST /v1/blobs/missing: which of these the store lacks, so that what did not change is not sent again. */
+export const blobQuery = z.object({ sha256: z.array(sha256Hex).max(10_000) });
+export const blobsMissing = z.object({ missing: z.array(sha256Hex) });
+
+export const selector = z.union([
+  z.object({ all: z.literal(true) }),
+  z.object({ devices: z.array(agentId).min(1).max(10_000) }),
+  z.object({ labels: labels }),
+]);
+/** POST /v1/assignments: which version (null: none) the selected devices should run. */
+export const assignRequest = z.object({ model: modelName, version: z.int().min(1).nullable(), selector });
+export const assignAnswer = z.object({
+  devices: z.array(agentId),
+  model: modelName,
+  version: z.int().nullable(),
+  digest: sha256Hex.nullable(),
+});
+
+/** POST /v1/enrollment-tokens. */
+export const createToken = z.object({
+  labels: labels.default({}),
+  ttlSeconds: z
+    .int()
+    .min(1)
+    .max(30 * 86_400)
+    .default(3600),
+  /** Devices that may redeem it. */
+  uses: z.int().min(1).max(100_000).default(1),
+});
+/**
+ * What a device needs to join, as one string: base64url of this JSON. It pins the site's root by hash, so trust comes
+ * with the token and not from the connection.
+ */
+export const enrollmentToken = z.object({
+  url: z.url(),
+  site: siteId,
+  secret: z.string().regex(/^[0-9a-f]{64}$/),
+  rootSha256: sha256Hex,
+});
+export type EnrollmentToken = z.infer<typeof enrollmentToken>;
+export const createTokenAnswer = z.object({ token: z.string(), expiresAt: z.iso.datetime() });
+
+/** POST /v1/enroll. */
+export const enrollRequest = z.object({
+  secret: z.string().regex(/^[0-9a-f]{64}$/),
+  agent: agentId,
+  publicKey: ed25519PublicKey,
+  /** Ed25519 over signedBytes("enroll", `${secret}.${agent}.${publicKey}`): the device holds the key. Hex. */
+  proof: z.string().regex(/^[0-9a-f]{128}$/),
+});
+export const enrollAnswer = z.object({
+  site: siteId,
+  agent: agentId,
+  /** First root metadata, whose sha256 the token pins. */
+  root: z.string(),
+  /** `mqtt://host:port` for devices and `ws://…` for pages. */
+  mqttUrl: z.string(),
+  mqttWsUrl: z.string(),
+  labels,
+});
+
+/** POST /v1/device-token: a device proves its key and gets a one-hour MQTT password. */
+export const deviceTokenRequest = z.object({
+  agent: agentId,
+  /** UTC ms; within 10 minutes of the control plane's clock, or the nonce form is used. */
+  at: z.int(),
+  nonce: z.string().regex(/^[0-9a-f]{32}$/),
+  /** Ed25519 over signedBytes("device-token", `${agent}.${at}.${nonce}`), hex. */
+  proof: z.string().regex(/^[0-9a-f]{128}$/),
+});
+export const deviceTokenAnswer = z.object({
+  token: z.string(),
+  expiresAt: z.iso.datetime(),
+  time: z.int(),
+  mqttUrl: z.string(),
+  mqttWsUrl: z.string(),
+});
+
+export const device = z.object({
+  agent: agentId,
+  labels,
+  enrolledAt: z.iso.datetime(),
+  online: z.boolean(),
+  lastSeen: z.iso.datetime().nullable(),
+  assigned: z.array(z.object({ model: modelName, version: z.int(), digest: sha256Hex })),
+  reported: reported.nullable(),
+});
+export type Device = z.infer<typeof device>;
+export const deviceList = z.object({ devices: z.array(device) });
+
+/** GET /v1/production: what runs where, since when, trained on what, and how it does. */
+export const production = z.object({
+  site: siteId,
+  at: z.iso.datetime(),
+  models: z.array(
+    z.object({
+      model: modelName,
+      versions: z.array(
+        z.object({
+          version: z.int(),
+          digest: sha256Hex,
+          publishedAt: z.iso.datetime(),
+          lineage: z.record(z.string(), z.json()),
+          /** Devices that have served predictions with this digest and still do. */
+          serving: z.array(agentId),
+          /** Devices that should, and have not yet (or said why not). */
+          pending: z.array(z.object({ agent: agentId, state: z.string(), reason: z.string().nullable() })),
+          predictions: z.int(),
+          bySource: z.record(z.enum(sources), z.int()),
+          /** Devices whose inputs drifted, by field. */
+          drift: z.array(z.object({ field: z.string(), devices: z.array(agentId) })),
+        }),
+      ),
+    }),
+  ),
+});
+export type Production = z.infer<typeof production>;
+
+/** POST /v1/predictions/query. Either filters, or one SELECT over the view `predictions`. */
+export const predictionQuery = z.object({
+  model: modelName.optional(),
+  agent: agentId.optional(),
+  source: z.enum(sources).optional(),
+  since: z.iso.datetime().optional(),
+  limit: z.int().min(1).max(100_000).default(100),
+  sql: z.string().max(20_000).optional(),
+});
+export const predictionRows = z.object({
+  columns: z.array(z.string()),
+  rows: z.array(z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+});
+
+/** POST /v1/predictions/flush: resolves when all that is acknowledged has reached the lake's files. */
+export const flushAnswer = z.object({ batches: z.int() });

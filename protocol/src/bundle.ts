@@ -1,0 +1,145 @@
+/**
+ * The bundle: a model and all that decides its behaviour, named file by file. The manifest is hashed and stored as bytes
+ * (RFC 8785 when built) and is never serialised again to be verified; its sha256 is the version's identity.
+ */
+import canonicalize from "canonicalize";
+import { z } from "zod";
+import { utf8 } from "./bytes.ts";
+import { VedetteError } from "./errors.ts";
+import { modelName, sha256Hex } from "./ids.ts";
+import { rules } from "./rules.ts";
+import { tensorSpec } from "./tensors.ts";
+
+export const bundleFormat = "vedette.bundle/1";
+/** Bytes of one chunk as the first chunker cuts them; readers only follow the list. */
+export const chunkBytes = 96 * 1024;
+/** Longest manifest anyone reads, in bytes. */
+export const maxManifestBytes = 1024 * 1024;
+
+const chunk = z.object({
+  sha256: sha256Hex,
+  length: z
+    .int()
+    .min(1)
+    .max(110 * 1024),
+});
+export const bundleFile = z
+  .object({
+    /** A plain file name: no folders, so that none can point outside. */
+    path: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+    sha256: sha256Hex,
+    size: z.int().min(0),
+    chunks: z.array(chunk),
+  })
+  .refine((file) => file.chunks.reduce((sum, part) => sum + part.length, 0) === file.size, {
+    message: "the chunks of a file add up to its size",
+  });
+export type BundleFile = z.infer<typeof bundleFile>;
+
+/** One value the model is asked with: column `column` of input tensor `tensor`. */
+export const inputField = z.object({
+  name: z.string().min(1).max(256),
+  kind: z.literal("number"),
+  tensor: z.string(),
+  column: z.int().min(0),
+  required: z.boolean(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  /** Ranges inferred from data only count; `refuse` falls back. */
+  outOfRange: z.enum(["count", "refuse"]),
+});
+export type InputField = z.infer<typeof inputField>;
+
+export const outputSchema = z.discriminatedUnion("task", [
+  z.object({
+    task: z.literal("classification"),
+    classes: z.array(z.string()).min(2).max(4096),
+    /** Tensor [n, classes] (or [n] / [n, 1] for two classes with `sigmoid`) and how it becomes probabilities. */
+    scores: z.object({ tensor: z.string(), activation: z.enum(["none", "softmax", "sigmoid"]) }),
+    /** Tensor [n] with the predicted class itself, where the graph has one. */
+    label: z.object({ tensor: z.string() }).optional(),
+    tensors: z.array(tensorSpec).min(1),
+  }),
+  z.object({
+    task: z.literal("regression"),
+    value: z.object({ tensor: z.string() }),
+    unit: z.string().optional(),
+    tensors: z.array(tensorSpec).min(1),
+  }),
+]);
+export type OutputSchema = z.infer<typeof outputSchema>;
+
+/** What readers of this version understand when it is named in `critical`. */
+const understood: readonly string[] = [];
+
+export const manifest = z.object({
+  format: z.literal(bundleFormat),
+  /** Fields a reader must understand or refuse the bundle; all other unknown fields are ignored. */
+  critical: z.array(z.string()).default([]),
+  model: modelName,
+  createdAt: z.iso.datetime(),
+  files: z.array(bundleFile).min(1).max(64),
+  /** The graph's own signature. */
+  runtime: z.object({ file: z.string(), inputs: z.array(tensorSpec).min(1), outputs: z.array(tensorSpec).min(1) }),
+  /** Identity: the request's tensors are the graph's. Its hash pins the transform that training used. */
+  features: z.object({ plan: z.literal("identity"), hash: sha256Hex }),
+  /** What the Open Inference Protocol shows: the signature before the feature plan. */
+  input: z.object({ fields: z.array(inputField).min(1).max(4096), tensors: z.array(tensorSpec).min(1) }),
+  output: outputSchema,
+  drift: z.object({ file: z.string(), alpha: z.number().gt(0).lt(1), windowRows: z.int().min(50) }),
+  fallback: z.object({
+    /** The last answer for the same entity, if it is no older than this. */
+    cache: z.object({ maxAgeMs: z.int().min(0) }).nullable(),
+    rules: rules.nullable(),
+    confidenceFloor: z.number().min(0).max(1).nullable(),
+  }),
+  golden: z.object({ file: z.string() }),
+  limits: z.object({ latencyMs: z.number().positive(), memoryBytes: z.int().positive() }),
+  /** After this moment the model is stale and the ladder answers; null: never. */
+  freshUntil: z.iso.datetime().nullable(),
+  requires: z.object({
+    capability: z.int().min(1),
+    opset: z.int().min(1),
+    kernelAbi: z.int().min(1),
+    backends: z.array(z.enum(["node-cpu", "wasm"])).min(1),
+  }),
+  log: z.object({ inputs: z.enum(["full", "none"]) }),
+  lineage: z.record(z.string(), z.json()),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+/** Golden vectors: what the model answered where it was published. [n][fields] → graph outputs, flat, row-major. */
+export const goldenVectors = z.object({
+  rows: z.array(z.array(z.number().nullable())).min(1).max(256),
+  outputs: z.record(z.string(), z.array(z.union([z.number(), z.string()]))),
+  /** |got − want| ≤ absolute + relative·|want|, for each backend. Class labels must be equal. */
+  tolerance: z.record(z.enum(["node-cpu", "wasm"]), z.object({ absolute: z.number(), relative: z.number() })),
+});
+export type GoldenVectors = z.infer<typeof goldenVectors>;
+
+/** The manifest's bytes, whose sha256 is the version's digest. */
+export function encodeManifest(value: Manifest): Uint8Array<ArrayBuffer> {
+  const text = canonicalize(manifest.parse(value));
+  if (text === undefined) throw new VedetteError("internal", "the manifest has no canonical form");
+  return utf8(text);
+}
+
+/** @throws VedetteError invalid_manifest: what is wrong, and where in the manifest. */
+export function parseManifest(text: string): Manifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new VedetteError("invalid_manifest", "the manifest is not JSON: publish the model again", { cause });
+  }
+  const parsed = manifest.safeParse(json);
+  if (!parsed.success) {
+    const where = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`);
+    throw new VedetteError("invalid_manifest", `the manifest does not fit its schema: ${where.slice(0, 5).join("; ")}`);
+  }
+  const foreign = parsed.data.critical.filter((field) => !understood.includes(field));
+  if (foreign.length > 0) {
+    throw new VedetteError("unsupported", `the bundle needs ${foreign.join(", ")}, unknown here: update this agent`);
+  }
+  return parsed.data;
+}

@@ -1,0 +1,157 @@
+/** Every MQTT payload but the prediction batch. JSON text; readers ignore unknown fields. */
+import { z } from "zod";
+import { agentAbilities } from "./capability.ts";
+import { epochId, modelName, sha256Hex, siteId, agentId } from "./ids.ts";
+import { errorCodes, VedetteError } from "./errors.ts";
+import { signedText } from "./signed.ts";
+
+/** Longest payload that any broker must carry. */
+export const maxPayloadBytes = 120 * 1024;
+
+/** What the director signs (type `assignment`): what one device should run now. */
+export const assignment = z.object({
+  site: siteId,
+  agent: agentId,
+  /** Only ever grows; an equal one says the same. */
+  rev: z.int().min(0),
+  /** UTC ms by the control plane's clock. */
+  issued: z.int(),
+  /** The nonce of the request this answers: a replayed assignment has another. */
+  nonce: z.string(),
+  slots: z
+    .array(z.object({ model: modelName, digest: sha256Hex, length: z.int().min(1), release: z.int().min(1) }))
+    .max(64),
+});
+export type Assignment = z.infer<typeof assignment>;
+export type AssignedSlot = Assignment["slots"][number];
+
+/** …/desired, retained: a hint that something changed; the signed assignment is asked for by /req. */
+export const desired = z.object({ rev: z.int().min(0) });
+
+/** …/cp, retained. A new incarnation asks every agent to say hello anew. */
+export const controlPlaneBirth = z.object({ on: z.boolean(), incarnation: z.string() });
+
+export const slotStates = ["absent", "fetching", "verified", "proving", "probation", "serving", "rejected"] as const;
+export type SlotState = (typeof slotStates)[number];
+
+const slotVersion = z.object({ digest: sha256Hex, release: z.int() });
+/** …/reported: what the device really runs. */
+export const reported = z.object({
+  agent: agentId,
+  rev: z.int().min(0),
+  at: z.int(),
+  abilities: agentAbilities,
+  labels: z.record(z.string(), z.string()).default({}),
+  slots: z.array(
+    z.object({
+      model: modelName,
+      serving: slotVersion.nullable(),
+      previous: slotVersion.nullable(),
+      candidate: slotVersion.extend({ state: z.enum(slotStates), reason: z.string().optional() }).nullable(),
+      /** Predictions answered by the pinned digest since it began to serve: the proof of serving. */
+      served: z.int().min(0),
+      drift: z
+        .array(
+          z.object({
+            name: z.string(),
+            n: z.int(),
+            missing: z.int(),
+            psi: z.number(),
+            psiCritical: z.number(),
+            ksLow: z.number(),
+            ksHigh: z.number(),
+            verdict: z.enum(["insufficient", "none", "drift"]),
+          }),
+        )
+        .default([]),
+      /** Answers by source, and fallbacks by reason, since the agent started. */
+      sources: z.record(z.string(), z.int()),
+      reasons: z.record(z.string(), z.int()),
+    }),
+  ),
+});
+export type Reported = z.infer<typeof reported>;
+export type ReportedSlot = Reported["slots"][number];
+
+export const presence = z.object({ on: z.union([z.literal(0), z.literal(1)]), sid: z.int().min(0) });
+export const heartbeat = z.object({
+  at: z.int(),
+  spoolBatches: z.int().min(0),
+  bytesSent: z.int(),
+  bytesReceived: z.int(),
+});
+
+const requestBase = z.object({ id: z.string().regex(/^[0-9a-f]{16}$/) });
+/** …/req. */
+export const request = z.discriminatedUnion("kind", [
+  requestBase.extend({
+    kind: z.literal("hello"),
+    nonce: z.string().regex(/^[0-9a-f]{32}$/),
+    abilities: agentAbilities,
+    labels: z.record(z.string(), z.string()).default({}),
+    /** Highest revision this device has followed: the director answers with one at least as high. */
+    rev: z.int().min(0),
+    /** The spools this device still holds, so that it learns what is stored. */
+    streams: z
+      .array(z.object({ stream: modelName, epoch: epochId }))
+      .max(256)
+      .default([]),
+  }),
+  requestBase.extend({
+    kind: z.literal("metadata"),
+    file: z.string().regex(/^([1-9][0-9]*\.)?[a-z0-9-]{1,80}\.json$/),
+  }),
+  requestBase.extend({ kind: z.literal("manifest"), digest: sha256Hex }),
+]);
+export type Request = z.infer<typeof request>;
+
+/** …/res: one part of an answer. The whole text is the parts 0 … of−1 joined. */
+export const response = z.union([
+  z.object({ id: z.string(), i: z.int().min(0), of: z.int().min(1).max(64), text: z.string() }),
+  z.object({ id: z.string(), error: z.object({ code: z.enum(errorCodes), message: z.string() }) }),
+]);
+export type Response = z.infer<typeof response>;
+/** Characters of text in one part: 3 bytes each at the worst, and still below the packet limit. */
+export const responsePartChars = 32 * 1024;
+
+/** What a hello is answered with. */
+export const helloAnswer = z.object({
+  /** Type `assignment`. Null while nobody has initialised the trust of the site. */
+  assignment: signedText.nullable(),
+  /** Highest batch stored without a hole before it, for each spool named; −1 where none. */
+  stored: z.array(z.object({ stream: modelName, epoch: epochId, upTo: z.int().min(-1) })),
+  /** UTC ms. */
+  time: z.int(),
+});
+export type HelloAnswer = z.infer<typeof helloAnswer>;
+
+/** …/pull: please send these on …/chunk/{sha256}. */
+export const pull = z.object({ chunks: z.array(sha256Hex).min(1).max(16) });
+
+/** …/ack/{stream}: stored for good up to a batch; or refused for good; or please wait. */
+export const ack = z.union([
+  z.object({ epoch: epochId, upTo: z.int().min(-1), also: z.array(z.int().min(0)).max(256).default([]) }),
+  z.object({ epoch: epochId, reject: z.int().min(0), why: z.string() }),
+  z.object({ pause: z.int().min(0).max(600_000) }),
+]);
+export type Ack = z.infer<typeof ack>;
+
+/**
+ * Parses a JSON payload by its schema.
+ * @throws VedetteError invalid_message naming the topic or place it came by.
+ */
+export function parseMessage<T extends z.ZodType>(schema: T, text: string, where: string): z.infer<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new VedetteError("invalid_message", `${where}: not JSON`, { cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new VedetteError(
+    "invalid_message",
+    `${where}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "does not fit"}`,
+  );
+}

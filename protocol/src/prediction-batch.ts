@@ -1,0 +1,182 @@
+/**
+ * The prediction batch: columns, byte-shuffled so that compression finds sensor-like data, behind a small JSON header.
+ *
+ *     frame    "VDB1" | u8 compression (0 none, 1 gzip, 2 zstd) | u8 flags = 0 | u16 0 | u32 body length | body, compressed
+ *     body     u32 header length | header JSON, UTF-8 | the columns of the header, in order, without gaps
+ *     column   fixed width w, n values: byte 0 of all values, byte 1 of all … (little-endian)
+ *              text: u32 length | JSON array of n strings or nulls, UTF-8
+ *
+ * All integers little-endian. Compression is a port: the bytes here are the same on every platform.
+ */
+import { z } from "zod";
+import { concatBytes, fromUtf8, utf8 } from "./bytes.ts";
+import { VedetteError } from "./errors.ts";
+import { agentId, epochId, modelName, sha256Hex } from "./ids.ts";
+
+export const columnTypes = ["u8", "u16", "u32", "f32", "f64", "text"] as const;
+export type ColumnType = (typeof columnTypes)[number];
+
+export const batchHeader = z.object({
+  v: z.literal(1),
+  agent: agentId,
+  /** The model's name. */
+  stream: modelName,
+  epoch: epochId,
+  /** Batches of a spool are numbered 0, 1, 2 … */
+  seq: z.int().min(0),
+  /** Number of the first prediction; the others follow without holes. */
+  firstN: z.int().min(0),
+  count: z.int().min(0).max(65_536),
+  /** Version that was serving; null where none was. One batch never mixes two. */
+  digest: sha256Hex.nullable(),
+  release: z.int().nullable(),
+  classes: z.array(z.string()).nullable(),
+  /** When the batch was cut: device UTC ms, device monotonic ms, and what to add to reach the control plane's clock. */
+  clock: z.object({ wall: z.number(), monotonic: z.number(), offset: z.number() }),
+  /** Numbers reserved but lost to a power failure just before this batch, inclusive. */
+  gap: z.object({ from: z.int(), to: z.int() }).nullable(),
+  columns: z.array(z.object({ name: z.string().max(280), type: z.enum(columnTypes) })).max(4200),
+});
+export type BatchHeader = z.infer<typeof batchHeader>;
+
+/** Columns every batch has, in this order; then `in:<field>` and `out:<what>` as the model has them. */
+export const standardColumns = [
+  { name: "time", type: "f64" }, // device UTC ms of the answer
+  { name: "latency", type: "f32" }, // ms from request to answer
+  { name: "source", type: "u8" }, // index in `sources`
+  { name: "reason", type: "u8" }, // index in `fallbackReasons`, 255 none
+  { name: "cached", type: "u8" }, // 1: the response cache answered for the model
+  { name: "confidence", type: "f32" }, // NaN where unknown
+  { name: "entity", type: "text" },
+  { name: "eventTime", type: "f64" }, // UTC ms as the client said, NaN where it did not
+  { name: "request", type: "text" },
+] as const;
+/** Out columns: `out:label` u16 index in `classes` (65535 none), `out:score:<class>` f32, or `out:value` f64. */
+export const noLabel = 65_535;
+export const noReason = 255;
+
+export type ColumnData =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | readonly (string | null)[];
+export interface PredictionBatch {
+  readonly header: BatchHeader;
+  /** By column name, `count` values each. */
+  readonly columns: Readonly<Record<string, ColumnData>>;
+}
+
+const arrays = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, f32: Float32Array, f64: Float64Array } as const;
+
+/** The uncompressed body. @throws VedetteError invalid_batch where a column's length or type is not the header's. */
+export function encodeBatch(batch: PredictionBatch): Uint8Array<ArrayBuffer> {
+  const header = utf8(JSON.stringify(batch.header));
+  const parts: Uint8Array[] = [u32(header.length), header];
+  for (const { name, type } of batch.header.columns) {
+    const data = batch.columns[name];
+    if (!data || data.length !== batch.header.count) {
+      throw new VedetteError(
+        "invalid_batch",
+        `column ${name} has ${data?.length ?? "no"} values of ${batch.header.count}`,
+      );
+    }
+    if (type === "text") {
+      const text = utf8(JSON.stringify(data));
+      parts.push(u32(text.length), text);
+    } else if (data instanceof arrays[type]) parts.push(shuffle(data));
+    else throw new VedetteError("invalid_batch", `column ${name} is not ${type}`);
+  }
+  return concatBytes(parts);
+}
+
+/** @throws VedetteError invalid_batch for anything that is not exactly a body. */
+export function decodeBatch(body: Uint8Array): PredictionBatch {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  let at = 0;
+  const take = (length: number, what: string): Uint8Array => {
+    if (length > body.length - at) throw new VedetteError("invalid_batch", `the batch ends inside ${what}`);
+    at += length;
+    return body.subarray(at - length, at);
+  };
+  const takeU32 = (what: string): number => {
+    take(4, what);
+    return view.getUint32(at - 4, true);
+  };
+  const header = parseJson(batchHeader, take(takeU32("the header"), "the header"), "header");
+  const columns: Record<string, ColumnData> = Object.create(null);
+  for (const { name, type } of header.columns) {
+    if (name in columns) throw new VedetteError("invalid_batch", `column ${name} stands twice`);
+    if (type === "text") {
+      const texts = parseJson(z.array(z.string().nullable()), take(takeU32(name), name), name);
+      if (texts.length !== header.count) throw new VedetteError("invalid_batch", `column ${name} has a wrong length`);
+      columns[name] = texts;
+    } else columns[name] = unshuffle(take(arrays[type].BYTES_PER_ELEMENT * header.count, name), type, header.count);
+  }
+  if (at !== body.length) throw new VedetteError("invalid_batch", "bytes after the last column");
+  return { header, columns };
+}
+
+export const compressions = ["none", "gzip", "zstd"] as const;
+export type Compression = (typeof compressions)[number];
+const magic = utf8("VDB1");
+const frameHeaderBytes = 12;
+/** Largest body a reader unpacks: a compressed packet must not become a bomb. */
+export const maxBodyBytes = 4 * 1024 * 1024;
+
+/** Puts the frame header before a compressed body. */
+export function frameBatch(
+  compression: Compression,
+  bodyLength: number,
+  compressed: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const head = new Uint8Array(frameHeaderBytes);
+  head.set(magic);
+  head[4] = compressions.indexOf(compression);
+  new DataView(head.buffer).setUint32(8, bodyLength, true);
+  return concatBytes([head, compressed]);
+}
+
+/** @throws VedetteError invalid_batch where it is no frame of a known kind; too_large where its body would be too long. */
+export function openFrame(frame: Uint8Array): { compression: Compression; bodyLength: number; compressed: Uint8Array } {
+  if (frame.length < frameHeaderBytes || magic.some((byte, i) => frame[i] !== byte)) {
+    throw new VedetteError("invalid_batch", "not a prediction batch: the first bytes are not VDB1");
+  }
+  const compression = compressions[frame[4] ?? 255];
+  if (!compression || frame[5] !== 0)
+    throw new VedetteError("invalid_batch", "a batch of an unknown compression or flag");
+  const bodyLength = new DataView(frame.buffer, frame.byteOffset).getUint32(8, true);
+  if (bodyLength > maxBodyBytes)
+    throw new VedetteError("too_large", `a batch body of ${bodyLength} bytes, over ${maxBodyBytes}`);
+  return { compression, bodyLength, compressed: frame.subarray(frameHeaderBytes) };
+}
+
+function parseJson<T extends z.ZodType>(schema: T, bytes: Uint8Array, where: string): z.infer<T> {
+  try {
+    return schema.parse(JSON.parse(fromUtf8(bytes)));
+  } catch (cause) {
+    throw new VedetteError("invalid_batch", `the batch's ${where} does not fit its schema`, { cause });
+  }
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+function shuffle(values: Exclude<ColumnData, readonly (string | null)[]>): Uint8Array {
+  const width = values.BYTES_PER_ELEMENT;
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const out = new Uint8Array(bytes.length);
+  for (let b = 0, at = 0; b < width; b++) for (let i = b; i < bytes.length; i += width) out[at++] = bytes[i] as number;
+  return out;
+}
+
+function unshuffle(bytes: Uint8Array, type: Exclude<ColumnType, "text">, count: number): ColumnData {
+  const width = arrays[type].BYTES_PER_ELEMENT;
+  const out = new Uint8Array(bytes.length);
+  for (let b = 0, at = 0; b < width; b++) for (let i = 0; i < count; i++) out[i * width + b] = bytes[at++] as number;
+  return new arrays[type](out.buffer);
+}

@@ -1,0 +1,17 @@
+/** Fallback rules: what to answer when the model cannot be trusted. First match wins; a rule without `when` always matches. */
+import { z } from "zod";
+
+const comparison = z.strictObject({
+  field: z.string(),
+  op: z.enum(["<", "<=", ">", ">=", "==", "!=", "missing", "present"]),
+  value: z.number().optional(),
+});
+export const rule = z.strictObject({
+  /** All comparisons must hold. */
+  when: z.array(comparison).optional(),
+  /** A class name for classification, a number for regression. */
+  answer: z.union([z.string(), z.number()]),
+  confidence: z.number().min(0).max(1).optional(),
+});
+export type Rule = z.infer<typeof rule>;
+export const rules = z.array(rule).max(256);

@@ -1,0 +1,11 @@
+/**
+ * The few globals that Node and every browser share and that portable rooms may use. Declared here, instead of taking
+ * the DOM or Node types, so that a portable file which reaches for a platform does not compile.
+ */
+declare class TextEncoder {
+  encode(text: string): Uint8Array<ArrayBuffer>;
+}
+declare class TextDecoder {
+  constructor(label?: "utf-8", options?: { fatal?: boolean });
+  decode(bytes: Uint8Array): string;
+}
