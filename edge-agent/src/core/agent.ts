@@ -1,0 +1,66 @@
+/**
+ * What the ways in (HTTP in Node, comlink in the page, in process) see of an agent. Built by `create-agent.ts` from
+ * ports; see DESIGN of the repository in README: receive → verify → prove → serve → watch → log.
+ */
+import type { FallbackReason, Source } from "@vedette/protocol/ids";
+import type { Manifest } from "@vedette/protocol/bundle";
+import type { Reported } from "@vedette/protocol/messages";
+import type { Rows } from "@vedette/protocol/tensors";
+
+export interface PredictRequest {
+  readonly model: string;
+  /** [n][fields] in the order of the input schema's fields, NaN = missing; checked by `predict` against the schema. */
+  readonly rows: Rows;
+  /** What the prediction is about (a station, a machine): one for all rows. Key of the fallback cache. */
+  readonly entity?: string;
+  /** When it happened, UTC ms. */
+  readonly eventTime?: number;
+  readonly requestId?: string;
+}
+
+/** The answer for one row. */
+export interface Answer {
+  /** `agent.stream.epoch.n`. */
+  readonly id: string;
+  readonly source: Source;
+  /** Why the model did not answer; null where it did. */
+  readonly reason: FallbackReason | null;
+  readonly cached: boolean;
+  /** Probability of the predicted class, or what the rule says; null where unknown. */
+  readonly confidence: number | null;
+  /** Predicted class; null for regression and where the source is `none`. */
+  readonly label: string | null;
+  /** Predicted value of a regression; null for classification and where the source is `none`. */
+  readonly value: number | null;
+  /** Probabilities in the order of the classes; null where the source is not the model or its cache. */
+  readonly scores: readonly number[] | null;
+}
+export interface Prediction {
+  readonly model: string;
+  /** Digest and release of the version that was serving; null where none was. */
+  readonly digest: string | null;
+  readonly release: number | null;
+  readonly answers: readonly Answer[];
+}
+
+export interface ServedModel {
+  readonly name: string;
+  /** Null while no version serves: the ladder still answers. */
+  readonly version: { readonly digest: string; readonly release: number; readonly manifest: Manifest } | null;
+}
+
+export interface Agent {
+  readonly id: string;
+  /**
+   * Answers every row. Resolves after the rows are in the spool.
+   * @throws VedetteError not_found (a model never assigned here), invalid_input (wrong width, a required value missing).
+   */
+  predict(request: PredictRequest): Promise<Prediction>;
+  models(): ServedModel[];
+  /** What would be reported upward now. */
+  status(): Reported;
+  /** Calls after each change of `status` that a person would want to see; the answer unsubscribes. */
+  onChange(call: () => void): () => void;
+  /** Stops taking requests, flushes the spool, says goodbye, closes. */
+  stop(): Promise<void>;
+}
