@@ -150,7 +150,7 @@ fn check_names(names: &[String], code: Code) -> Result<(), KernelError> {
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort_unstable();
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => refuse(format!("two features are named {:?}", pair[0])),
+        Some(pair) => refuse(format!("two features are named {}", pair[0])),
         None => Ok(()),
     }
 }

@@ -115,7 +115,7 @@ impl State {
     /// Errors: [`Code::BadAlpha`].
     pub fn report(&self, alpha: f64) -> Result<Vec<FeatureReport>, KernelError> {
         if !(alpha > 0.0 && alpha < 1.0) {
-            return Err(KernelError::new(Code::BadAlpha, format!("alpha lies between 0 and 1, and {alpha} does not")));
+            return Err(KernelError::new(Code::BadAlpha, "alpha lies between 0 and 1, both excluded"));
         }
         Ok(compare(&self.reference, &self.counts, alpha))
     }
