@@ -17,8 +17,12 @@ wasm_pack=0.15.1
 wasm_bindgen=$(grep -A1 '^name = "wasm-bindgen"$' wasm-kernels/Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 export PATH=$toolchain/bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# Into a folder: rustc renames its output into place, and as root would replace a device such as /dev/null by a file.
 compiles_for_wasm() {
-  echo 'pub fn probe() {}' | "$1" --target $target --crate-type lib --emit metadata -o /dev/null - 2>/dev/null
+  echo 'pub fn probe() {}' | "$1" --target $target --crate-type lib --out-dir "$scratch" - 2> /dev/null
 }
 
 install_packages() {
@@ -31,7 +35,7 @@ install_packages() {
 
 # A sysroot of links to the system's, with a library for wasm32 of its own; `rustc` here is the system's, pointed at it.
 make_toolchain() {
-  local system library work
+  local system library work=$scratch/std
   system=$(/usr/bin/rustc --print sysroot)
   library=$system/lib/rustlib/src/rust/library
   rm -rf "$toolchain/sysroot"
@@ -40,8 +44,6 @@ make_toolchain() {
   ln -sf /usr/bin/cargo /usr/bin/cargo-clippy /usr/bin/clippy-driver "$toolchain/bin/"
   ln -sf /usr/bin/lld-19 "$toolchain/bin/rust-lld"
 
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' RETURN
   # Paths are rewritten because they end up in the messages of panics; development dependencies are not in the package.
   RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
     RUSTFLAGS="-Zforce-unstable-if-unmarked -Cembed-bitcode=yes --remap-path-prefix=$library=library" \

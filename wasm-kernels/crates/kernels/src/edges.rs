@@ -29,7 +29,8 @@ impl Edges {
             let atom = edges[first];
             let run = edges[first..].iter().take_while(|&&e| e == atom).count();
             let own_bin = first + (run - 1) / 2;
-            edges[own_bin + 1..first + run].fill(atom.next_up());
+            // The number after the largest negative one is −0; adding 0 makes it 0.
+            edges[own_bin + 1..first + run].fill(atom.next_up() + 0.0);
             first += run;
         }
         Self(edges)
@@ -95,6 +96,7 @@ mod tests {
         assert!(edges.0.is_sorted());
         let bins = [-tiny, 0.0, tiny].map(|x| bin(&edges, x));
         assert!(bins[0] < bins[1] && bins[1] < bins[2], "{bins:?}");
+        assert!(edges.0.iter().all(|edge| edge.to_bits() != (-0f32).to_bits()));
         assert_eq!(bin(&edges, -0.0), bin(&edges, 0.0));
     }
 
