@@ -1,16 +1,5 @@
-/** What kind of fault it was: the first seven are the caller's input, the last two the caller's use of this room. */
-export type KernelErrorCode =
-  | "bad-shape"
-  | "bad-names"
-  | "bad-alpha"
-  | "reference-malformed"
-  | "snapshot-malformed"
-  | "abi-mismatch"
-  | "reference-mismatch"
-  | "freed"
-  | "unavailable";
-
-const codes: ReadonlySet<string> = new Set<KernelErrorCode>([
+const codes = [
+  // The first seven are Rust's, and mean that an input is refused; the last two come from the loader and its handles.
   "bad-shape",
   "bad-names",
   "bad-alpha",
@@ -20,7 +9,10 @@ const codes: ReadonlySet<string> = new Set<KernelErrorCode>([
   "reference-mismatch",
   "freed",
   "unavailable",
-]);
+] as const;
+
+/** What kind of fault it was. */
+export type KernelErrorCode = (typeof codes)[number];
 
 /** A refused input or a module that could not be loaded. */
 export class KernelError extends Error {
@@ -38,8 +30,9 @@ export function translated<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    const [, code, text] = /^([a-z-]+): (.*)$/s.exec(error instanceof Error ? error.message : "") ?? [];
-    if (code === undefined || text === undefined || !codes.has(code)) throw error;
-    throw new KernelError(code as KernelErrorCode, text, { cause: error });
+    const [, spelled, text] = /^([a-z-]+): (.*)$/s.exec(error instanceof Error ? error.message : "") ?? [];
+    const code = codes.find((known) => known === spelled);
+    if (code === undefined || text === undefined) throw error;
+    throw new KernelError(code, text, { cause: error });
   }
 }
