@@ -11,8 +11,8 @@ impl Edges {
     /// Equal-mass bins on `sorted`: reference values in rising order, without NaN, −0 written as 0.
     ///
     /// A value that fills at least two bins is an atom. It gets a bin of its own, between edges v and nextUp(v), and that
-    /// bin stands in the middle of those the atom fills: a new value just below or above it then lands in another coarse
-    /// bin, and a constant feature is no blind spot. No values at all give one bin for everything.
+    /// bin stands in the middle of those the atom fills: with an eighth of the mass, values just below and above it land
+    /// in other coarse bins, so a constant feature is no blind spot. No values at all give one bin for everything.
     pub fn equal_mass(sorted: &[f32]) -> Self {
         let mut edges = [f32::INFINITY; BINS];
         edges[0] = f32::NEG_INFINITY;
