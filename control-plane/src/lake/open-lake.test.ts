@@ -108,6 +108,47 @@ test("fields that come and go, change width or have strange names are columns by
   ]);
 });
 
+test("whatever values a batch may hold, it reaches the lake", async () => {
+  const { ingestion, lake, ask } = await testLake();
+  const bits = () => new Float32Array(Uint32Array.of(0x7f800000, 0xff800000, 0x80000000).buffer);
+  const doubles = Float64Array.of(-0, Number.MAX_VALUE, 5e-324);
+  const hostile: Parameters<typeof makeFrame>[0][] = [
+    { count: 0 },
+    {
+      columns: {
+        entity: ["text", ["\u0000", "\ud800", "'; DROP VIEW predictions; --"]],
+        request: ["text", ["", null, "\u202e<b>"]],
+      },
+    },
+    { columns: { confidence: ["f32", bits()], latency: ["f32", bits()], "in:temp": ["f32", bits()] } },
+    {
+      columns: {
+        "in:temp": ["f64", doubles],
+        "in:u": ["u32", Uint32Array.of(0, 1, 4294967295)],
+        "in:": ["u8", new Uint8Array(3)],
+      },
+    },
+    { columns: { "in:temp": ["f64", doubles], "in:__proto__": ["f32", bits()], "in:é 雨 💧": ["f32", bits()] } },
+    {
+      columns: {
+        time: ["f64", Float64Array.of(8.64e15 - 1000, -8.64e15, 0.25)],
+        eventTime: ["f64", Float64Array.of(8.64e15, -8.64e15, 0.25)],
+      },
+    },
+    { header: { release: Number.MAX_SAFE_INTEGER, classes: ["\u0000", "dry\ud800"], digest: null } },
+    { columns: { "in:\u0000": ["f32", bits()] } },
+    { columns: { "in:\ud800": ["f32", bits()] } },
+    { header: { release: null, classes: null, digest: null }, columns: { "out:value": ["f64", doubles] } },
+  ];
+  const acks = await Promise.all(
+    hostile.map((made, seq) => ingestion.take("dev", "rain", makeFrame({ count: 3, firstN: 10 * seq, ...made, seq }))),
+  );
+  expect(acks.map((ack) => "upTo" in ack)).toEqual([true, true, true, false, true, true, true, false, false, false]);
+  expect(await lake.flush()).toBe(6);
+  expect((await ask("SELECT count(*) FROM predictions")).rows).toEqual([[15]]);
+  expect((await lake.query({ model: "rain", limit: 100 })).rows).toHaveLength(15);
+});
+
 test("SQL by an operator: numbers, times and nested values", async () => {
   const { ask } = await testLake();
   const { columns, rows } = await ask(

@@ -94,6 +94,8 @@ function wrongColumn(header: BatchHeader): string | undefined {
     if (columns[i]?.name !== name || columns[i]?.type !== type) return `column ${i} is not ${name} of ${type}`;
   }
   for (const { name, type } of columns.slice(standardColumns.length)) {
+    // SQLite would keep another name than it was given.
+    if (!name.isWellFormed() || /\p{Cc}/u.test(name)) return "a column name has characters that are no text";
     if (name.startsWith("in:") && name.length > 3 && type !== "text") continue;
     if (name === "out:label" && type === "u16" && header.classes !== null) continue;
     if (name.startsWith("out:score:") && type === "f32") continue;

@@ -29,7 +29,7 @@ export async function listen(
     return true;
   };
 
-  const tcp = createTcpServer({ noDelay: true }, (socket) => {
+  const tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
     if (admit(socket)) accept(socket);
   });
 
