@@ -8,7 +8,7 @@ import { parseManifest } from "@vedette/protocol/bundle";
 import type { AssignedSlot, Assignment } from "@vedette/protocol/messages";
 import { type SignedText, signedBytes } from "@vedette/protocol/signed";
 import type { Database } from "../db/database.ts";
-import type { DeviceRecord } from "../db/records.ts";
+import type { DeviceRecord, VersionRecord } from "../db/records.ts";
 import type { Clock } from "../ports.ts";
 import { createSerial } from "../serial.ts";
 import { type Candidate, type Decision, decideSlots } from "./decide-slots.ts";
@@ -18,8 +18,8 @@ import type { TrustRepository } from "./trust-repository.ts";
 export interface Director {
   /** Every published version and whether it may be assigned. */
   candidates(): Promise<Candidate[]>;
-  /** What a device should run now, without deciding anything. */
-  preview(device: DeviceRecord): Promise<Decision>;
+  /** What every device should run now, without deciding anything. */
+  preview(): Promise<(Decision & { readonly device: DeviceRecord })[]>;
   /**
    * Decides for one device and keeps the decision. The revision stays while the slots do; a new one is
    * max(stored + 1, reported + 1, Unix seconds), so that neither side ever sees it go backwards.
@@ -44,12 +44,17 @@ export function createDirector(ports: {
   const facts = new Map<string, Omit<Candidate, "assignable">>();
 
   async function candidates(): Promise<Candidate[]> {
-    return (await db.versions.list()).map(({ model, version, digest, length, manifest }) => {
-      let fact = facts.get(digest);
-      if (!fact)
-        facts.set(digest, (fact = { model, version, digest, length, requires: parseManifest(manifest).requires }));
-      return { ...fact, assignable: trust.assignable(model, digest) };
+    return (await db.versions.list()).map((record) => {
+      const fact = facts.get(record.digest) ?? factOf(record);
+      facts.set(record.digest, fact);
+      return { ...fact, assignable: trust.assignable(fact.model, fact.digest) };
     });
+  }
+
+  async function preview(): Promise<(Decision & { readonly device: DeviceRecord })[]> {
+    const rules = await db.assignments.inForce();
+    const choices = await candidates();
+    return (await db.devices.list()).map((device) => ({ device, ...decideSlots(device, rules, choices) }));
   }
 
   function numbered(device: DeviceRecord, slots: readonly AssignedSlot[], reportedRev: number): number {
@@ -60,7 +65,7 @@ export function createDirector(ports: {
 
   return {
     candidates,
-    preview: async (device) => decideSlots(device, await db.assignments.inForce(), await candidates()),
+    preview,
     decide: (agent, reportedRev) =>
       serial(async () => {
         const device = await db.devices.find(agent);
@@ -72,10 +77,7 @@ export function createDirector(ports: {
       }),
     decideAll: () =>
       serial(async () => {
-        const rules = await db.assignments.inForce();
-        const choices = await candidates();
-        const changes = (await db.devices.list()).flatMap((device) => {
-          const { slots } = decideSlots(device, rules, choices);
+        const changes = (await preview()).flatMap(({ device, slots }) => {
           const rev = numbered(device, slots, device.report?.rev ?? 0);
           return rev === device.rev || (device.rev === 0 && slots.length === 0)
             ? []
@@ -89,4 +91,8 @@ export function createDirector(ports: {
       return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes("assignment", payload)) }] };
     },
   };
+}
+
+function factOf({ model, version, digest, length, manifest }: VersionRecord): Omit<Candidate, "assignable"> {
+  return { model, version, digest, length, requires: parseManifest(manifest).requires };
 }
