@@ -1,11 +1,6 @@
 /** The one way to log: an event's name and its fields, as JSON lines. `main.ts` makes one and hands it to every room. */
 import { pino } from "pino";
-
-export interface Logger {
-  info(event: string, fields?: Record<string, unknown>): void;
-  warn(event: string, fields?: Record<string, unknown>): void;
-  error(event: string, fields?: Record<string, unknown>): void;
-}
+import type { Logger } from "./ports.ts";
 
 /** JSON lines on stderr, so that stdout stays free for what a command answers. */
 export function createLogger(level: "debug" | "info" | "warn" | "error" | "silent" = "info"): Logger {

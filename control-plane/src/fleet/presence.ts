@@ -4,8 +4,7 @@
  */
 import { messageOf } from "@vedette/protocol/errors";
 import type { Database } from "../db/database.ts";
-import type { Logger } from "../logger.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Logger } from "../ports.ts";
 
 export interface Presence {
   /** A farewell counts only for the session that it ends. */
