@@ -72,6 +72,8 @@ CREATE TABLE `versions` (
 	`task` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`published_by` text NOT NULL,
+	`requires` text NOT NULL,
+	`lineage` text NOT NULL,
 	PRIMARY KEY(`model`, `version`),
 	FOREIGN KEY (`model`) REFERENCES `models`(`name`) ON UPDATE no action ON DELETE no action
 );

@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { deviceTokenAnswer } from "@vedette/protocol/api";
 import { assignment, helloAnswer, response } from "@vedette/protocol/messages";
 import { openSigned, signedBytes } from "@vedette/protocol/signed";
@@ -18,6 +21,7 @@ import {
 } from "../test/site.ts";
 import { verifyEd25519 } from "./fleet/verify-ed25519.ts";
 import { openLake } from "./lake/open-lake.ts";
+import { parseConfig, startControlPlane } from "./main.ts";
 import { startBroker } from "./mqtt/broker.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -45,6 +49,18 @@ async function connect(site: Site, { agent, key }: TestDevice) {
     },
   };
 }
+
+test("starts on free ports with everything real, and says so where a port is taken", async () => {
+  const config = async (port: number) => {
+    const home = await mkdtemp(join(tmpdir(), "vedette-main-"));
+    return parseConfig({ home, port, mqttPort: 0, wsPort: 0, logLevel: "silent" });
+  };
+  const plane = await startControlPlane(await config(0));
+  onTestFinished(() => plane.close());
+  expect((await fetch(new URL("/health", plane.url))).status).toBe(200);
+  const taken = startControlPlane(await config(Number(new URL(plane.url).port)));
+  await expect(taken).rejects.toMatchObject({ code: "not_ready" });
+});
 
 test("a device joins, is told what to run by the real broker, and gets every byte of it", async () => {
   const site = await startSite({ parts: { clock: systemClock, startBroker, openLake } });

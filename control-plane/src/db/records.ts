@@ -1,5 +1,6 @@
 /** What the database holds, as plain data: the only types that the other rooms see. Times are UTC ms. */
 import type { selector } from "@vedette/protocol/api";
+import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import type { z } from "zod";
@@ -21,8 +22,6 @@ export interface VersionRecord {
   readonly model: string;
   readonly version: number;
   readonly digest: string;
-  /** The very text that was hashed. */
-  readonly manifest: string;
   /** Bytes of the manifest. */
   readonly length: number;
   /** Bytes of all files of the bundle. */
@@ -30,6 +29,8 @@ export interface VersionRecord {
   readonly task: "classification" | "regression";
   readonly createdAt: number;
   readonly publishedBy: string;
+  readonly requires: Manifest["requires"];
+  readonly lineage: Manifest["lineage"];
 }
 
 export interface MetadataRecord {

@@ -2,6 +2,7 @@
  * The tables. Times are UTC ms. Only this folder knows drizzle; after a change run
  * `npm run migrations --workspace control-plane -- --name what_changes` and commit what it writes.
  */
+import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
@@ -30,6 +31,9 @@ export const versions = sqliteTable(
     task: text({ enum: ["classification", "regression"] }).notNull(),
     createdAt: integer().notNull(),
     publishedBy: text().notNull(),
+    /** Of the manifest, so that deciding what a device may run reads no manifests. */
+    requires: text({ mode: "json" }).$type<Manifest["requires"]>().notNull(),
+    lineage: text({ mode: "json" }).$type<Manifest["lineage"]>().notNull(),
   },
   (table) => [primaryKey({ columns: [table.model, table.version] })],
 );

@@ -1,6 +1,6 @@
 /** Models and their immutable versions. */
 import { VedetteError } from "@vedette/protocol/errors";
-import { and, asc, eq } from "drizzle-orm";
+import { asc, eq, getTableColumns } from "drizzle-orm";
 import { type Connection, record } from "./connection.ts";
 import { insertMetadata } from "./metadata.ts";
 import type { AuditEntry, MetadataRecord, VersionRecord } from "./records.ts";
@@ -11,14 +11,23 @@ export interface VersionRepository {
   modelNames(): Promise<string[]>;
   /** All versions, of one model where it is named, by model and version. */
   list(model?: string): Promise<VersionRecord[]>;
-  find(model: string, version: number): Promise<VersionRecord | undefined>;
   findByDigest(digest: string): Promise<VersionRecord | undefined>;
+  /** The very text that was hashed. */
+  manifest(digest: string): Promise<string | undefined>;
   /**
    * A version and the metadata that makes it a target, in one transaction.
    * @throws VedetteError conflict where the number, the digest or a metadata version is taken.
    */
-  publish(version: VersionRecord, signed: readonly MetadataRecord[], entry: AuditEntry): Promise<void>;
+  publish(
+    version: VersionRecord,
+    manifest: string,
+    signed: readonly MetadataRecord[],
+    entry: AuditEntry,
+  ): Promise<void>;
 }
+
+/** All but the manifest, which is long and rarely asked for. */
+const { manifest: _manifest, ...facts } = getTableColumns(versions);
 
 export function versionRepository(db: Connection): VersionRepository {
   return {
@@ -27,24 +36,25 @@ export function versionRepository(db: Connection): VersionRepository {
       return rows.map((row) => row.name);
     },
     async list(model) {
-      const all = db.select().from(versions);
+      const all = db.select(facts).from(versions);
       const some = model === undefined ? all : all.where(eq(versions.model, model));
       return some.orderBy(asc(versions.model), asc(versions.version)).all();
     },
-    async find(model, version) {
-      return db
-        .select()
-        .from(versions)
-        .where(and(eq(versions.model, model), eq(versions.version, version)))
-        .get();
-    },
     async findByDigest(digest) {
-      return db.select().from(versions).where(eq(versions.digest, digest)).get();
+      return db.select(facts).from(versions).where(eq(versions.digest, digest)).get();
     },
-    async publish(version, signed, entry) {
+    async manifest(digest) {
+      const row = db.select({ manifest: versions.manifest }).from(versions).where(eq(versions.digest, digest)).get();
+      return row?.manifest;
+    },
+    async publish(version, manifest, signed, entry) {
       db.transaction((tx) => {
         tx.insert(models).values({ name: version.model, createdAt: version.createdAt }).onConflictDoNothing().run();
-        const written = tx.insert(versions).values(version).onConflictDoNothing().run();
+        const written = tx
+          .insert(versions)
+          .values({ ...version, manifest })
+          .onConflictDoNothing()
+          .run();
         if (written.changes === 0) {
           throw new VedetteError(
             "conflict",

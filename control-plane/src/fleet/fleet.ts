@@ -62,9 +62,9 @@ export function createFleet(ports: {
         if (text === undefined) throw new VedetteError("not_found", `there is no metadata file ${request.file}`);
         return text;
       }
-      const version = await db.versions.findByDigest(request.digest);
-      if (!version) throw new VedetteError("not_found", `no version has the digest ${request.digest}`);
-      return version.manifest;
+      const manifest = await db.versions.manifest(request.digest);
+      if (manifest === undefined) throw new VedetteError("not_found", `no version has the digest ${request.digest}`);
+      return manifest;
     },
     async reported(agent, report) {
       if (report.agent !== agent) {

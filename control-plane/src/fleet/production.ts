@@ -3,7 +3,6 @@
  * still does; one that should and does not is pending, with what it said of why.
  */
 import type { Production } from "@vedette/protocol/api";
-import { parseManifest } from "@vedette/protocol/bundle";
 import { sources } from "@vedette/protocol/ids";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { Database } from "../db/database.ts";
@@ -55,7 +54,7 @@ function describe(version: VersionRecord, members: readonly Member[]): VersionIn
       version: version.version,
       digest,
       publishedAt: new Date(version.createdAt).toISOString(),
-      lineage: parseManifest(version.manifest).lineage,
+      lineage: version.lineage,
       serving: serving.map(({ agent }) => agent),
       pending,
       predictions: serving.reduce((sum, { slot }) => sum + slot.served, 0),

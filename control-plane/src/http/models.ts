@@ -1,7 +1,6 @@
 /** /v1/models: what is registered, and publishing. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { type ModelVersion, modelList, modelVersion, publishVersion } from "@vedette/protocol/api";
-import { parseManifest } from "@vedette/protocol/bundle";
 import { modelName } from "@vedette/protocol/ids";
 import type { VersionRecord } from "../db/records.ts";
 import { body, faults, json, operatorOnly } from "./describe.ts";
@@ -44,9 +43,16 @@ export function modelRoutes(app: OpenAPIHono, ports: HttpPorts): void {
   );
 }
 
-function toAnswer(version: VersionRecord): ModelVersion {
-  const { model, digest, bytes, task, publishedBy } = version;
-  const createdAt = new Date(version.createdAt).toISOString();
-  const { lineage } = parseManifest(version.manifest);
-  return { model, version: version.version, digest, createdAt, publishedBy, bytes, task, lineage };
+function toAnswer(record: VersionRecord): ModelVersion {
+  const { model, version, digest, bytes, task, publishedBy, lineage } = record;
+  return {
+    model,
+    version,
+    digest,
+    createdAt: new Date(record.createdAt).toISOString(),
+    publishedBy,
+    bytes,
+    task,
+    lineage,
+  };
 }

@@ -44,14 +44,15 @@ export function createPublishVersion(ports: {
     const draft = {
       model,
       digest: createHash("sha256").update(encoded).digest("hex"),
-      manifest: text,
       length: encoded.length,
       bytes: manifest.files.reduce((sum, file) => sum + file.size, 0),
       task: manifest.output.task,
       createdAt: clock.now(),
       publishedBy: actor,
+      requires: manifest.requires,
+      lineage: manifest.lineage,
     };
-    return trust.publish(draft, metadata);
+    return trust.publish(draft, text, metadata);
   };
 }
 

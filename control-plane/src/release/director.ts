@@ -4,11 +4,10 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
-import { parseManifest } from "@vedette/protocol/bundle";
 import type { AssignedSlot, Assignment } from "@vedette/protocol/messages";
 import { type SignedText, signedBytes } from "@vedette/protocol/signed";
 import type { Database } from "../db/database.ts";
-import type { DeviceRecord, VersionRecord } from "../db/records.ts";
+import type { DeviceRecord } from "../db/records.ts";
 import type { Clock } from "../ports.ts";
 import { createSerial } from "../serial.ts";
 import { type Candidate, type Decision, decideSlots } from "./decide-slots.ts";
@@ -40,14 +39,10 @@ export function createDirector(ports: {
   const { db, trust, key, clock } = ports;
   // A hello and a change of rules must not both number a decision from the same stored revision.
   const serial = createSerial();
-  /** Versions are immutable, so what they require is parsed once. */
-  const facts = new Map<string, Omit<Candidate, "assignable">>();
 
   async function candidates(): Promise<Candidate[]> {
-    return (await db.versions.list()).map((record) => {
-      const fact = facts.get(record.digest) ?? factOf(record);
-      facts.set(record.digest, fact);
-      return { ...fact, assignable: trust.assignable(fact.model, fact.digest) };
+    return (await db.versions.list()).map(({ model, version, digest, length, requires }) => {
+      return { model, version, digest, length, requires, assignable: trust.assignable(model, digest) };
     });
   }
 
@@ -91,8 +86,4 @@ export function createDirector(ports: {
       return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes("assignment", payload)) }] };
     },
   };
-}
-
-function factOf({ model, version, digest, length, manifest }: VersionRecord): Omit<Candidate, "assignable"> {
-  return { model, version, digest, length, requires: parseManifest(manifest).requires };
 }

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { VedetteError } from "@vedette/protocol/errors";
 import { sha256Hex } from "@vedette/protocol/ids";
-import { roleOf, targetPath } from "@vedette/protocol/trust";
+import { metadataLifetimes, roleOf, targetPath } from "@vedette/protocol/trust";
 import type { Database } from "../db/database.ts";
 import type { MetadataRecord, VersionRecord } from "../db/records.ts";
 import type { Clock, Logger } from "../ports.ts";
@@ -14,6 +14,9 @@ import { createSerial } from "../serial.ts";
 import type { OnlineKeys } from "./online-keys.ts";
 import { type OnlineState, onlineMetadata } from "./online-metadata.ts";
 import { advance, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
+
+/** A version before it has its number. */
+export type VersionDraft = Omit<VersionRecord, "version">;
 
 export interface TrustRepository {
   /** sha256 of the first root; null before there is one. */
@@ -29,7 +32,7 @@ export interface TrustRepository {
    * A digest that is published already is answered as it stands.
    * @throws VedetteError as `put`; invalid_metadata where the metadata do not list the version.
    */
-  publish(draft: Omit<VersionRecord, "version">, submitted: readonly Submitted[]): Promise<VersionRecord>;
+  publish(draft: VersionDraft, manifest: string, submitted: readonly Submitted[]): Promise<VersionRecord>;
   /** Whether a version may be assigned: listed in its project's current metadata, and not below the floor. */
   assignable(model: string, digest: string): "yes" | "not listed" | "revoked";
   /** Signs snapshot and timestamp anew where it is time. Idempotent. */
@@ -114,7 +117,7 @@ export async function openTrustRepository(ports: {
       if (role === undefined) return undefined;
       if (number !== undefined) return (await db.metadata.find(role, Number(number)))?.text;
       // A timer may have slept with its machine: nobody is handed a timestamp that is about to end.
-      if (role === "timestamp") await refresh();
+      if (role === "timestamp" && isDue(online.timestamp, clock.now())) await refresh();
       return [...offlineRecords(trust), online.snapshot, online.timestamp].find((record) => record?.role === role)
         ?.text;
     },
@@ -131,7 +134,7 @@ export async function openTrustRepository(ports: {
           }),
         );
       }),
-    publish: (draft, submitted) =>
+    publish: (draft, manifest, submitted) =>
       serial(async () => {
         const known = await db.versions.findByDigest(draft.digest);
         if (known) return known;
@@ -154,7 +157,7 @@ export async function openTrustRepository(ports: {
           );
         }
         await commit(next, (rows) =>
-          db.versions.publish(version, rows, {
+          db.versions.publish(version, manifest, rows, {
             at: draft.createdAt,
             actor: draft.publishedBy,
             action: "version.publish",
@@ -179,6 +182,11 @@ export async function openTrustRepository(ports: {
 function offlineRecords(state: TrustState): MetadataRecord[] {
   const entries = [state.root, state.targets, ...state.projects.values()];
   return entries.flatMap((entry) => (entry ? [entry.record] : []));
+}
+
+/** Whether half of a timestamp's life is over, as `onlineMetadata` judges it. */
+function isDue(timestamp: MetadataRecord | undefined, now: number): boolean {
+  return timestamp !== undefined && now - timestamp.createdAt >= (metadataLifetimes.timestamp * 1000) / 2;
 }
 
 function onlineState(snapshot?: MetadataRecord, timestamp?: MetadataRecord): OnlineState {
