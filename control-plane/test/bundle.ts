@@ -14,7 +14,7 @@ export interface TestBundle {
   readonly chunks: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
-export function sha256(bytes: Uint8Array): string {
+function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 

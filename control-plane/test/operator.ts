@@ -28,7 +28,7 @@ interface Common {
   readonly signers?: readonly OfflineKey[];
 }
 
-export const farAway = "2100-01-01T00:00:00Z";
+const farAway = "2100-01-01T00:00:00Z";
 
 export function makeKey(): OfflineKey {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");

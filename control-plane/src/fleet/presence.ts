@@ -19,7 +19,7 @@ export interface Presence {
 }
 
 /** 2.5 heartbeats of at most 60 s. */
-export const leaseMs = 150_000;
+const leaseMs = 150_000;
 const writeEveryMs = 10_000;
 
 export function createPresence(ports: { db: Database; clock: Clock; logger: Logger }): Presence {

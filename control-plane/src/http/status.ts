@@ -34,7 +34,7 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 /** The status of a code: 400 for other faults of the caller, 500 for other faults of ours. */
-export function statusOf(code: ErrorCode): ContentfulStatusCode {
+function statusOf(code: ErrorCode): ContentfulStatusCode {
   return statuses[code] ?? (new VedetteError(code, "").user ? 400 : 500);
 }
 

@@ -16,7 +16,7 @@ import { type OnlineState, onlineMetadata } from "./online-metadata.ts";
 import { advance, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
 
 /** A version before it has its number. */
-export type VersionDraft = Omit<VersionRecord, "version">;
+type VersionDraft = Omit<VersionRecord, "version">;
 
 export interface TrustRepository {
   /** sha256 of the first root; null before there is one. */

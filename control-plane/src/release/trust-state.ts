@@ -16,7 +16,7 @@ import {
 } from "@vedette/protocol/trust";
 import type { MetadataRecord } from "../db/records.ts";
 
-export interface Entry<T extends Root | Targets> {
+interface Entry<T extends Root | Targets> {
   readonly record: MetadataRecord;
   readonly metadata: Metadata<T>;
 }
@@ -39,7 +39,7 @@ export interface Surroundings {
   readonly versions: ReadonlyMap<string, { readonly model: string; readonly version: number; readonly length: number }>;
 }
 
-export const noTrust: TrustState = { projects: new Map() };
+const noTrust: TrustState = { projects: new Map() };
 
 /** The state that stored metadata make up. It was verified when it was put there. */
 export function trustStateOf(records: readonly MetadataRecord[]): TrustState {
