@@ -73,7 +73,7 @@ export type LifeEvent =
   /** A clean stop on probation is no crash. */
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly reason: RejectReason }
-  /** The serving version cannot be loaded any more; with a reason it is rejected too, without one it may be fetched anew. */
+  /** The serving version cannot be loaded any more; with a reason it is also rejected (until assigned above `rev`). */
   | { readonly kind: "broken"; readonly reason: RejectReason | null }
   /** Lowest release that signed metadata lets serve. */
   | { readonly kind: "floor"; readonly release: number };
@@ -108,7 +108,7 @@ export function step(pins: Pins, event: LifeEvent, now: number): Pins {
       if (!pins.serving) return pins;
       return remember(
         { ...pins, serving: pins.previous, previous: null },
-        event.reason && { digest: pins.serving.digest, rev: pins.candidate?.rev ?? 0, reason: event.reason, at: now },
+        event.reason && { digest: pins.serving.digest, rev: event.rev, reason: event.reason, at: now },
       );
     case "floor":
       return applyFloor(pins, event.release, now);
