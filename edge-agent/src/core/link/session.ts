@@ -22,7 +22,7 @@ import type { Ports, TrustedTargets } from "../ports.ts";
 import { openAssignment } from "./assignment.ts";
 import type { Inbox } from "./inbox.ts";
 import type { LinkState } from "./link-state.ts";
-import { createPeriodic, createRetry } from "./timing.ts";
+import { createTimer, createRetry } from "./timing.ts";
 import type { Requester } from "./requester.ts";
 
 export interface SessionTimes {
@@ -43,6 +43,8 @@ export const sessionTimes: SessionTimes = {
   retryMs: 1_000,
   retryCapMs: 300_000,
 };
+
+const goodbyeMs = 2_000;
 
 export interface SessionOptions {
   readonly site: string;
@@ -86,6 +88,8 @@ export function createSession(options: SessionOptions): Session {
   /** Counts connections, so that work begun on one does not go on upon the next. */
   let connection = 0;
   let up = false;
+  /** Connection on which presence was said. */
+  let present = 0;
   let listening = new Set<string>();
   let incarnation: string | undefined;
   /** Highest revision that was hinted at and asked for: a hint that never comes true is followed once. */
@@ -107,10 +111,12 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const listen = async (to: string, qos: 0 | 1) => {
-    if (listening.has(to)) return;
-    listening.add(to);
+    const here = listening;
+    if (here.has(to)) return;
     await transport.subscribe(to, qos);
+    here.add(to);
   };
+  const acking = new Set<string>();
   const listenToStreams = async () => {
     for (const { stream } of options.streams()) {
       const to = topic.ack(agent, stream);
@@ -121,7 +127,6 @@ export function createSession(options: SessionOptions): Session {
       await listen(to, 0);
     }
   };
-  const acking = new Set<string>();
 
   const refresh = (time: number): Promise<TrustedTargets> =>
     trust.refresh(async (file) => {
@@ -185,14 +190,17 @@ export function createSession(options: SessionOptions): Session {
       await listen(topic.controlPlane, 1);
       await listenToStreams();
       if (now !== connection) return;
-      await transport.publish(topic.presence(agent), JSON.stringify({ on: 1, sid: transport.sid }), { qos: 1 });
-      options.connected();
+      if (present !== now) {
+        await transport.publish(topic.presence(agent), JSON.stringify({ on: 1, sid: transport.sid }), { qos: 1 });
+        present = now;
+        options.connected();
+      }
       await hello();
       await report();
     },
   });
-  const debounced = createPeriodic(clock, () => void report());
-  const regular = createPeriodic(clock, () => {
+  const debounced = createTimer(clock, () => void report());
+  const regular = createTimer(clock, () => {
     regular.in(times.reportEveryMs);
     void report();
     void heartbeat();
@@ -248,8 +256,10 @@ export function createSession(options: SessionOptions): Session {
       debounced.cancel();
       regular.cancel();
       if (up) {
-        await report();
-        await publish(topic.presence(agent), { on: 0, sid: transport.sid }, 1);
+        // A broker that does not answer must not hold up the end.
+        const late = new Promise<void>((resolve) => clock.after(goodbyeMs, resolve));
+        const goodbye = report().then(() => publish(topic.presence(agent), { on: 0, sid: transport.sid }, 1));
+        await Promise.race([goodbye, late]);
       }
       up = false;
       await transport.close();

@@ -1,14 +1,14 @@
 /** Timers that the link needs: one call some time from now, and work that is tried again until it succeeds. */
 import type { Clock, Random } from "../ports.ts";
 
-export interface Periodic {
+export interface Timer {
   /** Calls once after `ms`, in place of any earlier wait. */
   in(ms: number): void;
   cancel(): void;
   readonly waiting: boolean;
 }
 
-export function createPeriodic(clock: Clock, call: () => void): Periodic {
+export function createTimer(clock: Clock, call: () => void): Timer {
   let stop: (() => void) | undefined;
   return {
     in(ms) {
@@ -51,7 +51,7 @@ export function createRetry(options: {
   let failures = 0;
   /** Rises with each cancel: a failure of what was cancelled is not tried again. */
   let round = 0;
-  const later = createPeriodic(options.clock, () => void run());
+  const later = createTimer(options.clock, () => void run());
 
   const run = async () => {
     if (working) {
