@@ -75,8 +75,6 @@ export interface Session {
   start(): void;
   /** Something that a report says has changed. */
   changed(): void;
-  /** A stream was added: listen for its acknowledgements, and learn what is stored of it. */
-  streamsChanged(): void;
   /** Says goodbye, closes the connection. */
   stop(): Promise<void>;
 }
@@ -196,6 +194,7 @@ export function createSession(options: SessionOptions): Session {
         options.connected();
       }
       await hello();
+      await listenToStreams(); // of models that were assigned just now
       await report();
     },
   });
@@ -247,9 +246,6 @@ export function createSession(options: SessionOptions): Session {
     },
     changed() {
       if (up && !debounced.waiting) debounced.in(times.reportDebounceMs);
-    },
-    streamsChanged() {
-      if (up) greeting.now();
     },
     async stop() {
       greeting.cancel();

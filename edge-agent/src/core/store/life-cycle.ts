@@ -12,7 +12,7 @@
  *                                                                                                                 ▼
  *                                                    superseded candidates, and what no pin names ──────────▶ evicted
  *
- * While a candidate is on probation it answers; the serving pin still names the version to return to.
+ * Lost files take a candidate back to fetching. While a candidate is on probation it answers; the serving pin still names the version to return to.
  */
 import type { ErrorCode } from "@vedette/protocol/errors";
 
@@ -65,13 +65,15 @@ export type LifeEvent =
   | { readonly kind: "assigned"; readonly version: Omit<Pin, "served">; readonly rev: number }
   | { readonly kind: "unassigned" }
   | { readonly kind: "fetched" }
+  /** Its files, whole before, are no longer: the disk lost some. */
+  | { readonly kind: "lost" }
   /** About to be loaded: saved before, so that a crash while loading counts. */
   | { readonly kind: "started" }
   | { readonly kind: "proved" }
   /** Probation is over after this many predictions. */
   | { readonly kind: "passed"; readonly served: number }
-  /** A clean stop on probation is no crash. */
-  | { readonly kind: "stopped" }
+  /** A clean stop on probation is no crash. What the serving version has answered by now is kept. */
+  | { readonly kind: "stopped"; readonly served: number }
   | { readonly kind: "failed"; readonly reason: RejectReason }
   /** The serving version cannot be loaded any more; with a reason it is also rejected (until assigned above `rev`). */
   | { readonly kind: "broken"; readonly reason: RejectReason | null }
@@ -86,10 +88,10 @@ const rememberedRejections = 32;
 /** Which state of the candidate each event may find, and what it becomes. What is not here changes nothing. */
 export const transitions = {
   fetched: { fetching: "verified" },
+  lost: { verified: "fetching", proving: "fetching", probation: "fetching" },
   started: { verified: "proving", proving: "proving", probation: "probation" },
   proved: { proving: "probation", probation: "probation" },
   passed: { probation: "serving" },
-  stopped: { probation: "probation" },
   failed: { fetching: "rejected", verified: "rejected", proving: "rejected", probation: "rejected" },
 } as const satisfies Partial<Record<LifeEvent["kind"], Partial<Record<Candidate["state"], VersionState>>>>;
 
@@ -112,6 +114,12 @@ export function step(pins: Pins, event: LifeEvent, now: number): Pins {
       );
     case "floor":
       return applyFloor(pins, event.release, now);
+    case "stopped": {
+      const serving = pins.serving && { ...pins.serving, served: Math.max(pins.serving.served, event.served) };
+      const { candidate } = pins;
+      if (candidate?.state !== "probation") return { ...pins, serving };
+      return { ...pins, serving, candidate: { ...candidate, starts: Math.max(0, candidate.starts - 1) } };
+    }
     default:
       return moveCandidate(pins, event, now);
   }
@@ -142,13 +150,12 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
   if (!candidate || !to) return pins;
   switch (event.kind) {
     case "fetched":
+    case "lost":
     case "proved":
       return to === candidate.state ? pins : { ...pins, candidate: { ...candidate, state: to as "verified" } };
     case "started":
       if (candidate.starts >= maxStarts) return reject(pins, candidate, "crash_loop", now);
       return { ...pins, candidate: { ...candidate, state: to as "proving", starts: candidate.starts + 1 } };
-    case "stopped":
-      return { ...pins, candidate: { ...candidate, starts: Math.max(0, candidate.starts - 1) } };
     case "failed":
       return reject(pins, candidate, event.reason, now);
     case "passed": {
