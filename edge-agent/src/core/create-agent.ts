@@ -6,7 +6,7 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
-import { VedetteError } from "@vedette/protocol/errors";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent } from "./agent.ts";
@@ -95,8 +95,16 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       throw error;
     }
   };
-  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) =>
-    createDriftWatch({ reference: kernels.openReference(bytes), manifest, schedule });
+  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
+    let reference: DriftReference;
+    try {
+      reference = kernels.openReference(bytes);
+    } catch (cause) {
+      const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
+      throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
+    }
+    return createDriftWatch({ reference, manifest, schedule });
+  };
 
   const addModel = async (model: string): Promise<Model> => {
     const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset });
@@ -234,7 +242,11 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       ...(candidate.reason ? { reason: candidate.reason } : {}),
     },
     served: keeper.served(),
-    drift: slot.version?.drift?.report() ?? [],
+    drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
+      ...feature,
+      // Infinite before the first value, which JSON cannot say.
+      psiCritical: Math.min(feature.psiCritical, Number.MAX_VALUE),
+    })),
     sources: { ...slot.counters.sources },
     reasons: { ...slot.counters.reasons },
   };

@@ -76,7 +76,7 @@ export type LifeEvent =
   | { readonly kind: "stopped"; readonly served: number }
   | { readonly kind: "failed"; readonly reason: RejectReason }
   /** The serving version cannot be loaded any more; with a reason it is also rejected (until assigned above `rev`). */
-  | { readonly kind: "broken"; readonly reason: RejectReason | null }
+  | { readonly kind: "broken"; readonly reason: RejectReason | null; readonly rev: number }
   /** Lowest release that signed metadata lets serve. */
   | { readonly kind: "floor"; readonly release: number };
 
