@@ -14,8 +14,6 @@ export interface MqttTransportOptions {
   readonly presenceTopic: string;
   /** Where to connect (mqtt:// or mqtts://) and the password: asked anew for each connection. */
   readonly credentials: () => Promise<{ url: string; password: string }>;
-  /** Number of the session that the will speaks of; asked anew for each connection. */
-  readonly sid: () => number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -42,6 +40,7 @@ export function createMqttTransport(options: MqttTransportOptions): Transport {
   let client: MqttClient | undefined;
   let upSince: number | undefined;
   let failures = 0;
+  let sid = 0;
   let closed = false;
   let cancelRetry: (() => void) | undefined;
 
@@ -57,6 +56,8 @@ export function createMqttTransport(options: MqttTransportOptions): Transport {
   };
 
   const open = (url: string, password: string) => {
+    // Grows over restarts too, without a write to the disk at each connection.
+    sid = Math.max(sid + 1, Math.floor(clock.now() / 1000));
     const opened = connect(url, {
       protocolVersion: 4,
       clientId: options.agent,
@@ -70,7 +71,7 @@ export function createMqttTransport(options: MqttTransportOptions): Transport {
       queueQoSZero: false,
       will: {
         topic: options.presenceTopic,
-        payload: Buffer.from(JSON.stringify({ on: 0, sid: options.sid() })),
+        payload: Buffer.from(JSON.stringify({ on: 0, sid })),
         qos: 1,
         retain: false,
       },
@@ -142,6 +143,9 @@ export function createMqttTransport(options: MqttTransportOptions): Transport {
     get connected() {
       return upSince !== undefined;
     },
+    get sid() {
+      return sid;
+    },
     get bytes() {
       const now = client ? traffic(client) : { sent: 0, received: 0 };
       return { sent: bytes.sent + now.sent, received: bytes.received + now.received };
@@ -160,7 +164,8 @@ export function createMqttTransport(options: MqttTransportOptions): Transport {
     subscribe(topic, qos) {
       return ask(`subscribe ${topic}`, (on, done) => {
         on.subscribe(topic, { qos }, (error, granted) => {
-          const refused = granted?.some((grant) => Number(grant.qos) >= subscriptionRefused);
+          // A SUBACK with a refusal comes as an error that carries it, or among what was granted.
+          const refused = (error && "packet" in error) || granted?.some((one) => Number(one.qos) >= subscriptionRefused);
           done(refused ? new VedetteError("forbidden", `the broker refuses a subscription to ${topic}`) : error);
         });
       });
