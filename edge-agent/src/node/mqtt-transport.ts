@@ -165,7 +165,8 @@ export function createMqttTransport(options: MqttTransportOptions): Transport {
       return ask(`subscribe ${topic}`, (on, done) => {
         on.subscribe(topic, { qos }, (error, granted) => {
           // A SUBACK with a refusal comes as an error that carries it, or among what was granted.
-          const refused = (error && "packet" in error) || granted?.some((one) => Number(one.qos) >= subscriptionRefused);
+          const refused =
+            (error && "packet" in error) || granted?.some((one) => Number(one.qos) >= subscriptionRefused);
           done(refused ? new VedetteError("forbidden", `the broker refuses a subscription to ${topic}`) : error);
         });
       });
