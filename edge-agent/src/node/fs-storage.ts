@@ -28,29 +28,29 @@ export async function openFsStorage(root: string): Promise<Storage> {
 
   return {
     bootId,
-    read(path) {
+    async read(path) {
       const file = resolve(root, path);
       return guarded("reading", file, async () => {
         const bytes = await unlessMissing(readFile(file));
         return bytes && new Uint8Array(bytes);
       });
     },
-    write(path, bytes) {
+    async write(path, bytes) {
       const file = resolve(root, path);
       return guarded("writing", file, () => writeDurably(file, bytes));
     },
-    list(folder) {
+    async list(folder) {
       const place = folder === "" ? root : resolve(root, folder);
       return guarded("listing", place, async () => {
         const names = (await unlessMissing(readdir(place))) ?? [];
         return names.filter((name) => !name.startsWith(temporaryPrefix)).sort();
       });
     },
-    remove(path) {
+    async remove(path) {
       const file = resolve(root, path);
       return guarded("removing", file, () => rm(file, { force: true, recursive: true }));
     },
-    append(path) {
+    async append(path) {
       const file = resolve(root, path);
       return guarded("opening", file, async () => {
         await makeFolder(dirname(file));

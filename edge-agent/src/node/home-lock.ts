@@ -49,8 +49,7 @@ async function tryLink(from: string, to: string): Promise<boolean> {
 }
 
 async function livingHolder(path: string, bootId: string): Promise<number | undefined> {
-  const text = await readFile(path, "utf8").catch(() => "null"); // given back just now
-  const parsed = holder.safeParse(JSON.parse(text || "null"));
+  const parsed = holder.safeParse(await readLock(path));
   // The same pid is this very one: in a container every start may have number 1.
   if (!parsed.success || parsed.data.bootId !== bootId || parsed.data.pid === process.pid) return undefined;
   try {
@@ -59,5 +58,13 @@ async function livingHolder(path: string, bootId: string): Promise<number | unde
   } catch (error) {
     const notOurs = error instanceof Error && "code" in error && error.code === "EPERM";
     return notOurs ? parsed.data.pid : undefined;
+  }
+}
+
+async function readLock(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch {
+    return undefined; // given back at this moment, or damaged: either way nobody holds it
   }
 }

@@ -25,10 +25,12 @@ export interface PlacedSession extends Session {
   readonly thread: "worker" | "main";
 }
 
+export interface OrtBackend extends Backend {
+  load(model: Uint8Array<ArrayBuffer>): Promise<PlacedSession>;
+}
+
 /** @param options when a model runs on the main thread; zero `trialRuns` keeps every model in its worker. */
-export function createOrtBackend(
-  options: Partial<PlacementOptions> = {},
-): Backend & { load(model: Uint8Array<ArrayBuffer>): Promise<PlacedSession> } {
+export function createOrtBackend(options: Partial<PlacementOptions> = {}): OrtBackend {
   const placement = { ...defaults, ...options };
   return {
     name: "node-cpu",

@@ -16,7 +16,7 @@ const inferRequest = z.object({
         datatype,
         parameters,
         /** Nested or flat; checked where it is read, since a schema over every number would cost more than the model. */
-        data: z.unknown(),
+        data: z.unknown().optional(),
       }),
     )
     .min(1)

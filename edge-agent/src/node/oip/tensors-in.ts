@@ -124,7 +124,7 @@ function fromBinary(tensor: InputTensor, bytes: Uint8Array, count: number): Numb
   const expected = count * Values.BYTES_PER_ELEMENT;
   if (bytes.length !== expected) throw wrongCount(tensor, `${bytes.length} bytes`, `${expected}`);
   // Copied, since a typed array must begin at a multiple of its width. Little-endian, as is every machine this runs on.
-  return new Values(bytes.slice().buffer);
+  return new Values(new Uint8Array(bytes).buffer);
 }
 
 function wrongCount(tensor: InputTensor, has: string, wants: string): VedetteError {
