@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Logger } from "../core/ports.ts";
 import { agentVersion, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
-import { startOipServer } from "./oip/server.ts";
+import { requireKey, startOipServer } from "./oip/server.ts";
 
 export interface RunOptions extends NodeAgentOptions {
   readonly log: Logger;
@@ -20,6 +20,7 @@ export interface RunningAgent {
 
 /** Ready when HTTP is up: also offline, and also with no model yet. @throws VedetteError what either part throws. */
 export async function runAgent(options: RunOptions): Promise<RunningAgent> {
+  requireKey(options.serveHost ?? "127.0.0.1", options.apiKey);
   const { agent, close } = await openNodeAgent(options);
   try {
     const server = await startOipServer({

@@ -32,18 +32,23 @@ export interface OipServer {
   close(): Promise<void>;
 }
 
-export const maxBodyBytes = 8 * 1024 * 1024;
+/** @throws VedetteError unauthenticated where anybody on the network could ask. */
+export function requireKey(host: string, apiKey: string | undefined): void {
+  if (isLoopback(host) || apiKey) return;
+  throw new VedetteError(
+    "unauthenticated",
+    `anybody could ask for predictions at ${host}: set VEDETTE_API_KEY or --api-key-file, or serve on 127.0.0.1`,
+  );
+}
+
+const maxBodyBytes = 8 * 1024 * 1024;
 const defaultMaxInFlight = 256;
+const closeWithinMs = 5_000;
 
 /** @throws VedetteError unauthenticated (a reachable host without a key), conflict (port taken), invalid_argument. */
 export async function startOipServer(options: OipServerOptions): Promise<OipServer> {
   const host = options.host ?? "127.0.0.1";
-  if (!isLoopback(host) && !options.apiKey) {
-    throw new VedetteError(
-      "unauthenticated",
-      `anybody could ask for predictions at ${host}: set VEDETTE_API_KEY or --api-key-file, or serve on 127.0.0.1`,
-    );
-  }
+  requireKey(host, options.apiKey);
   const checkKey = options.apiKey === undefined ? undefined : keyCheck(options.apiKey);
   const maxInFlight = options.maxInFlight ?? defaultMaxInFlight;
   let stopping = false;
@@ -94,7 +99,12 @@ export async function startOipServer(options: OipServerOptions): Promise<OipServ
     close() {
       stopping = true;
       return new Promise((resolve) => {
-        server.close(() => resolve());
+        // A client that never finishes its request must not keep the spool from being flushed.
+        const giveUp = setTimeout(() => server.closeAllConnections(), closeWithinMs);
+        server.close(() => {
+          clearTimeout(giveUp);
+          resolve();
+        });
         server.closeIdleConnections();
       });
     },
