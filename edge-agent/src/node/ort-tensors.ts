@@ -25,7 +25,7 @@ const datatypeOf: Partial<Record<OrtTensor.Type, Datatype>> = {
 const ortTypeOf = Object.fromEntries(Object.entries(datatypeOf).map(([type, datatype]) => [datatype, type]));
 
 /** A tensor as ONNX Runtime takes it. FP16 are Uint16 bit patterns on our side. */
-export function toOrt(tensor: Tensor): OrtTensor {
+function toOrt(tensor: Tensor): OrtTensor {
   const type = ortTypeOf[tensor.datatype] as OrtTensor.Type;
   // The constructor's overloads name each pair of type and array; ours are pairs already.
   const Make = OrtTensor as unknown as new (type: OrtTensor.Type, data: unknown, dims: readonly number[]) => OrtTensor;
@@ -33,7 +33,7 @@ export function toOrt(tensor: Tensor): OrtTensor {
 }
 
 /** @throws VedetteError model_failed for a type the Open Inference Protocol has no name for. */
-export function fromOrt(name: string, tensor: OrtTensor): Tensor {
+function fromOrt(name: string, tensor: OrtTensor): Tensor {
   const datatype = datatypeOf[tensor.type];
   if (!datatype) throw new VedetteError("model_failed", `output ${name} is ${tensor.type}, which cannot be served`);
   const data = tensor.data as TensorData & { buffer: ArrayBuffer; byteOffset: number; length: number };

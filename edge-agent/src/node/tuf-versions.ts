@@ -8,7 +8,7 @@ import type { Metadata, Root, Snapshot, Targets, Timestamp } from "@tufjs/models
 import { VedetteError } from "@vedette/protocol/errors";
 import { z } from "zod";
 
-export const seenVersions = z.object({
+const seenVersions = z.object({
   root: z.int().min(0),
   timestamp: z.int().min(0),
   snapshot: z.int().min(0),

@@ -18,7 +18,7 @@ export function makeKey(): SigningKey {
   return { key, publicHex, privateKey };
 }
 
-export function signMetadata(metadata: Metadata<Root | Timestamp | Snapshot | Targets>, keys: SigningKey[]): string {
+function signMetadata(metadata: Metadata<Root | Timestamp | Snapshot | Targets>, keys: SigningKey[]): string {
   for (const { key, privateKey } of keys) {
     const signer = (data: Buffer) =>
       new Signature({ keyID: key.keyID, sig: sign(null, data, privateKey).toString("hex") });
