@@ -51,10 +51,10 @@ function start(...options: string[]) {
   children.push(child);
   let out = "";
   let err = "";
-  const ready = new Promise<{ url: string }>((resolve) => {
+  const line = new Promise<string>((resolve) => {
     child.stdout.on("data", (text) => {
       out += text;
-      if (out.includes("\n")) resolve(JSON.parse(out));
+      if (out.includes("\n")) resolve(out);
     });
   });
   child.stderr.on("data", (text) => {
@@ -63,15 +63,18 @@ function start(...options: string[]) {
   const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) =>
     child.on("close", (code) => resolve({ code, out, err })),
   );
-  const failedEarly = ended.then(({ err: why }) => Promise.reject(new Error(`it ended before it was ready: ${why}`)));
-  failedEarly.catch(() => undefined); // told by `ready` where anybody waits for that
-  return { child, ready: Promise.race([ready, failedEarly]), ended };
+  const ready = async (): Promise<{ ready: true; url: string }> => {
+    const first = await Promise.race([line, ended]);
+    if (typeof first === "string") return JSON.parse(first);
+    throw new Error(`it ended before it was ready: ${first.err}`);
+  };
+  return { child, ready, ended };
 }
 const run = (...options: string[]) => start("run", "--home", home, "--port", "0", ...options);
 
 test("joins, is ready without a model, keeps others out, stops in order, and starts again with no network", async () => {
   const first = run("--enroll", token, "--name", "station-1", "--label", "city=seattle");
-  const { url, ...rest } = await first.ready;
+  const { url, ...rest } = await first.ready();
   expect(rest).toEqual({ ready: true });
   expect(await (await fetch(`${url}/v2/health/ready`)).json()).toEqual({ live: true, ready: true });
   expect(await (await fetch(`${url}/v2/models`)).json()).toEqual({ models: [] });
@@ -89,7 +92,7 @@ test("joins, is ready without a model, keeps others out, stops in order, and sta
 
   server.closeAllConnections();
   const again = run("--enroll", token, "--name", "station-1");
-  expect((await fetch(`${(await again.ready).url}/v2`)).status).toBe(200);
+  expect((await fetch(`${(await again.ready()).url}/v2`)).status).toBe(200);
   again.child.kill("SIGINT");
   expect((await again.ended).code).toBe(0);
 });
