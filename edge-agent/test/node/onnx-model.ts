@@ -23,19 +23,20 @@ function value(name: string, type: number, ...dims: (number | string)[]): Uint8A
   return message([1, name], [2, message([1, message([1, type], [2, shape])])]);
 }
 
-/** x FP32 [n,2], s BYTES [n] → scores FP32 [n,2] (softmax), label INT64 [n] (argmax), t BYTES [n]. */
-export function tinyModel(): Uint8Array<ArrayBuffer> {
+/** x FP32 [n,2], s BYTES [n] → scores FP32 [n,2] (softmax), label INT64 [n] (argmax), t BYTES [n]; or without s and t. */
+export function tinyModel(withText = true): Uint8Array<ArrayBuffer> {
+  const ifText = (...fields: Field[]) => (withText ? fields : []);
   const integer = (name: string, i: number) => message([1, name], [3, i], [20, 2]);
   const graph = message(
     [1, message([1, "x"], [2, "scores"], [4, "Softmax"])],
     [1, message([1, "x"], [2, "label"], [4, "ArgMax"], [5, integer("axis", 1)], [5, integer("keepdims", 0)])],
-    [1, message([1, "s"], [2, "t"], [4, "Identity"])],
+    ...ifText([1, message([1, "s"], [2, "t"], [4, "Identity"])]),
     [2, "tiny"],
     [11, value("x", float, "n", 2)],
-    [11, value("s", text, "n")],
+    ...ifText([11, value("s", text, "n")]),
     [12, value("scores", float, "n", 2)],
     [12, value("label", int64, "n")],
-    [12, value("t", text, "n")],
+    ...ifText([12, value("t", text, "n")]),
   );
   return new Uint8Array(message([1, 8], [8, message([2, 17])], [7, graph]));
 }
