@@ -22,7 +22,7 @@ import { prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot, type ServingVersion } from "./serve/model-slot.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
-import { noPins, type Pin, pinned } from "./store/life-cycle.ts";
+import { noPins, type Pin, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
 import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 
@@ -30,7 +30,7 @@ export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
   readonly probation: number;
   readonly times: Partial<SessionTimes>;
-  /** Runs what was asked in one tick together: calls back when the tick is over. */
+  /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
 }
 
@@ -106,15 +106,29 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     return createDriftWatch({ reference, manifest, schedule });
   };
 
+  /** Whose rules answer until a version is in place. */
+  const lastKnown = async ({ serving, previous }: Pins): Promise<{ lastKnown?: { manifest: Manifest } }> => {
+    const pin = serving ?? previous;
+    if (!pin) return {};
+    try {
+      const manifest = await store.manifest(pin.digest);
+      return manifest ? { lastKnown: { manifest } } : {};
+    } catch (error) {
+      ports.log.warn("model.manifest_unreadable", { digest: pin.digest, why: messageOf(error) });
+      return {};
+    }
+  };
+
   const addModel = async (model: string): Promise<Model> => {
     const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset });
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
     const sender = createBatchSender({ log, publish, clock, random, logger: ports.log });
-    const slot = createModelSlot({ model, ports, log, schedule });
+    const pins = (await pinStore.load(model)) ?? noPins;
+    const slot = createModelSlot({ model, ports, log, schedule, ...(await lastKnown(pins)) });
     const keeper = createModelKeeper({
       model,
       ports,
-      pins: (await pinStore.load(model)) ?? noPins,
+      pins,
       save: (pins) => pinStore.save(model, pins),
       slot,
       rev: () => state.rev,

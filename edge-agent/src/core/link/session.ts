@@ -90,8 +90,9 @@ export function createSession(options: SessionOptions): Session {
   let present = 0;
   let listening = new Set<string>();
   let incarnation: string | undefined;
-  /** Highest revision that was hinted at and asked for: a hint that never comes true is followed once. */
+  /** Highest revision that was hinted at, and that was asked for: a hint that never comes true is followed once. */
   let hinted = 0;
+  let askedFor = 0;
 
   const publish = async (to: string, payload: unknown, qos: 0 | 1) => {
     try {
@@ -196,8 +197,15 @@ export function createSession(options: SessionOptions): Session {
       await hello();
       await listenToStreams(); // of models that were assigned just now
       await report();
+      followHint();
     },
   });
+  /** A hint that comes while a hello is under way may be answered by it. */
+  const followHint = () => {
+    if (hinted <= Math.max(state.rev, askedFor)) return;
+    askedFor = hinted;
+    greeting.now();
+  };
   const debounced = createTimer(clock, () => void report());
   const regular = createTimer(clock, () => {
     regular.in(times.reportEveryMs);
@@ -208,9 +216,8 @@ export function createSession(options: SessionOptions): Session {
   inbox.on(topic.response(agent), (payload) => requester.answered(payload));
   inbox.on(topic.desired(agent), (payload) => {
     const { rev } = parseMessage(desired, fromUtf8(payload), "the hint on /desired");
-    if (rev <= state.rev || rev <= hinted) return;
-    hinted = rev;
-    greeting.now();
+    hinted = Math.max(hinted, rev);
+    if (!greeting.working) followHint();
   });
   inbox.on(topic.controlPlane, (payload) => {
     const birth = parseMessage(controlPlaneBirth, fromUtf8(payload), "the control plane's birth");
@@ -228,7 +235,7 @@ export function createSession(options: SessionOptions): Session {
           up = true;
           listening = new Set();
           incarnation = undefined;
-          hinted = 0;
+          [hinted, askedFor] = [0, 0];
           greeting.now();
           regular.in(times.reportEveryMs);
         },
