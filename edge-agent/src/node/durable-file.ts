@@ -1,0 +1,48 @@
+/** Files that survive a power failure: written beside, synced, renamed, folder synced. Used by storage, key and site file. */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/** Names of half-written files begin so; they are never read, and swept at the next start. */
+export const temporaryPrefix = ".tmp-";
+
+/**
+ * Replaces a file, all or nothing; its bytes are on the disk when this resolves.
+ * @throws the system's error; nothing but the old file is left then.
+ */
+export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+  const folder = dirname(path);
+  await makeFolder(folder);
+  const beside = join(folder, `${temporaryPrefix}${randomBytes(6).toString("hex")}-${basename(path)}`);
+  try {
+    const file = await open(beside, "wx", mode);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+/** Makes a folder and its parents, each entered durably in the one above. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+}
+
+/** Makes renames and new entries of a folder outlive a power failure. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

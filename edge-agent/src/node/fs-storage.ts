@@ -1,0 +1,128 @@
+/**
+ * Port Storage on a folder of the file system: core/ writes its store, spool and state through it. A name that is not
+ * plain is refused before the disk is touched, so that nothing received can point outside of the folder.
+ */
+import { closeSync, fsync, openSync, writeSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { uptime } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { AppendFile, Storage } from "../core/ports.ts";
+import { makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
+
+const syncFile = promisify(fsync);
+
+/**
+ * Opens (and makes) the folder, and removes what a power failure left half-written.
+ * @throws VedetteError storage_failed.
+ */
+export async function openFsStorage(root: string): Promise<Storage> {
+  await guarded("opening", root, async () => {
+    await makeFolder(root);
+    const names = await readdir(root, { recursive: true });
+    const halfWritten = names.filter((name) => (name.split("/").at(-1) ?? "").startsWith(temporaryPrefix));
+    for (const name of halfWritten) await rm(join(root, name), { force: true });
+  });
+  const bootId = await readBootId();
+
+  return {
+    bootId,
+    async read(path) {
+      const file = resolve(root, path);
+      return guarded("reading", file, async () => {
+        const bytes = await unlessMissing(readFile(file));
+        return bytes && new Uint8Array(bytes);
+      });
+    },
+    async write(path, bytes) {
+      const file = resolve(root, path);
+      return guarded("writing", file, () => writeDurably(file, bytes));
+    },
+    async list(folder) {
+      const place = folder === "" ? root : resolve(root, folder);
+      return guarded("listing", place, async () => {
+        const names = (await unlessMissing(readdir(place))) ?? [];
+        return names.filter((name) => !name.startsWith(temporaryPrefix)).sort();
+      });
+    },
+    async remove(path) {
+      const file = resolve(root, path);
+      return guarded("removing", file, () => rm(file, { force: true, recursive: true }));
+    },
+    async append(path) {
+      const file = resolve(root, path);
+      return guarded("opening", file, async () => {
+        await makeFolder(dirname(file));
+        return openAppendFile(file);
+      });
+    },
+  };
+}
+
+function openAppendFile(file: string): AppendFile {
+  const descriptor = openSync(file, "a");
+  let entered = false;
+  return {
+    append(bytes) {
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+      } catch (cause) {
+        throw failure("appending to", file, cause);
+      }
+    },
+    sync: () =>
+      guarded("syncing", file, async () => {
+        await syncFile(descriptor);
+        // The file may be new: its entry in the folder must reach the disk too, once.
+        if (!entered) await syncFolder(dirname(file));
+        entered = true;
+      }),
+    close: () => guarded("closing", file, async () => closeSync(descriptor)),
+  };
+}
+
+const plainName = /^[A-Za-z0-9._-]+$/;
+
+function resolve(root: string, path: string): string {
+  const parts = path.split("/");
+  const plain = parts.every(
+    (part) => plainName.test(part) && part !== "." && part !== ".." && !part.startsWith(temporaryPrefix),
+  );
+  if (!plain) {
+    const shown = JSON.stringify(path.slice(0, 100));
+    throw new VedetteError("invalid_argument", `${shown} is no storage path: use names of A-Za-z0-9._- joined by /`);
+  }
+  return join(root, ...parts);
+}
+
+/** Linux says so itself. Elsewhere the moment of boot, to the minute, since clock steps move it by less than that. */
+async function readBootId(): Promise<string> {
+  const text = await unlessMissing(readFile("/proc/sys/kernel/random/boot_id", "utf8"));
+  return text?.trim() ?? `boot-${Math.round((Date.now() - uptime() * 1000) / 60_000)}`;
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function guarded<T>(doing: string, place: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw failure(doing, place, cause);
+  }
+}
+
+function failure(doing: string, place: string, cause: unknown): VedetteError {
+  return new VedetteError(
+    "storage_failed",
+    `${doing} ${place} failed (${messageOf(cause)}): check the disk's space and that this user may write there`,
+    { cause },
+  );
+}

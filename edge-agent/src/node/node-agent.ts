@@ -1,0 +1,140 @@
+/** An agent on this machine, built from its folder: every port of core/ by its Node adapter. For use in process too. */
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
+import { VedetteError } from "@vedette/protocol/errors";
+import { topics } from "@vedette/protocol/topics";
+import { loadKernelsNode } from "@vedette/wasm-kernels/node";
+import type { Agent } from "../core/agent.ts";
+import { createAgent } from "../core/create-agent.ts";
+import type { DeviceKey, Logger } from "../core/ports.ts";
+import { requestDeviceToken } from "./device-token.ts";
+import { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
+import { openFsStorage } from "./fs-storage.ts";
+import { lockHome } from "./home-lock.ts";
+import { createMqttTransport } from "./mqtt-transport.ts";
+import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
+import { createOrtBackend } from "./ort-backend.ts";
+import { createPinoLogger } from "./pino-logger.ts";
+import { systemClock, systemRandom } from "./system-clock.ts";
+import { createTufTrust } from "./tuf-trust.ts";
+import { zstdCompressor } from "./zstd-compressor.ts";
+
+/** Highest ONNX opset that onnxruntime-node 1.30 is asked to take. */
+const highestOpset = 23;
+const require = createRequire(import.meta.url);
+/** This agent's own version. */
+export const agentVersion: string = require("../../package.json").version;
+const ortVersion: string = require("onnxruntime-node/package.json").version;
+
+export interface NodeAgentOptions {
+  /** The agent's folder: key, site, store and spool. One agent a folder. */
+  readonly home: string;
+  /** How to join a site, where this folder has not; ignored where it has. */
+  readonly enrolment?: {
+    readonly token: string;
+    readonly agent: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly log?: Logger;
+}
+export interface NodeAgent {
+  readonly agent: Agent;
+  /** Stops the agent and gives its folder back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an agent: it serves what is installed before it looks for the network, and answers when it can be asked.
+ * @throws VedetteError conflict (another process has the folder, or it has joined as another device), not_found (it has
+ * joined no site and no token was given), storage_failed, and what `enroll` throws.
+ */
+export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
+  const { home } = options;
+  const log = options.log ?? createPinoLogger();
+  const storage = await openFsStorage(join(home, "store"));
+  const unlock = await lockHome(home, storage.bootId);
+  try {
+    const key = await openDeviceKey(join(home, "device.key"));
+    const { enrolment, root } = await joinSite(options, key);
+    const { site, agent: id, url, labels } = enrolment;
+    const trust = await createTufTrust({
+      storage,
+      crypto: nodeCrypto,
+      stagingFolder: join(home, "staging"),
+      pinnedRoot: root,
+      pinnedRootSha256: enrolment.rootSha256,
+    });
+    const transport = createMqttTransport({
+      agent: id,
+      presenceTopic: topics(site).presence(id),
+      credentials: async () => {
+        const answer = await requestDeviceToken({ url, agent: id, key, clock: systemClock, random: systemRandom });
+        return { url: answer.mqttUrl, password: answer.token };
+      },
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    const kernels = await loadKernelsNode();
+    const abilities: AgentAbilities = {
+      capability: currentCapability,
+      agent: agentVersion,
+      runtime: `node ${process.versions.node}, onnxruntime ${ortVersion}`,
+      opset: highestOpset,
+      kernelAbi: kernels.abi,
+      backends: ["node-cpu"],
+    };
+    const agent = await createAgent({
+      site,
+      agent: id,
+      labels,
+      abilities,
+      kernels,
+      // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
+      options: { schedule: (call) => void setImmediate(call) },
+      ports: {
+        clock: systemClock,
+        random: systemRandom,
+        crypto: nodeCrypto,
+        key,
+        storage,
+        transport,
+        backend: createOrtBackend(),
+        trust,
+        compressor: zstdCompressor,
+        log,
+      },
+    });
+    return {
+      agent,
+      async close() {
+        await agent.stop();
+        await unlock();
+      },
+    };
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+/** The site of this folder: as joined before, or joined now. A token is of use once; starting again with it does no harm. */
+async function joinSite(
+  { home, enrolment: wanted }: NodeAgentOptions,
+  key: DeviceKey,
+): Promise<{ enrolment: Enrolment; root: string }> {
+  const joined = await readEnrolment(home);
+  if (joined) {
+    const { agent } = joined.enrolment;
+    if (wanted === undefined || wanted.agent === agent) return joined;
+    throw new VedetteError("conflict", `${home} belongs to device ${agent}: use that name, or another --home`);
+  }
+  if (!wanted) {
+    throw new VedetteError("not_found", `${home} has joined no site: start with --enroll TOKEN --name ID once`);
+  }
+  await enroll({ home, token: wanted.token, agent: wanted.agent, labels: wanted.labels ?? {}, key });
+  const now = await readEnrolment(home);
+  if (!now) throw new VedetteError("storage_failed", `${home} did not keep what enrolment wrote: check the disk`);
+  return now;
+}

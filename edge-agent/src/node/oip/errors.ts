@@ -1,0 +1,32 @@
+/** The Open Inference Protocol's errors: `{"error": text}` and a status. What went wrong inside is logged, not told. */
+import { type ErrorCode, VedetteError } from "@vedette/protocol/errors";
+
+/** An answer that is no prediction. */
+export interface OipFailure {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: { readonly error: string; readonly parameters?: Readonly<Record<string, string | number | boolean>> };
+}
+
+const statusByCode: Partial<Record<ErrorCode, number>> = {
+  invalid_argument: 400,
+  invalid_input: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  too_large: 413,
+  rate_limited: 429,
+  busy: 429,
+  unsupported: 501,
+  not_ready: 503,
+  timeout: 503,
+};
+
+/** What a client is told of anything thrown. */
+export function failureOf(error: unknown): OipFailure {
+  if (!(error instanceof VedetteError)) return { status: 500, body: { error: "the agent failed: see its log" } };
+  const status = statusByCode[error.code] ?? 500;
+  const body = { error: error.message };
+  if (status === 429) return { status, headers: { "retry-after": "1" }, body };
+  return status === 401 ? { status, headers: { "www-authenticate": "Bearer" }, body } : { status, body };
+}

@@ -1,0 +1,150 @@
+/** From answers to the output tensors that the bundle promises, and from those to a body: JSON, or with binary parts. */
+import type { OutputSchema } from "@vedette/protocol/bundle";
+import { concatBytes, utf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { TensorSpec } from "@vedette/protocol/tensors";
+import type { Answer, Prediction } from "../../core/agent.ts";
+import type { InferRequest } from "./request.ts";
+
+export interface OutputTensor extends TensorSpec {
+  readonly data: readonly (number | string)[];
+}
+
+/** The tensors a bundle's answers are given in: scores and label, or the value. */
+export function servedOutputs(schema: OutputSchema): TensorSpec[] {
+  const names = schema.task === "regression" ? [schema.value.tensor] : [schema.label?.tensor, schema.scores.tensor];
+  return schema.tensors.filter((tensor) => names.includes(tensor.name));
+}
+
+/**
+ * All tensors of answers that each have a source other than `none`.
+ * @throws VedetteError unsupported where the bundle promises a type of tensor that its answers cannot be put in.
+ */
+export function writeTensors(answers: readonly Answer[], schema: OutputSchema): OutputTensor[] {
+  return servedOutputs(schema).map((spec) => {
+    if (schema.task === "regression")
+      return column(
+        spec,
+        answers.map((answer) => answer.value ?? Number.NaN),
+      );
+    if (spec.name === schema.label?.tensor) return labels(spec, answers);
+    return scores(spec, answers, schema.classes);
+  });
+}
+
+function labels(spec: TensorSpec, answers: readonly Answer[]): OutputTensor {
+  if (spec.datatype === "BYTES")
+    return column(
+      spec,
+      answers.map((answer) => answer.label ?? ""),
+    );
+  return column(
+    spec,
+    answers.map((answer) => {
+      const number = Number(answer.label);
+      if (Number.isInteger(number)) return number;
+      throw new VedetteError(
+        "unsupported",
+        `class ${answer.label} is no ${spec.datatype}: publish the model with a label tensor of BYTES`,
+      );
+    }),
+  );
+}
+
+/** Two classes may have one column: the probability of the second. */
+function scores(spec: TensorSpec, answers: readonly Answer[], classes: readonly string[]): OutputTensor {
+  const all = answers.map((answer) => answer.scores ?? spread(answer, classes));
+  const oneColumn = spec.shape.length < 2 || spec.shape.at(-1) === 1;
+  if (oneColumn && classes.length === 2)
+    return column(
+      spec,
+      all.map((row) => row[1] ?? Number.NaN),
+    );
+  return { ...spec, shape: [answers.length, classes.length], data: all.flat() };
+}
+
+/** A rule gives one class: what is left of certainty is spread evenly over the others. */
+function spread(answer: Answer, classes: readonly string[]): number[] {
+  const own = answer.confidence ?? 1;
+  return classes.map((name) => (name === answer.label ? own : (1 - own) / (classes.length - 1)));
+}
+
+function column(spec: TensorSpec, data: (number | string)[]): OutputTensor {
+  return {
+    ...spec,
+    shape: spec.shape.length < 2 ? [data.length] : [data.length, ...spec.shape.slice(1).map(() => 1)],
+    data,
+  };
+}
+
+/** Flat scalars about where the answer came from; for several rows each is a list with commas. */
+export function writeParameters(prediction: Prediction): Record<string, string | number | boolean> {
+  const { answers, digest } = prediction;
+  const one = answers.length === 1 ? answers[0] : undefined;
+  const all = (of: (answer: Answer) => string | number | boolean | null) =>
+    answers.map((answer) => of(answer) ?? "").join(",");
+  const reasoned = answers.some((answer) => answer.reason !== null);
+  const confident = answers.some((answer) => answer.confidence !== null);
+  return {
+    vedette_id: all((answer) => answer.id),
+    vedette_source: all((answer) => answer.source),
+    ...(reasoned && { vedette_reason: all((answer) => answer.reason) }),
+    vedette_cached: one ? one.cached : all((answer) => answer.cached),
+    ...(confident && { vedette_confidence: one?.confidence ?? all((answer) => answer.confidence) }),
+    ...(digest !== null && { vedette_digest: digest }),
+  };
+}
+
+export interface InferBody {
+  readonly bytes: Uint8Array;
+  /** Bytes of the JSON header where binary parts follow it. */
+  readonly headerLength: number | undefined;
+}
+
+/**
+ * The body of an answer, with the outputs that were asked for.
+ * @throws VedetteError invalid_input for an output the model does not have.
+ */
+export function writeBody(
+  head: Readonly<Record<string, unknown>>,
+  tensors: readonly OutputTensor[],
+  request: Pick<InferRequest, "outputs" | "binaryOutput">,
+): InferBody {
+  const asked = request.outputs ?? tensors.map(({ name }) => ({ name, binary: request.binaryOutput }));
+  const parts: Uint8Array[] = [];
+  const outputs = asked.map(({ name, binary }) => {
+    const tensor = tensors.find((candidate) => candidate.name === name);
+    if (!tensor) {
+      const known = tensors.map((candidate) => candidate.name).join(", ");
+      throw new VedetteError("invalid_input", `output ${name} is none of this model's: it has ${known}`);
+    }
+    const { data, shape, datatype } = tensor;
+    if (!binary) return { name, datatype, shape, data };
+    const bytes = toBinary(tensor);
+    parts.push(bytes);
+    return { name, datatype, shape, parameters: { binary_data_size: bytes.length } };
+  });
+  const header = utf8(JSON.stringify({ ...head, outputs }));
+  if (parts.length === 0) return { bytes: header, headerLength: undefined };
+  return { bytes: concatBytes([header, ...parts]), headerLength: header.length };
+}
+
+/** Raw little-endian values; texts each behind a u32 length. */
+function toBinary({ name, datatype, data }: OutputTensor): Uint8Array {
+  if (datatype === "BYTES") {
+    return concatBytes(
+      data.flatMap((value) => {
+        const text = utf8(String(value));
+        const length = new Uint8Array(4);
+        new DataView(length.buffer).setUint32(0, text.length, true);
+        return [length, text];
+      }),
+    );
+  }
+  const numbers = data.map(Number);
+  if (datatype === "FP32") return new Uint8Array(Float32Array.from(numbers).buffer);
+  if (datatype === "FP64") return new Uint8Array(Float64Array.from(numbers).buffer);
+  if (datatype === "INT32") return new Uint8Array(Int32Array.from(numbers).buffer);
+  if (datatype === "INT64") return new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer);
+  throw new VedetteError("unsupported", `output ${name}: ${datatype} is not given as binary, ask for JSON`);
+}

@@ -1,0 +1,63 @@
+import { codeOf } from "@vedette/protocol/errors";
+import { expect, test, vi } from "vitest";
+import { tinyModel } from "../../test/node/onnx-model.ts";
+import { createOrtBackend } from "./ort-backend.ts";
+import type { Tensors } from "./ort-tensors.ts";
+
+const x: Tensors = {
+  x: { datatype: "FP32", shape: [2, 2], data: Float32Array.of(0, 0, 1, 3) },
+  s: { datatype: "BYTES", shape: [2], data: ["a", "ä"] },
+};
+
+test("tells the signature, runs in a worker, and gives only what was asked for: floats, int64 and texts", async () => {
+  const session = await createOrtBackend({ mainThreadRunMs: 0 }).load(tinyModel());
+  expect(session.inputs).toEqual([
+    { name: "x", datatype: "FP32", shape: [-1, 2] },
+    { name: "s", datatype: "BYTES", shape: [-1] },
+  ]);
+  expect(session.outputs.map(({ name, datatype }) => `${name} ${datatype}`)).toEqual([
+    "scores FP32",
+    "label INT64",
+    "t BYTES",
+  ]);
+  const all = await session.run(x, ["scores", "label", "t"]);
+  expect(all.label).toEqual({ datatype: "INT64", shape: [2], data: BigInt64Array.of(0n, 1n) });
+  expect(all.t).toEqual({ datatype: "BYTES", shape: [2], data: ["a", "ä"] });
+  expect(Array.from(all.scores?.data as Float32Array)[3]).toBeCloseTo(1 / (1 + Math.exp(-2)), 6);
+  expect(Object.keys(await session.run(x, ["label"]))).toEqual(["label"]);
+  for (let i = 0; i < 10; i++) await session.run(x, ["label"]);
+  expect(session.thread).toBe("worker");
+  await session.release();
+});
+
+test("a quick model moves to the main thread after its trial, and answers the same", async () => {
+  const session = await createOrtBackend({ trialRuns: 3, mainThreadRunMs: 1e6, mainThreadLoadMs: 1e6 }).load(
+    tinyModel(),
+  );
+  const before = await session.run(x, ["scores", "label", "t"]);
+  for (let i = 0; i < 3; i++) await session.run(x, ["label"]);
+  await vi.waitFor(() => expect(session.thread).toBe("main"));
+  expect(await session.run(x, ["scores", "label", "t"])).toEqual(before);
+  await session.release();
+});
+
+test("concurrent runs each get their own answer", async () => {
+  const session = await createOrtBackend().load(tinyModel());
+  const runs = Array.from({ length: 40 }, (_, i) =>
+    session.run({ ...x, s: { datatype: "BYTES", shape: [2], data: [`${i}`, "b"] } }, ["t"]),
+  );
+  const answers = await Promise.all(runs);
+  expect(answers.map(({ t }) => t?.data[0])).toEqual(Array.from({ length: 40 }, (_, i) => `${i}`));
+  await session.release();
+});
+
+test("what is no model, a wrong input and a released session are said as such", async () => {
+  const backend = createOrtBackend();
+  expect(await backend.load(new Uint8Array([1, 2, 3])).catch(codeOf)).toBe("invalid_model");
+  const session = await backend.load(tinyModel());
+  const wrong: Tensors = { ...x, x: { datatype: "FP32", shape: [2, 3], data: new Float32Array(6) } };
+  expect(await session.run(wrong, ["scores"]).catch(codeOf)).toBe("model_failed");
+  expect(await session.run(x, ["scores"]).then(() => "ran", codeOf)).toBe("ran");
+  await session.release();
+  expect(await session.run(x, ["scores"]).catch(codeOf)).toBe("model_failed");
+});

@@ -1,0 +1,151 @@
+/**
+ * Port Backend on onnxruntime-node. A model is loaded in a worker thread of its own, where its first runs are measured;
+ * one that is quick to load and to run then moves to the main thread (a hop between threads costs more than such a run),
+ * any other stays, so that a long run never holds up an answer that does not need it.
+ */
+import { Worker } from "node:worker_threads";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { InferenceSession } from "onnxruntime-node";
+import type { Backend, Session } from "../core/ports.ts";
+import { runSession, sessionOptions, type Tensors } from "./ort-tensors.ts";
+import type { RunRequest, WorkerMessage } from "./ort-worker.ts";
+
+export interface PlacementOptions {
+  /** Runs measured in the worker before a model is placed. */
+  readonly trialRuns: number;
+  /** Longest median of those runs, ms, with which a model moves to the main thread. */
+  readonly mainThreadRunMs: number;
+  /** Longest load, ms, that the main thread is asked to repeat. */
+  readonly mainThreadLoadMs: number;
+}
+const defaults: PlacementOptions = { trialRuns: 5, mainThreadRunMs: 1, mainThreadLoadMs: 60 };
+
+/** A session that says where it runs, for tests and for status. */
+export interface PlacedSession extends Session {
+  readonly thread: "worker" | "main";
+}
+
+export interface OrtBackend extends Backend {
+  load(model: Uint8Array<ArrayBuffer>): Promise<PlacedSession>;
+}
+
+/** @param options when a model runs on the main thread; zero `trialRuns` keeps every model in its worker. */
+export function createOrtBackend(options: Partial<PlacementOptions> = {}): OrtBackend {
+  const placement = { ...defaults, ...options };
+  return {
+    name: "node-cpu",
+    async load(model) {
+      const remote = await loadInWorker(model);
+      // Kept only until the model is placed: some are tens of megabytes.
+      let bytes: Uint8Array<ArrayBuffer> | undefined = model;
+      let main: InferenceSession | undefined;
+      let moving: Promise<void> | undefined;
+      let released = false;
+      const times: number[] = [];
+
+      const move = async (from: Uint8Array<ArrayBuffer>) => {
+        const session = await InferenceSession.create(from, sessionOptions);
+        if (released) return session.release();
+        main = session;
+        await remote.end();
+      };
+      const consider = (runMs: number) => {
+        if (!bytes || times.push(runMs) < placement.trialRuns) return;
+        const model = bytes;
+        bytes = undefined;
+        // The first run of a session allocates: it says little of those to come.
+        const middle = times.slice(1).sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)] ?? runMs;
+        if (middle > placement.mainThreadRunMs || remote.loadMs > placement.mainThreadLoadMs) return;
+        // A model that will not load twice goes on where it is.
+        moving = move(model).catch(() => undefined);
+      };
+
+      return {
+        inputs: remote.inputs,
+        outputs: remote.outputs,
+        get thread() {
+          return main ? "main" : "worker";
+        },
+        async run(inputs, outputs) {
+          if (released) throw new VedetteError("model_failed", "the model was released: load it again");
+          if (main) return runOnMain(main, inputs, outputs);
+          const { tensors, runMs } = await remote.run(inputs, outputs);
+          consider(runMs);
+          return tensors;
+        },
+        async release() {
+          if (released) return;
+          released = true;
+          await moving;
+          await main?.release();
+          await remote.end();
+        },
+      };
+    },
+  };
+}
+
+async function runOnMain(session: InferenceSession, inputs: Tensors, outputs: readonly string[]): Promise<Tensors> {
+  try {
+    return await runSession(session, inputs, outputs);
+  } catch (cause) {
+    throw runFailed(messageOf(cause), cause);
+  }
+}
+
+interface RemoteSession extends Pick<Session, "inputs" | "outputs"> {
+  readonly loadMs: number;
+  run(inputs: Tensors, outputs: readonly string[]): Promise<{ tensors: Tensors; runMs: number }>;
+  /** Resolves when the runs under way are answered and the thread has ended. */
+  end(): Promise<void>;
+}
+
+/** @throws VedetteError invalid_model, backend_unavailable. */
+function loadInWorker(model: Uint8Array<ArrayBuffer>): Promise<RemoteSession> {
+  const worker = new Worker(new URL("./ort-worker.ts", import.meta.url), { workerData: model });
+  const waiting = new Map<number, PromiseWithResolvers<{ tensors: Tensors; runMs: number }>>();
+  const loaded = Promise.withResolvers<RemoteSession>();
+  let nextId = 0;
+  let gone: VedetteError | undefined;
+
+  const lose = (why: string, cause?: unknown) => {
+    gone ??= runFailed(`its thread ended: ${why}`, cause);
+    loaded.reject(new VedetteError("backend_unavailable", `the model's thread ended while loading: ${why}`, { cause }));
+    for (const call of waiting.values()) call.reject(gone);
+    waiting.clear();
+  };
+  worker.on("error", (error) => lose(messageOf(error), error));
+  worker.on("exit", (code) => lose(`exit code ${code}`));
+  worker.on("message", (message: WorkerMessage) => {
+    if (message.kind === "loaded") {
+      const { inputs, outputs, loadMs } = message;
+      loaded.resolve({ inputs, outputs, loadMs, run, end });
+    } else if (message.kind === "refused") {
+      loaded.reject(new VedetteError("invalid_model", `ONNX Runtime does not take the model: ${message.why}`));
+      void worker.terminate();
+    } else {
+      const call = waiting.get(message.id);
+      waiting.delete(message.id);
+      if (message.kind === "ran") call?.resolve(message);
+      else call?.reject(runFailed(message.why));
+    }
+  });
+
+  const run: RemoteSession["run"] = (inputs, outputs) => {
+    if (gone) return Promise.reject(gone);
+    const call = Promise.withResolvers<{ tensors: Tensors; runMs: number }>();
+    const id = nextId++;
+    waiting.set(id, call);
+    worker.postMessage({ id, inputs, outputs } satisfies RunRequest);
+    return call.promise;
+  };
+  const end = async () => {
+    await Promise.allSettled([...waiting.values()].map((call) => call.promise));
+    await worker.terminate();
+  };
+  return loaded.promise;
+}
+
+function runFailed(why: string, cause?: unknown): VedetteError {
+  return new VedetteError("model_failed", `the model did not run: ${why}`, { cause });
+}

@@ -1,0 +1,46 @@
+/** The worker thread of one loaded model: ort-backend.ts sends it requests, one answer each. Ending it frees the model. */
+import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "@vedette/protocol/errors";
+import type { TensorSpec } from "@vedette/protocol/tensors";
+import { InferenceSession } from "onnxruntime-node";
+import { runSession, sessionOptions, signature, type Tensors } from "./ort-tensors.ts";
+
+export interface RunRequest {
+  readonly id: number;
+  readonly inputs: Tensors;
+  readonly outputs: readonly string[];
+}
+export type WorkerMessage =
+  | { kind: "loaded"; inputs: TensorSpec[]; outputs: TensorSpec[]; loadMs: number }
+  | { kind: "refused"; why: string }
+  | { kind: "ran"; id: number; tensors: Tensors; runMs: number }
+  | { kind: "failed"; id: number; why: string };
+
+const port = parentPort;
+if (!port) throw new Error("ort-worker.ts runs as a worker thread of ort-backend.ts only");
+const send = (message: WorkerMessage) => port.postMessage(message);
+
+try {
+  const started = performance.now();
+  const session = await InferenceSession.create(workerData as Uint8Array, sessionOptions);
+  port.on("message", (request: RunRequest) => void answer(session, request));
+  const loadMs = performance.now() - started;
+  send({
+    kind: "loaded",
+    inputs: signature(session.inputMetadata),
+    outputs: signature(session.outputMetadata),
+    loadMs,
+  });
+} catch (error) {
+  send({ kind: "refused", why: messageOf(error) });
+}
+
+async function answer(session: InferenceSession, { id, inputs, outputs }: RunRequest): Promise<void> {
+  try {
+    const started = performance.now();
+    const tensors = await runSession(session, inputs, outputs);
+    send({ kind: "ran", id, tensors, runMs: performance.now() - started });
+  } catch (error) {
+    send({ kind: "failed", id, why: messageOf(error) });
+  }
+}

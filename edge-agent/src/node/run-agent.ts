@@ -1,0 +1,62 @@
+/** The agent as a program: the agent of a folder, the HTTP server before it, and an orderly end on a signal. */
+import { readFile } from "node:fs/promises";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { Logger } from "../core/ports.ts";
+import { agentVersion, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
+import { requireKey, startOipServer } from "./oip/server.ts";
+
+export interface RunOptions extends NodeAgentOptions {
+  readonly log: Logger;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly serveHost?: string;
+  readonly apiKey?: string;
+}
+export interface RunningAgent {
+  readonly url: string;
+  /** Takes no more requests, answers those under way, flushes the spool, says goodbye. */
+  stop(): Promise<void>;
+}
+
+/** Ready when HTTP is up: also offline, and also with no model yet. @throws VedetteError what either part throws. */
+export async function runAgent(options: RunOptions): Promise<RunningAgent> {
+  requireKey(options.serveHost ?? "127.0.0.1", options.apiKey);
+  const { agent, close } = await openNodeAgent(options);
+  try {
+    const server = await startOipServer({
+      agent,
+      log: options.log,
+      version: agentVersion,
+      port: options.port,
+      ...(options.serveHost !== undefined && { host: options.serveHost }),
+      ...(options.apiKey !== undefined && { apiKey: options.apiKey }),
+    });
+    options.log.info("agent.ready", { agent: agent.id, url: server.url });
+    return {
+      url: server.url,
+      async stop() {
+        await server.close();
+        await close();
+        options.log.info("agent.stopped", { agent: agent.id });
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The key that HTTP clients must show: from a file, else from the environment. @throws VedetteError invalid_argument. */
+export async function readApiKey(
+  file: string | undefined,
+  fromEnvironment: string | undefined,
+): Promise<string | undefined> {
+  if (file === undefined) return fromEnvironment || undefined;
+  try {
+    const key = (await readFile(file, "utf8")).trim();
+    if (key !== "") return key;
+  } catch (cause) {
+    throw new VedetteError("invalid_argument", `--api-key-file ${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  throw new VedetteError("invalid_argument", `--api-key-file ${file} is empty: put the key on its first line`);
+}

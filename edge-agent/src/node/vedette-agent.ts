@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+/** The command `vedette-agent`: options in, one JSON line on stdout when ready, log lines on stderr, an exit code. */
+import { hostname } from "node:os";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { agentVersion } from "./node-agent.ts";
+import { createPinoLogger } from "./pino-logger.ts";
+import { readApiKey, runAgent } from "./run-agent.ts";
+
+const exitCodes = { stopped: 0, failed: 1, usage: 2 } as const;
+/** An orderly end that takes longer is given up: a supervisor would kill the process anyway. */
+const stopWithinMs = 15_000;
+
+interface RunFlags {
+  home: string;
+  enroll?: string;
+  name?: string;
+  label: Record<string, string>;
+  port: number;
+  serveHost?: string;
+  apiKeyFile?: string;
+  json?: boolean;
+}
+
+const program = new Command("vedette-agent")
+  .description("Verifies, proves and serves models on this device, and keeps watch over them.")
+  .version(agentVersion)
+  .exitOverride();
+
+program
+  .command("run")
+  .description("Runs the agent in the foreground until SIGTERM or SIGINT.")
+  .requiredOption("--home <dir>", "the agent's folder: key, site, models, prediction spool")
+  .option("--enroll <token>", "joins the site of this token at the first start; ignored afterwards")
+  .option("--name <id>", "the device's name (default: the host's)")
+  .option("--label <key=value>", "a label of the device; may be given more than once", addLabel, {})
+  .option("--port <number>", "port of the Open Inference Protocol (0: any free one)", parsePort, 8790)
+  .option("--serve-host <address>", "where to listen; any but loopback needs an API key (default: 127.0.0.1)")
+  .option("--api-key-file <file>", "holds the key that HTTP clients must show (default: VEDETTE_API_KEY)")
+  .option("--json", "tells an error as JSON too")
+  .addHelpText(
+    "after",
+    `
+Prints {"ready":true,"url":…} when it can be asked: also offline, and also before it has a model.
+Exit codes: 0 stopped by a signal, 1 failed, 2 wrong options, token or folder.
+
+Example:
+  vedette-agent run --home ./station-1 --enroll "$TOKEN" --name station-1 --label city=seattle
+  curl http://127.0.0.1:8790/v2/models`,
+  )
+  .action(run);
+
+async function run(flags: RunFlags): Promise<void> {
+  const log = createPinoLogger();
+  const apiKey = await readApiKey(flags.apiKeyFile, process.env.VEDETTE_API_KEY);
+  const stopped = untilSignal();
+  const running = await runAgent({
+    home: flags.home,
+    log,
+    port: flags.port,
+    ...(flags.serveHost !== undefined && { serveHost: flags.serveHost }),
+    ...(apiKey !== undefined && { apiKey }),
+    ...(flags.enroll !== undefined && {
+      enrolment: {
+        token: flags.enroll,
+        agent: flags.name ?? hostname().replaceAll(/[^A-Za-z0-9_-]/g, "-"),
+        labels: flags.label,
+      },
+    }),
+  });
+  process.stdout.write(`${JSON.stringify({ ready: true, url: running.url })}\n`);
+  const signal = await stopped;
+  log.info("agent.stopping", { signal });
+  setTimeout(() => {
+    log.error("agent.stop_given_up", { afterMs: stopWithinMs });
+    process.exit(exitCodes.failed);
+  }, stopWithinMs).unref();
+  await running.stop();
+}
+
+/** The first signal asks for an orderly end; a second one ends at once. */
+function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const on = (signal: NodeJS.Signals) => {
+      if (asked) process.exit(exitCodes.failed);
+      asked = true;
+      resolve(signal);
+    };
+    process.on("SIGTERM", on);
+    process.on("SIGINT", on);
+  });
+}
+
+function addLabel(text: string, labels: Record<string, string>): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("a label is key=value.");
+  return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError("a port is 0 to 65535.");
+}
+
+try {
+  await program.parseAsync();
+  process.exit(exitCodes.stopped);
+} catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? exitCodes.stopped : exitCodes.usage);
+  const told = { code: codeOf(error), message: messageOf(error) };
+  const json = process.argv.includes("--json");
+  process.stderr.write(
+    json ? `${JSON.stringify({ error: told })}\n` : `vedette-agent: ${told.message} (${told.code})\n`,
+  );
+  process.exit(error instanceof VedetteError && error.user ? exitCodes.usage : exitCodes.failed);
+}
