@@ -62,6 +62,8 @@ export interface Transport {
   /** Starts; `up` is called after each (re)connection, `down` after each loss. */
   start(handlers: { up(): void; down(): void; message(topic: string, payload: Uint8Array<ArrayBuffer>): void }): void;
   readonly connected: boolean;
+  /** Number of the present (or last) session, the one its will speaks of: a death with another number is old news. */
+  readonly sid: number;
   /** QoS 1: resolves with PUBACK, which proves nothing about storage. Rejects VedetteError offline when the connection is lost. */
   publish(topic: string, payload: Uint8Array | string, options: { qos: 0 | 1 }): Promise<void>;
   /** One SUBSCRIBE for one exact topic. Resolves with its SUBACK; rejects where it is refused or the connection is lost. */
