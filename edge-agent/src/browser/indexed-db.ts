@@ -1,5 +1,5 @@
 /** IndexedDB as promises: just what the device key and the fallback storage need. */
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { storageFailed } from "./storage-path.ts";
 
 /** Opens (or makes) a database with these stores. @throws VedetteError storage_failed. */
 export function openDatabase(name: string, stores: readonly string[]): Promise<IDBDatabase> {
@@ -14,7 +14,7 @@ export function openDatabase(name: string, stores: readonly string[]): Promise<I
 export function requestOf<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(storageFailed(request.error));
+    request.onerror = () => reject(storageFailed("the browser's database", request.error));
   });
 }
 
@@ -22,14 +22,6 @@ export function requestOf<T>(request: IDBRequest<T>): Promise<T> {
 export function committed(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(storageFailed(transaction.error));
+    transaction.onabort = () => reject(storageFailed("the browser's database", transaction.error));
   });
-}
-
-function storageFailed(cause: unknown): VedetteError {
-  return new VedetteError(
-    "storage_failed",
-    `the browser did not keep the agent's data (${messageOf(cause)}): free space, or allow site data`,
-    { cause },
-  );
 }

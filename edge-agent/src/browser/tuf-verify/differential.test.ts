@@ -246,7 +246,7 @@ describe("beside tuf-js", () => {
           if ("release" in got) accepted++;
           else refused++;
           // From here on the two devices know different things, so the scenario ends.
-          if ("error" in got && "release" in want && stricter.test(got.error)) return;
+          if ("error" in got && stricter.test(got.error)) return;
           const why = `ours: ${JSON.stringify(got)}, tuf-js: ${JSON.stringify(want)}`;
           expect("release" in got ? got.release : "refused", why).toBe("release" in want ? want.release : "refused");
         }
