@@ -26,8 +26,9 @@ const datatypes = new Map<string, Datatype>(
   Object.entries(ortTypes).map(([datatype, type]) => [type, datatype as Datatype]),
 );
 
+export const runtimeVersion = env.versions.web ?? "unknown";
 /** The folder, below the worker's, where the build puts ONNX Runtime's own two files. */
-export const runtimeFolder = `ort-${env.versions.web ?? "web"}/`;
+export const runtimeFolder = `ort-${runtimeVersion}/`;
 
 /** @param assets URL of the folder that holds `ort-wasm-simd-threaded.{mjs,wasm}`. */
 export function createOrtWebBackend(assets: URL): Backend {
