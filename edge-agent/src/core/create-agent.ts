@@ -1,0 +1,263 @@
+/**
+ * Composes an agent from ports. First it serves what the device already holds, without the network; then it connects.
+ * Adapters (Node, page, simulated fleet) call `createAgent` and put ways in around the `Agent` they get.
+ *
+ *     session ─▶ model keepers ─▶ fetch-bundle ─▶ prove ─▶ model slot ─▶ prediction log ─▶ batch sender ─▶ session
+ */
+import type { Manifest } from "@vedette/protocol/bundle";
+import type { AgentAbilities } from "@vedette/protocol/capability";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
+import { topics } from "@vedette/protocol/topics";
+import type { Agent } from "./agent.ts";
+import { createInbox } from "./link/inbox.ts";
+import { openLinkState } from "./link/link-state.ts";
+import { createRequester } from "./link/requester.ts";
+import { createSession, type SessionTimes } from "./link/session.ts";
+import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
+import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
+import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
+import type { Ports, TrustedTargets } from "./ports.ts";
+import { prove } from "./prove/prove.ts";
+import { fetchBundle } from "./receive/fetch-bundle.ts";
+import { createModelSlot, type ServingVersion } from "./serve/model-slot.ts";
+import { createBundleStore } from "./store/bundle-store.ts";
+import { noPins, type Pin, pinned } from "./store/life-cycle.ts";
+import { createPinStore } from "./store/pins.ts";
+import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
+
+export interface AgentOptions {
+  /** Predictions without a trip that end a candidate's probation. */
+  readonly probation: number;
+  readonly times: Partial<SessionTimes>;
+  /** Runs what was asked in one tick together: calls back when the tick is over. */
+  readonly schedule: (call: () => void) => void;
+}
+
+export interface CreateAgentOptions {
+  readonly site: string;
+  readonly agent: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly abilities: AgentAbilities;
+  readonly ports: Ports;
+  /** The drift kernels of this platform. */
+  readonly kernels: { openReference(bytes: Uint8Array): DriftReference };
+  readonly options?: Partial<AgentOptions>;
+}
+
+interface Model {
+  readonly keeper: ModelKeeper;
+  readonly log: PredictionLog;
+  readonly sender: BatchSender;
+}
+
+/**
+ * Resolves when the device serves what it holds, online or not.
+ * @throws VedetteError storage_failed where the device's own state cannot be read.
+ */
+export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
+  const { site, agent, abilities, labels, ports, kernels } = given;
+  const { clock, crypto, random, storage, transport } = ports;
+  const schedule = given.options?.schedule ?? ((call: () => void) => void clock.after(0, call));
+  const topic = topics(site);
+  const models = new Map<string, Model>();
+  const listeners = new Set<() => void>();
+  let online = false;
+  let stopping: Promise<void> | undefined;
+
+  const state = await openLinkState(ports);
+  const pinStore = createPinStore(storage);
+  const store = createBundleStore(ports);
+  const inbox = createInbox(ports.log);
+  const requester = createRequester({
+    clock,
+    random,
+    publish: (payload) => transport.publish(topic.request(agent), payload, { qos: 1 }),
+  });
+  const fetchPorts = { ...ports, store, inbox, requester, topic, agent, abilities };
+  const exclusive = createExclusive();
+
+  const changed = () => {
+    session.changed();
+    for (const call of listeners) call();
+  };
+
+  const load = async (pin: Pin, quick: boolean): Promise<ServingVersion> => {
+    const manifest = await store.manifest(pin.digest);
+    if (!manifest) throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
+    const file = (path: string) => store.file(manifest, path);
+    const drift = openDrift(manifest, await file(manifest.drift.file));
+    try {
+      const session = await prove({ manifest, file, backend: ports.backend, clock, quick });
+      return { digest: pin.digest, release: pin.release, manifest, session, drift };
+    } catch (error) {
+      drift.free();
+      throw error;
+    }
+  };
+  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
+    let reference: DriftReference;
+    try {
+      reference = kernels.openReference(bytes);
+    } catch (cause) {
+      const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
+      throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
+    }
+    return createDriftWatch({ reference, manifest, schedule });
+  };
+
+  const addModel = async (model: string): Promise<Model> => {
+    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset });
+    const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
+    const sender = createBatchSender({ log, publish, clock, random, logger: ports.log });
+    const slot = createModelSlot({ model, ports, log, schedule });
+    const keeper = createModelKeeper({
+      model,
+      ports,
+      pins: (await pinStore.load(model)) ?? noPins,
+      save: (pins) => pinStore.save(model, pins),
+      slot,
+      rev: () => state.rev,
+      probation: given.options?.probation ?? 20,
+      fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
+      load,
+      unload: async (version) => {
+        await version.session.release();
+        version.drift?.free();
+      },
+      exclusive,
+      evict: () => store.keep(new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins)))),
+      changed,
+    });
+    const added = { keeper, log, sender };
+    models.set(model, added);
+    if (online) sender.connected();
+    return added;
+  };
+
+  /** What the director assigned, model by model; a model that is not named any more is served no more. */
+  const follow = async (assignment: Assignment, trusted: TrustedTargets) => {
+    for (const slot of assignment.slots) {
+      const { keeper } = models.get(slot.model) ?? (await addModel(slot.model));
+      await keeper.assign(slot, assignment.rev, trusted);
+    }
+    const named = new Set(assignment.slots.map((slot) => slot.model));
+    for (const { keeper } of models.values()) {
+      if (!named.has(keeper.model)) await keeper.assign(null, assignment.rev, trusted);
+    }
+  };
+
+  const status = (): Reported => ({
+    agent,
+    rev: state.rev,
+    at: clock.now(),
+    abilities,
+    labels: { ...labels },
+    slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
+  });
+
+  const session = createSession({
+    site,
+    agent,
+    labels,
+    abilities,
+    ports,
+    topic,
+    inbox,
+    requester,
+    state,
+    times: given.options?.times ?? {},
+    streams: () => [...models.values()].map(({ keeper, log }) => ({ stream: keeper.model, epoch: log.epoch })),
+    report: status,
+    spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
+    assigned: follow,
+    acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
+    stored: (all) => {
+      for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);
+    },
+    connected: () => {
+      online = true;
+      for (const { sender } of models.values()) sender.connected();
+    },
+    disconnected: () => {
+      online = false;
+      for (const { sender } of models.values()) sender.disconnected();
+    },
+  });
+
+  for (const model of await pinStore.models()) await addModel(model);
+  for (const { keeper } of models.values()) await keeper.boot();
+  session.start();
+
+  const stop = async () => {
+    for (const { log, sender } of models.values()) {
+      await log.cut();
+      sender.disconnected();
+    }
+    await session.stop();
+    for (const { keeper, log } of models.values()) {
+      await keeper.stop();
+      await log.close();
+    }
+  };
+
+  return {
+    id: agent,
+    async predict(request) {
+      if (stopping) throw new VedetteError("not_ready", `agent ${agent} is stopping: ask again when it is back`);
+      const model = models.get(request.model);
+      if (model) return model.keeper.slot.predict(request);
+      const known = [...models.keys()].join(", ") || "none yet";
+      throw new VedetteError("not_found", `no model ${request.model} on ${agent} (here: ${known}): assign it first`);
+    },
+    models: () =>
+      [...models.values()].map(({ keeper: { model, slot } }) => {
+        const version = slot.version;
+        return {
+          name: model,
+          version: version && { digest: version.digest, release: version.release, manifest: version.manifest },
+        };
+      }),
+    status,
+    onChange(call) {
+      listeners.add(call);
+      return () => void listeners.delete(call);
+    },
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+function reportOf(keeper: ModelKeeper): ReportedSlot {
+  const { pins, slot } = keeper;
+  const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
+  const { candidate } = pins;
+  return {
+    model: keeper.model,
+    serving: short(pins.serving),
+    previous: short(pins.previous),
+    candidate: candidate && {
+      digest: candidate.digest,
+      release: candidate.release,
+      state: candidate.state,
+      ...(candidate.reason ? { reason: candidate.reason } : {}),
+    },
+    served: keeper.served(),
+    drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
+      ...feature,
+      // Infinite before the first value, which JSON cannot say.
+      psiCritical: Math.min(feature.psiCritical, Number.MAX_VALUE),
+    })),
+    sources: { ...slot.counters.sources },
+    reasons: { ...slot.counters.reasons },
+  };
+}
+
+/** One at a time, in the order asked. */
+function createExclusive(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine;
+    return mine;
+  };
+}

@@ -1,0 +1,264 @@
+/**
+ * The conversation with the control plane. After each connection: subscribe, say who is here, say hello; bring trust up
+ * to date, and only then believe the assignment and hand it on. Upward: what runs here, on change and every so often.
+ * `create-agent.ts` owns it; what an assignment means is the model keepers' business.
+ */
+import { fromUtf8, toHex } from "@vedette/protocol/bytes";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { AgentAbilities } from "@vedette/protocol/capability";
+import {
+  ack,
+  type Ack,
+  type Assignment,
+  controlPlaneBirth,
+  desired,
+  helloAnswer,
+  type HelloAnswer,
+  parseMessage,
+  type Reported,
+} from "@vedette/protocol/messages";
+import type { topics } from "@vedette/protocol/topics";
+import type { Ports, TrustedTargets } from "../ports.ts";
+import { openAssignment } from "./assignment.ts";
+import type { Inbox } from "./inbox.ts";
+import type { LinkState } from "./link-state.ts";
+import { createTimer, createRetry } from "./timing.ts";
+import type { Requester } from "./requester.ts";
+
+export interface SessionTimes {
+  /** A new incarnation of the control plane is greeted after up to this long, so that a fleet does not come at once. ms. */
+  readonly helloJitterMs: number;
+  /** Between reports and heartbeats while nothing changes. ms. */
+  readonly reportEveryMs: number;
+  /** Changes within this time go in one report. ms. */
+  readonly reportDebounceMs: number;
+  /** A failed hello is tried again after `retryMs` doubled up to `retryCapMs`, with jitter. */
+  readonly retryMs: number;
+  readonly retryCapMs: number;
+}
+export const sessionTimes: SessionTimes = {
+  helloJitterMs: 30_000,
+  reportEveryMs: 30_000,
+  reportDebounceMs: 250,
+  retryMs: 1_000,
+  retryCapMs: 300_000,
+};
+
+const goodbyeMs = 2_000;
+
+export interface SessionOptions {
+  readonly site: string;
+  readonly agent: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly abilities: AgentAbilities;
+  readonly ports: Pick<Ports, "clock" | "random" | "crypto" | "transport" | "trust" | "log">;
+  readonly topic: ReturnType<typeof topics>;
+  readonly inbox: Inbox;
+  readonly requester: Requester;
+  readonly state: LinkState;
+  readonly times?: Partial<SessionTimes>;
+  /** The spools held here: each model's stream has its acknowledgements. */
+  streams(): { stream: string; epoch: string }[];
+  report(): Reported;
+  spoolBatches(): number;
+  /** Follows an assignment that was verified, with the trust it was verified by. Resolves when it is saved, not done. */
+  assigned(assignment: Assignment, trusted: TrustedTargets): Promise<void>;
+  acked(stream: string, ack: Ack): void;
+  stored(stored: HelloAnswer["stored"]): void;
+  /** After subscribing; and after the loss. */
+  connected(): void;
+  disconnected(): void;
+}
+
+export interface Session {
+  /** Connects; the rest follows from the transport. */
+  start(): void;
+  /** Something that a report says has changed. */
+  changed(): void;
+  /** Says goodbye, closes the connection. */
+  stop(): Promise<void>;
+}
+
+export function createSession(options: SessionOptions): Session {
+  const { site, agent, topic, state, inbox, requester } = options;
+  const { clock, random, crypto, transport, trust, log } = options.ports;
+  const times = { ...sessionTimes, ...options.times };
+  /** Counts connections, so that work begun on one does not go on upon the next. */
+  let connection = 0;
+  let up = false;
+  /** Connection on which presence was said. */
+  let present = 0;
+  let listening = new Set<string>();
+  let incarnation: string | undefined;
+  /** Highest revision that was hinted at and asked for: a hint that never comes true is followed once. */
+  let hinted = 0;
+
+  const publish = async (to: string, payload: unknown, qos: 0 | 1) => {
+    try {
+      await transport.publish(to, JSON.stringify(payload), { qos });
+    } catch (error) {
+      // A report lost with the connection is made anew after the next one.
+      if (codeOf(error) !== "offline") log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
+    }
+  };
+  const report = () => publish(topic.reported(agent), options.report(), 1);
+  const heartbeat = () => {
+    const { sent, received } = transport.bytes;
+    const beat = { at: clock.now(), spoolBatches: options.spoolBatches(), bytesSent: sent, bytesReceived: received };
+    return publish(topic.heartbeat(agent), beat, 0);
+  };
+
+  const listen = async (to: string, qos: 0 | 1) => {
+    const here = listening;
+    if (here.has(to)) return;
+    await transport.subscribe(to, qos);
+    here.add(to);
+  };
+  const acking = new Set<string>();
+  const listenToStreams = async () => {
+    for (const { stream } of options.streams()) {
+      const to = topic.ack(agent, stream);
+      if (!acking.has(stream)) {
+        acking.add(stream);
+        inbox.on(to, (payload) => options.acked(stream, parseMessage(ack, fromUtf8(payload), to)));
+      }
+      await listen(to, 0);
+    }
+  };
+
+  const refresh = (time: number): Promise<TrustedTargets> =>
+    trust.refresh(async (file) => {
+      try {
+        return await requester.ask({ kind: "metadata", file });
+      } catch (error) {
+        if (codeOf(error) === "not_found") return undefined;
+        throw error;
+      }
+    }, time);
+
+  const hello = async () => {
+    const nonce = toHex(random.bytes(16));
+    const { abilities, labels } = options;
+    const streams = options.streams();
+    const text = await requester.ask({ kind: "hello", nonce, abilities, labels, rev: state.rev, streams });
+    const answer = parseMessage(helloAnswer, text, "the answer to hello");
+    options.stored(answer.stored);
+    if (!answer.assignment) return log.info("link.no_assignment", { why: "the site's trust is not initialised yet" });
+    const envelope = answer.assignment;
+    const open = (director: TrustedTargets["extension"]["director"]) =>
+      openAssignment(envelope, director, { site, agent, nonce, rev: state.rev }, crypto);
+
+    const trusted = await refreshJudged(async (director) => (await open(director)).issued);
+    const assignment = await open(trusted.extension.director);
+    state.heardTime(assignment.issued);
+    await state.follow(assignment.rev, trusted.extension.director);
+    log.info("link.assigned", { rev: assignment.rev, slots: assignment.slots.length });
+    await options.assigned(assignment, trusted);
+  };
+
+  /**
+   * Trust, judged by the right time. The device's clock may be wrong either way: ahead, and all seems expired; behind, and
+   * what is expired seems fresh. A director that is already trusted and answers a fresh nonce says what time it is.
+   */
+  const refreshJudged = async (issuedBy: (director: TrustedTargets["extension"]["director"]) => Promise<number>) => {
+    const reference = state.referenceTime();
+    let trusted: TrustedTargets;
+    try {
+      trusted = await refresh(reference);
+    } catch (error) {
+      if (codeOf(error) !== "expired" || !state.director) throw error;
+      const issued = await issuedBy(state.director);
+      log.warn("link.clock_overridden", { clock: reference, issued });
+      return refresh(issued);
+    }
+    const issued = await issuedBy(trusted.extension.director);
+    return issued > reference ? refresh(issued) : trusted;
+  };
+
+  const greeting = createRetry({
+    clock,
+    random,
+    firstMs: times.retryMs,
+    capMs: times.retryCapMs,
+    failed: (error, inMs) => log.warn("link.hello_failed", { code: codeOf(error), why: messageOf(error), inMs }),
+    work: async () => {
+      const now = connection;
+      await listen(topic.desired(agent), 1);
+      await listen(topic.response(agent), 0);
+      await listen(topic.controlPlane, 1);
+      await listenToStreams();
+      if (now !== connection) return;
+      if (present !== now) {
+        await transport.publish(topic.presence(agent), JSON.stringify({ on: 1, sid: transport.sid }), { qos: 1 });
+        present = now;
+        options.connected();
+      }
+      await hello();
+      await listenToStreams(); // of models that were assigned just now
+      await report();
+    },
+  });
+  const debounced = createTimer(clock, () => void report());
+  const regular = createTimer(clock, () => {
+    regular.in(times.reportEveryMs);
+    void report();
+    void heartbeat();
+  });
+
+  inbox.on(topic.response(agent), (payload) => requester.answered(payload));
+  inbox.on(topic.desired(agent), (payload) => {
+    const { rev } = parseMessage(desired, fromUtf8(payload), "the hint on /desired");
+    if (rev <= state.rev || rev <= hinted) return;
+    hinted = rev;
+    greeting.now();
+  });
+  inbox.on(topic.controlPlane, (payload) => {
+    const birth = parseMessage(controlPlaneBirth, fromUtf8(payload), "the control plane's birth");
+    if (!birth.on || birth.incarnation === incarnation) return;
+    // The first one seen is the one that this connection's hello goes to.
+    if (incarnation !== undefined) greeting.in(random.unit() * times.helloJitterMs);
+    incarnation = birth.incarnation;
+  });
+
+  return {
+    start() {
+      transport.start({
+        up() {
+          connection++;
+          up = true;
+          listening = new Set();
+          incarnation = undefined;
+          hinted = 0;
+          greeting.now();
+          regular.in(times.reportEveryMs);
+        },
+        down() {
+          connection++;
+          up = false;
+          greeting.cancel();
+          debounced.cancel();
+          regular.cancel();
+          requester.disconnected();
+          options.disconnected();
+        },
+        message: (to, payload) => inbox.deliver(to, payload),
+      });
+    },
+    changed() {
+      if (up && !debounced.waiting) debounced.in(times.reportDebounceMs);
+    },
+    async stop() {
+      greeting.cancel();
+      debounced.cancel();
+      regular.cancel();
+      if (up) {
+        // A broker that does not answer must not hold up the end.
+        const late = new Promise<void>((resolve) => clock.after(goodbyeMs, resolve));
+        const goodbye = report().then(() => publish(topic.presence(agent), { on: 0, sid: transport.sid }, 1));
+        await Promise.race([goodbye, late]);
+      }
+      up = false;
+      await transport.close();
+    },
+  };
+}

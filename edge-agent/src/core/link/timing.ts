@@ -1,0 +1,93 @@
+/** Timers that the link needs: one call some time from now, and work that is tried again until it succeeds. */
+import type { Clock, Random } from "../ports.ts";
+
+export interface Timer {
+  /** Calls once after `ms`, in place of any earlier wait. */
+  in(ms: number): void;
+  cancel(): void;
+  readonly waiting: boolean;
+}
+
+export function createTimer(clock: Clock, call: () => void): Timer {
+  let stop: (() => void) | undefined;
+  return {
+    in(ms) {
+      stop?.();
+      stop = clock.after(ms, () => {
+        stop = undefined;
+        call();
+      });
+    },
+    cancel() {
+      stop?.();
+      stop = undefined;
+    },
+    get waiting() {
+      return stop !== undefined;
+    },
+  };
+}
+
+export interface Retry {
+  /** Does the work now; where it is being done, once more afterwards. */
+  now(): void;
+  /** Does the work in `ms`. */
+  in(ms: number): void;
+  /** Stops waiting, and forgets the failures so far; work being done is not interrupted, but not tried again. */
+  cancel(): void;
+}
+
+/** Work of which one is done at a time. A failure is tried again after firstMs · 2ⁿ up to capMs, half of it at random. */
+export function createRetry(options: {
+  clock: Clock;
+  random: Random;
+  firstMs: number;
+  capMs: number;
+  work: () => Promise<void>;
+  failed: (error: unknown, inMs: number) => void;
+}): Retry {
+  let working = false;
+  let again = false;
+  let failures = 0;
+  /** Rises with each cancel: a failure of what was cancelled is not tried again. */
+  let round = 0;
+  const later = createTimer(options.clock, () => void run());
+
+  const run = async () => {
+    if (working) {
+      again = true;
+      return;
+    }
+    working = true;
+    later.cancel();
+    const mine = round;
+    try {
+      await options.work();
+      if (mine === round) failures = 0;
+    } catch (error) {
+      if (mine === round) {
+        const full = Math.min(options.capMs, options.firstMs * 2 ** Math.min(failures++, 30));
+        const inMs = full * (0.5 + 0.5 * options.random.unit());
+        options.failed(error, inMs);
+        later.in(inMs);
+      }
+    } finally {
+      working = false;
+    }
+    if (again) {
+      again = false;
+      await run();
+    }
+  };
+
+  return {
+    now: () => void run(),
+    in: (ms) => later.in(ms),
+    cancel() {
+      round++;
+      failures = 0;
+      again = false;
+      later.cancel();
+    },
+  };
+}

@@ -1,0 +1,157 @@
+/** From the records of a segment to the columns of a batch. Pure: prediction-log decides which rows make a batch. */
+import { fromUtf8 } from "@vedette/protocol/bytes";
+import {
+  type BatchHeader,
+  type ColumnData,
+  type ColumnType,
+  standardColumns,
+} from "@vedette/protocol/prediction-batch";
+import { groupHead, type LoggedVersion, noText, rowsHead, type SegmentRecord } from "./segment.ts";
+
+/** Consecutive rows of one version. */
+export interface RowColumns {
+  readonly version: LoggedVersion;
+  readonly firstN: number;
+  readonly count: number;
+  readonly specs: BatchHeader["columns"];
+  readonly columns: Readonly<Record<string, ColumnData>>;
+}
+/** Columns a batch header may name. */
+const maxColumns = 4200;
+
+/**
+ * Runs of rows without a hole and of one version, in order; rows below `from` are left out.
+ * @param records of one segment, from its start.
+ */
+export function runsOf(records: readonly SegmentRecord[], from: number): RowColumns[] {
+  const runs: RowColumns[] = [];
+  let version: LoggedVersion | undefined;
+  let run: Extract<SegmentRecord, { kind: "rows" }>[] = [];
+  let next = from;
+  const close = (): void => {
+    if (version && run.length > 0) {
+      const rows = columnsOf(version, run);
+      // A record that a kill left half in a batch: only its rest is new.
+      runs.push(rows.firstN < from ? sliceRows(rows, from - rows.firstN, rows.count) : rows);
+    }
+    run = [];
+  };
+  for (const record of records) {
+    if (record.kind === "version") {
+      close();
+      version = record.version;
+    } else if (record.firstN + record.count > from) {
+      if (record.firstN !== next) close();
+      run.push(record);
+      next = record.firstN + record.count;
+    }
+  }
+  close();
+  return runs;
+}
+
+/** Rows `start` to `end` of a run. */
+export function sliceRows(run: RowColumns, start: number, end: number): RowColumns {
+  const columns = Object.fromEntries(Object.entries(run.columns).map(([name, data]) => [name, data.slice(start, end)]));
+  return { ...run, firstN: run.firstN + start, count: end - start, columns };
+}
+
+/** The same rows with neither inputs nor scores: what is sent of a row that is too wide for a packet. */
+export function withoutDetail(run: RowColumns): RowColumns {
+  const specs = run.specs.filter(({ name }) => !name.startsWith("in:") && !name.startsWith("out:score:"));
+  return { ...run, specs };
+}
+
+function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kind: "rows" }>[]): RowColumns {
+  const count = records.reduce((sum, record) => sum + record.count, 0);
+  const f32 = (): Float32Array => new Float32Array(count);
+  const time = new Float64Array(count);
+  const latency = f32();
+  const source = new Uint8Array(count);
+  const reason = new Uint8Array(count);
+  const cached = new Uint8Array(count);
+  const confidence = f32();
+  const entity: (string | null)[] = [];
+  const eventTime = new Float64Array(count);
+  const request: (string | null)[] = [];
+  const label = new Uint16Array(version.classes ? count : 0);
+  const scores = (version.classes ?? []).map(f32);
+  const value = new Float64Array(version.value ? count : 0);
+  const inputs = version.fields.map(() => (version.wide ? new Float64Array(count) : f32()));
+
+  let i = 0;
+  for (const { payload } of records) {
+    let at = rowsHead;
+    const takeText = (): string | null => {
+      const length = payload.getUint16(at, true);
+      at += 2;
+      if (length === noText) return null;
+      at += length;
+      return fromUtf8(new Uint8Array(payload.buffer, payload.byteOffset + at - length, length));
+    };
+    const at0 = payload.getFloat64(9, true);
+    for (let groups = payload.getUint32(21, true); groups > 0; groups--) {
+      const rows = payload.getUint32(at, true);
+      const groupLatency = payload.getFloat32(at + 4, true);
+      const groupEvent = payload.getFloat64(at + 8, true);
+      at += groupHead;
+      const groupEntity = takeText();
+      const groupRequest = takeText();
+      for (const end = i + rows; i < end; i++) {
+        time[i] = at0;
+        latency[i] = groupLatency;
+        eventTime[i] = groupEvent;
+        entity.push(groupEntity);
+        request.push(groupRequest);
+        source[i] = payload.getUint8(at);
+        reason[i] = payload.getUint8(at + 1);
+        cached[i] = payload.getUint8(at + 2);
+        confidence[i] = payload.getFloat32(at + 3, true);
+        at += 7;
+        if (version.classes) {
+          label[i] = payload.getUint16(at, true);
+          at += 2;
+          for (const column of scores) {
+            column[i] = payload.getFloat32(at, true);
+            at += 4;
+          }
+        }
+        if (version.value) {
+          value[i] = payload.getFloat64(at, true);
+          at += 8;
+        }
+        for (const column of inputs) {
+          column[i] = version.wide ? payload.getFloat64(at, true) : payload.getFloat32(at, true);
+          at += version.wide ? 8 : 4;
+        }
+      }
+    }
+  }
+
+  const specs: { name: string; type: ColumnType }[] = [...standardColumns];
+  const columns: Record<string, ColumnData> = Object.assign(Object.create(null), {
+    time,
+    latency,
+    source,
+    reason,
+    cached,
+    confidence,
+    entity,
+    eventTime,
+    request,
+  });
+  const add = (name: string, type: ColumnType, data: ColumnData): void => {
+    specs.push({ name, type });
+    columns[name] = data;
+  };
+  for (const [f, name] of version.fields.entries()) {
+    add(`in:${name}`, version.wide ? "f64" : "f32", inputs[f] as ColumnData);
+  }
+  if (version.classes) {
+    add("out:label", "u16", label);
+    for (const [c, name] of version.classes.entries()) add(`out:score:${name}`, "f32", scores[c] as ColumnData);
+  }
+  if (version.value) add("out:value", "f64", value);
+  const run = { version, firstN: records[0]?.firstN ?? 0, count, specs, columns };
+  return specs.length > maxColumns || specs.some(({ name }) => name.length > 280) ? withoutDetail(run) : run;
+}

@@ -1,0 +1,41 @@
+/** What a spool knows of itself beside its rows: `state.json`, written all or nothing. */
+import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
+import { epochId } from "@vedette/protocol/ids";
+import { z } from "zod";
+import type { Ports } from "../ports.ts";
+
+const spoolState = z.object({
+  v: z.literal(1),
+  epoch: epochId,
+  /** The boot in which the spool was last opened. */
+  bootId: z.string(),
+  /** Closed in order: nothing was handed out after this was written. */
+  clean: z.boolean(),
+  /** Where numbering stood when this was written. */
+  nextN: z.int().min(0),
+  /** No number at or above this one has ever been handed out. */
+  reservedTo: z.int().min(0),
+  /** Number of the next batch, and of the first prediction that is in no batch. */
+  nextSeq: z.int().min(0),
+  batchedTo: z.int().min(0),
+});
+export type SpoolState = z.infer<typeof spoolState>;
+
+/** The state of a folder; undefined where there is none, or none that can be read (then it is said in the log). */
+export async function readSpoolState(
+  folder: string,
+  ports: Pick<Ports, "storage" | "log">,
+): Promise<SpoolState | undefined> {
+  const bytes = await ports.storage.read(`${folder}/state.json`);
+  if (!bytes) return undefined;
+  try {
+    return spoolState.parse(JSON.parse(fromUtf8(bytes)));
+  } catch (error) {
+    ports.log.error("spool_state_damaged", { folder, error, next: "a new epoch begins; unsent batches are dropped" });
+    return undefined;
+  }
+}
+
+export async function writeSpoolState(folder: string, storage: Ports["storage"], state: SpoolState): Promise<void> {
+  await storage.write(`${folder}/state.json`, utf8(JSON.stringify(state)));
+}

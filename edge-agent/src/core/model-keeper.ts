@@ -1,0 +1,276 @@
+/**
+ * Keeps one model as it was assigned: a reconciler between its pins and what its slot serves. Assignments, boots and
+ * predictions only say what happened (`life-cycle.ts`); the work here then brings about what the pins ask for, one thing
+ * at a time, and may be repeated at any point: receive → verify → prove → serve.
+ */
+import type { Manifest } from "@vedette/protocol/bundle";
+import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
+import type { AssignedSlot } from "@vedette/protocol/messages";
+import { createRetry } from "./link/timing.ts";
+import type { Ports, Session, TrustedTargets } from "./ports.ts";
+import type { ModelSlot, ServingVersion } from "./serve/model-slot.ts";
+import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, type RejectReason, step } from "./store/life-cycle.ts";
+
+export interface KeeperOptions {
+  readonly model: string;
+  readonly ports: Pick<Ports, "clock" | "random" | "log">;
+  /** As saved; saving resolves when they would outlive a power failure. */
+  readonly pins: Pins;
+  save(pins: Pins): Promise<void>;
+  readonly slot: ModelSlot;
+  /** Highest revision followed. */
+  rev(): number;
+  /** Predictions that a candidate must answer without a trip. */
+  readonly probation: number;
+  /** @throws VedetteError as `fetchBundle`. */
+  fetch(slot: AssignedSlot, trusted: TrustedTargets): Promise<Manifest>;
+  /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
+  load(pin: Pin, quick: boolean): Promise<ServingVersion>;
+  unload(version: ServingVersion): Promise<void>;
+  /** Runs one install or eviction of the device at a time. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /** Removes what no pin of any model names. */
+  evict(): Promise<void>;
+  /** Something that a report says has changed. */
+  changed(): void;
+}
+
+export interface ModelKeeper {
+  readonly model: string;
+  readonly pins: Pins;
+  readonly slot: ModelSlot;
+  /** Predictions answered by the serving version since it began to serve. */
+  served(): number;
+  /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */
+  boot(): Promise<void>;
+  /** Takes what a verified assignment says of this model (null: nothing). Resolves when it is saved. */
+  assign(slot: AssignedSlot | null, rev: number, trusted: TrustedTargets): Promise<void>;
+  /** Ends the work and unloads; a candidate on probation is not blamed for it. */
+  stop(): Promise<void>;
+}
+
+/** Errors that another try of the same bytes would meet again. All others are met with another try. */
+const unfit: readonly ErrorCode[] = [
+  "digest_mismatch",
+  "length_mismatch",
+  "unknown_target",
+  "revoked",
+  "invalid_manifest",
+  "invalid_model",
+  "invalid_rules",
+  "unsupported",
+  "too_large",
+  "proof_failed",
+  "model_failed",
+];
+/** Damage on the disk: the version itself may be sound, and is fetched again where it is still assigned. */
+const damaged: readonly ErrorCode[] = ["not_found", "digest_mismatch", "length_mismatch"];
+/** Share of the probation that may be late before it is a trip: a busy moment is no fault of the model. */
+const lateShare = 0.1;
+const retryMs = { firstMs: 1_000, capMs: 300_000 };
+
+export function createModelKeeper(options: KeeperOptions): ModelKeeper {
+  const { model, slot } = options;
+  const { clock, random, log } = options.ports;
+  let pins = options.pins;
+  let saved = options.pins;
+  let saving: Promise<void> = Promise.resolve();
+  let aligning: Promise<void> = Promise.resolve();
+  /** What may be fetched now: a candidate from before a restart waits for its next assignment. */
+  let assigned: { slot: AssignedSlot; trusted: TrustedTargets } | undefined;
+  let kept = "";
+  let stopped = false;
+  /** Digests that this process has fetched whole, and begun to prove. */
+  let fetched = "";
+  let begun = "";
+  /** Versions in memory, with what they had answered when they were last put in place. */
+  const loaded = new Map<string, { version: ServingVersion; before: number }>();
+  let passed = 0;
+  let late = 0;
+
+  /** Moves the pins at once and saves them; what depends on them awaits it. */
+  const apply = (event: LifeEvent): Promise<void> => {
+    const next = step(pins, event, clock.now());
+    if (next !== pins) {
+      pins = next;
+      log.info(`model.${event.kind}`, { model, ...("reason" in event ? { reason: event.reason } : {}), ...brief(pins) });
+      options.changed();
+    }
+    const save = async () => {
+      const now = pins;
+      if (saved === now) return;
+      await options.save(now);
+      saved = now;
+    };
+    saving = saving.then(save, save);
+    return saving;
+  };
+
+  const servedBy = (digest: string) =>
+    (loaded.get(digest)?.before ?? 0) + (slot.version?.digest === digest ? slot.counters.served : 0);
+
+  /** Puts in place what the pins and what is loaded allow, and unloads the rest. One at a time. */
+  const align = (): Promise<void> => {
+    aligning = aligning.then(alignNow, alignNow);
+    return aligning;
+  };
+  const alignNow = async () => {
+    const trial = pins.candidate?.state === "probation" ? loaded.get(pins.candidate.digest) : undefined;
+    const serving = pins.serving ? loaded.get(pins.serving.digest) : undefined;
+    const wanted = stopped ? undefined : (trial ?? serving);
+    if (slot.version?.digest !== wanted?.version.digest) {
+      const leaving = slot.version && loaded.get(slot.version.digest);
+      if (leaving) leaving.before += slot.counters.served;
+      if (wanted === trial) [passed, late] = [0, 0];
+      await slot.use(wanted?.version ?? null);
+      log.info("model.in_place", { model, digest: wanted?.version.digest ?? null });
+      options.changed();
+    }
+    for (const [digest, each] of loaded) {
+      if (each === wanted || (each === serving && !stopped)) continue;
+      loaded.delete(digest);
+      await options.unload(each.version);
+    }
+  };
+
+  const load = async (pin: Pin, quick: boolean) => {
+    const version = await options.load(pin, quick);
+    loaded.set(pin.digest, { version, before: pin.served });
+  };
+
+  /** Loads the serving version, or the one before it where it is unfit. */
+  const restore = async () => {
+    while (pins.serving && !loaded.has(pins.serving.digest)) {
+      try {
+        await load(pins.serving, true);
+      } catch (error) {
+        const code = codeOf(error);
+        if (!unfit.includes(code) && !damaged.includes(code)) throw error;
+        log.error("model.cannot_serve", { model, digest: pins.serving.digest, code, why: messageOf(error) });
+        await apply({ kind: "broken", reason: damaged.includes(code) ? null : code, rev: options.rev() });
+      }
+    }
+    await align();
+  };
+
+  /** Takes the candidate as far as it goes. Whatever it awaits, another may have been assigned meanwhile. */
+  const install = async ({ digest, state }: Candidate) => {
+    const current = () => (pins.candidate?.digest === digest && !stopped ? pins.candidate : undefined);
+    if (state === "fetching") {
+      const from = assigned;
+      if (!from || from.slot.digest !== digest) return;
+      await options.exclusive(() => options.fetch(from.slot, from.trusted));
+      if (!current()) return;
+      fetched = digest;
+      await apply({ kind: "fetched" });
+    }
+    if (!current() || loaded.has(digest)) return;
+    // Another try in the same process follows no crash.
+    if (begun !== digest) await apply({ kind: "started" });
+    begun = digest;
+    const candidate = current();
+    if (!candidate || candidate.state === "rejected") return;
+    await load(candidate, candidate.state === "probation");
+    if (current()) await apply({ kind: "proved" });
+    await align();
+  };
+
+  /** What becomes of a candidate that failed. @throws where another try may go better. */
+  const judge = async ({ digest }: Candidate, error: unknown) => {
+    const reason = codeOf(error);
+    const lost = damaged.includes(reason) && pins.candidate?.state !== "fetching" && fetched !== digest;
+    if (pins.candidate?.digest !== digest) return;
+    if (!lost && !unfit.includes(reason)) throw error;
+    log.error(lost ? "model.lost" : "model.rejected", { model, digest, reason, why: messageOf(error) });
+    await apply(lost ? { kind: "lost" } : { kind: "failed", reason });
+    if (lost) work.now();
+  };
+
+  const work = createRetry({
+    clock,
+    random,
+    ...retryMs,
+    failed: (error, inMs) => log.warn("model.retry", { model, code: codeOf(error), why: messageOf(error), inMs }),
+    work: async () => {
+      if (stopped) return;
+      await restore();
+      const { candidate } = pins;
+      if (candidate && candidate.state !== "rejected") {
+        await install(candidate).catch((error: unknown) => judge(candidate, error));
+      }
+      const keeping = pinned(pins).join();
+      if (keeping === kept) return;
+      await options.exclusive(options.evict);
+      kept = keeping;
+    },
+  });
+
+  /** Background work of a prediction: its failure is not the asker's. */
+  const aside = (what: Promise<void>) => {
+    what.catch((error: unknown) => log.error("model.failed", { model, code: codeOf(error), why: messageOf(error) }));
+  };
+  const trip = (reason: RejectReason) => {
+    log.error("model.tripped", { model, digest: slot.version?.digest ?? null, reason });
+    // The ladder answers until the former version is in place, and memory moves before the disk: at once.
+    slot.trip(reason === "latency_budget" ? "latency_budget" : "exception");
+    const save = apply({ kind: "failed", reason });
+    aside(align());
+    aside(save);
+    work.now();
+  };
+  slot.onPredictions((outcome) => {
+    const { candidate } = pins;
+    if (candidate?.state !== "probation" || slot.version?.digest !== candidate.digest) return;
+    if (outcome.nan > 0) return trip("not_a_number");
+    if (outcome.failed > 0) return trip("exceptions");
+    passed += outcome.n - outcome.overBudget;
+    late += outcome.overBudget;
+    if (late > lateShare * options.probation) return trip("latency_budget");
+    if (passed < options.probation) return;
+    aside(apply({ kind: "passed", served: servedBy(candidate.digest) }));
+    aside(align());
+    work.now();
+  });
+
+  const served = () => (pins.serving ? Math.max(pins.serving.served, servedBy(pins.serving.digest)) : 0);
+  return {
+    model,
+    slot,
+    get pins() {
+      return pins;
+    },
+    served,
+    async boot() {
+      try {
+        await restore();
+      } catch (error) {
+        log.error("model.boot_failed", { model, code: codeOf(error), why: messageOf(error) });
+      }
+      work.now();
+    },
+    async assign(next, rev, trusted) {
+      assigned = next ? { slot: next, trusted } : undefined;
+      const floor = apply({ kind: "floor", release: trusted.extension.floors[model] ?? 0 });
+      const { digest = "", release = 0, length = 0 } = next ?? {};
+      const change = apply(next ? { kind: "assigned", version: { digest, release, length }, rev } : { kind: "unassigned" });
+      await Promise.all([floor, change, align()]);
+      work.now();
+    },
+    async stop() {
+      const servedByNow = served();
+      stopped = true;
+      work.cancel();
+      await apply({ kind: "stopped", served: servedByNow });
+      await align();
+    },
+  };
+}
+
+function brief(pins: Pins): Record<string, unknown> {
+  const { serving, previous, candidate } = pins;
+  return {
+    serving: serving?.digest ?? null,
+    previous: previous?.digest ?? null,
+    candidate: candidate && `${candidate.digest} ${candidate.state}`,
+  };
+}

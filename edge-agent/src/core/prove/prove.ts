@@ -1,0 +1,163 @@
+/**
+ * Proves that a model does here what it did where it was published: it loads, its graph has the signed signature, its
+ * golden vectors come out within tolerance, and it is fast enough. Between `receive` and `serve`; again at each boot.
+ */
+import { type GoldenVectors, goldenVectors, type Manifest } from "@vedette/protocol/bundle";
+import { fromUtf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { Rows, TensorSpec } from "@vedette/protocol/tensors";
+import type { Backend, Clock, Session, Tensor } from "../ports.ts";
+import { feedsOf } from "../serve/feeds.ts";
+
+const warmUpRuns = 3;
+const timedRuns = 11;
+
+export interface ProveOptions {
+  readonly manifest: Manifest;
+  /** A verified file of the bundle. */
+  readonly file: (path: string) => Promise<Uint8Array<ArrayBuffer>>;
+  readonly backend: Backend;
+  readonly clock: Pick<Clock, "monotonic">;
+  /** At boot the latency is not measured again: the machine is busy starting, and probation and service watch it. */
+  readonly quick?: boolean;
+}
+
+/**
+ * @returns the loaded, warmed session; the caller releases it.
+ * @throws VedetteError invalid_model (it does not load, or is not the graph of the manifest), model_failed, proof_failed
+ *   (what differed from the golden vectors or the latency budget), invalid_manifest (golden vectors that are none).
+ */
+export async function prove(options: ProveOptions): Promise<Session> {
+  const { manifest, file, backend, clock } = options;
+  const golden = parseGolden(manifest, await file(manifest.golden.file));
+  const session = await backend.load(await file(manifest.runtime.file));
+  try {
+    checkSignature(manifest, session);
+    await checkGolden(manifest, golden, session, backend.name);
+    if (!options.quick) await checkLatency(manifest, golden, session, clock);
+    return session;
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): GoldenVectors {
+  const where = `golden vectors ${manifest.golden.file} of ${manifest.model}`;
+  let golden: GoldenVectors;
+  try {
+    golden = goldenVectors.parse(JSON.parse(fromUtf8(bytes)));
+  } catch (cause) {
+    throw new VedetteError("invalid_manifest", `the ${where} do not fit their schema: publish the model again`, { cause });
+  }
+  const width = manifest.input.fields.length;
+  const wrong = golden.rows.findIndex((row) => row.length !== width);
+  if (wrong >= 0) {
+    throw new VedetteError("invalid_manifest", `row ${wrong} of the ${where} has not ${width} fields: publish it again`);
+  }
+  return golden;
+}
+
+function checkSignature({ model, runtime }: Manifest, session: Session): void {
+  const same = (want: TensorSpec, got: TensorSpec) =>
+    got.datatype === want.datatype &&
+    got.shape.length === want.shape.length &&
+    // A graph may leave open what the manifest fixes.
+    got.shape.every((size, i) => size === -1 || size === want.shape[i]);
+  const check = (kind: string, wanted: readonly TensorSpec[], given: readonly TensorSpec[]) => {
+    for (const want of wanted) {
+      const got = given.find((each) => each.name === want.name);
+      if (got && same(want, got)) continue;
+      const has = got ? describe(got) : `only ${given.map((each) => each.name).join(", ") || "none"}`;
+      const why = `the manifest of ${model} says ${kind} ${describe(want)}, the graph has ${has}`;
+      throw new VedetteError("invalid_model", `${why}: publish the model again`);
+    }
+  };
+  check("input", runtime.inputs, session.inputs);
+  check("output", runtime.outputs, session.outputs);
+  // An input that nobody feeds would fail every request; outputs beyond the manifest are never asked for.
+  const extra = session.inputs.find((each) => !runtime.inputs.some((want) => want.name === each.name));
+  if (extra) {
+    throw new VedetteError("invalid_model", `the graph of ${model} has an input ${describe(extra)} unknown to its manifest`);
+  }
+}
+
+async function checkGolden(
+  manifest: Manifest,
+  golden: GoldenVectors,
+  session: Session,
+  backend: Backend["name"],
+): Promise<void> {
+  const wanted = Object.keys(golden.outputs);
+  const got = await session.run(feedsOf(manifest, rowsOf(manifest, golden.rows), golden.rows.length), wanted);
+  const tolerance = golden.tolerance[backend];
+  const label = manifest.output.task === "classification" ? manifest.output.label?.tensor : undefined;
+  for (const [name, want] of Object.entries(golden.outputs)) {
+    const tensor = got[name];
+    if (!tensor) throw failed(manifest, backend, `the graph did not answer output ${name}`);
+    if (tensor.data.length !== want.length) {
+      throw failed(manifest, backend, `output ${name} has ${tensor.data.length} values, published were ${want.length}`);
+    }
+    const exact = name === label;
+    for (let i = 0; i < want.length; i++) {
+      const wants = want[i] as number | string;
+      const has = valueAt(tensor, i);
+      if (has === wants || (!exact && within(has, wants, tolerance))) continue;
+      throw failed(manifest, backend, `output ${name}[${i}] is ${has}, published was ${wants}`);
+    }
+  }
+}
+
+/** NaN is within no tolerance. */
+function within(
+  got: number | string,
+  want: number | string,
+  { absolute, relative }: { absolute: number; relative: number },
+): boolean {
+  if (typeof got !== "number" || typeof want !== "number") return false;
+  return Math.abs(got - want) <= absolute + relative * Math.abs(want);
+}
+
+async function checkLatency(
+  manifest: Manifest,
+  golden: GoldenVectors,
+  session: Session,
+  clock: Pick<Clock, "monotonic">,
+): Promise<void> {
+  const rows = rowsOf(manifest, golden.rows.slice(0, 1));
+  const feeds = feedsOf(manifest, rows, 1);
+  const outputs = Object.keys(golden.outputs);
+  for (let i = 0; i < warmUpRuns; i++) await session.run(feeds, outputs);
+  const times: number[] = [];
+  for (let i = 0; i < timedRuns; i++) {
+    const start = clock.monotonic();
+    await session.run(feeds, outputs);
+    times.push(clock.monotonic() - start);
+  }
+  const median = times.sort((a, b) => a - b)[Math.floor(timedRuns / 2)] ?? 0;
+  const { latencyMs } = manifest.limits;
+  if (median <= latencyMs) return;
+  const why = `one row takes ${median.toFixed(2)} ms here, over the budget of ${latencyMs} ms: raise it, or use a smaller model`;
+  throw new VedetteError("proof_failed", `${manifest.model}: ${why}`);
+}
+
+/** 32-bit where every input tensor is FP32, as requests have them. */
+function rowsOf(manifest: Manifest, rows: GoldenVectors["rows"]): Rows {
+  const flat = rows.flat().map((value) => value ?? Number.NaN);
+  const single = manifest.input.tensors.every((tensor) => tensor.datatype === "FP32");
+  return single ? Float32Array.from(flat) : Float64Array.from(flat);
+}
+
+function valueAt(tensor: Tensor, i: number): number | string {
+  const value = tensor.data[i];
+  if (value === undefined) return Number.NaN;
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
+function failed({ model }: Manifest, backend: string, what: string): VedetteError {
+  return new VedetteError("proof_failed", `${model} on ${backend}: ${what}: it does not answer here as it did there`);
+}
+
+function describe(spec: TensorSpec): string {
+  return `${spec.name} ${spec.datatype}[${spec.shape.join(",")}]`;
+}

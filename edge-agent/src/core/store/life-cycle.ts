@@ -1,0 +1,195 @@
+/**
+ * The life of a version on one device, as a pure table: no I/O, no clock. `model-keeper.ts` says what happened, saves the
+ * pins that come out, and only then acts on them, so that a power failure at any point leaves a device serving.
+ *
+ *     absent ──assigned──▶ fetching ──fetched──▶ verified ──started──▶ proving ──proved──▶ probation ──passed──▶ serving
+ *        ▲                    │                     │                   │  ▲ started          │  ▲ started         │
+ *        │ assigned by a      │ failed              │ failed            │  └──┘ (again)       │  └──┘ (again)      │ another passed,
+ *        │ higher revision    ▼                     ▼                   ▼ failed, crash loop  ▼ failed, crash loop │ or unassigned
+ *        └──────────────── rejected(reason) ◀───────┴───────────────────┴────────────────────┘                    ▼
+ *                             ▲                                                                                previous
+ *                             └── broken (unfit to serve, or under the floor) ── serving, previous                │ pushed out
+ *                                                                                                                 ▼
+ *                                                    superseded candidates, and what no pin names ──────────▶ evicted
+ *
+ * Lost files take a candidate back to fetching. While a candidate is on probation it answers; the serving pin still names the version to return to.
+ */
+import type { ErrorCode } from "@vedette/protocol/errors";
+
+export type VersionState =
+  | "absent"
+  | "fetching"
+  | "verified"
+  | "proving"
+  | "probation"
+  | "serving"
+  | "previous"
+  | "evicted"
+  | "rejected";
+
+/** Why a version was rejected: an error's code, or what happened in service. */
+export type RejectReason = ErrorCode | "crash_loop" | "exceptions" | "not_a_number" | "latency_budget";
+
+export interface Pin {
+  readonly digest: string;
+  readonly release: number;
+  /** Bytes of the manifest. */
+  readonly length: number;
+  /** Predictions known to be answered by it when the pin was last saved: what was served since is not counted. */
+  readonly served: number;
+}
+export interface Candidate extends Pin {
+  readonly state: "fetching" | "verified" | "proving" | "probation" | "rejected";
+  /** Of the assignment that named it last. */
+  readonly rev: number;
+  /** Starts (proofs and boots) that have not reached the end of probation. */
+  readonly starts: number;
+  readonly reason: RejectReason | null;
+}
+export interface Rejection {
+  readonly digest: string;
+  readonly rev: number;
+  readonly reason: RejectReason;
+  /** UTC ms. */
+  readonly at: number;
+}
+export interface Pins {
+  readonly serving: Pin | null;
+  readonly previous: Pin | null;
+  readonly candidate: Candidate | null;
+  /** Newest last; not fetched again until assigned by a higher revision. */
+  readonly rejected: readonly Rejection[];
+}
+
+export type LifeEvent =
+  | { readonly kind: "assigned"; readonly version: Omit<Pin, "served">; readonly rev: number }
+  | { readonly kind: "unassigned" }
+  | { readonly kind: "fetched" }
+  /** Its files, whole before, are no longer: the disk lost some. */
+  | { readonly kind: "lost" }
+  /** About to be loaded: saved before, so that a crash while loading counts. */
+  | { readonly kind: "started" }
+  | { readonly kind: "proved" }
+  /** Probation is over after this many predictions. */
+  | { readonly kind: "passed"; readonly served: number }
+  /** A clean stop on probation is no crash. What the serving version has answered by now is kept. */
+  | { readonly kind: "stopped"; readonly served: number }
+  | { readonly kind: "failed"; readonly reason: RejectReason }
+  /** The serving version cannot be loaded any more; with a reason it is also rejected (until assigned above `rev`). */
+  | { readonly kind: "broken"; readonly reason: RejectReason | null; readonly rev: number }
+  /** Lowest release that signed metadata lets serve. */
+  | { readonly kind: "floor"; readonly release: number };
+
+export const noPins: Pins = { serving: null, previous: null, candidate: null, rejected: [] };
+/** The fourth start of a candidate that never reached the end of probation does not happen. */
+export const maxStarts = 3;
+const rememberedRejections = 32;
+
+/** Which state of the candidate each event may find, and what it becomes. What is not here changes nothing. */
+export const transitions = {
+  fetched: { fetching: "verified" },
+  lost: { verified: "fetching", proving: "fetching", probation: "fetching" },
+  started: { verified: "proving", proving: "proving", probation: "probation" },
+  proved: { proving: "probation", probation: "probation" },
+  passed: { probation: "serving" },
+  failed: { fetching: "rejected", verified: "rejected", proving: "rejected", probation: "rejected" },
+} as const satisfies Partial<Record<LifeEvent["kind"], Partial<Record<Candidate["state"], VersionState>>>>;
+
+/**
+ * What the pins become; the very same object where the event changes nothing.
+ * @param now UTC ms, for the record of a rejection.
+ */
+export function step(pins: Pins, event: LifeEvent, now: number): Pins {
+  switch (event.kind) {
+    case "assigned":
+      return assign(pins, event.version, event.rev);
+    case "unassigned":
+      if (!pins.serving && !pins.candidate) return pins;
+      return { ...pins, serving: null, previous: pins.serving ?? pins.previous, candidate: null };
+    case "broken":
+      if (!pins.serving) return pins;
+      return remember(
+        { ...pins, serving: pins.previous, previous: null },
+        event.reason && { digest: pins.serving.digest, rev: event.rev, reason: event.reason, at: now },
+      );
+    case "floor":
+      return applyFloor(pins, event.release, now);
+    case "stopped": {
+      const serving = pins.serving && { ...pins.serving, served: Math.max(pins.serving.served, event.served) };
+      const { candidate } = pins;
+      if (candidate?.state !== "probation") return { ...pins, serving };
+      return { ...pins, serving, candidate: { ...candidate, starts: Math.max(0, candidate.starts - 1) } };
+    }
+    default:
+      return moveCandidate(pins, event, now);
+  }
+}
+
+function assign(pins: Pins, version: Omit<Pin, "served">, rev: number): Pins {
+  const { candidate } = pins;
+  if (pins.serving?.digest === version.digest) return candidate ? { ...pins, candidate: null } : pins;
+  const rejection = pins.rejected.findLast((each) => each.digest === version.digest);
+  if (rejection && rejection.rev >= rev) {
+    if (candidate?.digest === version.digest) return pins;
+    return { ...pins, candidate: { ...fresh(version, rev), state: "rejected", reason: rejection.reason } };
+  }
+  if (candidate?.digest !== version.digest || candidate.state === "rejected") {
+    return { ...pins, candidate: fresh(version, rev) };
+  }
+  return candidate.rev === rev ? pins : { ...pins, candidate: { ...candidate, rev } };
+}
+
+function fresh(version: Omit<Pin, "served">, rev: number): Candidate {
+  const { digest, release, length } = version;
+  return { digest, release, length, served: 0, state: "fetching", rev, starts: 0, reason: null };
+}
+
+function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeof transitions }>, now: number): Pins {
+  const { candidate } = pins;
+  const to = candidate && (transitions[event.kind] as Partial<Record<VersionState, VersionState>>)[candidate.state];
+  if (!candidate || !to) return pins;
+  switch (event.kind) {
+    case "fetched":
+    case "lost":
+    case "proved":
+      return to === candidate.state ? pins : { ...pins, candidate: { ...candidate, state: to as "verified" } };
+    case "started":
+      if (candidate.starts >= maxStarts) return reject(pins, candidate, "crash_loop", now);
+      return { ...pins, candidate: { ...candidate, state: to as "proving", starts: candidate.starts + 1 } };
+    case "failed":
+      return reject(pins, candidate, event.reason, now);
+    case "passed": {
+      const { digest, release, length } = candidate;
+      const serving = { digest, release, length, served: event.served };
+      return { ...pins, serving, previous: pins.serving ?? pins.previous, candidate: null };
+    }
+  }
+}
+
+function reject(pins: Pins, candidate: Candidate, reason: RejectReason, now: number): Pins {
+  const { digest, rev } = candidate;
+  return remember({ ...pins, candidate: { ...candidate, state: "rejected", reason } }, { digest, rev, reason, at: now });
+}
+
+function remember(pins: Pins, rejection: Rejection | null): Pins {
+  if (!rejection) return pins;
+  const others = pins.rejected.filter((each) => each.digest !== rejection.digest);
+  return { ...pins, rejected: [...others, rejection].slice(-rememberedRejections) };
+}
+
+/** A version under the floor serves no more, wherever it stands; it is not remembered: the floor itself keeps it out. */
+function applyFloor(pins: Pins, floor: number, now: number): Pins {
+  let next = pins;
+  if (next.candidate && next.candidate.state !== "rejected" && next.candidate.release < floor) {
+    next = reject(next, next.candidate, "revoked", now);
+  }
+  if (next.previous && next.previous.release < floor) next = { ...next, previous: null };
+  if (next.serving && next.serving.release < floor) next = { ...next, serving: next.previous, previous: null };
+  return next;
+}
+
+/** Digests whose files must stay: what the pins name and may still serve. */
+export function pinned(pins: Pins): string[] {
+  const candidate = pins.candidate?.state === "rejected" ? null : pins.candidate;
+  return [pins.serving, pins.previous, candidate].flatMap((pin) => (pin ? [pin.digest] : []));
+}

@@ -1,0 +1,70 @@
+/**
+ * The three pins of each model (serving, previous, candidate) on the device's storage: one file a model, replaced all or
+ * nothing. `model-keeper.ts` saves here before each step that the pins speak of.
+ */
+import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
+import { errorCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { modelName, sha256Hex } from "@vedette/protocol/ids";
+import { z } from "zod";
+import type { Storage } from "../ports.ts";
+import type { Pins } from "./life-cycle.ts";
+
+const folder = "pins";
+const reason = z.enum([...errorCodes, "crash_loop", "exceptions", "not_a_number", "latency_budget"]);
+const pin = z.object({
+  digest: sha256Hex,
+  release: z.int().min(1),
+  length: z.int().min(1),
+  served: z.int().min(0),
+});
+const pinsFile = z.object({
+  v: z.literal(1),
+  serving: pin.nullable(),
+  previous: pin.nullable(),
+  candidate: pin
+    .extend({
+      state: z.enum(["fetching", "verified", "proving", "probation", "rejected"]),
+      rev: z.int().min(0),
+      starts: z.int().min(0),
+      reason: reason.nullable(),
+    })
+    .nullable(),
+  rejected: z.array(z.object({ digest: sha256Hex, rev: z.int().min(0), reason, at: z.number() })),
+});
+
+export interface PinStore {
+  /** Names of the models that have pins, sorted. */
+  models(): Promise<string[]>;
+  /**
+   * @returns undefined where the model has none.
+   * @throws VedetteError storage_failed where the file is none of ours.
+   */
+  load(model: string): Promise<Pins | undefined>;
+  /** Resolves when the pins would outlive a power failure. */
+  save(model: string, pins: Pins): Promise<void>;
+}
+
+/** @param storage the device's folder; pins are `pins/{model}.json`. */
+export function createPinStore(storage: Storage): PinStore {
+  const path = (model: string) => `${folder}/${model}.json`;
+  return {
+    async models() {
+      const names = await storage.list(folder);
+      return names
+        .map((name) => name.replace(/\.json$/, ""))
+        .filter((name, i) => names[i]?.endsWith(".json") && modelName.safeParse(name).success);
+    },
+    async load(model) {
+      const bytes = await storage.read(path(model));
+      if (!bytes) return undefined;
+      try {
+        const { v: _, ...pins } = pinsFile.parse(JSON.parse(fromUtf8(bytes)));
+        return pins;
+      } catch (cause) {
+        const what = `${path(model)} on this device cannot be read (${messageOf(cause)})`;
+        throw new VedetteError("storage_failed", `${what}: remove it and the model is installed again`, { cause });
+      }
+    },
+    save: (model, pins) => storage.write(path(model), utf8(JSON.stringify({ v: 1, ...pins }))),
+  };
+}
