@@ -4,7 +4,7 @@
  */
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { maxPayloadBytes } from "@vedette/protocol/messages";
-import { connect, type MqttClient } from "mqtt";
+import mqtt, { type MqttClient } from "mqtt";
 import type { Clock, Logger, Random, Transport } from "../core/ports.ts";
 
 export interface WsTransportOptions {
@@ -24,8 +24,6 @@ type Handlers = Parameters<Transport["start"]>[0];
 /** A connection that lasted this long was a good one: the next failure begins the backoff anew. */
 const goodAfterMs = 30_000;
 const goodbyeMs = 2_000;
-/** SUBACK: from here on the broker refuses. */
-const refused = 0x80;
 
 /** One connection and all that waits on it. */
 interface Connection {
@@ -65,7 +63,7 @@ export function createWsTransport(options: WsTransportOptions): Transport {
       qos: 1,
       retain: false,
     } as const;
-    const client = connect(url, {
+    const client = mqtt.connect(url, {
       protocolVersion: 4,
       clientId: agent,
       username: agent,
@@ -153,8 +151,9 @@ export function createWsTransport(options: WsTransportOptions): Transport {
     },
     subscribe: (topic, qos) =>
       ask(`subscribe to ${topic}`, (client, done) =>
-        client.subscribe(topic, { qos }, (error, granted) => {
-          const no = granted?.some((grant) => Number(grant.qos) >= refused);
+        client.subscribe(topic, { qos }, (error) => {
+          // The library's error carries the SUBACK where there was one: then the broker has refused, and is not away.
+          const no = error && "packet" in error;
           done(no ? new VedetteError("forbidden", `the broker refuses a subscription to ${topic}`) : error);
         }),
       ),

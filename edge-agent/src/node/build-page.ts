@@ -55,7 +55,9 @@ async function bundle(folder: string): Promise<void> {
     resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "production"] },
     worker: {
       format: "es",
-      rolldownOptions: { output: { entryFileNames: "agent/worker-[hash].js", assetFileNames: "agent/[name]-[hash][extname]" } },
+      rolldownOptions: {
+        output: { entryFileNames: "agent/worker-[hash].js", assetFileNames: "agent/[name]-[hash][extname]" },
+      },
     },
     build: {
       outDir: folder,

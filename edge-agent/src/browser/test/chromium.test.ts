@@ -13,7 +13,7 @@ import { buildPage } from "../../node/build-page.ts";
 import type { ProbeInput, ProbeResult } from "./probe-worker.ts";
 import { digest, manifestLength, model, now, TufSite } from "./tuf-site.ts";
 
-const executablePath = process.env["VEDETTE_CHROMIUM"] ?? "/usr/bin/chromium";
+const executablePath = process.env.VEDETTE_CHROMIUM ?? "/usr/bin/chromium";
 const types: Record<string, string> = {
   ".html": "text/html",
   ".js": "text/javascript",
@@ -32,7 +32,8 @@ function serve(folder: string): Promise<Server> {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? "/", "http://x").pathname).replace(/\/$/, "/index.html");
     readFile(join(folder, path)).then(
-      (bytes) => response.writeHead(200, { ...headers, "content-type": types[extname(path)] ?? "text/plain" }).end(bytes),
+      (bytes) =>
+        response.writeHead(200, { ...headers, "content-type": types[extname(path)] ?? "text/plain" }).end(bytes),
       () => response.writeHead(404, headers).end("{}"),
     );
   });

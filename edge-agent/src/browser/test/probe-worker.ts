@@ -2,7 +2,7 @@
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { codeOf } from "@vedette/protocol/errors";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
-import type { Storage } from "../../core/ports.ts";
+import type { Storage, Tensor } from "../../core/ports.ts";
 import { gzipCompressor } from "../gzip-compressor.ts";
 import { openIndexedDbStorage } from "../indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "../opfs-storage.ts";
@@ -73,8 +73,10 @@ async function probe({ files, root, now, target, runtime }: ProbeInput) {
     key: key.publicKeyHex,
     verified: await webCrypto.verify(key.publicKeyHex, utf8("hello"), signature),
     forged: await webCrypto.verify(key.publicKeyHex, utf8("hullo"), signature),
-    model: { inputs: session.inputs, outputs: session.outputs, y: [...(y?.data as Float32Array)] },
-    noModel: await createOrtWebBackend(new URL(runtime)).load(utf8("no model")).then(() => "loaded", codeOf),
+    model: { inputs: session.inputs, outputs: session.outputs, y: Array.from((y as Tensor).data as Float32Array) },
+    noModel: await createOrtWebBackend(new URL(runtime))
+      .load(utf8("no model"))
+      .then(() => "loaded", codeOf),
     kernels: kernels.variant,
     packed: packed.length,
   };
@@ -84,6 +86,7 @@ export type ProbeResult = Awaited<ReturnType<typeof probe>>;
 addEventListener("message", (event: MessageEvent<ProbeInput>) => {
   probe(event.data).then(
     (result) => postMessage({ result }),
-    (error: unknown) => postMessage({ error: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) }),
+    (error: unknown) =>
+      postMessage({ error: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) }),
   );
 });

@@ -9,7 +9,12 @@ const floatTensor = (name: string) => {
 };
 
 export function tinyModel(): Uint8Array<ArrayBuffer> {
-  const node = [...field(1, bytesOf("x")), ...field(1, bytesOf("x")), ...field(2, bytesOf("y")), ...field(4, bytesOf("Add"))];
+  const node = [
+    ...field(1, bytesOf("x")),
+    ...field(1, bytesOf("x")),
+    ...field(2, bytesOf("y")),
+    ...field(4, bytesOf("Add")),
+  ];
   const graph = [
     ...field(1, node),
     ...field(2, bytesOf("tiny")),
