@@ -128,16 +128,16 @@ function showDrift(features: Slot["drift"]): void {
   }
   table(
     place,
-    ["Feature", "PSI against its alarm line", "KS", "Values", "Verdict"],
+    ["Feature", "PSI", "KS", "n", "Verdict"],
     features.map((feature) => {
       const bar = document.createElement("meter");
       // psiCritical has no end while there are no values: the bar is empty then, and not full.
       const share = Number.isFinite(feature.psiCritical) ? feature.psi / feature.psiCritical : 0;
       Object.assign(bar, { min: 0, max: 2, high: 1, low: 0.75, optimum: 0, value: share });
-      bar.title = `${feature.psi.toFixed(3)} of ${feature.psiCritical.toFixed(3)}`;
+      bar.title = `PSI ${feature.psi.toFixed(3)}; the alarm line, half-way along, is ${feature.psiCritical.toFixed(3)}`;
       const verdict = document.createElement("span");
       verdict.className = "pill";
-      verdict.textContent = feature.verdict;
+      verdict.textContent = feature.verdict === "insufficient" ? "too few" : feature.verdict;
       verdict.dataset.state = { drift: "bad", none: "good", insufficient: "wait" }[feature.verdict];
       return [feature.name, bar, feature.ksLow.toFixed(2), String(feature.n), verdict];
     }),

@@ -1,4 +1,5 @@
 /** The page's adapters and the built page in a real browser, under the headers that the control plane serves them with. */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -28,8 +29,15 @@ const headers = {
   "cross-origin-embedder-policy": "require-corp",
 };
 
-function serve(folder: string): Promise<Server> {
+/** Serves a folder, and enrols whoever asks; of devices' tokens it knows nothing, so every device stays offline. */
+function serve(folder: string, root: string): Promise<Server> {
   const server = createServer((request, response) => {
+    if (request.url === "/v1/enroll") {
+      const urls = { mqttUrl: "mqtt://127.0.0.1:1", mqttWsUrl: "ws://127.0.0.1:1" };
+      const answer = { site: "demo", agent: "web-1", root, ...urls, labels: {} };
+      response.writeHead(200, headers).end(JSON.stringify(answer));
+      return;
+    }
     const path = normalize(new URL(request.url ?? "/", "http://x").pathname).replace(/\/$/, "/index.html");
     readFile(join(folder, path)).then(
       (bytes) =>
@@ -47,6 +55,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
   let origin: string;
   let page: Page;
   const problems: string[] = [];
+  const site = new TufSite();
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "vedette-page-"));
@@ -68,7 +77,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
         },
       },
     });
-    server = await serve(folder);
+    server = await serve(folder, site.firstRoot);
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     browser = await chromium.launch({
       executablePath,
@@ -83,7 +92,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
         "--disable-sync",
       ],
     });
-    page = await browser.newPage();
+    page = await (await browser.newContext()).newPage();
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => {
       if (/Content Security Policy/.test(message.text())) problems.push(message.text());
@@ -113,7 +122,6 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
     );
 
   it("keeps files, verifies trust, holds a key, runs a model and the kernels in a worker", async () => {
-    const site = new TufSite();
     await page.goto(`${origin}/page/`);
     const runtime = await runtimeUrl(folder, origin);
     const input: ProbeInput = {
@@ -161,7 +169,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
     expect(second.key).toBe(first.key);
   }, 60_000);
 
-  it("says in the page what is wrong: no token, a foreign token, a control plane that is not there", async () => {
+  it("says in the page what is wrong: no token, what is no token, a site that is not the token's", async () => {
     const shown = async (hash: string) => {
       await page.goto("about:blank");
       await page.goto(`${origin}/page/${hash}`);
@@ -172,9 +180,48 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
     expect((await shown("#token=abc"))[0]).toBe("invalid_token");
     const token = { url: origin, site: "demo", secret: "ab".repeat(32), rootSha256: "cd".repeat(32) };
     const text = Buffer.from(JSON.stringify(token)).toString("base64url");
-    expect((await shown(`#token=${text}`))[1]).toMatch(/answered 404/);
+    expect((await shown(`#token=${text}`))[0]).toBe("digest_mismatch");
     expect(problems).toEqual([]);
   }, 30_000);
+
+  it("joins once, answers offline, keeps who it is over a reload, and runs in one tab only", async () => {
+    const rootSha256 = createHash("sha256").update(site.firstRoot).digest("hex");
+    const token = { url: origin, site: "demo", secret: "ab".repeat(32), rootSha256 };
+    await page.goto("about:blank");
+    await page.goto(`${origin}/page/#token=${Buffer.from(JSON.stringify(token)).toString("base64url")}`);
+    const device = (of: Page) =>
+      of.waitForFunction(() => document.querySelector("#device")?.textContent === "web-1 of demo");
+    await device(page);
+    expect(await page.textContent("#link")).toMatch(/offline/);
+    expect(page.url()).toBe(`${origin}/page/`);
+    await page.reload();
+    await device(page);
+
+    const second = await page.context().newPage();
+    await second.goto(`${origin}/page/`);
+    await second.waitForSelector("#notice:not([hidden])");
+    expect(await second.textContent("#link")).toBe("busy");
+    await second.close();
+
+    const asApp = await page.context().newPage();
+    await page.goto("about:blank");
+    await asApp.goto(`${origin}/page/page.txt`);
+    // As text: the test's own bundler would otherwise make the import its own.
+    const seen = await asApp.evaluate<Record<string, unknown>>(`(async () => {
+      const { connect } = await import("/agent/vedette.js");
+      const agent = await connect();
+      const refused = await agent.predict({ model: "rain", inputs: [{}] }).catch((error) => error.code + ": " + error.message);
+      const { agent: id, storage, connected } = await agent.status();
+      await agent.close();
+      const again = await connect(); // what was closed gives its home back at once
+      await again.close();
+      return { refused, id, storage, connected, same: again.id === agent.id };
+    })()`);
+    expect(seen).toMatchObject({ id: "web-1", storage: "opfs", connected: false, same: true });
+    expect(seen.refused).toMatch(/not_found: no model "rain" here/);
+    await asApp.close();
+    expect(problems).toEqual([]);
+  }, 60_000);
 
   it("builds nothing anew while nothing changed", async () => {
     expect(await buildPage(folder)).toEqual({ folder, built: false });
