@@ -90,6 +90,8 @@ export interface MemoryDisk {
    * and with `undoRemoves` files that were removed since their folder was last synced are back.
    */
   powerLoss(loss?: { keep?: number; undoRemoves?: boolean }): void;
+  /** The next `count` appends fail half done, as on a full disk; the process lives on. */
+  failAppends(count: number): void;
   /** Changes (write, remove, append, sync, close) so far. */
   readonly changes: number;
   /** Every path, sorted. */
@@ -111,6 +113,7 @@ export function createMemoryDisk(): MemoryDisk {
   let boots = 1;
   let alive = {};
   let changes = 0;
+  let failing = 0;
   let death: { at: number; torn: number } | undefined;
 
   const dead = (): VedetteError => new VedetteError("storage_failed", "the process was killed");
@@ -184,6 +187,9 @@ export function createMemoryDisk(): MemoryDisk {
     killAt(at, torn) {
       death = { at: changes + at, torn };
     },
+    failAppends(count) {
+      failing = count;
+    },
     powerLoss(loss = {}) {
       alive = {};
       boots++;
@@ -215,8 +221,11 @@ export function createMemoryDisk(): MemoryDisk {
   function appendTo(file: MemoryFile, path: string, process: object): AppendFile {
     return {
       append(bytes) {
-        const torn = change(process);
+        const full = failing > 0;
+        const torn = full ? 0.5 : change(process);
+        if (full) failing--;
         file.bytes = concatBytes([file.bytes, bytes.subarray(0, Math.floor(bytes.length * (torn ?? 1)))]);
+        if (full) throw new VedetteError("storage_failed", "the disk is full");
         if (torn !== undefined) throw dead();
       },
       async sync() {

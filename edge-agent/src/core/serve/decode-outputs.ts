@@ -1,0 +1,120 @@
+/** From the graph's outputs to answers. Pure: model-slot, prove and the control plane's gate read outputs by it. */
+import type { OutputSchema } from "@vedette/protocol/bundle";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { Tensor } from "../ports.ts";
+
+/** What the model says of one row. */
+export interface ModelAnswer {
+  readonly label: string | null;
+  readonly value: number | null;
+  readonly confidence: number | null;
+  readonly scores: readonly number[] | null;
+}
+
+/** The graph outputs that `decodeOutputs` reads, and so all that a run is asked for. */
+export function neededOutputs(output: OutputSchema): string[] {
+  if (output.task === "regression") return [output.value.tensor];
+  return output.label ? [output.scores.tensor, output.label.tensor] : [output.scores.tensor];
+}
+
+/**
+ * Reads the first `n` rows. A row with NaN or infinite outputs is null: no answer of a model.
+ * @param outputs by tensor name, row-major; scores [n, classes] (or [n] or [n, 1] with sigmoid), label [n], value [n].
+ * @throws VedetteError model_failed where a tensor is missing, too short, or of a type that cannot be read.
+ */
+export function decodeOutputs(
+  outputs: Readonly<Record<string, Tensor>>,
+  output: OutputSchema,
+  n: number,
+): (ModelAnswer | null)[] {
+  if (output.task === "regression") {
+    const values = numbersOf(outputs, output.value.tensor, n, [1]).data;
+    return Array.from({ length: n }, (_, i) => {
+      const value = Number(values[i]);
+      return Number.isFinite(value) ? { label: null, value, confidence: null, scores: null } : null;
+    });
+  }
+  const { classes } = output;
+  const { tensor, activation } = output.scores;
+  const widths = activation === "sigmoid" && classes.length === 2 ? [classes.length, 1] : [classes.length];
+  const { data, width } = numbersOf(outputs, tensor, n, widths);
+  const labels = output.label && labelsOf(outputs, output.label.tensor, n);
+  return Array.from({ length: n }, (_, i) => {
+    const scores = new Array<number>(classes.length);
+    for (let c = 0; c < width; c++) scores[c] = Number(data[i * width + c]);
+    if (!scores.slice(0, width).every(Number.isFinite)) return null;
+    // The order of the raw scores decides: close ones may round to equal probabilities.
+    const raw = argmax(width === classes.length ? scores : [0, scores[0] as number]);
+    if (activation === "softmax") softmax(scores);
+    else if (activation === "sigmoid") sigmoid(scores, width);
+    const best = labels ? classIndex(labels[i] as string | number | bigint, classes) : raw;
+    return { label: classes[best] as string, value: null, confidence: scores[best] as number, scores };
+  });
+}
+
+function tensorOf(outputs: Readonly<Record<string, Tensor>>, name: string): Tensor {
+  const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
+  if (!tensor) throw new VedetteError("model_failed", `the model gave no output ${name}`);
+  return tensor;
+}
+
+/** @param widths values a row may have; which it is follows from the tensor's shape. */
+function numbersOf(
+  outputs: Readonly<Record<string, Tensor>>,
+  name: string,
+  n: number,
+  widths: readonly number[],
+): { data: ArrayLike<number | bigint>; width: number } {
+  const { data, shape } = tensorOf(outputs, name);
+  const rows = shape[0] ?? 1;
+  const width = widths.find((candidate) => rows * candidate === data.length);
+  if (Array.isArray(data) || width === undefined || rows < n) {
+    throw new VedetteError(
+      "model_failed",
+      `output ${name} is [${shape.join(", ")}] of ${data.length} values: ${n} rows of ${widths.join(" or ")} numbers were expected`,
+    );
+  }
+  return { data: data as ArrayLike<number | bigint>, width };
+}
+
+function labelsOf(outputs: Readonly<Record<string, Tensor>>, name: string, n: number) {
+  const { data } = tensorOf(outputs, name);
+  if (data.length < n) throw new VedetteError("model_failed", `output ${name} has ${data.length} labels of ${n}`);
+  return data;
+}
+
+/** A label is a class's name, as text or as an integer; an integer that names none is its place. */
+function classIndex(label: string | number | bigint, classes: readonly string[]): number {
+  const named = classes.indexOf(String(label));
+  if (named >= 0) return named;
+  const place = typeof label === "string" ? -1 : Number(label);
+  if (Number.isInteger(place) && place >= 0 && place < classes.length) return place;
+  throw new VedetteError("model_failed", `the model gave the label ${label}, which is none of the classes`);
+}
+
+function argmax(scores: readonly number[]): number {
+  let best = 0;
+  for (let c = 1; c < scores.length; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;
+  return best;
+}
+
+function softmax(scores: number[]): void {
+  // The greatest is taken off first: exp overflows above 709.
+  const top = scores[argmax(scores)] as number;
+  let sum = 0;
+  for (let c = 0; c < scores.length; c++) {
+    const weight = Math.exp((scores[c] as number) - top);
+    scores[c] = weight;
+    sum += weight;
+  }
+  for (let c = 0; c < scores.length; c++) scores[c] = (scores[c] as number) / sum;
+}
+
+function sigmoid(scores: number[], width: number): void {
+  for (let c = 0; c < width; c++) scores[c] = 1 / (1 + Math.exp(-(scores[c] as number)));
+  if (width === 1) {
+    const second = scores[0] as number;
+    scores[0] = 1 - second;
+    scores[1] = second;
+  }
+}

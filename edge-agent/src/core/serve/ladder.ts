@@ -1,0 +1,90 @@
+/** The fallback ladder of a bundle: the last answer for the same entity, then rules, then `none`. */
+import type { Manifest } from "@vedette/protocol/bundle";
+import type { Rule } from "@vedette/protocol/rules";
+import type { Rows } from "@vedette/protocol/tensors";
+import type { ModelAnswer } from "./decode-outputs.ts";
+
+export interface LadderAnswer extends ModelAnswer {
+  readonly source: "cache" | "rule" | "none";
+}
+const nothing: LadderAnswer = { source: "none", label: null, value: null, confidence: null, scores: null };
+
+/** The last model answer of each entity; the one asked for longest ago goes first. */
+export interface AnswerCache {
+  put(entity: string, answer: ModelAnswer, now: number): void;
+  get(entity: string, now: number, maxAgeMs: number): ModelAnswer | undefined;
+  clear(): void;
+}
+
+/** @param limit entities kept. Times are monotonic ms: a clock that jumps must not make an old answer young. */
+export function createAnswerCache(limit: number): AnswerCache {
+  const entries = new Map<string, { answer: ModelAnswer; at: number }>();
+  return {
+    put(entity, answer, now) {
+      entries.delete(entity);
+      entries.set(entity, { answer, at: now });
+      if (entries.size > limit) for (const oldest of entries.keys()) return void entries.delete(oldest);
+    },
+    get(entity, now, maxAgeMs) {
+      const entry = entries.get(entity);
+      if (!entry || now - entry.at > maxAgeMs) return undefined;
+      entries.delete(entity);
+      entries.set(entity, entry);
+      return entry.answer;
+    },
+    clear: () => entries.clear(),
+  };
+}
+
+/**
+ * What to answer for row `row` when the model cannot.
+ * @param manifest whose ladder it is; null where no version was ever known: then there is no rung but `none`.
+ */
+export function fallBack(
+  manifest: Manifest | null,
+  cache: AnswerCache,
+  request: { readonly rows: Rows; readonly entity?: string | undefined },
+  row: number,
+  now: number,
+): LadderAnswer {
+  if (!manifest) return nothing;
+  const { cache: cached, rules } = manifest.fallback;
+  if (cached && request.entity !== undefined) {
+    const answer = cache.get(request.entity, now, cached.maxAgeMs);
+    if (answer) return { ...answer, source: "cache" };
+  }
+  const fields = manifest.input.fields;
+  const at = row * fields.length;
+  const rule = rules?.find(({ when = [] }) =>
+    when.every((comparison) => {
+      const field = fields.findIndex(({ name }) => name === comparison.field);
+      return field >= 0 && holds(comparison, request.rows[at + field] ?? Number.NaN);
+    }),
+  );
+  return (rule && ruleAnswer(rule, manifest)) ?? nothing;
+}
+
+type Comparison = NonNullable<Rule["when"]>[number];
+
+/** A missing value compares with nothing. */
+function holds({ op, value = Number.NaN }: Comparison, actual: number): boolean {
+  if (op === "missing") return Number.isNaN(actual);
+  if (op === "present") return !Number.isNaN(actual);
+  if (Number.isNaN(actual) || Number.isNaN(value)) return false;
+  if (op === "<") return actual < value;
+  if (op === "<=") return actual <= value;
+  if (op === ">") return actual > value;
+  if (op === ">=") return actual >= value;
+  return op === "==" ? actual === value : actual !== value;
+}
+
+/** Undefined where a rule's answer is not of the task's kind: it is no answer then. */
+function ruleAnswer(rule: Rule, { output }: Manifest): LadderAnswer | undefined {
+  const confidence = rule.confidence ?? null;
+  const base = { source: "rule", confidence, scores: null } as const;
+  if (output.task === "regression") {
+    return typeof rule.answer === "number" ? { ...base, label: null, value: rule.answer } : undefined;
+  }
+  const label = String(rule.answer);
+  return output.classes.includes(label) ? { ...base, label, value: null } : undefined;
+}

@@ -1,0 +1,321 @@
+/**
+ * Answers for one model: check → model, coalesced and within its budget → confidence → on any failure the fallback
+ * ladder. Every row gets a number and is in the log before its answer leaves. create-agent composes it and puts versions
+ * in place; the ways in call `predict`.
+ */
+import type { Manifest } from "@vedette/protocol/bundle";
+import { messageOf } from "@vedette/protocol/errors";
+import { type FallbackReason, fallbackReasons, type Source, sources } from "@vedette/protocol/ids";
+import type { Answer, Prediction, PredictRequest } from "../agent.ts";
+import type { PredictionLog } from "../log/prediction-log.ts";
+import { describeVersion, type LoggedVersion } from "../log/segment.ts";
+import type { Ports, Session } from "../ports.ts";
+import type { DriftWatch } from "../watch/drift-watch.ts";
+import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
+import type { ModelAnswer } from "./decode-outputs.ts";
+import { createAnswerCache, fallBack } from "./ladder.ts";
+import { createRunQueue, type Job, type RunQueue, type RunResult } from "./run-queue.ts";
+
+export interface ServingVersion {
+  readonly digest: string;
+  readonly release: number;
+  readonly manifest: Manifest;
+  readonly session: Session;
+  readonly drift: DriftWatch | null;
+}
+
+/** What came of the rows of one run: evidence for probation. */
+export interface Outcome {
+  readonly n: number;
+  /** Rows whose run threw. */
+  readonly failed: number;
+  /** Rows whose outputs were no finite numbers. */
+  readonly nan: number;
+  readonly overBudget: number;
+}
+
+export interface SlotCounters {
+  /** Rows that the version in place has answered since it was put there. */
+  readonly served: number;
+  /** Rows answered, by source. */
+  readonly sources: Readonly<Record<Source, number>>;
+  /** Rows that fell back, by reason. */
+  readonly reasons: Readonly<Record<FallbackReason, number>>;
+  /** Values outside their ranges, by field. */
+  readonly outOfRange: Readonly<Record<string, number>>;
+  /** Requests refused as invalid. */
+  readonly errors: number;
+  /** Rows whose model answer came after the ladder had answered. */
+  readonly late: number;
+}
+
+export interface ModelSlot {
+  /**
+   * Answers every row. Resolves after the rows are in the spool.
+   * @throws VedetteError invalid_input (field, row, and what was expected), storage_failed (the log cannot be written).
+   */
+  predict(request: PredictRequest): Promise<Prediction>;
+  /**
+   * Puts a version in place (null: none) at once; what was asked before is still answered by the former. Resolves with
+   * the former when its runs are done, so that it can be released.
+   */
+  use(version: ServingVersion | null): Promise<ServingVersion | null>;
+  /** From now on the ladder answers, for this reason, until `use` is called again. */
+  trip(reason: FallbackReason): void;
+  readonly version: ServingVersion | null;
+  readonly counters: SlotCounters;
+  /** Calls after the answers of each run of the version in place. */
+  onPredictions(call: (outcome: Outcome) => void): void;
+}
+
+/** The version whose ladder answers while none serves. */
+export type LastKnown = Pick<ServingVersion, "manifest">;
+
+interface SlotJob extends Job {
+  readonly resolve: (prediction: Prediction) => void;
+  readonly reject: (error: unknown) => void;
+}
+/** All that belongs to one version in place, or to none. */
+interface Place {
+  readonly version: ServingVersion | null;
+  /** Null where no version was ever known. */
+  readonly manifest: Manifest | null;
+  readonly logged: LoggedVersion;
+  readonly check: InputCheck | null;
+  readonly queue: RunQueue<SlotJob> | null;
+  /** UTC ms. */
+  readonly freshUntil: number;
+  tripped: FallbackReason | null;
+}
+
+const defaultLimits = { cap: 32, cacheEntities: 1024, drainMs: 10_000 };
+
+/**
+ * @param options.schedule calls once when all requests of this tick have come. Node passes `setImmediate`: requests of
+ *   several sockets arrive in one turn of the loop, but microtasks run between them. Without it, a microtask.
+ * @param options.lastKnown whose rules and cache answer before any version is in place.
+ */
+export function createModelSlot(options: {
+  model: string;
+  ports: Pick<Ports, "clock" | "log">;
+  log: Pick<PredictionLog, "room" | "reserve" | "id" | "append">;
+  schedule?: (call: () => void) => void;
+  lastKnown?: LastKnown;
+  /** Rows of one run; entities in the fallback cache; longest wait of `use` for a run that hangs, ms. */
+  limits?: Partial<typeof defaultLimits>;
+}): ModelSlot {
+  const { model, ports, log } = options;
+  const { clock } = ports;
+  const limits = { ...defaultLimits, ...options.limits };
+  const schedule = options.schedule ?? ((call: () => void) => void Promise.resolve().then(call));
+  const cache = createAnswerCache(limits.cacheEntities);
+  const calls: ((outcome: Outcome) => void)[] = [];
+  const counters = {
+    served: 0,
+    sources: zeros(sources),
+    reasons: zeros(fallbackReasons),
+    outOfRange: {} as Record<string, number>,
+    errors: 0,
+    late: 0,
+  };
+  let place = placeOf(null, options.lastKnown?.manifest ?? null);
+
+  function placeOf(version: ServingVersion | null, lastManifest: Manifest | null): Place {
+    const manifest = version?.manifest ?? lastManifest;
+    const made: Place = {
+      version,
+      manifest,
+      logged: describeVersion(version, manifest),
+      check: manifest && inputCheckOf(manifest),
+      queue:
+        version &&
+        createRunQueue<SlotJob>({
+          version,
+          ports,
+          schedule,
+          cap: limits.cap,
+          finish: (jobs, result) => finish(made, jobs, result),
+          late: (rows) => {
+            counters.late += rows;
+          },
+        }),
+      freshUntil: manifest?.freshUntil ? Date.parse(manifest.freshUntil) : Number.POSITIVE_INFINITY,
+      tripped: null,
+    };
+    return made;
+  }
+
+  /** Why the model is not even asked; null where it is. */
+  function barrier({ version, tripped, freshUntil }: Place): FallbackReason | null {
+    if (tripped) return tripped;
+    if (!version) return "no_model";
+    return clock.now() >= freshUntil ? "stale_model" : null;
+  }
+
+  function ask(request: PredictRequest, resolve: SlotJob["resolve"], reject: SlotJob["reject"]): void {
+    const here = place;
+    const started = clock.monotonic();
+    checkTexts(request);
+    // Without a schema there is no telling how many rows these values are: they are answered as one.
+    const { n, refused } = here.check?.(request, counters.outOfRange) ?? { n: 1, refused: null };
+    const job: SlotJob = { request, n, refused, started, done: false, resolve, reject };
+    const reason = barrier(here);
+    if (reason === null && here.queue) here.queue.add(job);
+    else finish(here, [job], reason ?? "no_model");
+  }
+
+  function finish(from: Place, jobs: readonly SlotJob[], result: RunResult | FallbackReason): void {
+    const rows = jobs.reduce((sum, job) => sum + job.n, 0);
+    const room = log.room(rows);
+    const fail = (error: unknown): void => {
+      for (const job of jobs) job.reject(error);
+    };
+    // Others may have taken the room by then, so it is looked for again.
+    if (room !== null) return void room.then(() => finish(from, jobs, result), fail);
+    try {
+      answer(from, jobs, rows, result);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  function answer(from: Place, jobs: readonly SlotJob[], rows: number, result: RunResult | FallbackReason): void {
+    const { version, manifest } = from;
+    const now = clock.monotonic();
+    const firstN = log.reserve(rows);
+    const served = typeof result === "string" ? null : result;
+    let at = 0;
+    let nan = 0;
+    const groups = jobs.map((job) => {
+      const { request } = job;
+      const answers: Answer[] = [];
+      for (let row = 0; row < job.n; row++, at++) {
+        const id = log.id(firstN + at);
+        const given = served?.[at] ?? null;
+        if (served && !given) nan++;
+        const reason = reasonOf(manifest, job, row, given, served ? "exception" : (result as FallbackReason));
+        if (reason === null && given) answers.push({ id, source: "model", reason, cached: false, ...given });
+        else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
+      }
+      return { job, answers };
+    });
+    log.append({
+      firstN,
+      version: from.logged,
+      time: clock.now(),
+      groups: groups.map(({ job, answers }) => ({
+        answers,
+        rows: job.request.rows,
+        latency: now - job.started,
+        entity: job.request.entity,
+        eventTime: job.request.eventTime,
+        requestId: job.request.requestId,
+      })),
+    });
+    const head = { model, digest: version?.digest ?? null, release: version?.release ?? null };
+    for (const { job, answers } of groups) {
+      count(from, job, answers, now);
+      job.resolve({ ...head, answers });
+      version?.drift?.observe(job.request.rows);
+    }
+    if (version && from === place && (served || result === "exception" || result === "latency_budget")) {
+      const outcome = {
+        n: rows,
+        failed: result === "exception" ? rows : 0,
+        nan,
+        overBudget: result === "latency_budget" ? rows : 0,
+      };
+      for (const call of calls) report(call, outcome);
+    }
+  }
+
+  /** A listener's fault is not the caller's of `predict`, whose answer is already on its way. */
+  function report(call: (outcome: Outcome) => void, outcome: Outcome): void {
+    try {
+      call(outcome);
+    } catch (error) {
+      ports.log.error("outcome_not_taken", { model, error: messageOf(error) });
+    }
+  }
+
+  function count(from: Place, { request }: SlotJob, answers: readonly Answer[], now: number): void {
+    for (const { source, reason, label, value, confidence, scores } of answers) {
+      counters.sources[source]++;
+      if (reason !== null) counters.reasons[reason]++;
+      if (source !== "model") continue;
+      if (from === place) counters.served++;
+      if (request.entity !== undefined && from.manifest?.fallback.cache) {
+        cache.put(request.entity, { label, value, confidence, scores }, now);
+      }
+    }
+  }
+
+  return {
+    predict: (request) =>
+      new Promise((resolve, reject) => {
+        try {
+          ask(request, resolve, reject);
+        } catch (error) {
+          counters.errors++;
+          reject(error);
+        }
+      }),
+    async use(version) {
+      const former = place;
+      place = placeOf(version, former.manifest);
+      counters.served = 0;
+      // A cached answer of other classes would be read by the wrong names.
+      if (!sameOutput(former.manifest, place.manifest)) cache.clear();
+      if (former.queue) await drained(former.queue);
+      return former.version;
+    },
+    trip(reason) {
+      place.tripped = reason;
+    },
+    get version() {
+      return place.version;
+    },
+    counters,
+    onPredictions: (call) => void calls.push(call),
+  };
+
+  /** A run that never ends must not keep the next version from its life: it is said, and left behind. */
+  function drained(queue: RunQueue<SlotJob>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = clock.after(limits.drainMs, () => {
+        ports.log.error("run_hangs", { model, waited: limits.drainMs });
+        resolve();
+      });
+      const done = (): void => {
+        cancel();
+        resolve();
+      };
+      queue.idle().then(done, done);
+    });
+  }
+}
+
+/** Why a row falls back; null where the model's answer stands. */
+function reasonOf(
+  manifest: Manifest | null,
+  job: Job,
+  row: number,
+  given: ModelAnswer | null,
+  otherwise: FallbackReason,
+): FallbackReason | null {
+  if (job.refused?.[row] && (given || otherwise === "exception" || otherwise === "latency_budget"))
+    return "out_of_range";
+  if (!given) return otherwise;
+  const floor = manifest?.fallback.confidenceFloor ?? null;
+  return floor !== null && given.confidence !== null && given.confidence < floor ? "low_confidence" : null;
+}
+
+function sameOutput(a: Manifest | null, b: Manifest | null): boolean {
+  const classes = (manifest: Manifest | null): string =>
+    manifest?.output.task === "classification" ? JSON.stringify(manifest.output.classes) : "";
+  return classes(a) === classes(b);
+}
+
+function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
+}

@@ -1,0 +1,190 @@
+/**
+ * Runs of one version's session: one at a time, with all rows that came meanwhile, within the latency budget. model-slot
+ * adds jobs and answers them; whatever the session does, every job is handed back exactly once, at its deadline at last.
+ */
+import { messageOf } from "@vedette/protocol/errors";
+import type { Rows } from "@vedette/protocol/tensors";
+import type { PredictRequest } from "../agent.ts";
+import type { Ports } from "../ports.ts";
+import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
+import { feedsOf, fixedBatch } from "./feeds.ts";
+import type { ServingVersion } from "./model-slot.ts";
+
+export interface Job {
+  readonly request: PredictRequest;
+  /** Rows. */
+  readonly n: number;
+  /** Rows that the input schema refuses. */
+  readonly refused: readonly boolean[] | null;
+  /** Monotonic ms. */
+  readonly started: number;
+  /** Handed back: what still comes for it is late. */
+  done: boolean;
+}
+/** By row, null where the outputs were no numbers; or why the model did not answer in time or at all. */
+export type RunResult = readonly (ModelAnswer | null)[] | "exception" | "latency_budget";
+
+export interface RunQueue<J extends Job> {
+  add(job: J): void;
+  /** Resolves when nothing runs and nothing waits. */
+  idle(): Promise<void>;
+}
+
+/**
+ * @param options.schedule calls once, when the jobs of this tick are all there.
+ * @param options.cap rows of one run.
+ * @param options.finish takes jobs that are decided, with the answers of all their rows in order. Never throws.
+ * @param options.late is told of rows whose answer came after their deadline.
+ */
+export function createRunQueue<J extends Job>(options: {
+  version: Pick<ServingVersion, "digest" | "manifest" | "session">;
+  ports: Pick<Ports, "clock" | "log">;
+  schedule: (call: () => void) => void;
+  cap: number;
+  finish: (jobs: readonly J[], result: RunResult) => void;
+  late: (rows: number) => void;
+}): RunQueue<J> {
+  const { version, ports, schedule, finish, late } = options;
+  const { clock, log } = ports;
+  const { manifest, session } = version;
+  const budget = manifest.limits.latencyMs;
+  const wanted = neededOutputs(manifest.output);
+  const fields = manifest.input.fields.length;
+  const cap = fixedBatch(manifest) ?? options.cap;
+  let waiting: J[] = [];
+  /** In the order of their deadlines. */
+  let undecided: J[] = [];
+  let active = false;
+  let armed = false;
+  let saidFailed = false;
+  const idlers: (() => void)[] = [];
+
+  function arm(): void {
+    const first = undecided[0];
+    if (armed || !first) return;
+    armed = true;
+    clock.after(first.started + budget - clock.monotonic(), () => {
+      armed = false;
+      const now = clock.monotonic();
+      decide(
+        undecided.filter((job) => now - job.started >= budget),
+        "latency_budget",
+      );
+      waiting = waiting.filter((job) => !job.done);
+      arm();
+    });
+  }
+
+  function decide(jobs: readonly J[], result: RunResult): void {
+    if (jobs.length === 0) return;
+    for (const job of jobs) job.done = true;
+    undecided = undecided.filter((job) => !job.done);
+    finish(jobs, result);
+  }
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) await runGroup(takeGroup());
+    active = false;
+    for (const call of idlers.splice(0)) call();
+  }
+
+  /** Whole jobs, as many as one run takes; a job with more rows than that goes alone, in several runs. */
+  function takeGroup(): J[] {
+    let rows = 0;
+    let count = 0;
+    for (const job of waiting) {
+      if (count > 0 && rows + job.n > cap) break;
+      rows += job.n;
+      count++;
+    }
+    return waiting.splice(0, count);
+  }
+
+  async function runGroup(group: readonly J[]): Promise<void> {
+    let answers: readonly (ModelAnswer | null)[];
+    try {
+      answers = await run(group);
+    } catch (error) {
+      if (group.length > 1) {
+        // One request must not spoil the answers of those that came in the same tick.
+        for (const job of group) if (!job.done) await runGroup([job]);
+        return;
+      }
+      if (!saidFailed) log.warn("model_failed", { digest: version.digest, error: messageOf(error) });
+      saidFailed = true;
+      decide(
+        group.filter((job) => !job.done),
+        "exception",
+      );
+      return;
+    }
+    hand(group, answers);
+  }
+
+  /** Gives each job its rows' answers; jobs past their deadline go to the ladder, and the result is counted as late. */
+  function hand(group: readonly J[], answers: readonly (ModelAnswer | null)[]): void {
+    const now = clock.monotonic();
+    const inTime: J[] = [];
+    const tooLate: J[] = [];
+    const kept: (ModelAnswer | null)[] = [];
+    let at = 0;
+    for (const job of group) {
+      if (job.done || now - job.started > budget) {
+        late(job.n);
+        if (!job.done) tooLate.push(job);
+      } else {
+        inTime.push(job);
+        for (let i = 0; i < job.n; i++) kept.push(answers[at + i] ?? null);
+      }
+      at += job.n;
+    }
+    decide(tooLate, "latency_budget");
+    decide(inTime, kept);
+  }
+
+  async function run(group: readonly J[]): Promise<readonly (ModelAnswer | null)[]> {
+    const rows = joinRows(group);
+    const n = rows.length / fields;
+    if (n <= cap) return runOnce(rows, n);
+    const answers: (ModelAnswer | null)[] = [];
+    for (let at = 0; at < n; at += cap) {
+      // Nobody waits any more: a long request must not hold up the next.
+      if (group.every((job) => job.done)) break;
+      const count = Math.min(cap, n - at);
+      answers.push(...(await runOnce(rows.subarray(at * fields, (at + count) * fields), count)));
+    }
+    return answers;
+  }
+
+  async function runOnce(rows: Rows, n: number): Promise<(ModelAnswer | null)[]> {
+    return decodeOutputs(await session.run(feedsOf(manifest, rows, n), wanted), manifest.output, n);
+  }
+
+  return {
+    add(job) {
+      waiting.push(job);
+      undecided.push(job);
+      arm();
+      if (active) return;
+      active = true;
+      schedule(() => {
+        drain().catch((error: unknown) => log.error("run_queue_failed", { error: messageOf(error) }));
+      });
+    },
+    idle: () => (active ? new Promise((resolve) => idlers.push(resolve)) : Promise.resolve()),
+  };
+}
+
+function joinRows(group: readonly Job[]): Rows {
+  const first = group[0]?.request.rows ?? new Float32Array(0);
+  if (group.length <= 1) return first;
+  const length = group.reduce((sum, job) => sum + job.request.rows.length, 0);
+  const wide = group.some((job) => job.request.rows instanceof Float64Array);
+  const rows = wide ? new Float64Array(length) : new Float32Array(length);
+  let at = 0;
+  for (const { request } of group) {
+    rows.set(request.rows, at);
+    at += request.rows.length;
+  }
+  return rows;
+}
