@@ -1,0 +1,89 @@
+import { enrollRequest } from "@vedette/protocol/api";
+import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
+import { codeOf } from "@vedette/protocol/errors";
+import { signedBytes } from "@vedette/protocol/signed";
+import { describe, expect, it } from "vitest";
+import type { DeviceKey } from "../core/ports.ts";
+import { enroll, loadIdentity, parseToken, requestDeviceToken } from "./identity.ts";
+import type { PostJson } from "./post-json.ts";
+import { memoryStorage } from "./test/memory-storage.ts";
+import { webClock } from "./web-clock.ts";
+import { webCrypto, webRandom } from "./web-crypto.ts";
+
+const root = '{"signed":{}}';
+const token = {
+  url: "https://cp.test",
+  site: "demo",
+  secret: "ab".repeat(32),
+  rootSha256: await webCrypto.sha256(utf8(root)),
+};
+const encoded = Buffer.from(JSON.stringify(token)).toString("base64url");
+
+async function testKey(): Promise<DeviceKey> {
+  const pair = (await crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign", "verify"])) as CryptoKeyPair;
+  return {
+    publicKeyHex: toHex(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey))),
+    sign: async (message) => toHex(new Uint8Array(await crypto.subtle.sign("Ed25519", pair.privateKey, message))),
+  };
+}
+/** A control plane that takes what it is sent and answers for a given root. */
+function controlPlane(answerRoot = root) {
+  const asked: { url: URL; body: unknown }[] = [];
+  const post: PostJson = async (url, body, schema) => {
+    asked.push({ url, body });
+    const urls = { mqttUrl: "mqtt://cp.test:1", mqttWsUrl: "wss://cp.test/mqtt" };
+    const { agent } = body as { agent: string };
+    return schema.parse(
+      url.pathname === "/v1/enroll"
+        ? { site: "demo", agent, root: answerRoot, ...urls, labels: { from: "token" } }
+        : { token: "jwt", expiresAt: new Date(0).toISOString(), time: 0, ...urls },
+    );
+  };
+  return { asked, post };
+}
+
+describe("joining", () => {
+  it("reads a token, and refuses what is none", () => {
+    expect(parseToken(` ${encoded}\n`)).toEqual(token);
+    for (const wrong of ["", "abc", encoded.slice(0, -9), "💥"]) {
+      let code = "accepted";
+      try {
+        parseToken(wrong);
+      } catch (error) {
+        code = codeOf(error);
+      }
+      expect(code).toBe("invalid_token");
+    }
+  });
+
+  it("proves its key, pins the root and keeps who it is", async () => {
+    const [storage, key, { asked, post }] = [memoryStorage(), await testKey(), controlPlane()];
+    const joined = await enroll({ token, storage, key, post, crypto: webCrypto, random: webRandom });
+    const body = enrollRequest.parse(asked[0]?.body);
+    expect(body.agent).toMatch(/^web-[0-9a-f]{10}$/);
+    const claim = signedBytes("enroll", `${token.secret}.${body.agent}.${key.publicKeyHex}`);
+    expect(await webCrypto.verify(body.publicKey, claim, body.proof)).toBe(true);
+    expect(await loadIdentity(storage)).toEqual(joined);
+    expect(joined).toMatchObject({ site: "demo", root, labels: { from: "token" } });
+
+    expect(await requestDeviceToken({ identity: joined, key, clock: webClock, random: webRandom, post })).toEqual({
+      url: "wss://cp.test/mqtt",
+      password: "jwt",
+    });
+    expect(asked[1]?.url.href).toBe("https://cp.test/v1/device-token");
+  });
+
+  it("keeps nothing of a site whose root is not the token's", async () => {
+    const storage = memoryStorage();
+    const { post } = controlPlane('{"signed":{"other":1}}');
+    const joining = enroll({ token, storage, key: await testKey(), post, crypto: webCrypto, random: webRandom });
+    expect(await joining.catch(codeOf)).toBe("digest_mismatch");
+    expect(await loadIdentity(storage)).toBeUndefined();
+  });
+
+  it("says so when its own file is spoilt", async () => {
+    const spoilt = new Map([["identity.json", utf8("{")]]);
+    expect(fromUtf8(spoilt.get("identity.json") as Uint8Array)).toBe("{");
+    expect(await loadIdentity(memoryStorage(spoilt)).catch(codeOf)).toBe("storage_failed");
+  });
+});

@@ -1,0 +1,103 @@
+/**
+ * Who this page is: joined once by an enrolment token, then kept beside the agent's other files. The token pins the site's
+ * first root by its hash, so trust comes with the token and not from the connection.
+ */
+import { deviceTokenAnswer, type EnrollmentToken, enrollAnswer, enrollmentToken } from "@vedette/protocol/api";
+import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
+import { agentId, labels, siteId } from "@vedette/protocol/ids";
+import { signedBytes } from "@vedette/protocol/signed";
+import { z } from "zod";
+import type { Clock, Crypto, DeviceKey, Random, Storage } from "../core/ports.ts";
+import type { PostJson } from "./post-json.ts";
+
+const path = "identity.json";
+const identity = z.object({
+  v: z.literal(1),
+  site: siteId,
+  agent: agentId,
+  /** The control plane's HTTP address. */
+  url: z.url(),
+  /** First root metadata, as pinned. */
+  root: z.string(),
+  labels,
+});
+export type Identity = z.infer<typeof identity>;
+
+/** @throws VedetteError invalid_token: what is wrong with it. */
+export function parseToken(text: string): EnrollmentToken {
+  try {
+    const binary = atob(text.trim().replaceAll("-", "+").replaceAll("_", "/"));
+    return enrollmentToken.parse(JSON.parse(fromUtf8(Uint8Array.from(binary, (char) => char.charCodeAt(0)))));
+  } catch (cause) {
+    throw new VedetteError("invalid_token", "the enrolment token is cut short or no token: copy all of it again", {
+      cause,
+    });
+  }
+}
+
+/** @throws VedetteError storage_failed where the file is none of ours. */
+export async function loadIdentity(storage: Storage): Promise<Identity | undefined> {
+  const bytes = await storage.read(path);
+  if (!bytes) return undefined;
+  try {
+    return identity.parse(JSON.parse(fromUtf8(bytes)));
+  } catch (cause) {
+    throw new VedetteError(
+      "storage_failed",
+      "the page's identity cannot be read: clear this site's data and enrol anew",
+      {
+        cause,
+      },
+    );
+  }
+}
+
+export interface EnrollOptions {
+  readonly token: EnrollmentToken;
+  /** Name to join by; a random one where there is none. */
+  readonly name?: string | undefined;
+  readonly storage: Storage;
+  readonly key: DeviceKey;
+  readonly crypto: Crypto;
+  readonly random: Random;
+  readonly post: PostJson;
+}
+
+/**
+ * Redeems a token and keeps the identity it gave.
+ * @throws VedetteError digest_mismatch (another site's root), offline, timeout; or the control plane's own refusal.
+ */
+export async function enroll({ token, name, storage, key, crypto, random, post }: EnrollOptions): Promise<Identity> {
+  const agent = name ?? `web-${toHex(random.bytes(5))}`;
+  const claim = `${token.secret}.${agent}.${key.publicKeyHex}`;
+  const proof = await key.sign(signedBytes("enroll", claim));
+  const body = { secret: token.secret, agent, publicKey: key.publicKeyHex, proof };
+  const answer = await post(new URL("/v1/enroll", token.url), body, enrollAnswer);
+  if ((await crypto.sha256(utf8(answer.root))) !== token.rootSha256 || answer.site !== token.site) {
+    throw new VedetteError("digest_mismatch", `${token.url} is not the site that made this token: it is not trusted`);
+  }
+  const { site, root } = answer;
+  const joined: Identity = { v: 1, site, agent: answer.agent, url: token.url, root, labels: answer.labels };
+  await storage.write(path, utf8(JSON.stringify(joined)));
+  return joined;
+}
+
+/**
+ * A fresh one-hour MQTT password, and where to use it.
+ * @throws VedetteError offline, timeout; or the control plane's own refusal.
+ */
+export async function requestDeviceToken(options: {
+  readonly identity: Identity;
+  readonly key: DeviceKey;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly post: PostJson;
+}): Promise<{ url: string; password: string }> {
+  const { agent, url } = options.identity;
+  const at = Math.round(options.clock.now());
+  const nonce = toHex(options.random.bytes(16));
+  const proof = await options.key.sign(signedBytes("device-token", `${agent}.${at}.${nonce}`));
+  const answer = await options.post(new URL("/v1/device-token", url), { agent, at, nonce, proof }, deviceTokenAnswer);
+  return { url: answer.mqttWsUrl, password: answer.token };
+}
