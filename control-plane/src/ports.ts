@@ -2,8 +2,9 @@
  * Where the rooms of the control plane meet. `main.ts` builds each and hands it to those who need it; no room imports
  * another's insides, and nothing here says SQLite, aedes or DuckDB, so that each can be another address.
  */
-import type { Ack, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
+import type { Ack, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import type { z } from "zod";
 
 export interface Clock {
