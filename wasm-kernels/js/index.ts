@@ -1,0 +1,38 @@
+/**
+ * Drift statistics, the same bits on device, in pages and in the control plane. Runs anywhere WebAssembly does;
+ * `node.ts` and `browser.ts` find the committed modules.
+ */
+import { createGlue } from "../pkg/kernels.js";
+import { KernelError } from "./error.ts";
+import { type Kernels, kernelsOf, type Variant } from "./kernels.ts";
+import { supportsSimd } from "./simd.ts";
+
+export { KernelError, type KernelErrorCode } from "./error.ts";
+export type { DriftReference, DriftState, FeatureReport, Kernels, Variant } from "./kernels.ts";
+export { supportsSimd } from "./simd.ts";
+
+/** A module, compiled or not, or a way to get it that is taken only if that variant is chosen. */
+export type ModuleSource = BufferSource | WebAssembly.Module | (() => Promise<BufferSource | WebAssembly.Module>);
+
+export interface LoadOptions {
+  simd: ModuleSource;
+  scalar: ModuleSource;
+  /** Which variant to load; without it SIMD where the engine has it. */
+  force?: Variant | undefined;
+}
+
+/**
+ * Loads one variant. Every call gives kernels with memory of their own.
+ * Throws KernelError `unavailable` when the module does not come or does not run here; `cause` says why.
+ */
+export async function loadKernels(options: LoadOptions): Promise<Kernels> {
+  const variant = options.force ?? (supportsSimd() ? "simd" : "scalar");
+  const glue = createGlue();
+  try {
+    const source = options[variant];
+    await glue.init({ module_or_path: typeof source === "function" ? await source() : source });
+  } catch (cause) {
+    throw new KernelError("unavailable", `the ${variant} kernels could not be loaded: ${String(cause)}`, { cause });
+  }
+  return kernelsOf(glue, variant);
+}
