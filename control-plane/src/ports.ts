@@ -14,6 +14,13 @@ export interface Clock {
   after(ms: number, call: () => void): () => void;
 }
 
+/** What happened, and its fields; never the content of a device's message. */
+export interface Logger {
+  info(event: string, fields?: Record<string, unknown>): void;
+  warn(event: string, fields?: Record<string, unknown>): void;
+  error(event: string, fields?: Record<string, unknown>): void;
+}
+
 /** registry/: bytes by their sha256. */
 export interface BlobStore {
   has(sha256: string): Promise<boolean>;

@@ -1,0 +1,189 @@
+/**
+ * The composition root: makes each room and hands it to those who need it, in the order in which they depend on each
+ * other. `main.ts` brings the real broker and lake; tests may bring their own.
+ */
+
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import type { Server } from "node:http";
+import { join } from "node:path";
+import { createAdaptorServer } from "@hono/node-server";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { Config } from "./config.ts";
+import { openDatabase } from "./db/database.ts";
+import { createAssignments } from "./fleet/assignments.ts";
+import { listDevices } from "./fleet/device-list.ts";
+import { createDeviceTokens } from "./fleet/device-tokens.ts";
+import { createEnrollment } from "./fleet/enrollment.ts";
+import { createFleet } from "./fleet/fleet.ts";
+import { createPresence } from "./fleet/presence.ts";
+import { describeProduction } from "./fleet/production.ts";
+import { createApp } from "./http/app.ts";
+import { openOperatorToken } from "./http/operator-token.ts";
+import type { RateLimit } from "./http/rate-limit.ts";
+import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger } from "./ports.ts";
+import { startReconciler } from "./reconciler.ts";
+import { openBlobStore } from "./registry/blob-store.ts";
+import { createPublishVersion } from "./registry/publish-version.ts";
+import { createDirector } from "./release/director.ts";
+import { openOnlineKeys } from "./release/online-keys.ts";
+import { openTrustRepository } from "./release/trust-repository.ts";
+
+export interface Parts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly joinLimit: RateLimit;
+  openLake(options: {
+    folder: string;
+    clock: Clock;
+    logger: Logger;
+  }): Promise<{ lake: Lake; ingestion: Ingestion; close(): Promise<void> }>;
+  startBroker(options: {
+    site: string;
+    fleet: Fleet;
+    blobs: BlobStore;
+    ingestion: Ingestion;
+    clock: Clock;
+    logger: Logger;
+    host: string;
+    port: number;
+    wsPort: number;
+  }): Promise<Broker>;
+}
+
+export interface ControlPlane {
+  /** Where the HTTP API is reached. */
+  readonly url: string;
+  readonly mqttUrl: string;
+  readonly mqttWsUrl: string;
+  /** File of the operator's bearer token. */
+  readonly operatorTokenFile: string;
+  readonly config: Config;
+  /** Answers requests under way, disconnects devices, writes down what is in memory. */
+  close(): Promise<void>;
+}
+
+const refreshEveryMs = 600_000;
+const reconcileEveryMs = 60_000;
+
+/** Starts a control plane. What was started is closed again where a later part fails. */
+export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
+  const { clock, logger } = parts;
+  const { site } = config;
+  /** In the order of starting; closed in the opposite order. */
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const closer of closers.splice(0).reverse()) await closer().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, "the control plane did not close cleanly");
+  };
+
+  try {
+    const data = join(config.home, "data");
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    const db = await openDatabase(join(data, "vedette.db"));
+    closers.push(() => db.close());
+    await db.settings.claimSite(site);
+    const keys = await openOnlineKeys(join(data, "online-keys"));
+    const operatorTokenFile = join(config.home, "operator.token");
+    const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
+    const blobs = await openBlobStore(join(data, "blobs"));
+    const { lake, ingestion, close: closeLake } = await parts.openLake({ folder: join(data, "lake"), clock, logger });
+    closers.push(closeLake);
+
+    const trust = await openTrustRepository({ db, keys, clock, logger });
+    const director = createDirector({ db, trust, key: keys.director, clock });
+    const deviceTokens = createDeviceTokens({ db, key: keys.deviceTokens, clock, site });
+    const presence = createPresence({ db, clock, logger });
+    closers.push(() => presence.close());
+    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
+    const broker = await parts.startBroker({
+      site,
+      fleet,
+      blobs,
+      ingestion,
+      clock,
+      logger,
+      host: config.host,
+      port: config.mqttPort,
+      wsPort: config.wsPort,
+    });
+    closers.push(() => broker.close());
+    const assignments = createAssignments({
+      db,
+      trust,
+      director,
+      clock,
+      logger,
+      hint: (agent, rev) => broker.hint(agent, rev),
+    });
+    for (const reconciler of [
+      { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
+      { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
+    ]) {
+      closers.push(startReconciler(reconciler, { clock, logger }));
+    }
+
+    /** Known once the HTTP port is. */
+    let url = config.publicUrl ?? "";
+    const brokerUrls = () => {
+      const host = new URL(url).hostname;
+      return {
+        mqttUrl: config.mqttUrl ?? `mqtt://${host}:${broker.port}`,
+        mqttWsUrl: config.mqttWsUrl ?? `ws://${host}:${broker.wsPort}`,
+      };
+    };
+    const app = createApp({
+      site,
+      brokerUrls,
+      pageDir: config.pageDir,
+      isOperator,
+      joinLimit: parts.joinLimit,
+      clock,
+      logger,
+      db,
+      blobs,
+      keys,
+      trust,
+      publishVersion: createPublishVersion({ trust, blobs, clock }),
+      assignments,
+      enrollment: createEnrollment({ db, trust, clock, randomBytes, site, publicUrl: () => url }),
+      deviceTokens,
+      listDevices: () => listDevices({ db, presence }),
+      describeProduction: () => describeProduction({ site, db, director, clock }),
+      lake,
+    });
+    const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+    const port = await listen(server, config.host, config.port);
+    closers.push(() => closeServer(server));
+    // A wildcard address is one to listen on, not one to reach.
+    const reached = ["0.0.0.0", "::"].includes(config.host) ? "127.0.0.1" : config.host;
+    url ||= `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+    logger.info("control_plane.up", { url, site, ...brokerUrls() });
+    return { url, ...brokerUrls(), operatorTokenFile, config, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const taken =
+        cause.code === "EADDRINUSE" ? "another program listens there: choose another with --port" : cause.message;
+      reject(new VedetteError("not_ready", `cannot listen on ${host}:${port}: ${taken}`, { cause }));
+    });
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address ? address.port : port);
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,38 @@
+/**
+ * The control plane's database as the other rooms see it: asynchronous functions by noun and plain records. SQLite and
+ * drizzle end here, so that another database is another set of these repositories.
+ */
+import { type AssignmentRepository, assignmentRepository } from "./assignments.ts";
+import { type AuditRepository, auditRepository } from "./audit.ts";
+import { openConnection } from "./connection.ts";
+import { type DeviceRepository, deviceRepository } from "./devices.ts";
+import { type MetadataRepository, metadataRepository } from "./metadata.ts";
+import { type SettingsRepository, settingsRepository } from "./settings.ts";
+import { type TokenRepository, tokenRepository } from "./tokens.ts";
+import { type VersionRepository, versionRepository } from "./versions.ts";
+
+export interface Database {
+  readonly settings: SettingsRepository;
+  readonly versions: VersionRepository;
+  readonly metadata: MetadataRepository;
+  readonly tokens: TokenRepository;
+  readonly devices: DeviceRepository;
+  readonly assignments: AssignmentRepository;
+  readonly audit: AuditRepository;
+  close(): Promise<void>;
+}
+
+/** Opens (or makes) the database in a file and brings its tables up to date. */
+export async function openDatabase(file: string): Promise<Database> {
+  const { connection, close } = openConnection(file);
+  return {
+    settings: settingsRepository(connection),
+    versions: versionRepository(connection),
+    metadata: metadataRepository(connection),
+    tokens: tokenRepository(connection),
+    devices: deviceRepository(connection),
+    assignments: assignmentRepository(connection),
+    audit: auditRepository(connection),
+    close: async () => close(),
+  };
+}

@@ -1,0 +1,56 @@
+/** Enrolled devices: who they are, what they last said, and what was decided for them. */
+import type { AgentAbilities } from "@vedette/protocol/capability";
+import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
+import { asc, eq } from "drizzle-orm";
+import type { Connection } from "./connection.ts";
+import type { DeviceRecord, Labels } from "./records.ts";
+import { devices } from "./schema.ts";
+
+export interface DeviceRepository {
+  find(agent: string): Promise<DeviceRecord | undefined>;
+  /** All devices by id. */
+  list(): Promise<DeviceRecord[]>;
+  /** What a hello said of the device. */
+  described(agent: string, abilities: AgentAbilities, saidLabels: Labels): Promise<void>;
+  reported(agent: string, report: Reported): Promise<void>;
+  /** When devices last gave a sign of life, UTC ms. */
+  seen(times: readonly { agent: string; at: number }[]): Promise<void>;
+  /** What the director decided, all in one transaction. */
+  assigned(changes: readonly { agent: string; rev: number; slots: readonly AssignedSlot[] }[]): Promise<void>;
+}
+
+export function deviceRepository(db: Connection): DeviceRepository {
+  return {
+    async find(agent) {
+      const row = db.select().from(devices).where(eq(devices.agent, agent)).get();
+      return row && toRecord(row);
+    },
+    async list() {
+      return db.select().from(devices).orderBy(asc(devices.agent)).all().map(toRecord);
+    },
+    async described(agent, abilities, saidLabels) {
+      db.update(devices).set({ abilities, saidLabels }).where(eq(devices.agent, agent)).run();
+    },
+    async reported(agent, report) {
+      db.update(devices).set({ report }).where(eq(devices.agent, agent)).run();
+    },
+    async seen(times) {
+      db.transaction((tx) => {
+        for (const { agent, at } of times)
+          tx.update(devices).set({ lastSeen: at }).where(eq(devices.agent, agent)).run();
+      });
+    },
+    async assigned(changes) {
+      db.transaction((tx) => {
+        for (const { agent, rev, slots } of changes) {
+          tx.update(devices).set({ rev, slots }).where(eq(devices.agent, agent)).run();
+        }
+      });
+    },
+  };
+}
+
+function toRecord(row: typeof devices.$inferSelect): DeviceRecord {
+  const { tokenLabels, saidLabels, token: _token, ...rest } = row;
+  return { ...rest, labels: { ...saidLabels, ...tokenLabels } };
+}

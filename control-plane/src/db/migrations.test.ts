@@ -1,0 +1,12 @@
+import { readdir, readFile } from "node:fs/promises";
+import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
+import { expect, test } from "vitest";
+import * as schema from "./schema.ts";
+
+test("the migrations lead to the schema: `npm run migrations --workspace control-plane` has nothing to write", async () => {
+  const folder = new URL("../../migrations/meta/", import.meta.url);
+  const snapshots = (await readdir(folder)).filter((name) => name.endsWith("_snapshot.json")).sort();
+  const newest = JSON.parse(await readFile(new URL(snapshots.at(-1) ?? "", folder), "utf8"));
+  const now = await generateSQLiteDrizzleJson(schema, newest.id, "snake_case");
+  expect(await generateSQLiteMigration(newest, now)).toEqual([]);
+});

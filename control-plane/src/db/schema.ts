@@ -1,0 +1,108 @@
+/**
+ * The tables. Times are UTC ms. Only this folder knows drizzle; after a change run
+ * `npm run migrations --workspace control-plane -- --name what_changes` and commit what it writes.
+ */
+import type { AgentAbilities } from "@vedette/protocol/capability";
+import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { AuditEntry, Labels, Selector } from "./records.ts";
+
+/** Facts about this installation, such as the site it belongs to. */
+export const settings = sqliteTable("settings", { key: text().primaryKey(), value: text().notNull() });
+
+export const models = sqliteTable("models", { name: text().primaryKey(), createdAt: integer().notNull() });
+
+/** Immutable: rows are only ever inserted. */
+export const versions = sqliteTable(
+  "versions",
+  {
+    model: text()
+      .notNull()
+      .references(() => models.name),
+    version: integer().notNull(),
+    digest: text().notNull().unique(),
+    /** The very text that was hashed and signed. */
+    manifest: text().notNull(),
+    /** Bytes of the manifest, UTF-8. */
+    length: integer().notNull(),
+    /** Bytes of all files. */
+    bytes: integer().notNull(),
+    task: text({ enum: ["classification", "regression"] }).notNull(),
+    createdAt: integer().notNull(),
+    publishedBy: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.model, table.version] })],
+);
+
+/** Signed TUF metadata, byte for byte as it is served. */
+export const metadata = sqliteTable(
+  "metadata",
+  {
+    role: text().notNull(),
+    version: integer().notNull(),
+    text: text().notNull(),
+    createdAt: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.role, table.version] })],
+);
+
+export const tokens = sqliteTable("tokens", {
+  /** sha256 of the secret, hex: the secret itself is never kept. */
+  secretSha256: text().primaryKey(),
+  labels: text({ mode: "json" }).$type<Labels>().notNull(),
+  uses: integer().notNull(),
+  used: integer().notNull(),
+  expiresAt: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+export const devices = sqliteTable("devices", {
+  agent: text().primaryKey(),
+  publicKey: text().notNull(),
+  token: text()
+    .notNull()
+    .references(() => tokens.secretSha256),
+  /** What the operator's token says. Wins over what the device says of itself. */
+  tokenLabels: text({ mode: "json" }).$type<Labels>().notNull(),
+  saidLabels: text({ mode: "json" }).$type<Labels>().notNull(),
+  enrolledAt: integer().notNull(),
+  lastSeen: integer(),
+  abilities: text({ mode: "json" }).$type<AgentAbilities>(),
+  report: text({ mode: "json" }).$type<Reported>(),
+  /** The assignment last decided: its revision and slots. */
+  rev: integer().notNull(),
+  slots: text({ mode: "json" }).$type<readonly AssignedSlot[]>().notNull(),
+});
+
+/** Standing rules: of those that match a device, the latest one of each model counts. Kept as history once superseded. */
+export const assignmentRules = sqliteTable(
+  "assignment_rules",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    model: text()
+      .notNull()
+      .references(() => models.name),
+    /** Null: none. */
+    version: integer(),
+    selector: text({ mode: "json" }).$type<Selector>().notNull(),
+    createdAt: integer().notNull(),
+    createdBy: text().notNull(),
+    /** The later rule that covers every device this one covers. */
+    supersededBy: integer(),
+  },
+  (table) => [index("assignment_rules_in_force").on(table.supersededBy, table.model)],
+);
+
+/** Who changed what, written in the transaction of the change. */
+export const audit = sqliteTable(
+  "audit",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    at: integer().notNull(),
+    actor: text().notNull(),
+    action: text().notNull(),
+    subject: text().notNull(),
+    detail: text({ mode: "json" }).$type<AuditEntry["detail"]>().notNull(),
+  },
+  (table) => [index("audit_by_time").on(table.at)],
+);

@@ -1,0 +1,59 @@
+/** Models and their immutable versions. */
+import { VedetteError } from "@vedette/protocol/errors";
+import { and, asc, eq } from "drizzle-orm";
+import { type Connection, record } from "./connection.ts";
+import { insertMetadata } from "./metadata.ts";
+import type { AuditEntry, MetadataRecord, VersionRecord } from "./records.ts";
+import { models, versions } from "./schema.ts";
+
+export interface VersionRepository {
+  /** Names of all models, sorted. */
+  modelNames(): Promise<string[]>;
+  /** All versions, of one model where it is named, by model and version. */
+  list(model?: string): Promise<VersionRecord[]>;
+  find(model: string, version: number): Promise<VersionRecord | undefined>;
+  findByDigest(digest: string): Promise<VersionRecord | undefined>;
+  /**
+   * A version and the metadata that makes it a target, in one transaction.
+   * @throws VedetteError conflict where the number, the digest or a metadata version is taken.
+   */
+  publish(version: VersionRecord, signed: readonly MetadataRecord[], entry: AuditEntry): Promise<void>;
+}
+
+export function versionRepository(db: Connection): VersionRepository {
+  return {
+    async modelNames() {
+      const rows = db.select({ name: models.name }).from(models).orderBy(asc(models.name)).all();
+      return rows.map((row) => row.name);
+    },
+    async list(model) {
+      const all = db.select().from(versions);
+      const some = model === undefined ? all : all.where(eq(versions.model, model));
+      return some.orderBy(asc(versions.model), asc(versions.version)).all();
+    },
+    async find(model, version) {
+      return db
+        .select()
+        .from(versions)
+        .where(and(eq(versions.model, model), eq(versions.version, version)))
+        .get();
+    },
+    async findByDigest(digest) {
+      return db.select().from(versions).where(eq(versions.digest, digest)).get();
+    },
+    async publish(version, signed, entry) {
+      db.transaction((tx) => {
+        tx.insert(models).values({ name: version.model, createdAt: version.createdAt }).onConflictDoNothing().run();
+        const written = tx.insert(versions).values(version).onConflictDoNothing().run();
+        if (written.changes === 0) {
+          throw new VedetteError(
+            "conflict",
+            `version ${version.version} of ${version.model} was published by someone else just now: publish again`,
+          );
+        }
+        insertMetadata(tx, signed);
+        record(tx, entry);
+      });
+    },
+  };
+}

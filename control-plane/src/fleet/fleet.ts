@@ -1,0 +1,86 @@
+/** The fleet as the broker sees it: authenticates devices, answers what they ask, keeps what they report. */
+import { currentCapability } from "@vedette/protocol/capability";
+import { VedetteError } from "@vedette/protocol/errors";
+import { labels } from "@vedette/protocol/ids";
+import type { HelloAnswer, Request } from "@vedette/protocol/messages";
+import type { Database } from "../db/database.ts";
+import type { Clock, Fleet, Ingestion } from "../ports.ts";
+import type { Director } from "../release/director.ts";
+import type { TrustRepository } from "../release/trust-repository.ts";
+import type { DeviceTokens } from "./device-tokens.ts";
+import type { Presence } from "./presence.ts";
+
+type Hello = Extract<Request, { kind: "hello" }>;
+
+export function createFleet(ports: {
+  site: string;
+  db: Database;
+  trust: TrustRepository;
+  director: Director;
+  deviceTokens: DeviceTokens;
+  presence: Presence;
+  ingestion: Pick<Ingestion, "stored">;
+  clock: Clock;
+}): Fleet {
+  const { site, db, trust, director, deviceTokens, presence, ingestion, clock } = ports;
+
+  async function hello(agent: string, request: Hello): Promise<HelloAnswer> {
+    const { abilities, nonce, rev: reportedRev, streams } = request;
+    if (abilities.capability < currentCapability - 1) {
+      throw new VedetteError(
+        "unsupported",
+        `${agent} speaks capability ${abilities.capability}; this control plane serves ${currentCapability} and the one before: update the agent`,
+      );
+    }
+    const said = labels.safeParse(request.labels);
+    if (!said.success) {
+      throw new VedetteError(
+        "invalid_argument",
+        `the labels of ${agent} do not fit: keys are 1-63 of A-Z a-z 0-9 _ . -`,
+      );
+    }
+    await db.devices.described(agent, abilities, said.data);
+    const decided = await director.decide(agent, reportedRev);
+    if (!decided) throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here: enrol it again`);
+    const time = clock.now();
+    const { rev, slots } = decided;
+    return {
+      // Without a root no device could check a signature.
+      assignment:
+        trust.rootSha256 === null ? null : director.sign({ site, agent, rev, issued: time, nonce, slots: [...slots] }),
+      stored: await ingestion.stored(agent, streams),
+      time,
+    };
+  }
+
+  return {
+    authenticate: (agent, password) => deviceTokens.authenticate(agent, password),
+    async answer(agent, request) {
+      if (request.kind === "hello") return JSON.stringify(await hello(agent, request));
+      if (request.kind === "metadata") {
+        const text = await trust.metadata(request.file);
+        if (text === undefined) throw new VedetteError("not_found", `there is no metadata file ${request.file}`);
+        return text;
+      }
+      const version = await db.versions.findByDigest(request.digest);
+      if (!version) throw new VedetteError("not_found", `no version has the digest ${request.digest}`);
+      return version.manifest;
+    },
+    async reported(agent, report) {
+      if (report.agent !== agent) {
+        throw new VedetteError(
+          "wrong_device",
+          `${agent} sent the report of ${report.agent}: each device reports itself`,
+        );
+      }
+      presence.seen(agent);
+      await db.devices.reported(agent, report);
+    },
+    async presence(agent, on, sid) {
+      presence.said(agent, on, sid);
+    },
+    async seen(agent) {
+      presence.seen(agent);
+    },
+  };
+}

@@ -1,0 +1,98 @@
+/** The HTTP API: one file a noun, all of it behind the operator's token but what carries its own proof. */
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { VedetteError } from "@vedette/protocol/errors";
+import { siteId } from "@vedette/protocol/ids";
+import { bodyLimit } from "hono/body-limit";
+import { assignmentRoutes } from "./assignments.ts";
+import { blobRoutes } from "./blobs.ts";
+import { json } from "./describe.ts";
+import { deviceRoutes } from "./devices.ts";
+import { enrollmentRoutes, openPaths } from "./enrollment.ts";
+import { modelRoutes } from "./models.ts";
+import { pageRoutes } from "./page.ts";
+import type { HttpPorts } from "./ports.ts";
+import { predictionRoutes } from "./predictions.ts";
+import { answerError, misfit } from "./status.ts";
+import { trustRoutes } from "./trust.ts";
+
+const kib = 1024;
+/** Largest body by path, bytes. A manifest and its metadata travel as JSON strings, which escaping lengthens. */
+const bodyLimits: readonly [path: string, bytes: number][] = [
+  ["/v1/blobs/missing", 1024 * kib],
+  ["/v1/blobs/*", 110 * kib],
+  ["/v1/models/*", 8 * 1024 * kib],
+  ["/v1/trust/*", 16 * 1024 * kib],
+  ["/v1/*", 1024 * kib],
+];
+
+const about = {
+  openapi: "3.1.0",
+  info: {
+    title: "Vedette control plane",
+    version: "1",
+    description: "Publish models, assign them to devices, see what is in production.",
+  },
+};
+
+export function createApp(ports: HttpPorts): OpenAPIHono {
+  const { logger, isOperator } = ports;
+  const app = new OpenAPIHono({
+    defaultHook: (result) => {
+      if (!result.success) throw misfit(result.error, `the request's ${result.target}`);
+    },
+  });
+  app.onError((error, c) => answerError(error, c, logger));
+  app.notFound((c) => {
+    return answerError(
+      new VedetteError("not_found", `there is no ${c.req.method} ${c.req.path}: see /openapi.json`),
+      c,
+      logger,
+    );
+  });
+
+  app.use("/v1/*", async (c, next) => {
+    c.header("Cache-Control", "no-store");
+    if (!openPaths.includes(c.req.path) && !isOperator(c.req.header("Authorization"))) {
+      throw new VedetteError("unauthenticated", "this needs the operator's token: Authorization: Bearer <token>");
+    }
+    const maxSize = bodyLimits.find(([path]) => fits(path, c.req.path))?.[1] ?? kib;
+    const onError = () => {
+      throw new VedetteError("too_large", `the body of ${c.req.path} may have ${maxSize} bytes at most`);
+    };
+    return bodyLimit({ maxSize, onError })(c, next);
+  });
+  app.use(async (c, next) => {
+    await next();
+    c.header("X-Content-Type-Options", "nosniff");
+  });
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/health",
+      summary: "Whether the control plane answers",
+      responses: { 200: json(z.object({ live: z.literal(true), site: siteId }), "It does") },
+    }),
+    (c) => c.json({ live: true as const, site: ports.site }, 200),
+  );
+  trustRoutes(app, ports);
+  blobRoutes(app, ports);
+  modelRoutes(app, ports);
+  assignmentRoutes(app, ports);
+  enrollmentRoutes(app, ports);
+  deviceRoutes(app, ports);
+  predictionRoutes(app, ports);
+  pageRoutes(app, ports.pageDir);
+  app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
+  app.doc31("/openapi.json", about);
+  return app;
+}
+
+/** The document that is committed as openapi.json. */
+export function openApiText(app: OpenAPIHono): string {
+  return `${JSON.stringify(app.getOpenAPI31Document(about), null, 2)}\n`;
+}
+
+function fits(pattern: string, path: string): boolean {
+  return pattern.endsWith("*") ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
+}

@@ -1,0 +1,26 @@
+/** How routes describe themselves for the OpenAPI document. */
+import type { z } from "@hono/zod-openapi";
+import { apiError, modelVersion, production } from "@vedette/protocol/api";
+import { z as zod } from "zod";
+
+// The generator cannot follow JSON's own recursive schema: what it should write instead.
+const versionInProduction = production.shape.models.element.shape.versions.element;
+for (const schema of [modelVersion.shape.lineage, versionInProduction.shape.lineage]) {
+  zod.globalRegistry.add(schema, { type: "object", additionalProperties: true });
+}
+
+/** For operators: `Authorization: Bearer <token>`. */
+export const operatorOnly: Record<string, string[]>[] = [{ operator: [] }];
+
+/** A JSON answer. */
+export function json<T extends z.ZodType>(schema: T, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** A JSON body that has to be there. */
+export function body<T extends z.ZodType>(schema: T) {
+  // Required: an optional body of another content type would reach the handler unchecked.
+  return { required: true, content: { "application/json": { schema } } };
+}
+
+export const faults = { default: json(apiError, "What is wrong, where, and what to do") };

@@ -1,0 +1,70 @@
+/** Joining: tokens for operators to hand out; enrolment and device tokens, which carry their own proof. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import {
+  createToken,
+  createTokenAnswer,
+  deviceTokenAnswer,
+  deviceTokenRequest,
+  enrollAnswer,
+  enrollRequest,
+} from "@vedette/protocol/api";
+import { cors } from "hono/cors";
+import { body, faults, json, operatorOnly } from "./describe.ts";
+import type { HttpPorts } from "./ports.ts";
+import { rateLimit } from "./rate-limit.ts";
+
+/** What anyone may call: the request proves itself. */
+export const openPaths: readonly string[] = ["/v1/enroll", "/v1/device-token"];
+
+export function enrollmentRoutes(app: OpenAPIHono, ports: HttpPorts): void {
+  const { site, enrollment, deviceTokens, brokerUrls } = ports;
+  const limit = rateLimit(ports.joinLimit, ports.clock);
+  for (const path of openPaths) {
+    // Pages of any origin may join; nothing else answers another origin.
+    app.use(path, cors({ origin: "*", allowMethods: ["POST"], allowHeaders: ["Content-Type"], maxAge: 600 }), limit);
+  }
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/enrollment-tokens",
+      summary: "Make a token by which devices join",
+      security: operatorOnly,
+      request: { body: body(createToken) },
+      responses: { 200: json(createTokenAnswer, "The token, shown once"), ...faults },
+    }),
+    async (c) => {
+      const { token, expiresAt } = await enrollment.createToken(c.req.valid("json"), "operator");
+      return c.json({ token, expiresAt: new Date(expiresAt).toISOString() }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/enroll",
+      summary: "Redeem a token: registers the device's key",
+      request: { body: body(enrollRequest) },
+      responses: { 200: json(enrollAnswer, "The site's first root and where its broker is"), ...faults },
+    }),
+    async (c) => {
+      const request = c.req.valid("json");
+      const { root, labels } = await enrollment.enroll(request);
+      return c.json({ site, agent: request.agent, root, labels: { ...labels }, ...brokerUrls() }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/device-token",
+      summary: "A one-hour MQTT password for a proof of the device's key",
+      request: { body: body(deviceTokenRequest) },
+      responses: { 200: json(deviceTokenAnswer, "The password and the time here"), ...faults },
+    }),
+    async (c) => {
+      const { token, expiresAt, time } = await deviceTokens.issue(c.req.valid("json"));
+      return c.json({ token, expiresAt: new Date(expiresAt).toISOString(), time, ...brokerUrls() }, 200);
+    },
+  );
+}

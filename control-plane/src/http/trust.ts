@@ -1,0 +1,68 @@
+/** /v1/trust: the state of the TUF repository, its files, and what operators signed offline. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { putMetadata, trustState } from "@vedette/protocol/api";
+import { VedetteError } from "@vedette/protocol/errors";
+import { body, faults, json, operatorOnly } from "./describe.ts";
+import type { HttpPorts } from "./ports.ts";
+
+export function trustRoutes(app: OpenAPIHono, ports: HttpPorts): void {
+  const { site, keys, trust, assignments } = ports;
+  const state = () => ({
+    site,
+    online: {
+      snapshot: keys.snapshot.publicKeyHex,
+      timestamp: keys.timestamp.publicKeyHex,
+      director: keys.director.publicKeyHex,
+    },
+    rootSha256: trust.rootSha256,
+    versions: trust.versions(),
+  });
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/trust",
+      summary: "Online keys, the pinned root, and the versions of the signed metadata",
+      security: operatorOnly,
+      responses: { 200: json(trustState, "The state of trust"), ...faults },
+    }),
+    (c) => c.json(state(), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "put",
+      path: "/v1/trust/metadata",
+      summary: "Put signed root, targets or project metadata, all or none",
+      security: operatorOnly,
+      request: { body: body(putMetadata) },
+      responses: { 200: json(trustState, "The state after it"), ...faults },
+    }),
+    async (c) => {
+      await trust.put(c.req.valid("json").metadata, "operator");
+      // A raised floor or a dropped target takes back what was assigned.
+      await assignments.reconcile();
+      return c.json(state(), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/trust/metadata/{file}",
+      summary: "A metadata file as signed: 2.targets.json, or targets.json for the current one",
+      security: operatorOnly,
+      request: { params: z.object({ file: z.string() }) },
+      responses: {
+        200: { description: "The signed text, byte for byte", content: { "text/plain": { schema: z.string() } } },
+        ...faults,
+      },
+    }),
+    async (c) => {
+      const { file } = c.req.valid("param");
+      const text = await trust.metadata(file);
+      if (text === undefined) throw new VedetteError("not_found", `there is no metadata file ${file}`);
+      return c.text(text, 200);
+    },
+  );
+}

@@ -1,0 +1,91 @@
+/** Publishing: everything a bundle names must be here and be what it says, before it becomes a version. */
+
+import { createHash } from "node:crypto";
+import { type Manifest, maxManifestBytes, parseManifest } from "@vedette/protocol/bundle";
+import { utf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { VersionRecord } from "../db/records.ts";
+import type { BlobStore, Clock } from "../ports.ts";
+import type { TrustRepository } from "../release/trust-repository.ts";
+import type { Submitted } from "../release/trust-state.ts";
+
+export type PublishVersion = (request: {
+  model: string;
+  manifest: string;
+  metadata: readonly Submitted[];
+  actor: string;
+}) => Promise<VersionRecord>;
+
+/**
+ * Publishes a manifest as the next version of its model; the same digest again answers the version there is.
+ * @throws VedetteError invalid_manifest (does not parse, another model, files missing), not_found (chunks that were not
+ * sent), digest_mismatch, length_mismatch, too_large, and what `TrustRepository.publish` throws.
+ */
+export function createPublishVersion(ports: {
+  trust: TrustRepository;
+  blobs: BlobStore;
+  clock: Clock;
+}): PublishVersion {
+  const { trust, blobs, clock } = ports;
+  return async ({ model, manifest: text, metadata, actor }) => {
+    const encoded = utf8(text);
+    if (encoded.length > maxManifestBytes) {
+      throw new VedetteError("too_large", `the manifest has ${encoded.length} bytes, over ${maxManifestBytes}`);
+    }
+    const manifest = parseManifest(text);
+    if (manifest.model !== model) {
+      throw new VedetteError(
+        "invalid_manifest",
+        `the manifest is of model ${manifest.model}, and was sent to ${model}`,
+      );
+    }
+    checkNames(manifest);
+    await checkFiles(manifest, blobs);
+    const draft = {
+      model,
+      digest: createHash("sha256").update(encoded).digest("hex"),
+      manifest: text,
+      length: encoded.length,
+      bytes: manifest.files.reduce((sum, file) => sum + file.size, 0),
+      task: manifest.output.task,
+      createdAt: clock.now(),
+      publishedBy: actor,
+    };
+    return trust.publish(draft, metadata);
+  };
+}
+
+function checkNames(manifest: Manifest): void {
+  const paths = new Set(manifest.files.map((file) => file.path));
+  if (paths.size !== manifest.files.length) throw new VedetteError("invalid_manifest", "files: a path stands twice");
+  const needed = { runtime: manifest.runtime.file, drift: manifest.drift.file, golden: manifest.golden.file };
+  for (const [field, path] of Object.entries(needed)) {
+    if (!paths.has(path)) throw new VedetteError("invalid_manifest", `${field}.file: ${path} is not among the files`);
+  }
+}
+
+/** Reads every chunk as a device will: each by its name, of its length, together the file. */
+async function checkFiles(manifest: Manifest, blobs: BlobStore): Promise<void> {
+  for (const file of manifest.files) {
+    const whole = createHash("sha256");
+    for (const { sha256, length } of file.chunks) {
+      const bytes = await blobs.get(sha256);
+      if (!bytes) {
+        throw new VedetteError(
+          "not_found",
+          `chunk ${sha256} of ${file.path} is not here: PUT /v1/blobs/${sha256} first`,
+        );
+      }
+      if (bytes.length !== length) {
+        throw new VedetteError(
+          "length_mismatch",
+          `chunk ${sha256} of ${file.path} has ${bytes.length} bytes, not the ${length} of the manifest`,
+        );
+      }
+      whole.update(bytes);
+    }
+    if (whole.digest("hex") !== file.sha256) {
+      throw new VedetteError("digest_mismatch", `the chunks of ${file.path} do not make up the file of its sha256`);
+    }
+  }
+}

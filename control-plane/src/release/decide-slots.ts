@@ -1,0 +1,83 @@
+/** What one device should run, decided from standing rules: a pure function, so that it can be asked at any time. */
+import type { Manifest } from "@vedette/protocol/bundle";
+import type { AssignedSlot } from "@vedette/protocol/messages";
+import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
+import { lacks } from "./fit.ts";
+
+/** A published version as the director sees it. */
+export interface Candidate {
+  readonly model: string;
+  readonly version: number;
+  readonly digest: string;
+  /** Bytes of the manifest. */
+  readonly length: number;
+  readonly requires: Manifest["requires"];
+  /** By signed metadata: listed by its project, and not below the floor. */
+  readonly assignable: "yes" | "not listed" | "revoked";
+}
+/** What a rule wants a device to run and the director does not assign, with the reason for people. */
+export interface Withheld {
+  readonly model: string;
+  readonly version: number;
+  readonly reason: string;
+}
+export interface Decision {
+  readonly slots: readonly AssignedSlot[];
+  readonly withheld: readonly Withheld[];
+}
+
+const maxSlots = 64;
+
+/** Whether a selector covers a device. */
+export function matches(selector: Selector, device: Pick<DeviceRecord, "agent" | "labels">): boolean {
+  if ("all" in selector) return true;
+  if ("devices" in selector) return selector.devices.includes(device.agent);
+  return Object.entries(selector.labels).every(([key, value]) => device.labels[key] === value);
+}
+
+/** Why a device may not be assigned a version, or undefined where it may. */
+export function refusal(candidate: Candidate, device: DeviceRecord): string | undefined {
+  const name = `${candidate.model} version ${candidate.version}`;
+  if (candidate.assignable === "revoked") return `${name} is revoked: it is below the floor of the signed targets`;
+  if (candidate.assignable === "not listed") return `${name} is no longer listed by the project's signed metadata`;
+  // Abilities come with the first hello; the decision is taken again then.
+  const missing = device.abilities ? lacks(candidate.requires, device.abilities) : [];
+  return missing.length > 0 ? `${device.agent} lacks ${missing.join(", ")} for ${name}` : undefined;
+}
+
+/**
+ * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
+ * keeps what it serves, where that may still be assigned; it never gets what it lacks the means for.
+ * @param rules in force, oldest first.
+ */
+export function decideSlots(
+  device: DeviceRecord,
+  rules: readonly RuleRecord[],
+  candidates: readonly Candidate[],
+): Decision {
+  const latest = new Map<string, RuleRecord>();
+  for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
+  const slots: AssignedSlot[] = [];
+  const withheld: Withheld[] = [];
+  for (const [model, { version }] of [...latest].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (version === null) continue;
+    const wanted = candidates.find((one) => one.model === model && one.version === version);
+    const reason = wanted
+      ? slots.length < maxSlots
+        ? refusal(wanted, device)
+        : `${device.agent} has ${maxSlots} models already, the most a device runs`
+      : `${model} version ${version} is not published`;
+    if (reason !== undefined) withheld.push({ model, version, reason });
+    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates);
+    if (chosen && slots.length < maxSlots) {
+      slots.push({ model, digest: chosen.digest, length: chosen.length, release: chosen.version });
+    }
+  }
+  return { slots, withheld };
+}
+
+function servingStill(device: DeviceRecord, model: string, candidates: readonly Candidate[]): Candidate | undefined {
+  const serving = device.report?.slots.find((slot) => slot.model === model)?.serving?.digest;
+  const candidate = candidates.find((one) => one.model === model && one.digest === serving);
+  return candidate && refusal(candidate, device) === undefined ? candidate : undefined;
+}

@@ -1,0 +1,98 @@
+/**
+ * The director: decides by the standing rules what a device runs, numbers the decision, and signs it. It may only choose
+ * among bundles that the operators signed; fleet/ asks it at every hello and after every change.
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { parseManifest } from "@vedette/protocol/bundle";
+import type { AssignedSlot, Assignment } from "@vedette/protocol/messages";
+import { type SignedText, signedBytes } from "@vedette/protocol/signed";
+import type { Database } from "../db/database.ts";
+import type { DeviceRecord, VersionRecord } from "../db/records.ts";
+import type { Clock } from "../ports.ts";
+import { createSerial } from "../serial.ts";
+import { type Candidate, type Decision, decideSlots } from "./decide-slots.ts";
+import type { SigningKey } from "./online-keys.ts";
+import type { TrustRepository } from "./trust-repository.ts";
+
+export interface Director {
+  /** Every published version and whether it may be assigned. */
+  candidates(): Promise<Candidate[]>;
+  /** What every device should run now, without deciding anything. */
+  preview(): Promise<(Decision & { readonly device: DeviceRecord })[]>;
+  /**
+   * Decides for one device and keeps the decision. The revision stays while the slots do; a new one is
+   * max(stored + 1, reported + 1, Unix seconds), so that neither side ever sees it go backwards.
+   * @param reportedRev highest revision the device says it followed.
+   */
+  decide(agent: string, reportedRev: number): Promise<{ rev: number; slots: readonly AssignedSlot[] } | undefined>;
+  /** Decides for every device. Answers whose assignment changed. Idempotent. */
+  decideAll(): Promise<{ agent: string; rev: number }[]>;
+  sign(assignment: Assignment): SignedText;
+}
+
+export function createDirector(ports: {
+  db: Database;
+  trust: TrustRepository;
+  key: SigningKey;
+  clock: Clock;
+}): Director {
+  const { db, trust, key, clock } = ports;
+  // A hello and a change of rules must not both number a decision from the same stored revision.
+  const serial = createSerial();
+  /** Versions are immutable, so what they require is parsed once. */
+  const facts = new Map<string, Omit<Candidate, "assignable">>();
+
+  async function candidates(): Promise<Candidate[]> {
+    return (await db.versions.list()).map((record) => {
+      const fact = facts.get(record.digest) ?? factOf(record);
+      facts.set(record.digest, fact);
+      return { ...fact, assignable: trust.assignable(fact.model, fact.digest) };
+    });
+  }
+
+  async function preview(): Promise<(Decision & { readonly device: DeviceRecord })[]> {
+    const rules = await db.assignments.inForce();
+    const choices = await candidates();
+    return (await db.devices.list()).map((device) => ({ device, ...decideSlots(device, rules, choices) }));
+  }
+
+  function numbered(device: DeviceRecord, slots: readonly AssignedSlot[], reportedRev: number): number {
+    const same = isDeepStrictEqual(device.slots, slots);
+    if (same && device.rev > 0 && reportedRev <= device.rev) return device.rev;
+    return Math.max(device.rev + 1, reportedRev + 1, Math.floor(clock.now() / 1000));
+  }
+
+  return {
+    candidates,
+    preview,
+    decide: (agent, reportedRev) =>
+      serial(async () => {
+        const device = await db.devices.find(agent);
+        if (!device) return undefined;
+        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates());
+        const rev = numbered(device, slots, reportedRev);
+        if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);
+        return { rev, slots };
+      }),
+    decideAll: () =>
+      serial(async () => {
+        const changes = (await preview()).flatMap(({ device, slots }) => {
+          const rev = numbered(device, slots, device.report?.rev ?? 0);
+          return rev === device.rev || (device.rev === 0 && slots.length === 0)
+            ? []
+            : [{ agent: device.agent, rev, slots }];
+        });
+        if (changes.length > 0) await db.devices.assigned(changes);
+        return changes;
+      }),
+    sign(assignment) {
+      const payload = JSON.stringify(assignment);
+      return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes("assignment", payload)) }] };
+    },
+  };
+}
+
+function factOf({ model, version, digest, length, manifest }: VersionRecord): Omit<Candidate, "assignable"> {
+  return { model, version, digest, length, requires: parseManifest(manifest).requires };
+}

@@ -1,0 +1,98 @@
+/**
+ * Snapshot and timestamp: what the control plane itself signs, so that devices see what is new and notice a freeze.
+ * Made anew when what they speak of changed, when their key changed, and when half of their life is over.
+ */
+
+import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { Metadata, MetadataKind, MetaFile, Signature, Snapshot, Timestamp } from "@tufjs/models";
+import { VedetteError } from "@vedette/protocol/errors";
+import { metadataLifetimes } from "@vedette/protocol/trust";
+import type { MetadataRecord } from "../db/records.ts";
+import type { OnlineKeys, SigningKey } from "./online-keys.ts";
+import type { TrustState } from "./trust-state.ts";
+
+export interface OnlineState {
+  readonly snapshot?: MetadataRecord;
+  readonly timestamp?: MetadataRecord;
+}
+type OnlineRole = "snapshot" | "timestamp";
+
+/**
+ * The online metadata for a state of the offline roles: those at hand where they still serve, new ones otherwise.
+ * Undefined until there are root and targets.
+ * @param now UTC ms. New versions are max(stored + 1, Unix seconds), so that a restored backup never goes backwards.
+ * @throws VedetteError bad_signature where the root does not name the keys at hand.
+ */
+export function onlineMetadata(
+  trust: TrustState,
+  stored: OnlineState,
+  keys: OnlineKeys,
+  now: number,
+): { snapshot: MetadataRecord; timestamp: MetadataRecord } | undefined {
+  if (!trust.root || !trust.targets) return undefined;
+  const root = trust.root.metadata;
+  const reuse = (role: OnlineRole, meta: Record<string, MetaFile>): MetadataRecord | undefined => {
+    const record = stored[role];
+    if (!record) return undefined;
+    const metadata = read(role, record.text);
+    const left = Date.parse(metadata.signed.expires) - now;
+    const named = "meta" in metadata.signed ? metadata.signed.meta : { "snapshot.json": metadata.signed.snapshotMeta };
+    const key = keyidIn(trust, keys[role]);
+    const fits = isDeepStrictEqual(metaJson(named), metaJson(meta)) && Object.hasOwn(metadata.signatures, key);
+    return fits && left > (metadataLifetimes[role] * 1000) / 2 ? record : undefined;
+  };
+  const make = (role: OnlineRole, meta: Record<string, MetaFile>): MetadataRecord => {
+    const common = {
+      specVersion: "1.0.31",
+      version: Math.max((stored[role]?.version ?? 0) + 1, Math.floor(now / 1000)),
+      expires: new Date(now + metadataLifetimes[role] * 1000).toISOString().replace(/\.[0-9]{3}Z$/, "Z"),
+    };
+    const snapshotMeta = meta["snapshot.json"];
+    const signed =
+      role === "timestamp" && snapshotMeta
+        ? new Timestamp({ ...common, snapshotMeta })
+        : new Snapshot({ ...common, meta });
+    const metadata = new Metadata(signed);
+    const key = keys[role];
+    metadata.sign((bytes) => new Signature({ keyID: keyidIn(trust, key), sig: key.sign(bytes) }));
+    try {
+      root.verifyDelegate(role, metadata);
+    } catch (cause) {
+      throw new VedetteError(
+        "bad_signature",
+        `the root does not name this control plane's ${role} key ${key.publicKeyHex}: restore the old key, or put a root that names this one`,
+        { cause },
+      );
+    }
+    return { role, version: common.version, text: JSON.stringify(metadata.toJSON()), createdAt: now };
+  };
+
+  const offline = [trust.targets.record, ...[...trust.projects.values()].map((entry) => entry.record)];
+  const targetsMeta = Object.fromEntries(offline.map((record) => [`${record.role}.json`, metaFile(record)]));
+  const snapshot = reuse("snapshot", targetsMeta) ?? make("snapshot", targetsMeta);
+  const snapshotMeta = { "snapshot.json": metaFile(snapshot) };
+  return { snapshot, timestamp: reuse("timestamp", snapshotMeta) ?? make("timestamp", snapshotMeta) };
+}
+
+function read(role: OnlineRole, text: string): Metadata<Snapshot> | Metadata<Timestamp> {
+  const json = JSON.parse(text);
+  return role === "snapshot"
+    ? Metadata.fromJSON(MetadataKind.Snapshot, json)
+    : Metadata.fromJSON(MetadataKind.Timestamp, json);
+}
+
+function metaFile({ text, version }: MetadataRecord): MetaFile {
+  const sha256 = createHash("sha256").update(text).digest("hex");
+  return new MetaFile({ version, length: Buffer.byteLength(text), hashes: { sha256 } });
+}
+
+function metaJson(meta: Record<string, MetaFile>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(meta).map(([name, file]) => [name, file.toJSON()]));
+}
+
+/** The id that the operators' root gives one of our keys. */
+function keyidIn(trust: TrustState, key: SigningKey): string {
+  const keys = Object.values(trust.root?.metadata.signed.keys ?? {});
+  return keys.find((one) => one.keyVal.public === key.publicKeyHex)?.keyID ?? key.keyid;
+}
