@@ -149,7 +149,7 @@ async function assemble(
 
   const files = [
     chunkFile("model.onnx", sources.model),
-    chunkFile("drift-reference.bin", Uint8Array.from(ports.kernels.buildReference(names, Float32Array.from(rows)))),
+    chunkFile("drift-reference.bin", driftReference(ports.kernels, names, rows)),
     chunkFile("golden.json", utf8(JSON.stringify(golden))),
   ];
   const inputs = graph.inputs.map((input) => settled(input, places));
@@ -206,6 +206,14 @@ async function assemble(
     metrics,
     notes: notesOn(output, fields, copes, table.rows),
   };
+}
+
+function driftReference(kernels: ReferenceKernels, names: string[], rows: Float64Array): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(kernels.buildReference(names, Float32Array.from(rows)));
+  } catch (cause) {
+    throw new VedetteError("invalid_csv", `no drift reference can be made of the data: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function readRows(table: CsvTable, places: readonly FieldPlace[]): Promise<Float64Array> {
