@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
-import { VedetteError } from "@vedette/protocol/errors";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
@@ -162,7 +162,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     logger.info("control_plane.up", { url, site, ...brokerUrls() });
     return { url, ...brokerUrls(), operatorTokenFile, config, close };
   } catch (error) {
-    await close();
+    await close().catch((late: unknown) => logger.error("control_plane.close_failed", { why: messageOf(late) }));
     throw error;
   }
 }

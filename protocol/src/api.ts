@@ -3,8 +3,8 @@
  * enrolment and device tokens carry their own proof. Errors are `{error: {code, message}}`.
  */
 import { z } from "zod";
-import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts";
 import { errorCodes } from "./errors.ts";
+import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts";
 import { reported } from "./messages.ts";
 import { ed25519PublicKey } from "./signed.ts";
 

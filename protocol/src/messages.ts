@@ -1,8 +1,8 @@
 /** Every MQTT payload but the prediction batch. JSON text; readers ignore unknown fields. */
 import { z } from "zod";
 import { agentAbilities } from "./capability.ts";
-import { epochId, modelName, sha256Hex, siteId, agentId } from "./ids.ts";
 import { errorCodes, VedetteError } from "./errors.ts";
+import { agentId, epochId, modelName, sha256Hex, siteId } from "./ids.ts";
 import { signedText } from "./signed.ts";
 
 /** Longest payload that any broker must carry. */

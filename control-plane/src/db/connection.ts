@@ -1,6 +1,7 @@
 /** The SQLite connection that the repositories of this folder share, and how an audit row joins a transaction. */
 
 import { fileURLToPath } from "node:url";
+import { VedetteError } from "@vedette/protocol/errors";
 import Sqlite from "better-sqlite3";
 import type { ExtractTablesWithRelations } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
@@ -15,17 +16,32 @@ export type Connection = BaseSQLiteDatabase<"sync", Sqlite.RunResult, Empty, Ext
 
 const migrations = fileURLToPath(new URL("../../migrations", import.meta.url));
 
-/** Opens a file (made where there is none) and brings its tables up to date. */
+/**
+ * Opens a file (made where there is none) and brings its tables up to date.
+ * @throws VedetteError conflict where another process has it open: each would go on from what it last knew.
+ */
 export function openConnection(file: string): { connection: Connection; close(): void } {
-  const sqlite = new Sqlite(file);
+  const sqlite = new Sqlite(file, { timeout: 1000 });
+  try {
+    return { connection: prepare(sqlite), close: () => sqlite.close() };
+  } catch (cause) {
+    sqlite.close();
+    if (!(cause instanceof Sqlite.SqliteError && cause.code === "SQLITE_BUSY")) throw cause;
+    throw new VedetteError("conflict", `another control plane has ${file} open: stop it, or use another home folder`, {
+      cause,
+    });
+  }
+}
+
+function prepare(sqlite: Sqlite.Database): Connection {
+  sqlite.pragma("locking_mode = EXCLUSIVE");
   sqlite.pragma("journal_mode = WAL");
   // FULL: what was answered with success must outlive a power failure.
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
-  sqlite.pragma("busy_timeout = 5000");
   const connection = drizzle(sqlite, { casing: "snake_case" });
   migrate(connection, { migrationsFolder: migrations });
-  return { connection, close: () => sqlite.close() };
+  return connection;
 }
 
 /** Writes an audit row in the transaction of the change that it records. */

@@ -88,11 +88,6 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   return app;
 }
 
-/** The document that is committed as openapi.json. */
-export function openApiText(app: OpenAPIHono): string {
-  return `${JSON.stringify(app.getOpenAPI31Document(about), null, 2)}\n`;
-}
-
 function fits(pattern: string, path: string): boolean {
   return pattern.endsWith("*") ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
 }

@@ -2,8 +2,9 @@
  * What the ways in (HTTP in Node, comlink in the page, in process) see of an agent. Built by `create-agent.ts` from
  * ports; see DESIGN of the repository in README: receive → verify → prove → serve → watch → log.
  */
-import type { FallbackReason, Source } from "@vedette/protocol/ids";
+
 import type { Manifest } from "@vedette/protocol/bundle";
+import type { FallbackReason, Source } from "@vedette/protocol/ids";
 import type { Reported } from "@vedette/protocol/messages";
 import type { Rows } from "@vedette/protocol/tensors";
 

@@ -2,9 +2,10 @@
  * Everything the agent's core needs from the world. Node, the page and the simulated fleet each bring their own; core
  * decides, ports do. Nothing in core/ reaches for a platform by any other way.
  */
-import type { TargetsExtension } from "@vedette/protocol/trust";
-import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+
 import type { Compression } from "@vedette/protocol/prediction-batch";
+import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import type { TargetsExtension } from "@vedette/protocol/trust";
 
 export interface Clock {
   /** UTC ms by the device's clock, which may be wrong. */

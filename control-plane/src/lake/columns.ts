@@ -1,0 +1,115 @@
+/** A prediction batch as columns of the lake: names, DuckDB types and values, ready for a data chunk. */
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  DuckDBTimestampValue,
+  type DuckDBType,
+  FLOAT,
+  TIMESTAMP,
+  VARCHAR,
+} from "@duckdb/node-api";
+import { fallbackReasons, formatPredictionId, sources } from "@vedette/protocol/ids";
+import { noLabel, noReason, type PredictionBatch } from "@vedette/protocol/prediction-batch";
+
+export type Value = string | number | bigint | boolean | DuckDBTimestampValue | null;
+export interface LakeColumn {
+  readonly name: string;
+  readonly type: DuckDBType;
+}
+
+/** Columns that every file has, in this order. */
+export const standardLakeColumns: readonly LakeColumn[] = [
+  { name: "id", type: VARCHAR },
+  { name: "agent", type: VARCHAR },
+  { name: "model", type: VARCHAR },
+  { name: "epoch", type: VARCHAR },
+  { name: "n", type: BIGINT },
+  { name: "version", type: BIGINT },
+  { name: "digest", type: VARCHAR },
+  /** UTC by the control plane's clock: the device's, corrected by the offset it knew. */
+  { name: "time", type: TIMESTAMP },
+  { name: "received", type: TIMESTAMP },
+  { name: "latency_ms", type: FLOAT },
+  { name: "source", type: VARCHAR },
+  { name: "reason", type: VARCHAR },
+  { name: "cached", type: BOOLEAN },
+  { name: "confidence", type: FLOAT },
+  { name: "entity", type: VARCHAR },
+  { name: "event_time", type: TIMESTAMP },
+  { name: "request", type: VARCHAR },
+  { name: "label", type: VARCHAR },
+  { name: "value", type: DOUBLE },
+];
+
+/** The columns that a batch has beside the standard ones. `nameOf` gives a batch column's name in the lake. */
+export function ownColumns(batch: PredictionBatch, nameOf: (original: string) => string): LakeColumn[] {
+  return batch.header.columns
+    .filter(({ name }) => isOwn(name))
+    .map(({ name, type }) => ({ name: nameOf(name), type: type === "f32" ? FLOAT : DOUBLE }));
+}
+
+/** All values of a batch by lake column. A column that is not there is NULL in every row. */
+export function lakeValues(
+  batch: PredictionBatch,
+  received: number,
+  nameOf: (original: string) => string,
+): ReadonlyMap<string, readonly Value[]> {
+  const { header } = batch;
+  const numbers = (name: string) => batch.columns[name] as Float64Array | undefined;
+  const texts = (name: string) => batch.columns[name] as readonly (string | null)[];
+  const same = (value: Value): Value[] => new Array<Value>(header.count).fill(value);
+  const n = Array.from({ length: header.count }, (_, i) => header.firstN + i);
+  const { agent, stream, epoch, classes } = header;
+  const values = new Map<string, readonly Value[]>([
+    ["id", n.map((number) => formatPredictionId({ agent, stream, epoch, n: number }))],
+    ["agent", same(agent)],
+    ["model", same(stream)],
+    ["epoch", same(epoch)],
+    ["n", n.map(BigInt)],
+    ["version", same(header.release === null ? null : BigInt(header.release))],
+    ["digest", same(header.digest)],
+    ["time", each(numbers("time"), (ms) => timestamp(ms + header.clock.offset))],
+    ["received", same(timestamp(received))],
+    ["latency_ms", each(numbers("latency"), known)],
+    ["source", each(numbers("source"), (index) => sources[index] ?? null)],
+    ["reason", each(numbers("reason"), reason)],
+    ["cached", each(numbers("cached"), (flag) => flag !== 0)],
+    ["confidence", each(numbers("confidence"), known)],
+    ["entity", texts("entity")],
+    ["event_time", each(numbers("eventTime"), (ms) => (Number.isNaN(ms) ? null : timestamp(ms)))],
+    ["request", texts("request")],
+  ]);
+  const label = numbers("out:label");
+  if (label)
+    values.set(
+      "label",
+      each(label, (index) => (index === noLabel ? null : (classes?.[index] ?? null))),
+    );
+  const value = numbers("out:value");
+  if (value) values.set("value", each(value, known));
+  for (const { name } of header.columns) if (isOwn(name)) values.set(nameOf(name), each(numbers(name), known));
+  return values;
+}
+
+function isOwn(name: string): boolean {
+  return name.startsWith("in:") || name.startsWith("out:score:");
+}
+
+function each(column: ArrayLike<number> | undefined, map: (value: number) => Value): Value[] {
+  return Array.from(column ?? [], map);
+}
+
+/** NaN is how a batch says missing. */
+function known(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}
+
+/** A reason that a newer agent appended keeps its number. */
+function reason(index: number): string | null {
+  return index === noReason ? null : (fallbackReasons[index] ?? `reason_${index}`);
+}
+
+function timestamp(ms: number): DuckDBTimestampValue {
+  return new DuckDBTimestampValue(BigInt(Math.round(ms * 1000)));
+}

@@ -1,0 +1,116 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { expect, onTestFinished, test } from "vitest";
+import { openInbox } from "../monitoring/inbox.ts";
+import { makeFrame, noon, testFolder } from "../monitoring/testing.ts";
+import { openLakeFiles, type Step } from "./lake-files.ts";
+import { quoteList } from "./sql.ts";
+
+const hour = 3_600_000;
+
+function testLake() {
+  const root = testFolder();
+  const folder = join(root, "files");
+  mkdirSync(folder);
+  const path = join(root, "inbox.sqlite");
+  const inbox = openInbox(path);
+  onTestFinished(() => inbox.close());
+  const take = (received: number, ...made: Parameters<typeof makeFrame>) => {
+    const [options = {}] = made;
+    const from = { agent: options.agent ?? "dev", stream: options.stream ?? "rain", frame: makeFrame(...made) };
+    inbox.take([from], received);
+  };
+  /** Opens the lake as after a start; `stopAt`: where the power goes. */
+  const start = async (stopAt?: Step) => {
+    const files = openLakeFiles(path, folder, (step) => {
+      if (step === stopAt) throw new Error(`power lost: ${step}`);
+    });
+    await files.sweep();
+    return files;
+  };
+  const onDisk = () =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.(parquet|tmp)/.test(name));
+  return { folder, take, start, onDisk };
+}
+
+async function rowsOf(folder: string, files: readonly { path: string }[]): Promise<string[]> {
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  const list = quoteList(files.map(({ path }) => join(folder, path)));
+  const reader = await connection.runAndReadAll(
+    `SELECT id FROM read_parquet(${list}, union_by_name = true) ORDER BY n`,
+  );
+  const ids = reader.getRows().map(([id]) => String(id));
+  connection.closeSync();
+  instance.closeSync();
+  return ids;
+}
+
+test("batches become files by model and received hour, named by their range", async () => {
+  const { folder, take, start, onDisk } = testLake();
+  take(noon, { seq: 0 });
+  take(noon, { seq: 0, stream: "snow" });
+  take(noon + 10, { seq: 1 });
+  take(noon + hour, { seq: 2 });
+  const files = await start();
+  expect(await files.move()).toBe(4);
+  expect(onDisk().sort()).toEqual([
+    "model=rain/hour=2026-11-23T12/1-3.parquet",
+    "model=rain/hour=2026-11-23T13/4-4.parquet",
+    "model=snow/hour=2026-11-23T12/2-2.parquet",
+  ]);
+  expect(
+    await rowsOf(
+      folder,
+      files.list().filter(({ model }) => model === "rain"),
+    ),
+  ).toHaveLength(9);
+  expect(await files.move()).toBe(0);
+  files.close();
+});
+
+test.each<Step>(["batches-written", "batches-registered"])(
+  "power lost after %s: nothing lost, nothing doubled",
+  async (step) => {
+    const { folder, take, start, onDisk } = testLake();
+    take(noon, { seq: 0 });
+    take(noon + hour, { seq: 1 });
+    const first = await start(step);
+    await expect(first.move()).rejects.toThrow("power lost");
+    first.close();
+    take(noon + hour, { seq: 2 });
+    const second = await start();
+    await second.move();
+    const ids = await rowsOf(folder, second.list());
+    expect(ids).toEqual(Array.from({ length: 9 }, (_, n) => `dev.rain.00112233445566aa.${n}`));
+    expect(onDisk().length).toBe(second.list().length);
+    second.close();
+  },
+);
+
+test.each<Step | undefined>([undefined, "merge-written", "merge-registered"])(
+  "an hour that is over becomes one file, power lost after %s or not",
+  async (step) => {
+    const { folder, take, start, onDisk } = testLake();
+    const first = await start();
+    for (let seq = 0; seq < 3; seq++) {
+      take(noon, { seq });
+      await first.move();
+    }
+    expect(await first.merge(noon + hour - 1)).toEqual([]);
+    first.close();
+    const second = await start(step);
+    if (step) await expect(second.merge(noon + hour)).rejects.toThrow("power lost");
+    else expect(await second.merge(noon + hour)).toHaveLength(3);
+    second.close();
+    const third = await start();
+    await third.merge(noon + hour);
+    expect(third.list()).toEqual([{ path: "model=rain/hour=2026-11-23T12/merged-1-3.parquet", model: "rain" }]);
+    expect(await rowsOf(folder, third.list())).toHaveLength(9);
+    expect(await third.merge(noon + hour)).toEqual([]);
+    await third.sweep();
+    expect(onDisk()).toHaveLength(1);
+    third.close();
+  },
+);

@@ -1,0 +1,137 @@
+/**
+ * Moves batches out of the inbox into Parquet files and keeps the list of files that count. A file counts from the commit
+ * that registers it, which is the same that deletes its batches (or the files it replaces): a crash before leaves the
+ * batches and an orphan, a crash after leaves the file. Orphans are swept at the start.
+ */
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { columnNames } from "../monitoring/column-names.ts";
+import { unpackFrame } from "../monitoring/frame-check.ts";
+import { openTables } from "../monitoring/inbox-tables.ts";
+import { mergeFiles, type ReceivedBatch, writeBatches } from "./write-parquet.ts";
+
+/** Batches that become files in one transaction. */
+const roundBatches = 500;
+
+export interface LakeFile {
+  /** Within the folder of files. */
+  readonly path: string;
+  readonly model: string;
+}
+/** Moments at which a test may stop the world. */
+export type Step = "batches-written" | "batches-registered" | "merge-written" | "merge-registered";
+
+export interface LakeFiles {
+  /** Moves all batches that were there at the call. Answers how many. */
+  move(): Promise<number>;
+  /** Makes one file of each hour that is over and has several. Answers the paths it replaced, no longer registered. */
+  merge(now: number): Promise<string[]>;
+  /** The files that count. */
+  list(): LakeFile[];
+  /** Removes files that do not count. Only where no reader holds an older list. */
+  sweep(): Promise<string[]>;
+  close(): void;
+}
+
+type BatchRow = { id: number; model: string; received: number; frame: Buffer };
+type FileRow = { path: string; model: string; hour: string; first_batch: number; last_batch: number; rows: number };
+
+/** Opens the files of a lake. `step` is called after each step. */
+export function openLakeFiles(inboxPath: string, folder: string, step: (name: Step) => void = () => {}): LakeFiles {
+  const db = openTables(inboxPath);
+  const names = columnNames(db);
+  const sql = {
+    last: db.prepare<[], { id: number | null }>("SELECT max(id) AS id FROM batches"),
+    round: db.prepare<[number], BatchRow>(
+      `SELECT id, model, received, frame FROM batches WHERE id <= ? ORDER BY id LIMIT ${roundBatches}`,
+    ),
+    remove: db.prepare("DELETE FROM batches WHERE id = ?"),
+    register: db.prepare(
+      `INSERT INTO lake_files (path, model, hour, first_batch, last_batch, rows, compacted)
+       VALUES (@path, @model, @hour, @first_batch, @last_batch, @rows, @compacted)`,
+    ),
+    unregister: db.prepare("DELETE FROM lake_files WHERE path = ?"),
+    files: db.prepare<[], FileRow>("SELECT * FROM lake_files ORDER BY first_batch"),
+    closedHours: db.prepare<[string], { model: string; hour: string }>(
+      "SELECT model, hour FROM lake_files WHERE hour < ? GROUP BY model, hour HAVING count(*) > 1",
+    ),
+    ofHour: db.prepare<[string, string], FileRow>(
+      "SELECT * FROM lake_files WHERE model = ? AND hour = ? ORDER BY first_batch",
+    ),
+  };
+
+  const moveRound = async (rows: readonly BatchRow[]) => {
+    const files: FileRow[] = [];
+    for (const group of Object.values(Object.groupBy(rows, (row) => partition(row.model, hourOf(row.received))))) {
+      const [first] = group as [BatchRow, ...BatchRow[]];
+      const batches: ReceivedBatch[] = group!.map(({ frame, received }) => ({ batch: unpackFrame(frame), received }));
+      const file = fileOf(first.model, hourOf(first.received), first.id, group!.at(-1)!.id, "");
+      const nameOf = (original: string) => names.nameOf(first.model, original);
+      files.push({ ...file, rows: await writeBatches(join(folder, file.path), batches, nameOf) });
+    }
+    step("batches-written");
+    db.transaction(() => {
+      for (const file of files) sql.register.run({ ...file, compacted: 0 });
+      for (const { id } of rows) sql.remove.run(id);
+    }).immediate();
+    step("batches-registered");
+  };
+
+  return {
+    async move() {
+      const last = sql.last.get()?.id ?? 0;
+      let moved = 0;
+      for (let rows = sql.round.all(last); rows.length > 0; rows = sql.round.all(last)) {
+        await moveRound(rows);
+        moved += rows.length;
+      }
+      return moved;
+    },
+    async merge(now) {
+      const replaced: string[] = [];
+      for (const { model, hour } of sql.closedHours.all(hourOf(now))) {
+        const old = sql.ofHour.all(model, hour);
+        const lastBatch = Math.max(...old.map((row) => row.last_batch));
+        const merged = fileOf(model, hour, old[0]!.first_batch, lastBatch, "merged-");
+        const sources = old.map((row) => join(folder, row.path));
+        await mergeFiles(join(folder, merged.path), sources);
+        step("merge-written");
+        const rows = old.reduce((sum, row) => sum + row.rows, 0);
+        db.transaction(() => {
+          for (const { path } of old) sql.unregister.run(path);
+          sql.register.run({ ...merged, rows, compacted: 1 });
+        }).immediate();
+        step("merge-registered");
+        replaced.push(...sources);
+      }
+      return replaced;
+    },
+    list: () => sql.files.all().map(({ path, model }) => ({ path, model })),
+    async sweep() {
+      const counted = new Set(sql.files.all().map((file) => join(folder, file.path)));
+      const there = await readdir(folder, { recursive: true, withFileTypes: true });
+      const orphans = there
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .filter((path) => !counted.has(path));
+      for (const path of orphans) await rm(path, { force: true });
+      return orphans;
+    },
+    close: () => void db.close(),
+  };
+}
+
+/** `YYYY-MM-DDTHH`, UTC, by when the batch was received. */
+export function hourOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 13);
+}
+
+function partition(model: string, hour: string): string {
+  return `model=${model}/hour=${hour}`;
+}
+
+/** Named by its batch range; ids are never used twice, so a name always means the same batches. */
+function fileOf(model: string, hour: string, first: number, last: number, prefix: string): FileRow {
+  const path = `${partition(model, hour)}/${prefix}${first}-${last}.parquet`;
+  return { path, model, hour, first_batch: first, last_batch: last, rows: 0 };
+}

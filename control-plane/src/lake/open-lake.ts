@@ -1,0 +1,109 @@
+/**
+ * The lake and its inbox, as the composition root opens them. Three threads: the caller's (which only passes on), the
+ * inbox's (judges, stores, acknowledges) and the lake's (turns what is stored into Parquet).
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { InboxCalls } from "../monitoring/inbox-worker.ts";
+import { createIngestion } from "../monitoring/ingestion.ts";
+import { startThread } from "../monitoring/worker-thread.ts";
+import type { Clock, Ingestion, Lake, Logger } from "../ports.ts";
+import type { LakeCalls } from "./lake-worker.ts";
+import { defaultQueryLimits, type QueryLimits, runQuery } from "./query.ts";
+
+/** ms between flushes that nobody asked for. */
+const flushEveryMs = 15_000;
+/** Queries at once; each may use two threads and its own memory. */
+const maxQueries = 2;
+
+/**
+ * Opens (or creates) the lake in a folder.
+ * `close` stores what was taken, ends the threads and resolves; what was not moved to Parquet waits in the inbox.
+ * @throws VedetteError storage_failed where the folder cannot be used.
+ */
+export async function openLake(options: {
+  folder: string;
+  clock: Clock;
+  logger: Logger;
+  queryLimits?: QueryLimits;
+}): Promise<{ lake: Lake; ingestion: Ingestion; close(): Promise<void> }> {
+  const { clock, logger, queryLimits = defaultQueryLimits } = options;
+  const folder = join(options.folder, "files");
+  const inboxPath = join(options.folder, "inbox.sqlite");
+  await mkdir(folder, { recursive: true });
+  const inbox = startThread<InboxCalls>(new URL("../monitoring/inbox-worker.ts", import.meta.url), { path: inboxPath });
+  const files = startThread<LakeCalls>(new URL("./lake-worker.ts", import.meta.url), { inboxPath, folder });
+  // Both create the tables where there are none; asked one after the other, neither waits for the other's lock.
+  await inbox.call("stored", { agent: "", streams: [] });
+  const orphans = await files.call("sweep", undefined as never);
+  if (orphans.length > 0) logger.info("lake.swept", { files: orphans.length });
+  const ingestion = createIngestion({ thread: inbox, clock, logger });
+
+  let queries = 0;
+  /** Files that were merged into others, kept while a query may still read them. */
+  let replaced: string[] = [];
+  const removeReplaced = async () => {
+    if (queries > 0) return;
+    const paths = replaced;
+    replaced = [];
+    for (const path of paths) await rm(path, { force: true });
+  };
+
+  let flushing: Promise<number> = Promise.resolve(0);
+  const flushNow = async () => {
+    const batches = await files.call("move", undefined as never);
+    replaced.push(...(await files.call("merge", { now: clock.now() })));
+    await removeReplaced();
+    return batches;
+  };
+  const flush = () => {
+    // After the flush under way, whose answer it does not share: batches may have come since that one began.
+    flushing = flushing.then(flushNow, flushNow);
+    return flushing;
+  };
+
+  let cancel = () => {};
+  let closing: Promise<void> | undefined;
+  const flushLater = () => {
+    cancel = clock.after(flushEveryMs, () => {
+      flush()
+        .catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }))
+        .finally(() => {
+          if (!closing) flushLater();
+        });
+    });
+  };
+  flushLater();
+
+  const close = () => {
+    closing ??= (async () => {
+      cancel();
+      await ingestion.idle();
+      await flushing.catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }));
+      await Promise.all([inbox.close(), files.close()]);
+    })();
+    return closing;
+  };
+
+  const lake: Lake = {
+    flush,
+    async query(query) {
+      if (queries >= maxQueries) {
+        throw new VedetteError("busy", `${maxQueries} queries run already: ask again when one has ended`);
+      }
+      queries++;
+      try {
+        await flush();
+        const all = await files.call("list", undefined as never);
+        const wanted = all.filter((file) => query.model === undefined || file.model === query.model);
+        const paths = wanted.map((file) => join(folder, file.path));
+        return await runQuery(query, paths, clock, queryLimits);
+      } finally {
+        queries--;
+      }
+    },
+    close,
+  };
+  return { lake, ingestion, close };
+}

@@ -1,0 +1,125 @@
+/**
+ * One question to the lake, in a DuckDB of its own that can read the registered files and nothing else: the view is made,
+ * then access to all other files, to the network and to its own settings is locked, and only then the operator's SQL is
+ * looked at. Only one SELECT runs; it is stopped after a time.
+ */
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, StatementType } from "@duckdb/node-api";
+import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { z } from "zod";
+import type { Clock } from "../ports.ts";
+import { standardLakeColumns } from "./columns.ts";
+import { toJson } from "./json-values.ts";
+import { quoteList, quoteName } from "./sql.ts";
+
+export type Query = z.infer<typeof predictionQuery>;
+export type Rows = z.infer<typeof predictionRows>;
+
+export interface QueryLimits {
+  /** ms until a query is stopped. */
+  readonly timeMs: number;
+  /** As DuckDB says it, e.g. `512MB`. */
+  readonly memory: string;
+}
+export const defaultQueryLimits: QueryLimits = { timeMs: 30_000, memory: "512MB" };
+
+/**
+ * Runs a query over files given by their full paths.
+ * @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT; timeout.
+ */
+export async function runQuery(
+  query: Query,
+  files: readonly string[],
+  clock: Clock,
+  limits: QueryLimits = defaultQueryLimits,
+): Promise<Rows> {
+  const { sql, values } = statementOf(query);
+  const instance = await DuckDBInstance.create(":memory:", { threads: "2", memory_limit: limits.memory });
+  const connection = await instance.connect();
+  let late = false;
+  const cancel = clock.after(limits.timeMs, () => {
+    late = true;
+    connection.interrupt();
+  });
+  try {
+    await makeView(connection, files);
+    await lock(connection, files);
+    return await select(connection, sql, values, query.limit);
+  } catch (error) {
+    if (late) {
+      throw new VedetteError(
+        "timeout",
+        `the query ran for ${limits.timeMs} ms and was stopped: ask for less, as by model or by time`,
+        { cause: error },
+      );
+    }
+    if (error instanceof VedetteError) throw error;
+    throw new VedetteError("invalid_argument", `the SQL does not run: ${messageOf(error).slice(0, 500)}`, {
+      cause: error,
+    });
+  } finally {
+    cancel();
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+function statementOf({ model, agent, source, since, sql, limit }: Query): { sql: string; values: DuckDBValue[] } {
+  if (sql !== undefined) {
+    if (model ?? agent ?? source ?? since) {
+      throw new VedetteError("invalid_argument", "give either SQL or filters: put the filters into the SQL's WHERE");
+    }
+    return { sql, values: [] };
+  }
+  const filters = (
+    [
+      ["model = ?", model],
+      ["agent = ?", agent],
+      ["source = ?", source],
+      ["time >= CAST(? AS TIMESTAMP)", since],
+    ] as const
+  ).filter(([, value]) => value !== undefined);
+  const where = filters.length > 0 ? `WHERE ${filters.map(([condition]) => condition).join(" AND ")}` : "";
+  return {
+    sql: `SELECT * FROM predictions ${where} ORDER BY time DESC, id LIMIT ${limit}`,
+    values: filters.map(([, value]) => value as string),
+  };
+}
+
+async function makeView(connection: DuckDBConnection, files: readonly string[]): Promise<void> {
+  const nothing = standardLakeColumns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${quoteName(name)}`);
+  const rows =
+    files.length > 0
+      ? `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true, hive_partitioning = false)`
+      : `SELECT ${nothing.join(", ")} WHERE false`;
+  await connection.run(`CREATE VIEW predictions AS ${rows}`);
+}
+
+async function lock(connection: DuckDBConnection, files: readonly string[]): Promise<void> {
+  await connection.run(`SET allowed_paths = ${quoteList(files)}`);
+  await connection.run("SET TimeZone = 'UTC'");
+  await connection.run("SET enable_external_access = false");
+  await connection.run("SET lock_configuration = true");
+}
+
+async function select(
+  connection: DuckDBConnection,
+  sql: string,
+  values: readonly DuckDBValue[],
+  limit: number,
+): Promise<Rows> {
+  const refusal = "only one SELECT over the view predictions is run";
+  if (sql.trim() === "") throw new VedetteError("invalid_argument", `the SQL is empty: ${refusal}`);
+  const statements = await connection.extractStatements(sql);
+  if (statements.count !== 1) {
+    throw new VedetteError("invalid_argument", `the SQL has ${statements.count} statements: ${refusal}`);
+  }
+  const statement = await statements.prepare(0);
+  if (statement.statementType !== StatementType.SELECT) {
+    throw new VedetteError("invalid_argument", `the SQL is ${StatementType[statement.statementType]}: ${refusal}`);
+  }
+  if (values.length > 0) statement.bind([...values]);
+  const reader = await statement.streamAndReadUntil(limit);
+  const rows = reader.getRows().slice(0, limit);
+  return { columns: reader.deduplicatedColumnNames(), rows: rows.map((row) => row.map(toJson)) };
+}

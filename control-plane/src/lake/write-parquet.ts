@@ -1,0 +1,97 @@
+/** Writes Parquet with DuckDB: beside, synced, renamed; so a file that has its name is whole and on the disk. */
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DOUBLE, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
+import type { PredictionBatch } from "@vedette/protocol/prediction-batch";
+import { type LakeColumn, lakeValues, ownColumns, standardLakeColumns } from "./columns.ts";
+import { quoteList, quoteName, quoteText } from "./sql.ts";
+
+/** Rows of one DuckDB data chunk. */
+const chunkRows = 2048;
+
+export interface ReceivedBatch {
+  readonly batch: PredictionBatch;
+  /** UTC ms. */
+  readonly received: number;
+}
+
+/** Writes batches of one model as one file. Answers its rows. */
+export async function writeBatches(
+  path: string,
+  batches: readonly ReceivedBatch[],
+  nameOf: (original: string) => string,
+): Promise<number> {
+  const columns = unionOfColumns(batches, nameOf);
+  return await withDuckDb(async (connection) => {
+    const definitions = columns.map(({ name, type }) => `${quoteName(name)} ${type}`);
+    await connection.run(`CREATE TABLE batches (${definitions.join(", ")})`);
+    const appender = await connection.createAppender("batches");
+    let rows = 0;
+    for (const { batch, received } of batches) {
+      const values = lakeValues(batch, received, nameOf);
+      for (let from = 0; from < batch.header.count; from += chunkRows) {
+        const count = Math.min(chunkRows, batch.header.count - from);
+        const nulls = new Array<null>(count).fill(null);
+        const chunk = DuckDBDataChunk.create(
+          columns.map((column) => column.type),
+          count,
+        );
+        for (const [i, { name }] of columns.entries()) {
+          chunk.setColumnValues(i, values.get(name)?.slice(from, from + count) ?? nulls);
+        }
+        appender.appendDataChunk(chunk);
+      }
+      rows += batch.header.count;
+    }
+    appender.closeSync();
+    await copyTo(connection, "SELECT * FROM batches", path);
+    return rows;
+  });
+}
+
+/** Writes the rows of many files as one. */
+export async function mergeFiles(path: string, files: readonly string[]): Promise<void> {
+  await withDuckDb((connection) =>
+    copyTo(connection, `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true)`, path),
+  );
+}
+
+/** A column that is FLOAT in one batch and DOUBLE in another is DOUBLE. */
+function unionOfColumns(batches: readonly ReceivedBatch[], nameOf: (original: string) => string): LakeColumn[] {
+  const columns = new Map(standardLakeColumns.map((column) => [column.name, column]));
+  for (const { batch } of batches) {
+    for (const column of ownColumns(batch, nameOf)) {
+      if (columns.get(column.name)?.type !== DOUBLE) columns.set(column.name, column);
+    }
+  }
+  return [...columns.values()];
+}
+
+async function withDuckDb<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  try {
+    return await work(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+async function copyTo(connection: DuckDBConnection, select: string, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const beside = `${path}.tmp`;
+  await connection.run(`COPY (${select}) TO ${quoteText(beside)} (FORMAT parquet, COMPRESSION zstd)`);
+  await sync(beside);
+  await rename(beside, path);
+  await sync(dirname(path));
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

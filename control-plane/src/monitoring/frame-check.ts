@@ -1,0 +1,140 @@
+/**
+ * Is this frame a prediction batch of the device and stream that sent it? Called by the inbox before it stores, so that
+ * the lake never meets garbage; the lake unpacks stored frames with the same `unpackFrame`.
+ */
+import { constants, gunzipSync, zstdDecompressSync } from "node:zlib";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { sources } from "@vedette/protocol/ids";
+import {
+  type BatchHeader,
+  batchHeader,
+  decodeBatch,
+  noLabel,
+  openFrame,
+  type PredictionBatch,
+  standardColumns,
+} from "@vedette/protocol/prediction-batch";
+
+/** Columns of one batch: far above what fits a model of sensors, far below what a hostile header may name. */
+export const maxColumns = 1024;
+/** Characters of one entity, request id or class name. */
+const maxText = 1024;
+/** ms; the range of JavaScript's dates, which TIMESTAMP holds too. */
+const maxTime = 8.64e15;
+
+export type CheckedFrame =
+  | { kind: "good"; batch: PredictionBatch }
+  /** The header can be read, so that the device can be told which batch is refused. */
+  | { kind: "refused"; header: BatchHeader; own: boolean; why: string }
+  /** Not even a header: nobody can be told anything. */
+  | { kind: "unreadable"; error: VedetteError };
+
+/** Judges a frame that came on the topic of `agent` and `stream`. Never throws. */
+export function checkFrame(agent: string, stream: string, frame: Uint8Array): CheckedFrame {
+  let body: Uint8Array;
+  let header: BatchHeader;
+  try {
+    body = inflate(frame);
+    header = readHeader(body);
+  } catch (error) {
+    return { kind: "unreadable", error: asInvalid(error) };
+  }
+  const own = header.agent === agent && header.stream === stream;
+  const refuse = (why: string): CheckedFrame => ({ kind: "refused", header, own, why });
+  if (!own) return refuse(`the batch says it is of ${header.agent}/${header.stream}, and came from ${agent}/${stream}`);
+  if (header.columns.length > maxColumns) {
+    return refuse(`the batch has ${header.columns.length} columns, over ${maxColumns}`);
+  }
+  try {
+    const batch = decodeBatch(body);
+    const why = wrongColumn(header) ?? wrongValue(batch);
+    return why === undefined ? { kind: "good", batch } : refuse(why);
+  } catch (error) {
+    return refuse(asInvalid(error).message);
+  }
+}
+
+/** The batch in a frame. @throws VedetteError invalid_batch, too_large. */
+export function unpackFrame(frame: Uint8Array): PredictionBatch {
+  try {
+    return decodeBatch(inflate(frame));
+  } catch (error) {
+    throw asInvalid(error);
+  }
+}
+
+/** Unpacks no more than the frame says, and exactly that: a small packet must not become a large body. */
+function inflate(frame: Uint8Array): Uint8Array {
+  const { compression, bodyLength, compressed } = openFrame(frame);
+  const maxOutputLength = Math.max(1, bodyLength);
+  const body =
+    compression === "none"
+      ? compressed
+      : compression === "gzip"
+        ? gunzipSync(compressed, { maxOutputLength })
+        : // A window of 8 MiB: a frame may ask its reader for more memory than its body has.
+          zstdDecompressSync(compressed, { maxOutputLength, params: { [constants.ZSTD_d_windowLogMax]: 23 } });
+  if (body.length !== bodyLength) {
+    throw new VedetteError("invalid_batch", `the body has ${body.length} bytes where the frame says ${bodyLength}`);
+  }
+  return body;
+}
+
+function readHeader(body: Uint8Array): BatchHeader {
+  const length = body.length < 4 ? 0 : new DataView(body.buffer, body.byteOffset).getUint32(0, true);
+  if (length === 0 || length > body.length - 4) {
+    throw new VedetteError("invalid_batch", "the batch ends inside its header");
+  }
+  return batchHeader.parse(JSON.parse(new TextDecoder().decode(body.subarray(4, 4 + length))));
+}
+
+function wrongColumn(header: BatchHeader): string | undefined {
+  const { columns } = header;
+  for (const [i, { name, type }] of standardColumns.entries()) {
+    if (columns[i]?.name !== name || columns[i]?.type !== type) return `column ${i} is not ${name} of ${type}`;
+  }
+  for (const { name, type } of columns.slice(standardColumns.length)) {
+    // SQLite would keep another name than it was given.
+    if (!name.isWellFormed() || /\p{Cc}/u.test(name)) return "a column name has characters that are no text";
+    if (name.startsWith("in:") && name.length > 3 && type !== "text") continue;
+    if (name === "out:label" && type === "u16" && header.classes !== null) continue;
+    if (name.startsWith("out:score:") && type === "f32") continue;
+    if (name === "out:value" && type === "f64") continue;
+    return `no column may be called ${JSON.stringify(name.slice(0, 64))} of ${type}`;
+  }
+  if (header.classes?.some((name) => name.length > maxText)) return `a class name is over ${maxText} characters`;
+  if (!Number.isSafeInteger(header.firstN + header.count)) return "the predictions' numbers are over 2^53";
+  return undefined;
+}
+
+function wrongValue({ header, columns }: PredictionBatch): string | undefined {
+  const { offset } = header.clock;
+  const isTime = (ms: number) => Math.abs(ms) <= maxTime && Math.abs(ms + offset) <= maxTime;
+  if (!numbers(columns.time).every(isTime)) return "a time is no date";
+  if (!numbers(columns.eventTime).every((ms) => Number.isNaN(ms) || Math.abs(ms) <= maxTime)) {
+    return "an event time is no date";
+  }
+  if (!numbers(columns.source).every((source) => source < sources.length)) return "a source is unknown";
+  const labels = columns["out:label"];
+  const classes = header.classes?.length ?? 0;
+  if (labels && !numbers(labels).every((label) => label === noLabel || label < classes)) {
+    return "a label is no class of the header";
+  }
+  for (const name of ["entity", "request"]) {
+    const texts = columns[name] as readonly (string | null)[];
+    if (texts.some((text) => text !== null && text.length > maxText)) return `${name} is over ${maxText} characters`;
+  }
+  return undefined;
+}
+
+function numbers(column: PredictionBatch["columns"][string] | undefined): readonly number[] | Float64Array {
+  // wrongColumn has seen these columns and their types.
+  return column as Float64Array;
+}
+
+function asInvalid(error: unknown): VedetteError {
+  if (error instanceof VedetteError) return error;
+  return new VedetteError("invalid_batch", `the batch does not unpack: ${messageOf(error).slice(0, 200)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,181 @@
+import { join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { frameBatch, maxBodyBytes } from "@vedette/protocol/prediction-batch";
+import Database from "better-sqlite3";
+import fc from "fast-check";
+import { expect, onTestFinished, test } from "vitest";
+import { defaultInboxLimits, type InboxLimits, openInbox, type Taken } from "./inbox.ts";
+import { epoch, type Made, makeBody, makeFrame, noon, testFolder } from "./testing.ts";
+
+function testInbox(limits: Partial<InboxLimits> = {}) {
+  const path = join(testFolder(), "inbox.sqlite");
+  const inbox = openInbox(path, { ...defaultInboxLimits, ...limits });
+  const db = new Database(path);
+  onTestFinished(() => {
+    inbox.close();
+    db.close();
+  });
+  const take = (...frames: Uint8Array<ArrayBuffer>[]) =>
+    inbox.take(
+      frames.map((frame) => ({ agent: "dev", stream: "rain", frame })),
+      noon,
+    );
+  const count = (table: string) => (db.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
+  return { inbox, take, count };
+}
+const upTo = (upTo: number, ...also: number[]) => ({ ack: { epoch, upTo, also } });
+
+test("batches are stored, acknowledged up to the first hole and beyond it one by one", () => {
+  const { inbox, take, count } = testInbox();
+  const frame = (seq: number) => makeFrame({ seq });
+  expect(take(frame(0), frame(2), frame(4))).toEqual([upTo(0), upTo(0, 2), upTo(0, 2, 4)]);
+  expect(take(frame(1))).toEqual([upTo(2, 4)]);
+  expect(take(frame(3))).toEqual([upTo(4)]);
+  expect(count("batches")).toBe(5);
+  expect(
+    inbox.stored("dev", [
+      { stream: "rain", epoch },
+      { stream: "snow", epoch },
+    ]),
+  ).toEqual([
+    { stream: "rain", epoch, upTo: 4 },
+    { stream: "snow", epoch, upTo: -1 },
+  ]);
+});
+
+test("in any order and with any repeats, each batch is stored once and all are acknowledged", () => {
+  const frames = Array.from({ length: 6 }, (_, seq) => makeFrame({ seq }));
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 20 }), (order) => {
+      const { take, count } = testInbox();
+      const seen = new Set<number>();
+      for (const seq of order) {
+        const [taken] = take(frames[seq]!);
+        seen.add(seq);
+        let hole = 0;
+        while (seen.has(hole)) hole++;
+        expect(taken).toEqual(upTo(hole - 1, ...[...seen].filter((s) => s > hole).sort()));
+      }
+      expect(count("batches")).toBe(seen.size);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("other bytes under a stored key are refused, and the first stay", () => {
+  const { take, count } = testInbox();
+  const first = makeFrame();
+  take(first);
+  const [taken] = take(makeFrame({ columns: { "in:temp": ["f32", Float32Array.of(9, 9, 9)] } }));
+  expect(taken).toMatchObject({ ack: { epoch, reject: 0, why: expect.stringContaining("other bytes") } });
+  expect(take(first)).toEqual([upTo(0)]);
+  expect([count("batches"), count("refused_frames")]).toEqual([1, 1]);
+});
+
+const body = makeBody();
+const text = (length: number) => ["x".repeat(length), null, null];
+test.each<[string, Made, string]>([
+  ["another agent's", { agent: "victim" }, "victim/rain"],
+  ["another stream's", { stream: "snow" }, "dev/snow"],
+  [
+    "too many columns",
+    { columns: Object.fromEntries(Array.from({ length: 1100 }, (_, i) => [`in:${i}`, ["u8", new Uint8Array(3)]])) },
+    "columns",
+  ],
+  ["an unknown column", { columns: { "x:y": ["f32", new Float32Array(3)] } }, "x:y"],
+  ["a standard column of another type", { columns: { source: ["u16", new Uint16Array(3)] } }, "source"],
+  ["an unknown source", { columns: { source: ["u8", Uint8Array.of(0, 9, 0)] } }, "source"],
+  ["a label that is no class", { columns: { "out:label": ["u16", Uint16Array.of(0, 2, 0)] } }, "label"],
+  ["a time that is none", { columns: { time: ["f64", Float64Array.of(0, Number.NaN, 0)] } }, "time"],
+  ["a time beyond all dates", { columns: { time: ["f64", Float64Array.of(0, 1e17, 0)] } }, "time"],
+  ["a clock beyond all dates", { header: { clock: { wall: 0, monotonic: 0, offset: 1e300 } } }, "time"],
+  ["a very long entity", { columns: { entity: ["text", text(2000)] } }, "entity"],
+  ["numbers over 2^53", { firstN: Number.MAX_SAFE_INTEGER - 1 }, "2^53"],
+])("a batch with %s is refused, kept aside, and holds nothing up", (_, made, why) => {
+  const { take, count } = testInbox();
+  const [taken] = take(makeFrame(made));
+  expect(taken).toMatchObject({ ack: { epoch, reject: 0, why: expect.stringContaining(why) } });
+  expect([count("batches"), count("refused_frames")]).toEqual([0, 1]);
+  const own = made.agent === undefined && made.stream === undefined;
+  if (own) expect(take(makeFrame({ seq: 1 }))).toEqual([upTo(1)]);
+});
+
+test.each<[string, Uint8Array<ArrayBuffer>]>([
+  ["nothing", new Uint8Array(0)],
+  ["noise", new Uint8Array(100).fill(7)],
+  ["a cut frame", makeFrame().slice(0, 60)],
+  ["a body over the limit", frameBatch("none", maxBodyBytes + 1, new Uint8Array(10))],
+  ["a zstd bomb", frameBatch("zstd", body.length, zstdCompressSync(new Uint8Array(64 * 1024 * 1024)))],
+  ["a gzip bomb", frameBatch("gzip", body.length, gzipSync(new Uint8Array(64 * 1024 * 1024)))],
+  ["a body longer than said", frameBatch("gzip", body.length - 1, gzipSync(body))],
+  ["a body shorter than said", frameBatch("gzip", body.length + 1, gzipSync(body))],
+  ["a header that is none", frameBatch("none", 8, Uint8Array.of(4, 0, 0, 0, 110, 117, 108, 108))],
+])("%s is an error that names no batch, and costs no memory", (_, frame) => {
+  const { take, count } = testInbox();
+  const before = process.memoryUsage().arrayBuffers;
+  const [taken] = take(frame) as [Taken];
+  expect("error" in taken && taken.error.code).toMatch(/invalid_batch|too_large/);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
+  expect([count("batches"), count("refused_frames")]).toEqual([0, 1]);
+});
+
+test("whatever bytes follow a good header, nothing is thrown and nothing wrong is stored", () => {
+  const { take, count } = testInbox();
+  fc.assert(
+    fc.property(fc.nat({ max: body.length - 1 }), fc.integer({ min: 0, max: 255 }), (at, byte) => {
+      const mutated = body.slice();
+      mutated[at] = byte;
+      const stored = count("batches");
+      const [taken] = take(frameBatch("none", mutated.length, mutated)) as [Taken];
+      const acked = "ack" in taken && "upTo" in taken.ack;
+      expect(count("batches") - stored).toBeLessThanOrEqual(acked ? 1 : 0);
+    }),
+  );
+});
+
+test("refused frames are kept up to a number, and columns of a model too", () => {
+  const { take, count } = testInbox({ refusedKept: 5 });
+  for (let i = 0; i < 12; i++) take(new Uint8Array(i));
+  expect(count("refused_frames")).toBe(5);
+  const wide = (seq: number) =>
+    makeFrame({
+      seq,
+      columns: Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`in:${seq}-${i}`, ["u8", new Uint8Array(3)]])),
+    });
+  const results = [0, 1, 2, 3, 4].map((seq) => take(wide(seq))[0]!);
+  expect(results.map((taken) => "ack" in taken && "reject" in taken.ack)).toEqual([false, false, false, false, true]);
+});
+
+test("a full inbox asks devices to pause and stores nothing", () => {
+  const { take, count } = testInbox({ waiting: 2, pauseMs: 77 });
+  take(makeFrame({ seq: 0 }), makeFrame({ seq: 1 }));
+  expect(take(makeFrame({ seq: 2 }))).toEqual([{ ack: { pause: 77 } }]);
+  expect(count("batches")).toBe(2);
+});
+
+test("columns whose names collide are kept apart, and keep their names", () => {
+  const path = join(testFolder(), "inbox.sqlite");
+  const inbox = openInbox(path);
+  const frame = makeFrame({
+    columns: {
+      "in:a b": ["f32", new Float32Array(3)],
+      "in:a_b": ["f32", new Float32Array(3)],
+      "in:A-B": ["f32", new Float32Array(3)],
+    },
+  });
+  inbox.take([{ agent: "dev", stream: "rain", frame }], noon);
+  inbox.close();
+  const db = new Database(path);
+  onTestFinished(() => void db.close());
+  const names = db.prepare("SELECT original, name FROM lake_columns WHERE original LIKE 'in:a_b' ORDER BY name").all();
+  expect(names).toEqual([
+    { original: "in:a b", name: "in_a_b" },
+    { original: "in:a_b", name: "in_a_b_2" },
+    { original: "in:A-B", name: "in_A_B_3" },
+  ]);
+});
+
+test("a batch of no predictions is stored", () => {
+  const { take } = testInbox();
+  expect(take(makeFrame({ count: 0 }))).toEqual([upTo(0)]);
+});

@@ -1,0 +1,111 @@
+/** What the tests of inbox and lake share: batches of a rain gauge, a folder for one test, and a clock set by hand. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
+import {
+  type BatchHeader,
+  type ColumnData,
+  encodeBatch,
+  frameBatch,
+  noReason,
+  standardColumns,
+} from "@vedette/protocol/prediction-batch";
+import { onTestFinished } from "vitest";
+import type { Clock, Logger } from "../ports.ts";
+
+export const epoch = "00112233445566aa";
+export const noon = Date.UTC(2026, 10, 23, 12);
+export const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** A folder that goes with its test. */
+export function testFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "vedette-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A clock that stands where it is set; what is due later is called by `run`. */
+export function handClock(start = noon): Clock & { set(ms: number): void } {
+  let now = start;
+  const due: { at: number; call: () => void }[] = [];
+  return {
+    now: () => now,
+    after(ms, call) {
+      const entry = { at: now + ms, call };
+      due.push(entry);
+      return () => void due.splice(due.indexOf(entry), due.includes(entry) ? 1 : 0);
+    },
+    set(ms) {
+      now = ms;
+      for (const entry of due.filter(({ at }) => at <= ms)) {
+        due.splice(due.indexOf(entry), 1);
+        entry.call();
+      }
+    },
+  };
+}
+
+export interface Made {
+  agent?: string;
+  stream?: string;
+  epoch?: string;
+  seq?: number;
+  count?: number;
+  firstN?: number;
+  header?: Partial<BatchHeader>;
+  /** More or other columns: name → [type, values]. */
+  columns?: Record<string, [BatchHeader["columns"][number]["type"], ColumnData]>;
+}
+
+/** The uncompressed body of a batch as an agent makes it: two inputs, a label and two scores. */
+export function makeBody(made: Made = {}): Uint8Array<ArrayBuffer> {
+  const { agent = "dev", stream = "rain", seq = 0, count = 3, firstN = seq * count } = made;
+  const fill = <T>(make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
+  const columns: Record<string, [BatchHeader["columns"][number]["type"], ColumnData]> = {
+    time: ["f64", Float64Array.from(fill((i) => noon - 60_000 + firstN + i))],
+    latency: ["f32", Float32Array.from(fill(() => 0.5))],
+    source: ["u8", Uint8Array.from(fill(() => 0))],
+    reason: ["u8", Uint8Array.from(fill(() => noReason))],
+    cached: ["u8", Uint8Array.from(fill((i) => i % 2))],
+    confidence: ["f32", Float32Array.from(fill((i) => (i === 0 ? Number.NaN : 0.75)))],
+    entity: ["text", fill((i) => (i === 0 ? null : `station-${i}`))],
+    eventTime: ["f64", Float64Array.from(fill((i) => (i === 0 ? Number.NaN : noon)))],
+    request: ["text", fill(() => null)],
+    "in:temp": ["f32", Float32Array.from(fill((i) => 10 + i))],
+    "in:wind": ["f32", Float32Array.from(fill((i) => (i === 1 ? Number.NaN : 2.5)))],
+    "out:label": ["u16", Uint16Array.from(fill((i) => i % 2))],
+    "out:score:dry": ["f32", Float32Array.from(fill(() => 0.25))],
+    "out:score:rain": ["f32", Float32Array.from(fill(() => 0.75))],
+    ...made.columns,
+  };
+  const names = [
+    ...standardColumns.map(({ name }) => name as string),
+    ...Object.keys(columns).slice(standardColumns.length),
+  ];
+  return encodeBatch({
+    header: {
+      v: 1,
+      agent,
+      stream,
+      epoch: made.epoch ?? epoch,
+      seq,
+      firstN,
+      count,
+      digest: "ab".repeat(32),
+      release: 3,
+      classes: ["dry", "rain"],
+      clock: { wall: noon, monotonic: 5, offset: 1000 },
+      gap: null,
+      columns: names.map((name) => ({ name, type: columns[name]![0] })),
+      ...made.header,
+    },
+    columns: Object.fromEntries(Object.entries(columns).map(([name, [, values]]) => [name, values])),
+  });
+}
+
+/** A frame as it comes by MQTT. */
+export function makeFrame(made: Made = {}): Uint8Array<ArrayBuffer> {
+  const body = makeBody(made);
+  return frameBatch("zstd", body.length, zstdCompressSync(body));
+}

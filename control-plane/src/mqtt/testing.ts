@@ -1,0 +1,101 @@
+/** What the broker's tests share: a fleet of known passwords, a store of blobs in memory, and devices over mqtt.js. */
+import { createHash } from "node:crypto";
+import { topics } from "@vedette/protocol/topics";
+import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import { onTestFinished } from "vitest";
+import type { Clock, Fleet, Ingestion, Logger } from "../ports.ts";
+import { type BrokerOptions, startBroker } from "./broker.ts";
+
+export const site = "test";
+export const names = topics(site);
+export const realClock: Clock = {
+  now: () => Date.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+};
+export const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** A fleet that lets in who says `good`, and writes down what it hears. */
+export function fakeFleet(over: Partial<Fleet> = {}) {
+  const heard: unknown[][] = [];
+  const fleet: Fleet = {
+    authenticate: async (_, password) => (password === "good" ? Date.now() + 3_600_000 : undefined),
+    answer: async (agent, request) => JSON.stringify({ agent, kind: request.kind }),
+    reported: async (agent, report) => void heard.push(["reported", agent, report.rev]),
+    presence: async (agent, on, sid) => void heard.push(["presence", agent, on, sid]),
+    seen: async () => {},
+    ...over,
+  };
+  return { fleet, heard };
+}
+
+export const noIngestion: Ingestion = { take: async () => ({ pause: 1 }), stored: async () => [] };
+
+/** A broker for one test, over blobs in memory. */
+export async function testBroker(over: Partial<BrokerOptions> = {}) {
+  const blobs = new Map<string, Uint8Array<ArrayBuffer>>();
+  const broker = await startBroker({
+    site,
+    fleet: fakeFleet().fleet,
+    blobs: {
+      has: async (sha256) => blobs.has(sha256),
+      get: async (sha256) => blobs.get(sha256),
+      put: async (sha256, bytes) => void blobs.set(sha256, bytes),
+    },
+    ingestion: noIngestion,
+    clock: realClock,
+    logger: silent,
+    host: "127.0.0.1",
+    port: 0,
+    wsPort: 0,
+    incarnation: "born",
+    ...over,
+  });
+  onTestFinished(() => broker.close());
+  const addBlob = (bytes: Uint8Array<ArrayBuffer>) => {
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    blobs.set(sha256, bytes);
+    return sha256;
+  };
+  return { broker, addBlob };
+}
+
+export type Device = MqttClient & { readonly inbox: { topic: string; payload: Buffer; retain: boolean }[] };
+
+/** A device that may or may not get in: no reconnects, so that what happens to the connection shows. */
+export function device(url: string, agent: string, over: IClientOptions = {}): Device {
+  const client = mqtt.connect(url, {
+    clientId: agent,
+    username: agent,
+    password: "good",
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+    connectTimeout: 3000,
+    ...over,
+  });
+  const inbox: Device["inbox"] = [];
+  client.on("message", (topic, payload, { retain }) => inbox.push({ topic, payload, retain }));
+  // Refusals are seen by what follows; an error without a listener would end the process.
+  client.on("error", () => {});
+  onTestFinished(() => void client.end(true));
+  return Object.assign(client, { inbox });
+}
+
+/** Resolves when an event comes; errors before it are none of its business. */
+function heard(client: MqttClient, event: "connect" | "close"): Promise<void> {
+  return new Promise((resolve) => client.once(event, () => resolve()));
+}
+
+/** A device that got in. */
+export async function connected(port: number, agent: string, over: IClientOptions = {}): Promise<Device> {
+  const client = device(`mqtt://127.0.0.1:${port}`, agent, over);
+  await heard(client, "connect");
+  return client;
+}
+
+/** Resolves when the connection has ended. */
+export function ended(client: MqttClient): Promise<void> {
+  return heard(client, "close");
+}

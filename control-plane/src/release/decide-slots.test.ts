@@ -1,0 +1,93 @@
+import type { AgentAbilities } from "@vedette/protocol/capability";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { DeviceRecord, RuleRecord } from "../db/records.ts";
+import { type Candidate, decideSlots, matches } from "./decide-slots.ts";
+import { lacks } from "./fit.ts";
+
+const requires = fc.record({
+  capability: fc.integer({ min: 1, max: 2 }),
+  opset: fc.integer({ min: 15, max: 19 }),
+  kernelAbi: fc.integer({ min: 1, max: 2 }),
+  backends: fc.constantFrom<("node-cpu" | "wasm")[]>(["node-cpu"], ["wasm"], ["node-cpu", "wasm"]),
+});
+const abilities: fc.Arbitrary<AgentAbilities> = requires.map((has) => ({ ...has, agent: "0.1.0", runtime: "test" }));
+const candidates: fc.Arbitrary<Candidate[]> = fc
+  .array(
+    fc.record({ requires, assignable: fc.constantFrom("yes" as const, "revoked" as const, "not listed" as const) }),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  )
+  .map((versions) =>
+    versions.map((one, i) => ({ ...one, model: "rain", version: i + 1, digest: `${i + 1}`.repeat(64), length: 100 })),
+  );
+const selector = fc.constantFrom<RuleRecord["selector"][]>(
+  { all: true },
+  { devices: ["gauge-1"] },
+  { devices: ["gauge-2"] },
+  { labels: { city: "seattle" } },
+  { labels: { city: "boston" } },
+);
+const rules: fc.Arbitrary<RuleRecord[]> = fc
+  .array(fc.record({ version: fc.option(fc.integer({ min: 1, max: 7 })), selector }), { maxLength: 6 })
+  .map((list) => list.map((rule, i) => ({ ...rule, id: i + 1, model: "rain", createdAt: 0 })));
+const device: fc.Arbitrary<DeviceRecord> = fc.record({
+  agent: fc.constantFrom("gauge-1", "gauge-2"),
+  labels: fc.constantFrom({ city: "seattle" }, {}),
+  abilities: fc.option(abilities),
+  report: fc.option(fc.integer({ min: 1, max: 6 })).map((serving) => (serving === null ? null : reportOf(serving))),
+  publicKey: fc.constant(""),
+  enrolledAt: fc.constant(0),
+  lastSeen: fc.constant(null),
+  rev: fc.constant(0),
+  slots: fc.constant([]),
+});
+
+function reportOf(release: number): DeviceRecord["report"] {
+  const serving = { digest: `${release}`.repeat(64), release };
+  const has = { capability: 1, agent: "", runtime: "", opset: 1, kernelAbi: 1, backends: ["wasm" as const] };
+  const slot = {
+    model: "rain",
+    serving,
+    previous: null,
+    candidate: null,
+    served: 1,
+    drift: [],
+    sources: {},
+    reasons: {},
+  };
+  return { agent: "gauge-1", rev: 0, at: 0, abilities: has, labels: {}, slots: [slot] };
+}
+
+test("nothing is ever assigned that is revoked, unlisted, or needs what the device lacks", () => {
+  fc.assert(
+    fc.property(device, rules, candidates, (one, standing, known) => {
+      for (const slot of decideSlots(one, standing, known).slots) {
+        const chosen = known.find((candidate) => candidate.digest === slot.digest);
+        expect(chosen?.assignable).toBe("yes");
+        expect(chosen && one.abilities ? lacks(chosen.requires, one.abilities) : []).toEqual([]);
+        expect(slot.release).toBe(chosen?.version);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("the latest matching rule is followed, or the reason why not is given", () => {
+  fc.assert(
+    fc.property(device, rules, candidates, (one, standing, known) => {
+      const { slots, withheld } = decideSlots(one, standing, known);
+      const rule = standing.filter((candidate) => matches(candidate.selector, one)).at(-1);
+      if (!rule || rule.version === null) expect({ slots, withheld }).toEqual({ slots: [], withheld: [] });
+      else if (slots[0]?.release === rule.version) expect(withheld).toEqual([]);
+      else {
+        expect(withheld).toMatchObject([{ model: "rain", version: rule.version }]);
+        const serving = one.report?.slots[0]?.serving?.digest;
+        expect(slots.map((slot) => slot.digest)).toEqual(slots.length > 0 ? [serving] : []);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
