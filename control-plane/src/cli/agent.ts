@@ -1,0 +1,46 @@
+/**
+ * `vedette agent run …`: starts the edge agent's own command. It is resolved and run, never imported: the two ends meet
+ * in protocol/ only.
+ */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { Command } from "commander";
+import { z } from "zod";
+import type { Io } from "./io.ts";
+
+const agentPackage = "@vedette/edge-agent/package.json";
+
+/** Listed for --help; `runCli` hands `agent run` over before options are read, since all of them are the agent's. */
+export function addAgent(program: Command, io: Io): void {
+  program
+    .command("agent")
+    .description("an edge agent on this machine")
+    .command("run")
+    .description("run one in the foreground; all options are those of vedette-agent run")
+    .addHelpText("after", '\nExample:\n  $ vedette agent run --home ./station --enroll "$TOKEN" --name station-1')
+    .action(async () => {
+      await runAgent([], io);
+    });
+}
+
+/** Resolves with the agent's exit code. */
+export async function runAgent(args: readonly string[], io: Io): Promise<number> {
+  const { bin } = z.object({ bin: z.object({ "vedette-agent": z.string() }) }).parse(await readAgentPackage());
+  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args]);
+}
+
+/** A file of the edge agent's package, by its path there. @throws VedetteError not_found where it is not installed. */
+export function agentFile(path: string): string {
+  try {
+    return fileURLToPath(new URL(path, import.meta.resolve(agentPackage)));
+  } catch (cause) {
+    throw new VedetteError("not_found", "@vedette/edge-agent is not installed beside the control plane: run npm ci", {
+      cause,
+    });
+  }
+}
+
+async function readAgentPackage(): Promise<unknown> {
+  return JSON.parse(await readFile(agentFile("./package.json"), "utf8"));
+}

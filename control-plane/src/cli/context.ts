@@ -1,0 +1,64 @@
+/** What every command shares: the options of the whole program, the client they lead to, and the two ways to answer. */
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { Command } from "commander";
+import { type ApiClient, createApiClient } from "./api-client.ts";
+import type { Io } from "./io.ts";
+
+export interface SharedOptions {
+  readonly home?: string;
+  readonly url?: string;
+  readonly tokenFile?: string;
+  readonly json?: boolean;
+}
+export interface Context {
+  readonly io: Io;
+  /** Folder of the operator's keys and token. */
+  readonly home: string;
+  readonly keys: string;
+  readonly json: boolean;
+  /** @throws VedetteError unauthenticated where no token is to be found. */
+  api(): Promise<ApiClient>;
+  /** Prints the value with --json, else what it means to a person. */
+  answer(value: unknown, text: string): void;
+}
+
+const defaultUrl = "http://127.0.0.1:7700";
+
+/** The context of a command, from its options and the environment. */
+export function contextOf(command: Command, io: Io): Context {
+  const options = command.optsWithGlobals<SharedOptions>();
+  const home = resolve(options.home ?? io.env.VEDETTE_HOME ?? ".vedette");
+  const json = options.json ?? false;
+  return {
+    io,
+    home,
+    keys: join(home, "keys"),
+    json,
+    async api() {
+      const url = options.url ?? io.env.VEDETTE_URL ?? defaultUrl;
+      if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+        throw new VedetteError("invalid_argument", `--url ${url} is no address: write it as ${defaultUrl}`);
+      }
+      return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home));
+    },
+    answer(value, text) {
+      io.stdout(json ? `${JSON.stringify(value, null, 2)}\n` : text);
+    },
+  };
+}
+
+async function readToken(file: string | undefined, variable: string | undefined, home: string): Promise<string> {
+  if (file === undefined && variable !== undefined && variable !== "") return variable.trim();
+  const path = file ?? join(home, "operator.token");
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (cause) {
+    throw new VedetteError(
+      "unauthenticated",
+      `no operator token: ${path} cannot be read (${messageOf(cause)}). It is in the control plane's home; name it with --token-file, set VEDETTE_TOKEN, or give --home`,
+      { cause },
+    );
+  }
+}

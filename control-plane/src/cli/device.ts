@@ -1,0 +1,61 @@
+/** `vedette device`: enrolment tokens, and the fleet. */
+import type { Command } from "commander";
+import { contextOf } from "./context.ts";
+import type { Io } from "./io.ts";
+import { duration, integer, label } from "./option-values.ts";
+import { table } from "./table.ts";
+
+interface EnrollFlags {
+  label: Record<string, string>;
+  ttl: number;
+  uses: number;
+}
+
+export function addDevice(program: Command, io: Io): void {
+  const device = program.command("device").description("the fleet");
+
+  device
+    .command("enroll")
+    .description("make a token by which devices join")
+    .option("--label <key=value>", "a label that the devices get", label, {})
+    .option("--ttl <duration>", "how long the token holds, as 15m", duration, 3_600_000)
+    .option("--uses <number>", "how many devices may join by it", integer, 1)
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ TOKEN=$(vedette device enroll --label city=seattle --uses 20)\n  $ vedette agent run --home ./station --enroll "$TOKEN" --name station-1',
+    )
+    .action(async (flags: EnrollFlags, command: Command) => {
+      const context = contextOf(command, io);
+      const ttlSeconds = Math.max(1, Math.round(flags.ttl / 1000));
+      const made = await (await context.api()).createToken({ labels: flags.label, ttlSeconds, uses: flags.uses });
+      // The token alone on stdout, so that $(…) takes it.
+      if (!context.json)
+        io.stderr(`Holds until ${made.expiresAt}, for ${flags.uses} device${flags.uses === 1 ? "" : "s"}.\n`);
+      context.answer(made, `${made.token}\n`);
+    });
+
+  device
+    .command("list")
+    .description("all devices: what they should run, and what they do")
+    .addHelpText("after", "\nExample:\n  $ vedette device list")
+    .action(async (_flags: object, command: Command) => {
+      const context = contextOf(command, io);
+      const devices = await (await context.api()).devices();
+      const rows = devices.map(({ agent, online, labels, assigned, reported, lastSeen }) => [
+        agent,
+        online ? "online" : "offline",
+        Object.entries(labels)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(" ") || null,
+        assigned.map(({ model, version }) => `${model}@${version}`).join(" ") || null,
+        reported?.slots.flatMap(({ model, serving }) => (serving ? [`${model}@${serving.release}`] : [])).join(" ") ||
+          null,
+        lastSeen,
+      ]);
+      const columns = ["device", "state", "labels", "assigned", "serving", "last seen"];
+      context.answer(
+        { devices },
+        rows.length === 0 ? "No devices yet: vedette device enroll --help\n" : table(columns, rows),
+      );
+    });
+}

@@ -1,0 +1,196 @@
+/** `vedette model`: publish, list, assign. */
+import { readFile } from "node:fs/promises";
+import type { selector } from "@vedette/protocol/api";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { modelName } from "@vedette/protocol/ids";
+import { loadKernelsNode } from "@vedette/wasm-kernels/node";
+import { type Command, InvalidArgumentError } from "commander";
+import type { z } from "zod";
+import { contextOf } from "./context.ts";
+import type { Io } from "./io.ts";
+import { duration, integer, label, list, moment, positive, share } from "./option-values.ts";
+import { table } from "./table.ts";
+
+interface PublishFlags {
+  name: string;
+  model: string;
+  reference: string;
+  label?: string;
+  features?: string[];
+  classes?: string[];
+  rules?: string;
+  confidenceFloor?: number;
+  cacheAge?: number;
+  latencyMs?: number;
+  freshUntil?: string;
+  logInputs: boolean;
+}
+interface AssignFlags {
+  name: string;
+  version?: number;
+  none?: boolean;
+  all?: boolean;
+  device?: string[];
+  label?: Record<string, string>;
+}
+
+export function addModel(program: Command, io: Io): void {
+  const model = program.command("model").description("models and their versions");
+
+  model
+    .command("publish")
+    .description("build, sign and publish a version of a model")
+    .requiredOption("--name <name>", "the model's name; the first version makes it", parseName)
+    .requiredOption("--model <file>", "the ONNX model")
+    .requiredOption("--reference <csv>", "the data it was trained on: types, ranges and drift reference come from it")
+    .option("--label <column>", "the column that holds the right answers")
+    .option(
+      "--features <a,b,c>",
+      "the columns that are the model's inputs, in its order (default: all numeric ones but the label)",
+      list,
+    )
+    .option("--classes <a,b,c>", "the names of the classes, in the model's order", list)
+    .option("--rules <json>", "what to answer when the model cannot be trusted")
+    .option("--confidence-floor <share>", "below this confidence the fallback answers", share)
+    .option("--cache-age <duration>", "how old an entity's last answer may be to stand in, as 1h", duration)
+    .option(
+      "--latency-ms <ms>",
+      "latency budget of one answer (default: 20 times what it takes here, at least 20)",
+      positive,
+    )
+    .option("--fresh-until <date>", "after this the model is stale and the fallback answers", moment)
+    .option("--no-log-inputs", "devices keep the inputs to themselves")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ vedette model publish --name rain-gauge --model gauge.onnx --reference seattle.csv --label sky --cache-age 1h",
+    )
+    .action(async (flags: PublishFlags, command: Command) => {
+      const context = contextOf(command, io);
+      const rules = flags.rules === undefined ? undefined : await readRules(flags.rules);
+      const api = await context.api();
+      // onnxruntime and DuckDB take long to load, and only this command needs them.
+      const { publishModel } = await import("../publish/publish-model.ts");
+      const kernels = await loadKernelsNode();
+      const what = {
+        name: flags.name,
+        modelFile: flags.model,
+        referenceFile: flags.reference,
+        label: flags.label,
+        features: flags.features,
+        classes: flags.classes,
+        rules,
+        confidenceFloor: flags.confidenceFloor,
+        cacheAgeMs: flags.cacheAge,
+        latencyMs: flags.latencyMs,
+        freshUntil: flags.freshUntil,
+        logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
+      };
+      const done = await publishModel(what, api, context.keys, { kernels, now: io.now, monotonic: io.monotonic });
+      const { version, outcome, sentBytes, bundle } = done;
+      const summary = bundle && {
+        fields: bundle.manifest.input.fields.map((field) => field.name),
+        output: bundle.manifest.output,
+        limits: bundle.manifest.limits,
+        metrics: bundle.metrics ?? null,
+        notes: bundle.notes,
+      };
+      context.answer(
+        { outcome, version, sentBytes, ...summary },
+        outcome === "unchanged"
+          ? `This is ${version.model} version ${version.version} already; nothing to publish.\n`
+          : `Published ${version.model} version ${version.version}, digest ${version.digest}.\n` +
+              `  inputs   ${summary?.fields.join(", ")}\n` +
+              `  task     ${describeOutput(summary?.output)}\n` +
+              `${summary?.metrics ? `  on its training data: ${describeMetrics(summary.metrics)}\n` : ""}` +
+              `  sent     ${sentBytes} bytes\n` +
+              `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
+              `Next: vedette model assign --name ${version.model} --version ${version.version} --all\n`,
+      );
+    });
+
+  model
+    .command("list")
+    .description("all models and their versions")
+    .addHelpText("after", "\nExample:\n  $ vedette model list --json")
+    .action(async (_flags: object, command: Command) => {
+      const context = contextOf(command, io);
+      const answer = await (await context.api()).models();
+      const rows = answer.models.flatMap(({ versions }) =>
+        versions.map((v) => [v.model, v.version, v.task, v.digest.slice(0, 12), v.bytes, v.createdAt, v.publishedBy]),
+      );
+      const columns = ["model", "version", "task", "digest", "bytes", "published", "by"];
+      context.answer(
+        answer,
+        rows.length === 0 ? "No models yet: vedette model publish --help\n" : table(columns, rows),
+      );
+    });
+
+  model
+    .command("assign")
+    .description("say which version devices should run; the last word for a device counts")
+    .requiredOption("--name <name>", "the model", parseName)
+    .option("--version <number>", "the version (default: the newest)", integer)
+    .option("--none", "take the model away from the devices")
+    .option("--all", "every device, those to come too")
+    .option("--device <id...>", "these devices")
+    .option("--label <key=value>", "devices with all of these labels, those to come too", label)
+    .addHelpText("after", "\nExample:\n  $ vedette model assign --name rain-gauge --version 2 --label city=seattle")
+    .action(async (flags: AssignFlags, command: Command) => {
+      const context = contextOf(command, io);
+      const chosen = selectorOf(flags);
+      const api = await context.api();
+      const version = flags.none ? null : (flags.version ?? (await newest(api, flags.name)));
+      const answer = await api.assign({ model: flags.name, version, selector: chosen });
+      const what = answer.version === null ? `No ${answer.model}` : `${answer.model} version ${answer.version}`;
+      const who = answer.devices.length === 0 ? "no device yet" : answer.devices.join(", ");
+      context.answer(answer, `${what} for ${who}.\n`);
+    });
+}
+
+function selectorOf(flags: AssignFlags): z.infer<typeof selector> {
+  const given = [flags.all, flags.device, flags.label].filter((flag) => flag !== undefined);
+  if (given.length !== 1) {
+    throw new VedetteError("invalid_argument", "say which devices with exactly one of --all, --device and --label");
+  }
+  if (flags.none && flags.version !== undefined) {
+    throw new VedetteError("invalid_argument", "--none takes the model away: leave --version out");
+  }
+  if (flags.device) return { devices: flags.device };
+  return flags.label ? { labels: flags.label } : { all: true };
+}
+
+async function newest(api: Awaited<ReturnType<ReturnType<typeof contextOf>["api"]>>, name: string): Promise<number> {
+  const versions = (await api.versions()).filter((version) => version.model === name);
+  if (versions.length > 0) return Math.max(...versions.map((version) => version.version));
+  throw new VedetteError("not_found", `there is no model ${name}: see vedette model list`);
+}
+
+async function readRules(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new VedetteError("not_found", `the rules ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new VedetteError("invalid_rules", `${path} is not JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function parseName(text: string): string {
+  const parsed = modelName.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
+}
+
+function describeOutput(output: { task: string; classes?: readonly string[] } | undefined): string {
+  return output?.classes ? `${output.task}: ${output.classes.join(", ")}` : (output?.task ?? "");
+}
+
+function describeMetrics(metrics: object): string {
+  return Object.entries(metrics)
+    .map(([name, value]) => `${name} ${typeof value === "number" ? Number(value.toPrecision(4)) : "-"}`)
+    .join(", ");
+}

@@ -1,0 +1,51 @@
+/** Values of options: text in, value out, or a message that shows how it is written. */
+import { InvalidArgumentError } from "commander";
+
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `15m`, `1h`, `7d` as ms. */
+export function duration(text: string): number {
+  const [, number, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const ms = Number(number) * units[unit as keyof typeof units];
+  if (ms > 0) return Math.round(ms);
+  throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d.");
+}
+
+/** `a,b,c`; blanks around names are dropped. */
+export function list(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => name !== "")) return names;
+  throw new InvalidArgumentError("Write names separated by commas, none of them empty.");
+}
+
+/** `key=value`, collected from every time the option is given. */
+export function label(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, key, value] = /^([A-Za-z0-9_.-]{1,63})=(.{0,128})$/.exec(text) ?? [];
+  if (key !== undefined && value !== undefined) return { ...before, [key]: value };
+  throw new InvalidArgumentError("Write a label as key=value; a key is 1-63 of A-Z a-z 0-9 _ . -");
+}
+
+export function integer(text: string): number {
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("Write a whole number.");
+}
+
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("Write a number from 0 to 1.");
+}
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Write a number above 0.");
+}
+
+/** A day or a moment, as ISO date-time in UTC. */
+export function moment(text: string): string {
+  const ms = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(ms)) return new Date(ms).toISOString();
+  throw new InvalidArgumentError("Write a day as 2027-01-31, or a moment as 2027-01-31T12:00:00Z.");
+}

@@ -1,0 +1,241 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { enrollmentToken } from "@vedette/protocol/api";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ControlPlane, composeControlPlane, type Parts } from "../compose.ts";
+import { parseConfig } from "../config.ts";
+import { runCli } from "./run-cli.ts";
+
+const models = fileURLToPath(new URL("../../../fixtures/models/written/", import.meta.url));
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** No device and no prediction: the commands meet the real HTTP API, registry and trust repository. */
+const parts: Parts = {
+  clock: { now: () => Date.now(), after: () => () => {} },
+  logger: quiet,
+  joinLimit: { burst: 100, perSecond: 100 },
+  openLake: async () => ({
+    lake: {
+      flush: async () => 0,
+      query: async ({ limit, model }) => ({ columns: ["model", "limit"], rows: [[model ?? null, limit]] }),
+      close: async () => {},
+    },
+    ingestion: { take: async () => ({ pause: 0 }), stored: async () => [] },
+    close: async () => {},
+  }),
+  startBroker: async () => ({
+    port: 1,
+    wsPort: 2,
+    hint: async () => {},
+    connected: () => [],
+    disconnect: async () => {},
+    close: async () => {},
+  }),
+};
+
+let home: string;
+let controlPlane: ControlPlane;
+let ran: { file: string; args: readonly string[] }[] = [];
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "vedette-cli-"));
+  controlPlane = await composeControlPlane(
+    parseConfig({ home, site: "house", port: 0, mqttPort: 0, wsPort: 0, logLevel: "silent" }),
+    parts,
+  );
+});
+afterAll(async () => {
+  await controlPlane.close();
+  await rm(home, { recursive: true });
+});
+
+async function vedette(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return vedetteIn({ VEDETTE_URL: controlPlane.url, VEDETTE_HOME: home }, ...args);
+}
+async function vedetteIn(env: Record<string, string>, ...args: string[]) {
+  let out = "";
+  let err = "";
+  const code = await runCli(args, {
+    env,
+    stdout: (text) => {
+      out += text;
+    },
+    stderr: (text) => {
+      err += text;
+    },
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    run: async (file, rest) => {
+      ran.push({ file, args: rest });
+      return 7;
+    },
+    interrupted: async () => {},
+  });
+  return { code, out, err };
+}
+
+describe("a site from nothing to an assigned model", () => {
+  it("cannot publish before it has a root of trust", async () => {
+    const refused = await vedette("model", "publish", ...(await publishFlags()));
+    expect(refused).toMatchObject({ code: 1, out: "", err: expect.stringContaining("vedette keys init") });
+  });
+
+  it("gets its root once", async () => {
+    expect(await vedette("keys", "init")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("Site house has its root"),
+    });
+    expect(await vedette("keys", "init")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("has a root of trust already"),
+    });
+  });
+
+  it("publishes, and says that publishing again changes nothing", async () => {
+    const first = await vedette("model", "publish", ...(await publishFlags()));
+    expect(first).toMatchObject({ code: 0, err: "" });
+    expect(first.out).toContain("Published linear version 1");
+    expect(first.out).toContain("inputs   a, b");
+    expect(first.out).toContain("r2 1");
+    const again = await vedette("model", "publish", ...(await publishFlags()), "--json");
+    expect(JSON.parse(again.out)).toMatchObject({ outcome: "unchanged", version: { version: 1 }, sentBytes: 0 });
+    const second = await vedette("model", "publish", ...(await publishFlags()), "--cache-age", "1h", "--json");
+    expect(JSON.parse(second.out)).toMatchObject({ outcome: "published", version: { version: 2 } });
+  });
+
+  it("lists versions, for people and for programs", async () => {
+    const people = await vedette("model", "list");
+    expect(people.out.split("\n")[0]).toMatch(/^MODEL +VERSION +TASK +DIGEST/);
+    expect(people.out).toMatch(/^linear +1 +regression/m);
+    const programs = JSON.parse((await vedette("model", "list", "--json")).out);
+    expect(programs.models[0].versions).toHaveLength(2);
+  });
+
+  it("assigns the newest version, or the one named, to exactly one choice of devices", async () => {
+    expect(await vedette("model", "assign", "--name", "linear", "--all")).toMatchObject({
+      code: 0,
+      out: "linear version 2 for no device yet.\n",
+    });
+    const labelled = await vedette(
+      "model",
+      "assign",
+      "--name",
+      "linear",
+      "--version",
+      "1",
+      "--label",
+      "a=b",
+      "--label",
+      "c=d",
+      "--json",
+    );
+    expect(JSON.parse(labelled.out)).toMatchObject({ version: 1, devices: [] });
+    expect(await vedette("model", "assign", "--name", "linear")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("exactly one of"),
+    });
+    expect(await vedette("model", "assign", "--name", "other", "--all")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("vedette model list"),
+    });
+  });
+
+  it("prints an enrolment token alone on stdout", async () => {
+    const made = await vedette("device", "enroll", "--label", "city=seattle", "--ttl", "15m", "--uses", "3");
+    expect(made.code).toBe(0);
+    const token = enrollmentToken.parse(JSON.parse(Buffer.from(made.out.trim(), "base64url").toString()));
+    expect(token.site).toBe("house");
+    expect(made.err).toContain("for 3 devices");
+    expect(await vedette("device", "list")).toMatchObject({ code: 0, out: expect.stringContaining("No devices yet") });
+  });
+
+  it("answers what is in production, and queries predictions", async () => {
+    expect(await vedette("production")).toMatchObject({ code: 0, out: expect.stringContaining("Site house") });
+    const query = await vedette("prediction", "query", "--model", "linear", "--limit", "5");
+    expect(query.out).toBe("MODEL   LIMIT\nlinear  5\n");
+    const both = await vedette("prediction", "query", "--model", "linear", "--sql", "SELECT 1");
+    expect(both).toMatchObject({ code: 1, err: expect.stringContaining("leave the other filters out") });
+  });
+
+  it("renews signatures", async () => {
+    const renewed = await vedette("keys", "renew", "--json");
+    expect(JSON.parse(renewed.out)).toEqual({ versions: { targets: 3, "project-linear": 3 } });
+  });
+});
+
+describe("agent run", () => {
+  it("hands every flag to the agent's own command, and takes its exit code", async () => {
+    ran = [];
+    const { code } = await vedette("agent", "run", "--home", "./station", "--json", "--label", "a=b");
+    expect(code).toBe(7);
+    expect(ran).toEqual([
+      {
+        file: expect.stringMatching(/vedette-agent\.ts$/),
+        args: ["run", "--home", "./station", "--json", "--label", "a=b"],
+      },
+    ]);
+  });
+});
+
+describe("faults", () => {
+  it.each([
+    ["an unknown command", ["modle"], "unknown command 'modle'"],
+    ["an unknown option", ["model", "list", "--colour"], "unknown option '--colour'"],
+    ["a missing option", ["model", "publish", "--name", "x"], "required option '--model <file>' not specified"],
+    ["a name that is none", ["model", "publish", "--name", "Rain Gauge"], "a model name is 1-63 of a-z 0-9 -"],
+    ["a duration", ["device", "enroll", "--ttl", "soon"], "90s, 15m, 1h or 7d"],
+    ["a label", ["device", "enroll", "--label", "seattle"], "key=value"],
+    ["a source", ["prediction", "query", "--source", "oracle"], "Allowed choices are model, cache, rule, none"],
+    ["a port", ["up", "--port", "many"], "port (VEDETTE_PORT)"],
+    ["an address", ["model", "list", "--url", "here"], "--url here is no address"],
+    ["no command at all", [], "Usage: vedette"],
+  ])("%s is the caller's: exit 1", async (_what, args, message) => {
+    expect(await vedette(...args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(message) });
+  });
+
+  it("errors come as JSON where answers do", async () => {
+    const { code, err } = await vedette("model", "list", "--json", "--colour");
+    expect(code).toBe(1);
+    expect(JSON.parse(err)).toMatchObject({ error: { code: "invalid_argument" } });
+  });
+
+  it("no token, a wrong token, and nobody there are told apart", async () => {
+    const nowhere = join(home, "nowhere");
+    const none = await vedetteIn({ VEDETTE_URL: controlPlane.url, VEDETTE_HOME: nowhere }, "model", "list");
+    expect(none).toMatchObject({ code: 1, err: expect.stringContaining("--token-file") });
+    const wrong = await vedetteIn({ VEDETTE_URL: controlPlane.url, VEDETTE_TOKEN: "wrong" }, "model", "list", "--json");
+    expect(wrong.code).toBe(1);
+    expect(JSON.parse(wrong.err)).toMatchObject({ error: { code: "unauthenticated" } });
+    const token = await readFile(join(home, "operator.token"), "utf8");
+    const away = await vedetteIn({ VEDETTE_URL: "http://127.0.0.1:9", VEDETTE_TOKEN: token }, "model", "list");
+    expect(away).toMatchObject({ code: 2, err: expect.stringContaining("vedette up") });
+  });
+
+  it("every command has an example in its help", async () => {
+    for (const args of [
+      ["up"],
+      ["keys", "init"],
+      ["keys", "renew"],
+      ["model", "publish"],
+      ["model", "list"],
+      ["model", "assign"],
+      ["device", "enroll"],
+      ["device", "list"],
+      ["production"],
+      ["prediction", "query"],
+    ]) {
+      const help = await vedette(...args, "--help");
+      expect(help, args.join(" ")).toMatchObject({ code: 0, err: "" });
+      expect(help.out).toContain("Example:");
+      expect(help.out).toContain("--json");
+    }
+  });
+});
+
+async function publishFlags(): Promise<string[]> {
+  const reference = join(home, "reference.csv");
+  const rows = Array.from({ length: 600 }, (_, i) => `${i % 50},${i % 7},${2 * (i % 50) - 3 * (i % 7) + 0.5}`);
+  await writeFile(reference, `a,b,y\n${rows.join("\n")}\n`);
+  return ["--name", "linear", "--model", join(models, "linear.onnx"), "--reference", reference, "--label", "y"];
+}

@@ -1,0 +1,62 @@
+/** `vedette up`: the control plane in this process, and the page built beside it. */
+
+import { messageOf } from "@vedette/protocol/errors";
+import type { Command } from "commander";
+import { parseConfig } from "../config.ts";
+import { agentFile } from "./agent.ts";
+import { contextOf } from "./context.ts";
+import type { Io } from "./io.ts";
+
+interface UpFlags {
+  site?: string;
+  host?: string;
+  port?: string;
+  mqttPort?: string;
+  wsPort?: string;
+  publicUrl?: string;
+  page: boolean;
+}
+
+export function addUp(program: Command, io: Io): void {
+  program
+    .command("up")
+    .description("start the control plane, and keep it running until SIGINT or SIGTERM")
+    .option("--site <name>", "the site's name; it never changes (default: main)")
+    .option("--host <address>", "where to listen (default: 127.0.0.1)")
+    .option("--port <number>", "HTTP (default: 7700; 0: any free one)")
+    .option("--mqtt-port <number>", "MQTT for devices (default: 7701)")
+    .option("--ws-port <number>", "MQTT over websockets for pages (default: 7702)")
+    .option("--public-url <url>", "where devices reach this control plane, if not at host and port")
+    .option("--no-page", "do not build the browser agent")
+    .addHelpText("after", "\nExample:\n  $ vedette up --home .vedette --site station-house\n  $ vedette keys init")
+    .action(async ({ page, ...flags }: UpFlags, command: Command) => {
+      const context = contextOf(command, io);
+      const config = parseConfig({ ...flags, home: context.home }, io.env);
+      const interrupted = io.interrupted();
+      // Loading the control plane takes long, and no other command needs it.
+      const { startControlPlane } = await import("../main.ts");
+      const controlPlane = await startControlPlane(config);
+      const { url, mqttUrl, mqttWsUrl, operatorTokenFile } = controlPlane;
+      context.answer(
+        { ready: true, url, mqttUrl, mqttWsUrl, site: config.site, home: config.home, operatorTokenFile },
+        `Site ${config.site} is up at ${url} (devices: ${mqttUrl}, pages: ${mqttWsUrl}).\n` +
+          `The operator's token is in ${operatorTokenFile}. Ctrl-C ends.\n`,
+      );
+      // The page may come later: until then the control plane says so to whoever asks for it.
+      const building = page ? buildPage(config.pageDir, io) : Promise.resolve();
+      await interrupted;
+      await controlPlane.close();
+      await building;
+    });
+}
+
+/** A page that cannot be built is told, and keeps nobody from serving devices. */
+async function buildPage(folder: string, io: Io): Promise<void> {
+  try {
+    const code = await io.run(agentFile("./src/node/build-page.ts"), ["--out", folder]);
+    if (code !== 0)
+      io.stderr(`vedette: the page for browsers could not be built (exit code ${code}); devices are not affected\n`);
+  } catch (error) {
+    io.stderr(`vedette: the page for browsers could not be built: ${messageOf(error)}\n`);
+  }
+}

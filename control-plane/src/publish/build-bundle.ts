@@ -1,0 +1,326 @@
+/**
+ * From a model, a CSV of reference data and a few words of the operator to a bundle: the manifest's bytes and its blobs.
+ * Reads two files; talks to onnxruntime (graph.ts), DuckDB (csv-table.ts) and the drift kernels; sends nothing.
+ */
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import {
+  bundleFormat,
+  encodeManifest,
+  type InputField,
+  type Manifest,
+  maxManifestBytes,
+  type OutputSchema,
+} from "@vedette/protocol/bundle";
+import { utf8 } from "@vedette/protocol/bytes";
+import { currentCapability } from "@vedette/protocol/capability";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { identityPlanHash } from "@vedette/protocol/feature-plan";
+import type { TensorSpec } from "@vedette/protocol/tensors";
+import { checkRules } from "./check-rules.ts";
+import { chooseFields, type FieldPlace } from "./choose-fields.ts";
+import { chunkFile, sha256 } from "./chunk-file.ts";
+import { type CsvTable, readCsv } from "./csv-table.ts";
+import { answerAll, measureLatency, pick, spread } from "./evaluate.ts";
+import { chooseGolden, finite } from "./golden.ts";
+import { type Graph, type Output, openGraph } from "./graph.ts";
+import { inferOutput } from "./output-schema.ts";
+import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
+
+/** What an operator says about a model. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly modelFile: string;
+  readonly referenceFile: string;
+  readonly label?: string | undefined;
+  readonly features?: readonly string[] | undefined;
+  readonly classes?: readonly string[] | undefined;
+  /** Parsed JSON of the rules file. */
+  readonly rules?: unknown;
+  readonly confidenceFloor?: number | undefined;
+  readonly cacheAgeMs?: number | undefined;
+  readonly latencyMs?: number | undefined;
+  /** ISO date-time. */
+  readonly freshUntil?: string | undefined;
+  readonly logInputs: "full" | "none";
+}
+
+/** wasm-kernels, as far as publishing needs it. */
+export interface ReferenceKernels {
+  readonly abi: number;
+  /** @param rows [n][names.length], NaN = missing. */
+  buildReference(names: string[], rows: Float32Array): Uint8Array;
+}
+export interface BuildPorts {
+  readonly kernels: ReferenceKernels;
+  /** UTC ms. */
+  now(): number;
+  /** ms that never go backwards. */
+  monotonic(): number;
+}
+
+export interface Bundle {
+  readonly manifest: Manifest;
+  /** The manifest as it is hashed, signed and sent. */
+  readonly text: string;
+  readonly digest: string;
+  readonly blobs: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  readonly metrics: TrainingMetrics | undefined;
+  /** What the operator may want to know, in whole sentences. */
+  readonly notes: readonly string[];
+}
+export interface BundleSources {
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly modelSha256: string;
+  readonly referenceSha256: string;
+  /** Equal for equal sources and words: what makes publishing twice a no-op. */
+  readonly recipe: string;
+}
+
+/** The answers to so many rows, evenly spread, are enough to learn what the outputs mean. */
+const mostEvaluated = 100_000;
+const memoryFloor = 256 * 1024 * 1024;
+
+/** @throws VedetteError not_found where a file cannot be read. */
+export async function readSources(what: ModelDescription, kernelAbi: number): Promise<BundleSources> {
+  const [model, reference] = await Promise.all([
+    readOrFail(what.modelFile, "model"),
+    readOrFail(what.referenceFile, "reference data"),
+  ]);
+  const modelSha256 = sha256(model);
+  const referenceSha256 = sha256(reference);
+  const said = [
+    [bundleFormat, currentCapability, kernelAbi, modelSha256, referenceSha256, what.name],
+    [what.label, what.features, what.classes, what.rules],
+    [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.logInputs],
+  ];
+  return { model, modelSha256, referenceSha256, recipe: sha256(JSON.stringify(said)) };
+}
+
+/**
+ * @throws VedetteError invalid_model, invalid_csv, invalid_rules, invalid_argument, unsupported: what is wrong, where,
+ * and what to do.
+ */
+export async function buildBundle(what: ModelDescription, sources: BundleSources, ports: BuildPorts): Promise<Bundle> {
+  const graph = await openGraph(sources.model);
+  try {
+    const table = await readCsv(what.referenceFile);
+    try {
+      return await assemble(what, sources, ports, graph, table);
+    } finally {
+      table.close();
+    }
+  } finally {
+    await graph.release();
+  }
+}
+
+async function assemble(
+  what: ModelDescription,
+  sources: BundleSources,
+  ports: BuildPorts,
+  graph: Graph,
+  table: CsvTable,
+): Promise<Bundle> {
+  const places = chooseFields(graph.inputs, { columns: table.columns, features: what.features, label: what.label });
+  const width = places.length;
+  const rows = await readRows(table, places);
+  const sample = spread(table.rows, mostEvaluated);
+  const sampled = pick(rows, width, sample);
+  const labels = await readLabels(table, what.label, sample);
+
+  const answers = await answerAll(graph, sampled, sample.length, places);
+  const output = inferOutput({
+    declared: graph.outputs,
+    answers,
+    rows: sample.length,
+    classes: what.classes,
+    labels,
+  });
+  const copes = copesWithMissing(sampled, sample.length, width, answers);
+  const golden = chooseGolden(sampled, sample.length, width, answers, output);
+  if (!golden)
+    throw new VedetteError("invalid_model", "no reference row has a clear answer: the model tells no classes apart");
+  const fields = places.map((place, i) => inputField(place, rows, width, i, graph.inputs, copes));
+  const names = fields.map((field) => field.name);
+  const ladder = what.rules === undefined ? null : checkRules(what.rules, names, output);
+  const metrics = labels && trainingMetrics(output, answers, labels.texts);
+  const latency = await measureLatency(graph, sampled.subarray(0, width), places, ports.monotonic);
+
+  const files = [
+    chunkFile("model.onnx", sources.model),
+    chunkFile("drift-reference.bin", driftReference(ports.kernels, names, rows)),
+    chunkFile("golden.json", utf8(JSON.stringify(golden))),
+  ];
+  const inputs = graph.inputs.map((input) => settled(input, places));
+  const manifest: Manifest = {
+    format: bundleFormat,
+    critical: [],
+    model: what.name,
+    createdAt: new Date(ports.now()).toISOString(),
+    files: files.map(({ file }) => file),
+    runtime: { file: "model.onnx", inputs, outputs: output.tensors },
+    features: { plan: "identity", hash: identityPlanHash },
+    input: { fields, tensors: inputs },
+    output,
+    drift: { file: "drift-reference.bin", alpha: 0.001, windowRows: windowRows(table.rows) },
+    fallback: {
+      cache: what.cacheAgeMs === undefined ? null : { maxAgeMs: what.cacheAgeMs },
+      rules: ladder,
+      confidenceFloor: what.confidenceFloor ?? null,
+    },
+    golden: { file: "golden.json" },
+    limits: {
+      // Twenty times what it took here leaves room for a device twenty times slower; below 20 ms a pause would trip it.
+      latencyMs: what.latencyMs ?? Math.max(20, Math.ceil(latency * 20)),
+      memoryBytes: memoryFloor + 8 * sources.model.length,
+    },
+    freshUntil: what.freshUntil ?? null,
+    requires: {
+      capability: currentCapability,
+      opset: graph.opset,
+      kernelAbi: ports.kernels.abi,
+      backends: ["node-cpu", "wasm"],
+    },
+    log: { inputs: what.logInputs },
+    lineage: {
+      recipe: sources.recipe,
+      model: { file: basename(what.modelFile), sha256: sources.modelSha256, bytes: sources.model.length },
+      reference: { file: basename(what.referenceFile), sha256: sources.referenceSha256, rows: table.rows },
+      ...(what.label === undefined ? {} : { label: what.label }),
+      ...(metrics ? { trainingData: { ...metrics } } : {}),
+    },
+  };
+  const bytes = encodeManifest(manifest);
+  if (bytes.length > maxManifestBytes) {
+    throw new VedetteError(
+      "too_large",
+      `the manifest takes ${bytes.length} bytes, over ${maxManifestBytes}: the model is too large`,
+    );
+  }
+  return {
+    manifest,
+    text: new TextDecoder().decode(bytes),
+    digest: sha256(bytes),
+    blobs: new Map(files.flatMap(({ blobs }) => [...blobs])),
+    metrics,
+    notes: notesOn(output, fields, copes, table.rows),
+  };
+}
+
+function driftReference(kernels: ReferenceKernels, names: string[], rows: Float64Array): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(kernels.buildReference(names, Float32Array.from(rows)));
+  } catch (cause) {
+    throw new VedetteError("invalid_csv", `no drift reference can be made of the data: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function readRows(table: CsvTable, places: readonly FieldPlace[]): Promise<Float64Array> {
+  const rows = new Float64Array(table.rows * places.length);
+  for (const [i, { name }] of places.entries()) {
+    if (!table.columns.some((column) => column.name === name && column.numeric)) {
+      throw new VedetteError(
+        "invalid_csv",
+        `column "${name}" of ${table.path} holds no numbers, and the model takes numbers`,
+      );
+    }
+    const values = await table.numbers(name);
+    values.forEach((value, row) => {
+      rows[row * places.length + i] = value;
+    });
+  }
+  return rows;
+}
+
+async function readLabels(
+  table: CsvTable,
+  label: string | undefined,
+  sample: readonly number[],
+): Promise<{ texts: (string | null)[]; numeric: boolean } | undefined> {
+  if (label === undefined) return undefined;
+  const all = await table.texts(label);
+  const numeric = table.columns.some((column) => column.name === label && column.numeric);
+  return { texts: sample.map((row) => all[row] ?? null), numeric };
+}
+
+/**
+ * Whether rows with missing values get finite answers.
+ * @throws VedetteError invalid_model where a complete row does not.
+ */
+function copesWithMissing(rows: Float64Array, n: number, width: number, answers: Record<string, Output>): boolean {
+  let copes = true;
+  for (let row = 0; row < n; row++) {
+    if (finite(answers, row, n)) continue;
+    const values = rows.subarray(row * width, (row + 1) * width);
+    if (!values.some(Number.isNaN)) {
+      throw new VedetteError(
+        "invalid_model",
+        `the model answers NaN or infinity to a complete row of the reference data (${values.slice(0, 8).join(", ")}): it cannot be served`,
+      );
+    }
+    copes = false;
+  }
+  return copes;
+}
+
+function inputField(
+  { name, tensor, column }: FieldPlace,
+  rows: Float64Array,
+  width: number,
+  at: number,
+  inputs: readonly TensorSpec[],
+  copes: boolean,
+): InputField {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let nulls = false;
+  for (let i = at; i < rows.length; i += width) {
+    const value = rows[i] as number;
+    if (Number.isNaN(value)) nulls = true;
+    else if (Number.isFinite(value)) {
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+  }
+  const datatype = inputs.find((input) => input.name === tensor)?.datatype;
+  if (nulls && datatype !== "FP32" && datatype !== "FP64") {
+    throw new VedetteError(
+      "invalid_csv",
+      `column "${name}" has missing values, and input "${tensor}" is ${datatype}, which has no way to say so: fill them`,
+    );
+  }
+  const range = min <= max ? { min, max } : {};
+  return { name, kind: "number", tensor, column, required: !(nulls && copes), ...range, outOfRange: "count" };
+}
+
+function settled(input: TensorSpec, places: readonly FieldPlace[]): TensorSpec {
+  if (input.shape.length === 1) return input;
+  return { ...input, shape: [-1, places.filter((place) => place.tensor === input.name).length] };
+}
+
+/** A tenth of the reference at most, so that the reference may be taken for the truth; 50 is the least a test can judge. */
+function windowRows(rows: number): number {
+  return Math.min(256, Math.max(50, Math.floor(rows / 10)));
+}
+
+function notesOn(output: OutputSchema, fields: readonly InputField[], copes: boolean, rows: number): string[] {
+  const notes: string[] = [];
+  if (!copes) notes.push("The model answers NaN where a value is missing, so every field is required.");
+  if (rows < 500)
+    notes.push(`Only ${rows} rows of reference data: drift verdicts will be slow to come. 1,000 or more are better.`);
+  const constant = fields.filter((field) => field.min === field.max).map((field) => field.name);
+  if (constant.length > 0)
+    notes.push(`${constant.join(", ")} never varies in the reference data: any other value will look like drift.`);
+  if (output.task === "regression")
+    notes.push("Published as a regression; name --classes if the one output is a class's logit.");
+  return notes;
+}
+
+async function readOrFail(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (cause) {
+    throw new VedetteError("not_found", `the ${what} ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}

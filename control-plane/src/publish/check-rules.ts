@@ -1,0 +1,52 @@
+/** Fallback rules as an operator wrote them, checked against what the model takes and answers. Pure. */
+import type { OutputSchema } from "@vedette/protocol/bundle";
+import { VedetteError } from "@vedette/protocol/errors";
+import { type Rule, rules } from "@vedette/protocol/rules";
+
+/**
+ * @param value parsed JSON of the rules file.
+ * @throws VedetteError invalid_rules naming the rule (the first is 1) and what it may say.
+ */
+export function checkRules(value: unknown, fields: readonly string[], output: OutputSchema): Rule[] {
+  const parsed = rules.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const [index, ...rest] = issue?.path ?? [];
+    const where =
+      typeof index === "number" ? `rule ${index + 1}${rest.length > 0 ? `, ${rest.join(".")}` : ""}` : "the file";
+    throw new VedetteError("invalid_rules", `${where}: ${issue?.message ?? "is no list of rules"}`);
+  }
+  for (const [i, rule] of parsed.data.entries()) checkRule(rule, `rule ${i + 1}`, fields, output);
+  return parsed.data;
+}
+
+function checkRule(rule: Rule, where: string, fields: readonly string[], output: OutputSchema): void {
+  for (const { field, op, value } of rule.when ?? []) {
+    if (!fields.includes(field)) {
+      throw new VedetteError(
+        "invalid_rules",
+        `${where} asks for "${field}", and the model's fields are ${fields.join(", ")}`,
+      );
+    }
+    const presence = op === "missing" || op === "present";
+    if (!presence && value === undefined) {
+      throw new VedetteError("invalid_rules", `${where} compares "${field}" with nothing: give ${op} a value`);
+    }
+    if (presence && value !== undefined) {
+      throw new VedetteError("invalid_rules", `${where} gives "${op}" a value, which it does not take`);
+    }
+  }
+  if (output.task === "classification" && !output.classes.some((name) => name === rule.answer)) {
+    const classes = output.classes.map((name) => `"${name}"`).join(", ");
+    throw new VedetteError(
+      "invalid_rules",
+      `${where} answers ${JSON.stringify(rule.answer)}, and the classes are ${classes}`,
+    );
+  }
+  if (output.task === "regression" && typeof rule.answer !== "number") {
+    throw new VedetteError(
+      "invalid_rules",
+      `${where} answers ${JSON.stringify(rule.answer)}; a regression answers a number`,
+    );
+  }
+}

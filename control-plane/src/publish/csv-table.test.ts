@@ -1,0 +1,63 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type CsvTable, readCsv } from "./csv-table.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "vedette-csv-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function read<T>(text: string, look: (table: CsvTable) => Promise<T>): Promise<T> {
+  const path = join(folder, "it's data.csv");
+  await writeFile(path, text);
+  const table = await readCsv(path);
+  try {
+    return await look(table);
+  } finally {
+    table.close();
+  }
+}
+
+it("takes quoted headers with commas, quotes, spaces and brackets, and quoted values", async () => {
+  await read('"Air [K]","a,b","say ""hi""",word\n1,2,3,"x,y"\n4,5.5,6,z\n', async (table) => {
+    expect(table.columns).toEqual([
+      { name: "Air [K]", numeric: true },
+      { name: "a,b", numeric: true },
+      { name: 'say "hi"', numeric: true },
+      { name: "word", numeric: false },
+    ]);
+    expect(await table.numbers("a,b")).toEqual(new Float64Array([2, 5.5]));
+    expect(await table.numbers('say "hi"')).toEqual(new Float64Array([3, 6]));
+    expect(await table.texts("word")).toEqual(["x,y", "z"]);
+  });
+});
+
+it("follows the header's delimiter: semicolons, tabs", async () => {
+  await read("a;b\n1;2\n", async (table) => expect(table.columns.map(({ name }) => name)).toEqual(["a", "b"]));
+  await read("a\tb\n1\t2\n", async (table) => expect(table.columns.map(({ name }) => name)).toEqual(["a", "b"]));
+});
+
+it("keeps missing values missing, in every way tools write them", async () => {
+  await read("a,b\n1,x\n,y\nNA,\nNaN,None\n-2.5e3,z\n", async (table) => {
+    expect(await table.numbers("a")).toEqual(new Float64Array([1, Number.NaN, Number.NaN, Number.NaN, -2500]));
+    expect(await table.texts("b")).toEqual(["x", "y", null, null, "z"]);
+  });
+});
+
+it("writes whole numbers as class names are written, and keeps words", async () => {
+  await read("n,f,w\n1,1.0,true\n0,0.0,false\n", async (table) => {
+    expect(await table.texts("n")).toEqual(["1", "0"]);
+    expect(await table.texts("f")).toEqual(["1", "0"]);
+    expect(await table.texts("w")).toEqual(["true", "false"]);
+  });
+});
+
+it("looks at every line before it says that a column is numeric", async () => {
+  const lines = Array.from({ length: 30_000 }, (_, i) => `${i}`);
+  await read(`a\n${lines.join("\n")}\nlast\n`, async (table) => {
+    expect(table.columns).toEqual([{ name: "a", numeric: false }]);
+  });
+});

@@ -1,0 +1,106 @@
+/** Reference data: a CSV file read, typed and checked by DuckDB, then handed out column by column. */
+import { open } from "node:fs/promises";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+
+export interface CsvColumn {
+  readonly name: string;
+  readonly numeric: boolean;
+}
+export interface CsvTable {
+  readonly path: string;
+  readonly rows: number;
+  readonly columns: readonly CsvColumn[];
+  /** One value a row, NaN where it is missing. The column is numeric, or one of true and false. */
+  numbers(name: string): Promise<Float64Array>;
+  /** One text a row, null where it is missing; whole numbers without a fraction, as class names are written. */
+  texts(name: string): Promise<(string | null)[]>;
+  close(): void;
+}
+
+const numericTypes = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$/;
+/** What tools write for a missing value. */
+const missing = "['', 'NA', 'N/A', 'NaN', 'nan', 'NULL', 'null', 'None']";
+
+/** @throws VedetteError not_found (no such file), invalid_csv (what is wrong with it, and in which line where known). */
+export async function readCsv(path: string): Promise<CsvTable> {
+  const delimiter = await delimiterOf(path);
+  const database = await DuckDBInstance.create(":memory:");
+  const connection = await database.connect();
+  const close = (): void => {
+    connection.closeSync();
+    database.closeSync();
+  };
+  try {
+    await connection.run(
+      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missing})`,
+      [path, delimiter],
+    );
+    const described = await connection.runAndReadAll("SELECT column_name, column_type FROM (DESCRIBE data)");
+    const columns = described.getRows().map(([name, type]) => ({
+      name: String(name),
+      numeric: numericTypes.test(String(type)),
+    }));
+    const counted = await connection.runAndReadAll("SELECT count(*)::INTEGER FROM data");
+    const rows = Number(counted.getRows()[0]?.[0]);
+    checkHeader(path, columns, rows);
+    const column = async (name: string, expression: string): Promise<unknown[]> => {
+      const read = await connection.runAndReadAll(`SELECT ${expression.replace("$", () => quoted(name))} FROM data`);
+      return read.getColumnsJS()[0] ?? [];
+    };
+    return {
+      path,
+      rows,
+      columns,
+      async numbers(name) {
+        const values = await column(name, "CAST($ AS DOUBLE)");
+        return Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value)));
+      },
+      async texts(name) {
+        const numeric = columns.some((known) => known.name === name && known.numeric);
+        const values = await column(name, numeric ? "CAST($ AS DOUBLE)" : "CAST($ AS VARCHAR)");
+        return values.map((value) => (value === null ? null : String(value)));
+      },
+      close,
+    };
+  } catch (cause) {
+    close();
+    if (cause instanceof VedetteError) throw cause;
+    throw new VedetteError("invalid_csv", `${path} cannot be read as CSV: ${firstLines(messageOf(cause))}`, { cause });
+  }
+}
+
+/** The header decides, so that a ragged line is an error and not a reason to guess another delimiter. */
+async function delimiterOf(path: string): Promise<string> {
+  let head: string;
+  try {
+    const file = await open(path);
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, 0);
+      head = buffer.toString("utf8", 0, bytesRead).split("\n", 1)[0] ?? "";
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw new VedetteError("not_found", `the reference data ${path} cannot be opened: ${messageOf(cause)}`, { cause });
+  }
+  const unquoted = head.replaceAll(/"[^"]*"/g, "");
+  const count = (delimiter: string): number => unquoted.split(delimiter).length;
+  return [",", ";", "\t"].reduce((best, next) => (count(next) > count(best) ? next : best));
+}
+
+function checkHeader(path: string, columns: readonly CsvColumn[], rows: number): void {
+  if (rows === 0)
+    throw new VedetteError("invalid_csv", `${path} has no rows below its header: nothing to publish from`);
+  if (columns.every(({ name }) => name !== "" && Number.isFinite(Number(name)))) {
+    throw new VedetteError("invalid_csv", `${path} starts with numbers: give its first line the names of the columns`);
+  }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function firstLines(message: string): string {
+  return message.split("\n").slice(0, 3).join(" ").slice(0, 400);
+}
