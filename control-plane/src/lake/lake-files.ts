@@ -13,11 +13,6 @@ import { mergeFiles, type ReceivedBatch, writeBatches } from "./write-parquet.ts
 /** Batches that become files in one transaction. */
 const roundBatches = 500;
 
-export interface LakeFile {
-  /** Within the folder of files. */
-  readonly path: string;
-  readonly model: string;
-}
 /** Moments at which a test may stop the world. */
 export type Step = "batches-written" | "batches-registered" | "merge-written" | "merge-registered";
 
@@ -26,8 +21,8 @@ export interface LakeFiles {
   move(): Promise<number>;
   /** Makes one file of each hour that is over and has several. Answers the paths it replaced, no longer registered. */
   merge(now: number): Promise<string[]>;
-  /** The files that count. */
-  list(): LakeFile[];
+  /** The files that count, by their paths within the folder. */
+  list(): { path: string; model: string }[];
   /** Removes files that do not count. Only where no reader holds an older list. */
   sweep(): Promise<string[]>;
   close(): void;
@@ -122,7 +117,7 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
 }
 
 /** `YYYY-MM-DDTHH`, UTC, by when the batch was received. */
-export function hourOf(ms: number): string {
+function hourOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 13);
 }
 

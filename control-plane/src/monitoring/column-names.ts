@@ -7,7 +7,7 @@ import type { BatchHeader } from "@vedette/protocol/prediction-batch";
 import type { Db } from "./inbox-tables.ts";
 
 /** Different columns that one model's predictions may ever have: a rogue device must not widen the lake for ever. */
-export const maxColumnsOfModel = 4200;
+const maxColumnsOfModel = 4200;
 
 export interface ColumnNames {
   /** Gives every column of a batch its name, inside the caller's transaction. @throws VedetteError too_large. */

@@ -16,7 +16,7 @@ import {
 } from "@vedette/protocol/prediction-batch";
 
 /** Columns of one batch: far above what fits a model of sensors, far below what a hostile header may name. */
-export const maxColumns = 1024;
+const maxColumns = 1024;
 /** Characters of one entity, request id or class name. */
 const maxText = 1024;
 /** ms; the range of JavaScript's dates, which TIMESTAMP holds too. */

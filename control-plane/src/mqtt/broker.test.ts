@@ -49,9 +49,10 @@ test("blobs are answered as retained messages from the store, or by pull; what i
   expect(Buffer.compare(client.inbox[0]!.payload, bytes)).toBe(0);
 
   await client.subscribeAsync(names.chunk("dev", sha));
-  client.publish(names.pull("dev"), JSON.stringify({ chunks: [sha] }), { qos: 1 });
+  client.publish(names.pull("dev"), JSON.stringify({ chunks: ["0".repeat(64), sha] }), { qos: 1 });
   await until(() => expect(client.inbox).toHaveLength(2));
   expect(client.inbox[1]).toMatchObject({ topic: names.chunk("dev", sha), retain: false });
+  await until(() => expect(broker.counters().refused).toBe(1));
 });
 
 test("answers come in parts that fit, errors as errors, and not more than the limit", async () => {
@@ -142,6 +143,25 @@ test("malformed messages are counted and change nothing", async () => {
   await until(() => expect(broker.counters().malformed).toBe(30));
   expect(heard).toEqual([]);
   expect(broker.connected()).toEqual(["dev"]);
+});
+
+test("a fleet that fails loses one message, is counted, and the next is dealt with", async () => {
+  const reported = vi.fn(async () => {});
+  const { fleet } = fakeFleet({
+    reported,
+    presence: () => Promise.reject(new Error("disk")),
+    seen: () => Promise.reject(new Error("disk")),
+  });
+  const { broker } = await testBroker({ fleet });
+  const client = await connected(broker.port, "dev");
+  await client.publishAsync(names.presence("dev"), '{"on":1,"sid":1}', { qos: 1 });
+  const abilities = { capability: 1, agent: "1", runtime: "r", opset: 1, kernelAbi: 1, backends: ["wasm"] };
+  const report = (agent: string) => JSON.stringify({ agent, rev: 1, at: 0, abilities, slots: [] });
+  await client.publishAsync(names.reported("dev"), report("victim"), { qos: 1 });
+  await client.publishAsync(names.reported("dev"), report("dev"), { qos: 1 });
+  await until(() => expect(reported).toHaveBeenCalledTimes(1));
+  expect(reported).toHaveBeenCalledWith("dev", expect.objectContaining({ agent: "dev" }));
+  expect(broker.counters()).toEqual({ failed: 1, malformed: 1 });
 });
 
 test("one device that does not read stalls no other, and is closed", async () => {

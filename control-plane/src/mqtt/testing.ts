@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import type { Clock, Fleet, Ingestion, Logger } from "../ports.ts";
 import { type BrokerOptions, startBroker } from "./broker.ts";
 
-export const site = "test";
+const site = "test";
 export const names = topics(site);
 export const realClock: Clock = {
   now: () => Date.now(),

@@ -63,12 +63,14 @@ export function createUplink(options: {
 
   const sendChunks = async (session: Session, text: string) => {
     const { chunks } = parseMessage(pull, text, names.pull(session.agent));
+    const missing: string[] = [];
     for (const sha256 of chunks) {
       if (!session.requests.take()) throw new VedetteError("rate_limited", "too many chunks pulled");
       const blob = await blobs.get(sha256);
-      if (!blob) throw new VedetteError("not_found", `no chunk ${sha256} that fits a message`);
-      await sessions.send(session.agent, names.chunk(session.agent, sha256), blob);
+      if (blob) await sessions.send(session.agent, names.chunk(session.agent, sha256), blob);
+      else missing.push(sha256);
     }
+    if (missing.length > 0) throw new VedetteError("not_found", `no chunks that fit a message: ${missing.join(", ")}`);
   };
 
   const ownPresence = async (agent: string, text: string) => {
@@ -90,12 +92,17 @@ export function createUplink(options: {
     await sessions.send(session.agent, names.ack(session.agent, stream), JSON.stringify(ack));
   };
 
+  const noteLife = (session: Session) => {
+    if (clock.now() - session.seenAt < seenEveryMs) return;
+    session.seenAt = clock.now();
+    fleet.seen(session.agent).catch((error: unknown) => {
+      logger.error("mqtt.seen_failed", { agent: session.agent, error: messageOf(error) });
+    });
+  };
+
   const handle = async (session: Session, topic: Topic, payload: Buffer) => {
     const { agent } = session;
-    if (clock.now() - session.seenAt >= seenEveryMs) {
-      session.seenAt = clock.now();
-      await fleet.seen(agent);
-    }
+    noteLife(session);
     if (topic.kind === "log") return takeBatch(session, topic.stream, payload);
     const text = textOf(payload);
     if (topic.kind === "req") return answer(session, text);
@@ -116,21 +123,20 @@ export function createUplink(options: {
     session.backlog += payload.length;
     const done = (topic.kind === "log" ? Promise.resolve() : session.tail)
       .then(() => handle(session, topic, payload))
-      .catch((error: unknown) => {
-        const ours = !(error instanceof VedetteError) || !error.user;
-        complain(
-          session,
-          ours ? "failed" : codeOf(error) === "rate_limited" ? "rate_limited" : "malformed",
-          topic,
-          error,
-        );
-      })
+      .catch((error: unknown) => complain(session, faultOf(error), topic, error))
       .finally(() => {
         session.backlog -= payload.length;
       });
     // Batches do not wait for one another: many share one commit. All else is dealt with in order.
     if (topic.kind !== "log") session.tail = done;
   };
+}
+
+/** The kind of fault that a failed message is counted as. */
+function faultOf(error: unknown): string {
+  if (!(error instanceof VedetteError) || !error.user) return "failed";
+  if (error.code === "rate_limited") return "rate_limited";
+  return ["invalid_message", "invalid_batch", "too_large"].includes(error.code) ? "malformed" : "refused";
 }
 
 function textOf(payload: Buffer): string {
