@@ -388,6 +388,26 @@ describe("receiving", () => {
     expect(await next.predict(1)).toMatchObject({ source: "model", value: 2 });
   });
 
+  it("asks after a kill only for the chunks that are not there", async () => {
+    const { peer, run, start, disk } = await serving();
+    const second = peer.publish("rain", 2, { scale: 3 });
+    const chunks = new Set(second.manifest.files.flatMap((file) => file.chunks.map((chunk) => chunk.sha256)));
+    const there = () => [...chunks].filter((sha256) => disk.peek(`chunks/${sha256}`)).length;
+    const missing = chunks.size - there();
+    peer.silent.add(second.manifest.files[0]?.chunks[0]?.sha256 ?? "");
+    peer.assign(second);
+    await run.clock.advance(500);
+    expect([missing, chunks.size - there()]).toEqual([4, 1]);
+    run.transport.disconnect();
+    disk.kill();
+    peer.silent.clear();
+    peer.asked.length = 0;
+    const next = await start();
+    await next.connect();
+    expect(peer.asked).toEqual([second.manifest.files[0]?.chunks[0]?.sha256]);
+    expect(next.slot()?.candidate?.state).toBe("probation");
+  });
+
   it("resumes after a kill at every change of the disk, and a device that served never stops", async () => {
     const base = await serving();
     const before = base.disk.changes;

@@ -60,6 +60,14 @@ function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): Golden
       `row ${wrong} of the ${where} has not ${width} fields: publish it again`,
     );
   }
+  const uneven = Object.keys(golden.outputs).find((name) => (golden.outputs[name]?.length ?? 0) % golden.rows.length);
+  if (uneven !== undefined) {
+    const rows = `${golden.rows.length} rows`;
+    throw new VedetteError(
+      "invalid_manifest",
+      `output ${uneven} of the ${where} does not fit ${rows}: publish it again`,
+    );
+  }
   return golden;
 }
 

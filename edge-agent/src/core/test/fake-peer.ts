@@ -88,6 +88,8 @@ export function createFakePeer(options: { now: () => number }) {
     presence: [] as { on: number; sid: number }[],
     subscriptions: [] as string[],
     pulls: [] as string[],
+    /** Chunks asked of the broker, ever. */
+    asked: [] as string[],
     retained: new Map<string, string>(),
     deliver: undefined as ((to: string, payload: Bytes) => void) | undefined,
 
@@ -197,6 +199,7 @@ export function createFakePeer(options: { now: () => number }) {
       const text = peer.retained.get(to);
       if (text !== undefined) peer.deliver?.(to, utf8(text));
       const chunk = /\/blob\/([0-9a-f]{64})$/.exec(to)?.[1];
+      if (chunk) peer.asked.push(chunk);
       const bytes = chunk && !peer.silent.has(chunk) ? (peer.wrongRetained.get(chunk) ?? blobs.get(chunk)) : undefined;
       if (bytes) peer.deliver?.(to, bytes);
     },
