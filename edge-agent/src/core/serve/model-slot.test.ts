@@ -1,0 +1,379 @@
+import { fallbackReasons } from "@vedette/protocol/ids";
+import { decodeBatch, openFrame } from "@vedette/protocol/prediction-batch";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { settle } from "../../sim/memory-ports.ts";
+import { rainManifest, scriptedVersion, slotRig } from "./test/rig.ts";
+
+const withRules = { cache: null, rules: [{ answer: "dry", confidence: 0.6 }], confidenceFloor: null };
+const withCache = { cache: { maxAgeMs: 1000 }, rules: null, confidenceFloor: null };
+
+describe("an answer of the model", () => {
+  test("carries its id, source, scores and version, and is in the log before it leaves", async () => {
+    const { slot, ask, log, disk, clock } = await slotRig();
+    await slot.use(scriptedVersion(clock));
+    const prediction = await ask([25, 50], { entity: "s1" });
+    expect(prediction).toEqual({
+      model: "rain-gauge",
+      digest: "1".repeat(64),
+      release: 1,
+      answers: [
+        {
+          id: `a1.rain-gauge.${log.epoch}.0`,
+          source: "model",
+          reason: null,
+          cached: false,
+          confidence: 0.75,
+          label: "dry",
+          value: null,
+          scores: [0.75, 0.25],
+        },
+        expect.objectContaining({ id: `a1.rain-gauge.${log.epoch}.1`, label: "dry", confidence: 0.5 }),
+      ],
+    });
+    disk.kill();
+    const segment = disk.paths().find((path) => path.includes("segment-")) as string;
+    expect(disk.peek(segment)?.length).toBeGreaterThan(100);
+    expect(slot.counters).toMatchObject({ served: 2, sources: { model: 2 }, errors: 0 });
+  });
+
+  test("requests of one tick run together, 32 rows at most; a longer one runs alone in parts", async () => {
+    const { slot, ask, clock } = await slotRig();
+    const version = scriptedVersion(clock);
+    await slot.use(version);
+    const answers = await Promise.all([...Array(40).keys()].map((i) => ask(i)));
+    expect(version.script.runs).toEqual([32, 8]);
+    for (const [i, prediction] of answers.entries()) {
+      expect(prediction.answers[0]?.scores?.[1]).toBeCloseTo(i / 100);
+      expect(prediction.answers[0]?.id.endsWith(`.${i}`)).toBe(true);
+    }
+    version.script.runs.length = 0;
+    const winds = [...Array(70).keys()].map((i) => i % 50);
+    const [long, short] = await Promise.all([ask(winds), ask(7)]);
+    expect(version.script.runs).toEqual([32, 32, 6, 1]);
+    expect(long?.answers.map(({ scores }) => Math.round((scores?.[1] ?? 0) * 100))).toEqual(winds);
+    expect(short?.answers[0]?.scores?.[1]).toBeCloseTo(0.07);
+  });
+
+  test("what comes during a run waits for its end and then runs together", async () => {
+    const { slot, ask, clock } = await slotRig();
+    const version = scriptedVersion(clock);
+    version.script.takes = 10;
+    await slot.use(version);
+    const all = [ask(1)];
+    await settle();
+    all.push(ask(2), ask(3));
+    await settle();
+    all.push(ask(4));
+    await clock.advance(20);
+    await Promise.all(all);
+    expect(version.script.runs).toEqual([1, 3]);
+  });
+
+  test("a graph of a fixed batch is fed exactly that many rows", async () => {
+    const { slot, ask, clock } = await slotRig();
+    const inputs = [{ name: "x", datatype: "FP32", shape: [4, 2] }];
+    const version = scriptedVersion(clock, {
+      manifest: rainManifest({ runtime: { ...rainManifest().runtime, inputs } }),
+    });
+    await slot.use(version);
+    const { answers } = await ask([1, 2, 3, 4, 5]);
+    expect(version.script.runs).toEqual([4, 4]);
+    expect(answers.map(({ scores }) => Math.round((scores?.[1] ?? 0) * 100))).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe("malformed input is the caller's to mend", () => {
+  test.each([
+    ["a wrong width", [1, 2, 3], /3 values do not make rows of 2 \(wind, temp\)/],
+    ["no rows", [], /multiple of 2/],
+    ["a required value missing", [1, 2, Number.NaN, 2], /field wind of row 1 is missing/],
+    ["an infinite value", [1, Number.NEGATIVE_INFINITY], /field temp of row 0 is -Infinity/],
+  ])("%s", async (_name, rows, message) => {
+    const { slot, clock } = await slotRig();
+    await slot.use(scriptedVersion(clock));
+    const asked = slot.predict({ model: "rain-gauge", rows: Float32Array.from(rows) });
+    await expect(asked).rejects.toMatchObject({ code: "invalid_input", message: expect.stringMatching(message) });
+    expect(slot.counters.errors).toBe(1);
+  });
+
+  test("integer tensors take integers only; texts have a length", async () => {
+    const { slot, clock } = await slotRig();
+    const inputs = [{ name: "x", datatype: "INT64", shape: [-1, 2] }];
+    await slot.use(
+      scriptedVersion(clock, { manifest: rainManifest({ runtime: { ...rainManifest().runtime, inputs } }) }),
+    );
+    const ask = (rows: number[], entity = "e") =>
+      slot.predict({ model: "rain-gauge", rows: Float64Array.from(rows), entity });
+    await expect(ask([1.5, 2])).rejects.toThrow("field wind of row 0 is 1.5: an integer is expected");
+    await expect(ask([1, Number.NaN])).rejects.toThrow("field temp of row 0 is missing");
+    await expect(ask([1, 2], "e".repeat(257))).rejects.toThrow("257 characters");
+  });
+
+  test("a missing value that is not required is no error", async () => {
+    const { slot, ask, clock } = await slotRig();
+    await slot.use(scriptedVersion(clock));
+    expect((await ask(1, { temp: Number.NaN })).answers[0]?.source).toBe("model");
+  });
+});
+
+describe("every fallback trigger, with source and reason", () => {
+  const firstOf = async (asked: Promise<{ answers: readonly { source: string; reason: string | null }[] }>) => {
+    const { source, reason } = (await asked).answers[0] as { source: string; reason: string | null };
+    return [source, reason];
+  };
+
+  test("no model: none, or the rules of the last known version", async () => {
+    const bare = await slotRig();
+    const prediction = await bare.ask(1);
+    expect(prediction).toMatchObject({
+      digest: null,
+      release: null,
+      answers: [{ source: "none", reason: "no_model" }],
+    });
+    const known = await slotRig({ lastKnown: { manifest: rainManifest({ fallback: withRules }) } });
+    expect(await firstOf(known.ask(1))).toEqual(["rule", "no_model"]);
+    await bare.slot.use(scriptedVersion(bare.clock, { manifest: rainManifest({ fallback: withRules }) }));
+    await bare.slot.use(null);
+    expect(await firstOf(bare.ask(1))).toEqual(["rule", "no_model"]);
+  });
+
+  test.each(["self_test_failed", "drift_critical", "exception"] as const)(
+    "tripped: %s, until a version is put in place",
+    async (reason) => {
+      const { slot, ask, clock } = await slotRig();
+      const version = scriptedVersion(clock);
+      await slot.use(version);
+      slot.trip(reason);
+      expect(await firstOf(ask(1))).toEqual(["none", reason]);
+      expect(version.script.runs).toEqual([]);
+      await slot.use(version);
+      expect(await firstOf(ask(1))).toEqual(["model", null]);
+    },
+  );
+
+  test("exception: only for the request that caused it", async () => {
+    const { slot, ask, clock, outcomes, logger } = await slotRig();
+    const version = scriptedVersion(clock, { manifest: rainManifest({ fallback: withRules }) });
+    version.script.poison = 13;
+    await slot.use(version);
+    const all = await Promise.all([ask(1), ask(13), ask(2)]);
+    expect(all.map(({ answers }) => [answers[0]?.source, answers[0]?.reason])).toEqual([
+      ["model", null],
+      ["rule", "exception"],
+      ["model", null],
+    ]);
+    expect(outcomes.reduce((sum, { failed }) => sum + failed, 0)).toBe(1);
+    expect(logger.entries.map(({ event }) => event)).toEqual(["model_failed"]);
+  });
+
+  test("outputs that are no numbers: only those rows", async () => {
+    const { slot, clock, outcomes } = await slotRig();
+    const version = scriptedVersion(clock);
+    const run = version.session.run;
+    await slot.use({
+      ...version,
+      session: {
+        ...version.session,
+        run: async (inputs, wanted) => {
+          const outputs = await run(inputs, wanted);
+          (outputs.p?.data as Float32Array)[3] = Number.NaN;
+          return outputs;
+        },
+      },
+    });
+    const { answers } = await slot.predict({ model: "rain-gauge", rows: new Float32Array([1, 1, 2, 2]) });
+    expect(answers.map(({ source, reason }) => [source, reason])).toEqual([
+      ["model", null],
+      ["none", "exception"],
+    ]);
+    expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 1, overBudget: 0 }]);
+  });
+
+  test("latency budget: the ladder answers at the deadline, the late result is dropped and counted", async () => {
+    const { slot, ask, clock, outcomes } = await slotRig();
+    const version = scriptedVersion(clock);
+    version.script.takes = 150;
+    await slot.use(version);
+    const asked = ask([1, 2]);
+    let answered = -1;
+    void asked.then(() => {
+      answered = clock.monotonic();
+    });
+    await clock.advance(300);
+    expect(answered).toBe(100);
+    expect(await firstOf(asked)).toEqual(["none", "latency_budget"]);
+    expect(slot.counters).toMatchObject({ late: 2, served: 0, reasons: { latency_budget: 2 } });
+    expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 0, overBudget: 2 }]);
+  });
+
+  test("a run that never ends: everyone is answered at the deadline, and the next version can come", async () => {
+    const { slot, ask, clock, logger } = await slotRig();
+    const hung = scriptedVersion(clock);
+    hung.script.takes = Number.POSITIVE_INFINITY;
+    await slot.use(hung);
+    const first = ask(1);
+    await settle();
+    const second = ask(2);
+    await clock.advance(100);
+    expect([await firstOf(first), await firstOf(second)]).toEqual([
+      ["none", "latency_budget"],
+      ["none", "latency_budget"],
+    ]);
+    const used = slot.use(scriptedVersion(clock, { release: 2 }));
+    expect(await firstOf(ask(3))).toEqual(["model", null]);
+    await clock.advance(10_000);
+    expect((await used)?.release).toBe(1);
+    expect(logger.entries.map(({ event }) => event)).toContain("run_hangs");
+  });
+
+  test("out of range counts, and falls back only where the field says refuse", async () => {
+    const { slot, ask, clock } = await slotRig();
+    await slot.use(scriptedVersion(clock));
+    expect(await firstOf(ask(80))).toEqual(["model", null]);
+    expect(await firstOf(ask(1, { temp: 99 }))).toEqual(["none", "out_of_range"]);
+    expect(slot.counters.outOfRange).toEqual({ wind: 1, temp: 1 });
+  });
+
+  test("confidence under the floor", async () => {
+    const { slot, ask, clock } = await slotRig();
+    await slot.use(
+      scriptedVersion(clock, { manifest: rainManifest({ fallback: { ...withRules, confidenceFloor: 0.7 } }) }),
+    );
+    expect(await firstOf(ask(10))).toEqual(["model", null]);
+    const { answers } = await ask(40);
+    expect(answers[0]).toMatchObject({
+      source: "rule",
+      reason: "low_confidence",
+      label: "dry",
+      confidence: 0.6,
+      scores: null,
+    });
+  });
+
+  test("freshness deadline passed", async () => {
+    const { slot, ask, clock } = await slotRig();
+    const freshUntil = new Date(clock.now() + 5000).toISOString();
+    await slot.use(scriptedVersion(clock, { manifest: rainManifest({ freshUntil }) }));
+    expect(await firstOf(ask(1))).toEqual(["model", null]);
+    await clock.advance(5000);
+    expect(await firstOf(ask(1))).toEqual(["none", "stale_model"]);
+  });
+
+  test("the cache answers for the same entity while it is young enough", async () => {
+    const { slot, ask, clock } = await slotRig();
+    const version = scriptedVersion(clock, { manifest: rainManifest({ fallback: withCache }) });
+    await slot.use(version);
+    await ask(30, { entity: "s1" });
+    slot.trip("drift_critical");
+    clock.setWall(0);
+    await clock.advance(1000);
+    const { answers } = await ask(1, { entity: "s1" });
+    expect(answers[0]).toMatchObject({ source: "cache", reason: "drift_critical", label: "dry", cached: false });
+    expect(answers[0]?.scores?.[1]).toBeCloseTo(0.3);
+    expect(await firstOf(ask(1, { entity: "s2" }))).toEqual(["none", "drift_critical"]);
+    await clock.advance(1);
+    expect(await firstOf(ask(1, { entity: "s1" }))).toEqual(["none", "drift_critical"]);
+  });
+});
+
+describe("swapping versions", () => {
+  test("under load loses no request, mixes no versions, and hands back the former when it is idle", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 1, max: 40 })), {
+          minLength: 1,
+          maxLength: 25,
+        }),
+        async (steps) => {
+          const { slot, ask, clock, log, disk } = await slotRig();
+          let release = 1;
+          const fresh = () => {
+            const version = scriptedVersion(clock, { release: release++ % 10 });
+            version.script.takes = 5;
+            return version;
+          };
+          await slot.use(fresh());
+          const asked: ReturnType<typeof ask>[] = [];
+          for (const [what, wait] of steps) {
+            if (what === 0) void slot.use(fresh()).then((former) => former?.session.release());
+            else for (let i = 0; i < what; i++) asked.push(ask(i));
+            await clock.advance(wait);
+          }
+          await clock.advance(200);
+          const all = await Promise.all(asked);
+          expect(all.every(({ answers }) => answers[0]?.source === "model")).toBe(true);
+          expect(new Set(all.map(({ answers }) => answers[0]?.id)).size).toBe(asked.length);
+          await log.close();
+          let rows = 0;
+          for (const path of disk.paths().filter((name) => name.includes("/batch-"))) {
+            const { header } = decodeBatch(openFrame(disk.peek(path) as Uint8Array).compressed);
+            expect([header.firstN, header.gap]).toEqual([rows, null]);
+            for (let n = rows; n < rows + header.count; n++) {
+              const owner = all.find(({ answers }) => answers[0]?.id === log.id(n));
+              expect(owner?.digest).toBe(header.digest);
+            }
+            rows += header.count;
+          }
+          expect(rows).toBe(asked.length);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test("evidence of a version that was replaced is not held against the next; served starts anew", async () => {
+    const { slot, ask, clock, outcomes } = await slotRig();
+    const old = scriptedVersion(clock);
+    old.script.takes = 10;
+    await slot.use(old);
+    const asked = ask(1);
+    await settle();
+    const used = slot.use(scriptedVersion(clock, { release: 2 }));
+    await clock.advance(10);
+    expect([(await asked).release, (await used)?.release]).toEqual([1, 1]);
+    expect([outcomes, slot.counters.served]).toEqual([[], 0]);
+    await ask(1);
+    expect([outcomes, slot.counters.served]).toEqual([[{ n: 1, failed: 0, nan: 0, overBudget: 0 }], 1]);
+  });
+});
+
+test("an answer that cannot be logged is not given", async () => {
+  const { slot, ask, clock, disk } = await slotRig();
+  await slot.use(scriptedVersion(clock));
+  await ask(1);
+  disk.failAppends(1);
+  await expect(ask(1)).rejects.toMatchObject({ code: "storage_failed" });
+  await clock.advance(0);
+  expect((await ask(1)).answers[0]?.source).toBe("model");
+});
+
+test("rows go to the drift watch after their answers; a failing listener hurts nobody", async () => {
+  const { slot, ask, clock, logger } = await slotRig();
+  const seen: number[] = [];
+  const drift = {
+    observe: (rows: ArrayLike<number>) => void seen.push(rows.length / 2),
+    report: () => [],
+    windows: 0,
+    free() {},
+  };
+  await slot.use(scriptedVersion(clock, { drift }));
+  slot.onPredictions(() => {
+    throw new Error("listener");
+  });
+  await Promise.all([ask([1, 2, 3]), ask(4)]);
+  expect(seen).toEqual([3, 1]);
+  expect(logger.entries.map(({ event }) => event)).toEqual(["outcome_not_taken"]);
+});
+
+test("more rows than numbers are reserved ahead are answered all the same", async () => {
+  const { slot, clock } = await slotRig();
+  await slot.use(scriptedVersion(clock));
+  const { answers } = await slot.predict({ model: "rain-gauge", rows: new Float32Array(2 * 20_000) });
+  expect(new Set(answers.map(({ id }) => id)).size).toBe(20_000);
+});
+
+test("every reason is counted under its name", async () => {
+  const { slot } = await slotRig();
+  expect(Object.keys(slot.counters.reasons)).toEqual([...fallbackReasons]);
+});
