@@ -316,6 +316,49 @@ describe("a candidate", () => {
     expect(run.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: { state: "rejected", reason } });
   });
 
+  it("that tripped and is assigned anew is proved anew", async () => {
+    const { peer, run } = await serving();
+    const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, answer: "throw" } });
+    peer.assign(second);
+    await run.clock.advance(500);
+    for (let i = 0; i < 3; i++) await run.predict(1);
+    expect(run.slot()?.candidate?.state).toBe("rejected");
+    peer.assign(second);
+    await run.clock.advance(500);
+    expect(run.slot()?.candidate?.state).toBe("probation");
+    expect(await run.predict(1)).toMatchObject({ value: 3 });
+  });
+
+  it("whose files are damaged while it is on probation is fetched anew", async () => {
+    const { peer, run, start, disk } = await serving();
+    const second = peer.publish("rain", 2, { scale: 3 });
+    peer.assign(second);
+    await run.clock.advance(500);
+    run.transport.disconnect();
+    disk.kill();
+    disk.poke(`chunks/${second.manifest.files[0]?.chunks[0]?.sha256}`, new Uint8Array(40));
+    const next = await start();
+    await next.clock.advance(10);
+    expect(next.slot()?.candidate?.state).toBe("fetching");
+    expect(await next.predict(1)).toMatchObject({ value: 2 });
+    await next.connect();
+    for (let i = 0; i < 3; i++) expect(await next.predict(1)).toMatchObject({ value: 3 });
+    expect(next.slot()?.serving?.release).toBe(2);
+  });
+
+  it("on probation is not blamed for a clean stop", async () => {
+    const { peer, run, start } = await serving();
+    peer.assign(peer.publish("rain", 2, { scale: 3 }));
+    await run.clock.advance(500);
+    await run.agent.stop();
+    for (let i = 0; i < 5; i++) {
+      const again = await start();
+      await again.clock.advance(10);
+      expect(again.slot()?.candidate?.state).toBe("probation");
+      await again.agent.stop();
+    }
+  });
+
   it("in a crash loop gives way to the version before", async () => {
     const { peer, run, start, disk, first } = await serving();
     const second = peer.publish("rain", 2, { scale: 3 });

@@ -174,9 +174,15 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       await options.exclusive(() => options.fetch(from.slot, from.trusted));
       if (!current()) return;
       fetched = digest;
+      begun = ""; // what was begun before it had to be fetched again is over
       await apply({ kind: "fetched" });
     }
-    if (!current() || loaded.has(digest)) return;
+    if (!current()) return;
+    if (loaded.has(digest)) {
+      // Loaded by a try whose pins could not be saved.
+      await apply({ kind: "proved" });
+      return align();
+    }
     // Another try in the same process follows no crash.
     if (begun !== digest) await apply({ kind: "started" });
     begun = digest;

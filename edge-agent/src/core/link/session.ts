@@ -36,7 +36,7 @@ export interface SessionTimes {
   readonly retryMs: number;
   readonly retryCapMs: number;
 }
-export const sessionTimes: SessionTimes = {
+const sessionTimes: SessionTimes = {
   helloJitterMs: 30_000,
   reportEveryMs: 30_000,
   reportDebounceMs: 250,
