@@ -10,7 +10,7 @@ import { maxMetadataBytes } from "@vedette/protocol/trust";
 import type { Clock, Random } from "../ports.ts";
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
-export type Question = WithoutId<Request>;
+type Question = WithoutId<Request>;
 
 /** A signed assignment of 64 slots, and what is stored of 256 spools. */
 const maxHelloBytes = 512 * 1024;

@@ -46,7 +46,7 @@ export interface Candidate extends Pin {
   readonly starts: number;
   readonly reason: RejectReason | null;
 }
-export interface Rejection {
+interface Rejection {
   readonly digest: string;
   readonly rev: number;
   readonly reason: RejectReason;

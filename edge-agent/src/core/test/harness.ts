@@ -23,7 +23,7 @@ import {
 } from "./fake-peer.ts";
 
 /** Runs the "models" of the fake peer. A run takes `runMs` by this backend's own idea of time. */
-export function createFakeBackend(took: (ms: number) => void): Backend {
+function createFakeBackend(took: (ms: number) => void): Backend {
   return {
     name: "node-cpu",
     async load(bytes) {
