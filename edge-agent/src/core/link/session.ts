@@ -4,16 +4,16 @@
  * `create-agent.ts` owns it; what an assignment means is the model keepers' business.
  */
 import { fromUtf8, toHex } from "@vedette/protocol/bytes";
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import { codeOf, messageOf } from "@vedette/protocol/errors";
 import {
-  ack,
   type Ack,
   type Assignment,
+  ack,
   controlPlaneBirth,
   desired,
-  helloAnswer,
   type HelloAnswer,
+  helloAnswer,
   parseMessage,
   type Reported,
 } from "@vedette/protocol/messages";
@@ -22,8 +22,8 @@ import type { Ports, TrustedTargets } from "../ports.ts";
 import { openAssignment } from "./assignment.ts";
 import type { Inbox } from "./inbox.ts";
 import type { LinkState } from "./link-state.ts";
-import { createTimer, createRetry } from "./timing.ts";
 import type { Requester } from "./requester.ts";
+import { createRetry, createTimer } from "./timing.ts";
 
 export interface SessionTimes {
   /** A new incarnation of the control plane is greeted after up to this long, so that a fleet does not come at once. ms. */
@@ -99,7 +99,8 @@ export function createSession(options: SessionOptions): Session {
       await transport.publish(to, JSON.stringify(payload), { qos });
     } catch (error) {
       // A report lost with the connection is made anew after the next one.
-      if (codeOf(error) !== "offline") log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
+      if (codeOf(error) !== "offline")
+        log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
     }
   };
   const report = () => publish(topic.reported(agent), options.report(), 1);

@@ -100,6 +100,9 @@ describe("prove", () => {
 
   it("refuses golden vectors that are none", async () => {
     await expect(setUp({ golden: { rows: [[1, 2]] } }).run()).rejects.toMatchObject({ code: "invalid_manifest" });
+    await expect(setUp({ golden: { outputs: { label: [0, 1, 1] } } }).run()).rejects.toMatchObject({
+      code: "invalid_manifest",
+    });
     await expect(setUp({ golden: { rows: "none" } }).run()).rejects.toMatchObject({ code: "invalid_manifest" });
   });
 });

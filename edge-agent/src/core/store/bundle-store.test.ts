@@ -38,7 +38,9 @@ describe("bundle store", () => {
     const { disk, store, peer } = setUp();
     const version = peer.publish("rain", 1, { scale: 2 });
     const chunk = version.manifest.files[0]?.chunks[0] ?? { sha256: "", length: 0 };
-    await expect(store.putChunk(chunk, new Uint8Array(chunk.length))).rejects.toMatchObject({ code: "digest_mismatch" });
+    await expect(store.putChunk(chunk, new Uint8Array(chunk.length))).rejects.toMatchObject({
+      code: "digest_mismatch",
+    });
     await expect(store.putChunk(chunk, new Uint8Array(1))).rejects.toMatchObject({ code: "length_mismatch" });
     await expect(store.putManifest(version.digest, utf8("{}"))).rejects.toMatchObject({ code: "digest_mismatch" });
     expect(disk.paths()).toEqual([]);
@@ -51,8 +53,11 @@ describe("bundle store", () => {
     await fill(store, peer, second);
     await store.keep(new Set([second.digest]));
     expect(await store.manifest(first.digest)).toBeUndefined();
-    for (const file of second.manifest.files) expect((await store.file(second.manifest, file.path)).length).toBe(file.size);
-    const needed = new Set(second.manifest.files.flatMap((file) => file.chunks.map((chunk) => `chunks/${chunk.sha256}`)));
+    for (const file of second.manifest.files)
+      expect((await store.file(second.manifest, file.path)).length).toBe(file.size);
+    const needed = new Set(
+      second.manifest.files.flatMap((file) => file.chunks.map((chunk) => `chunks/${chunk.sha256}`)),
+    );
     expect(disk.paths().filter((path) => path.startsWith("chunks/"))).toEqual([...needed].sort());
     await store.keep(new Set());
     expect(disk.paths()).toEqual([]);

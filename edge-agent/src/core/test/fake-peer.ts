@@ -2,15 +2,15 @@
  * The other end, scripted: a director that signs, a broker that retains, blobs; with a hook for each way to misbehave.
  * Signatures and hashes are real; TUF is one JSON file, since the trust client is a port.
  */
-import { createHash, generateKeyPairSync, type KeyObject, sign, verify, createPublicKey } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
 import { encodeManifest, type Manifest } from "@vedette/protocol/bundle";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
-import type { Assignment, AssignedSlot, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import type { AssignedSlot, Assignment, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import { signedBytes } from "@vedette/protocol/signed";
-import { targetsExtension } from "@vedette/protocol/trust";
 import { topics } from "@vedette/protocol/topics";
+import { targetsExtension } from "@vedette/protocol/trust";
 import type { Crypto, Transport, TrustClient } from "../ports.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -24,7 +24,12 @@ export const testCrypto: Crypto = {
   sha256: async (bytes) => sha256(bytes),
   async verify(key, message, signature) {
     const der = Buffer.concat([spkiPrefix, Buffer.from(key, "hex")]);
-    return verify(null, message, createPublicKey({ key: der, format: "der", type: "spki" }), Buffer.from(signature, "hex"));
+    return verify(
+      null,
+      message,
+      createPublicKey({ key: der, format: "der", type: "spki" }),
+      Buffer.from(signature, "hex"),
+    );
   },
 };
 
@@ -37,9 +42,13 @@ export function newKey(): { id: string; publicHex: string; key: KeyObject } {
 /** What the fake backend makes of a "model": y = scale · x, or trouble. */
 export interface FakeModel {
   readonly scale: number;
+  /** The scale that its golden vectors were made with, where that is another. */
+  readonly claims?: number;
+  /** No model that loads. */
+  readonly broken?: true;
   readonly output?: string;
   /** Answers this, once it has run more often than its proof needs. */
-  readonly later?: { readonly afterRuns: number; readonly answer: "throw" | "nan" };
+  readonly later?: { readonly afterRuns: number; readonly answer: "throw" | "nan" | "slow" };
   readonly runMs?: number;
 }
 
@@ -79,22 +88,20 @@ export function createFakePeer(options: { now: () => number }) {
     presence: [] as { on: number; sid: number }[],
     subscriptions: [] as string[],
     pulls: [] as string[],
+    /** Chunks asked of the broker, ever. */
+    asked: [] as string[],
     retained: new Map<string, string>(),
     deliver: undefined as ((to: string, payload: Bytes) => void) | undefined,
 
     /** Publishes a bundle and lists it as a target. */
-    publish(model: string, release: number, behaviour: FakeModel, change: (m: Manifest) => Manifest = (m) => m): Published {
-      const claimed = behaviour.scale;
-      return peer.publishClaiming(model, release, behaviour, claimed, change);
-    },
-    /** The golden vectors say that the model multiplies by `claimed`. */
-    publishClaiming(
+    publish(
       model: string,
       release: number,
       behaviour: FakeModel,
-      claimed: number,
       change: (m: Manifest) => Manifest = (m) => m,
     ): Published {
+      const claimed = behaviour.claims ?? behaviour.scale;
+      const text = JSON.stringify({ ...behaviour, pad: `${release}`.padStart(90, "-") });
       const golden = {
         rows: [[1], [2], [3]],
         outputs: { y: [claimed, 2 * claimed, 3 * claimed] },
@@ -118,13 +125,16 @@ export function createFakePeer(options: { now: () => number }) {
         model,
         createdAt: "2026-01-01T00:00:00Z",
         files: [
-          file("model.onnx", JSON.stringify({ ...behaviour, pad: `${release}`.padStart(90, "-") })),
+          file("model.onnx", behaviour.broken ? `not ${text}` : text),
           file("golden.json", JSON.stringify(golden)),
           file("reference.bin", `reference of ${model}`),
         ],
         runtime: { file: "model.onnx", inputs: [x], outputs: [y] },
         features: { plan: "identity", hash: identityPlanHash },
-        input: { fields: [{ name: "x", kind: "number", tensor: "x", column: 0, required: true, outOfRange: "count" }], tensors: [x] },
+        input: {
+          fields: [{ name: "x", kind: "number", tensor: "x", column: 0, required: true, outOfRange: "count" }],
+          tensors: [x],
+        },
         output: { task: "regression", value: { tensor: "y" }, tensors: [y] },
         drift: { file: "reference.bin", alpha: 0.01, windowRows: 50 },
         fallback: { cache: null, rules: null, confidenceFloor: null },
@@ -189,6 +199,7 @@ export function createFakePeer(options: { now: () => number }) {
       const text = peer.retained.get(to);
       if (text !== undefined) peer.deliver?.(to, utf8(text));
       const chunk = /\/blob\/([0-9a-f]{64})$/.exec(to)?.[1];
+      if (chunk) peer.asked.push(chunk);
       const bytes = chunk && !peer.silent.has(chunk) ? (peer.wrongRetained.get(chunk) ?? blobs.get(chunk)) : undefined;
       if (bytes) peer.deliver?.(to, bytes);
     },
@@ -274,7 +285,8 @@ export function createFakeTrust(): TrustClient {
         async release(model, digest, length) {
           const target = said.targets[`${model}/${digest}`];
           if (!target) throw new VedetteError("unknown_target", `no release key signed ${model}/${digest}`);
-          if (target.length !== length) throw new VedetteError("length_mismatch", `${model}/${digest} is ${target.length} bytes`);
+          if (target.length !== length)
+            throw new VedetteError("length_mismatch", `${model}/${digest} is ${target.length} bytes`);
           return target.release;
         },
       };

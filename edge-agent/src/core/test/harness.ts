@@ -1,6 +1,7 @@
 /** One device on memory ports against the fake peer; each `start` is a new process on the same disk. */
-import { VedetteError } from "@vedette/protocol/errors";
+
 import { fromUtf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
 import {
   createManualClock,
   createMemoryDisk,
@@ -37,9 +38,9 @@ export function createFakeBackend(took: (ms: number) => void): Backend {
         inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],
         outputs: [{ name: model.output ?? "y", datatype: "FP32", shape: [-1, 1] }],
         async run(inputs, outputs) {
-          took(model.runMs ?? 0);
-          const x = inputs["x"]?.data as Float32Array;
+          const x = inputs.x?.data as Float32Array;
           const trouble = model.later && ++runs > model.later.afterRuns ? model.later.answer : undefined;
+          took(trouble === "slow" ? 1000 : (model.runMs ?? 0));
           if (trouble === "throw") throw new VedetteError("model_failed", "the model threw");
           const scale = trouble === "nan" ? Number.NaN : model.scale;
           const y = { datatype: "FP32" as const, shape: [x.length, 1], data: x.map((value) => value * scale) };
@@ -89,7 +90,11 @@ export function createDevice() {
           log,
         },
         kernels: { openReference: () => fakeReference() },
-        options: { probation: options.probation ?? 3, times: { helloJitterMs: 1000 }, schedule: (call) => queueMicrotask(call) },
+        options: {
+          probation: options.probation ?? 3,
+          times: { helloJitterMs: 1000 },
+          schedule: (call) => queueMicrotask(call),
+        },
       });
       return {
         agent,
@@ -102,11 +107,9 @@ export function createDevice() {
         },
         predict: async (x: number, model = "rain") => {
           const asked = agent.predict({ model, rows: Float32Array.of(x) });
+          const [prediction] = await Promise.all([asked, clock.advance(0)]);
           await settle();
-          await clock.advance(0);
-          const answer = (await asked).answers[0];
-          await settle();
-          return answer;
+          return prediction.answers[0];
         },
         slot: (model = "rain") => agent.status().slots.find((slot) => slot.model === model),
       };

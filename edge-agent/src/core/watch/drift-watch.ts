@@ -90,7 +90,10 @@ export function createDriftWatch(options: {
       for (let row = 0; row < rows.length; row += fields.length) {
         if (held === capacity) flush();
         const to = held * width;
-        for (let f = 0; f < width; f++) buffer[to + f] = rows[row + (places[f] as number)] ?? Number.NaN;
+        for (let f = 0; f < width; f++) {
+          const place = places[f] as number;
+          buffer[to + f] = place < 0 ? Number.NaN : (rows[row + place] as number);
+        }
         held++;
       }
       if (!scheduled && held > 0) {
