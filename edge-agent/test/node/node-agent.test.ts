@@ -7,6 +7,8 @@ import type { Logger } from "../../src/core/ports.ts";
 import { type RunningAgent, runAgent } from "../../src/node/run-agent.ts";
 import { TestSite } from "./site.ts";
 
+// Processes, threads and sockets: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 60_000 });
 let home: string;
 let site: TestSite;
 let token: string;
