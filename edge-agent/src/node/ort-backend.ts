@@ -21,7 +21,7 @@ export interface PlacementOptions {
 const defaults: PlacementOptions = { trialRuns: 5, mainThreadRunMs: 1, mainThreadLoadMs: 60 };
 
 /** A session that says where it runs, for tests and for status. */
-export interface PlacedSession extends Session {
+interface PlacedSession extends Session {
   readonly thread: "worker" | "main";
 }
 

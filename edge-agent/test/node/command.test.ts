@@ -7,10 +7,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TestRepository } from "./tuf-repository.ts";
 
 const command = fileURLToPath(new URL("../../src/node/vedette-agent.ts", import.meta.url));
+// Processes, threads and sockets: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 60_000 });
 let home: string;
 let server: Server;
 let token: string;
