@@ -2,7 +2,7 @@
 python_home=${XDG_CACHE_HOME:-$HOME/.cache}/vedette-ci-python-1
 if [ ! -e "$python_home/.complete" ]; then
   python3 -m venv "$python_home"
-  "$python_home/bin/pip" install --quiet --disable-pip-version-check 'tritonclient[http]==2.61.0'
+  "$python_home/bin/pip" install --quiet --disable-pip-version-check 'tritonclient[http]==2.73.0'
   touch "$python_home/.complete"
 fi
 export VEDETTE_TEST_PYTHON=$python_home/bin/python

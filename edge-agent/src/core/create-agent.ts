@@ -6,7 +6,7 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent } from "./agent.ts";
@@ -22,7 +22,7 @@ import { prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot, type ServingVersion } from "./serve/model-slot.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
-import { noPins, type Pin, pinned } from "./store/life-cycle.ts";
+import { noPins, type Pin, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
 import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 
@@ -30,7 +30,7 @@ export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
   readonly probation: number;
   readonly times: Partial<SessionTimes>;
-  /** Runs what was asked in one tick together: calls back when the tick is over. */
+  /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
 }
 
@@ -57,13 +57,13 @@ interface Model {
  */
 export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   const { site, agent, abilities, labels, ports, kernels } = given;
-  const { clock, crypto, random, storage, transport } = ports;
+  const { clock, random, storage, transport } = ports;
   const schedule = given.options?.schedule ?? ((call: () => void) => void clock.after(0, call));
   const topic = topics(site);
   const models = new Map<string, Model>();
   const listeners = new Set<() => void>();
   let online = false;
-  let stopping: Promise<void> | undefined;
+  let stopping: { readonly done: Promise<void> } | undefined;
 
   const state = await openLinkState(ports);
   const pinStore = createPinStore(storage);
@@ -84,7 +84,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
 
   const load = async (pin: Pin, quick: boolean): Promise<ServingVersion> => {
     const manifest = await store.manifest(pin.digest);
-    if (!manifest) throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
+    if (!manifest)
+      throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
     const file = (path: string) => store.file(manifest, path);
     const drift = openDrift(manifest, await file(manifest.drift.file));
     try {
@@ -106,15 +107,39 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     return createDriftWatch({ reference, manifest, schedule });
   };
 
+  /** One model's damaged pins must not keep the device from serving the others: it is installed again. */
+  const loadPins = async (model: string): Promise<Pins> => {
+    try {
+      return (await pinStore.load(model)) ?? noPins;
+    } catch (error) {
+      ports.log.error("model.pins_unreadable", { model, code: codeOf(error), why: messageOf(error) });
+      return noPins;
+    }
+  };
+
+  /** Whose rules answer until a version is in place. */
+  const lastKnown = async ({ serving, previous }: Pins): Promise<{ lastKnown?: { manifest: Manifest } }> => {
+    const pin = serving ?? previous;
+    if (!pin) return {};
+    try {
+      const manifest = await store.manifest(pin.digest);
+      return manifest ? { lastKnown: { manifest } } : {};
+    } catch (error) {
+      ports.log.warn("model.manifest_unreadable", { digest: pin.digest, why: messageOf(error) });
+      return {};
+    }
+  };
+
   const addModel = async (model: string): Promise<Model> => {
     const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset });
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
     const sender = createBatchSender({ log, publish, clock, random, logger: ports.log });
-    const slot = createModelSlot({ model, ports, log, schedule });
+    const pins = await loadPins(model);
+    const slot = createModelSlot({ model, ports, log, schedule, ...(await lastKnown(pins)) });
     const keeper = createModelKeeper({
       model,
       ports,
-      pins: (await pinStore.load(model)) ?? noPins,
+      pins,
       save: (pins) => pinStore.save(model, pins),
       slot,
       rev: () => state.rev,
@@ -223,7 +248,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       listeners.add(call);
       return () => void listeners.delete(call);
     },
-    stop: () => (stopping ??= stop()),
+    stop() {
+      stopping ??= { done: stop() };
+      return stopping.done;
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /** What adapters and ways in take from core. */
-export type { Agent, Answer, PredictRequest, Prediction, ServedModel } from "./agent.ts";
-export { type AgentOptions, createAgent, type CreateAgentOptions } from "./create-agent.ts";
+export type { Agent, Answer, Prediction, PredictRequest, ServedModel } from "./agent.ts";
+export { type AgentOptions, type CreateAgentOptions, createAgent } from "./create-agent.ts";
 export type { SessionTimes } from "./link/session.ts";
 export type {
   AppendFile,

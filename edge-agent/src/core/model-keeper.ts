@@ -7,9 +7,17 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import { createRetry } from "./link/timing.ts";
-import type { Ports, Session, TrustedTargets } from "./ports.ts";
+import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot, ServingVersion } from "./serve/model-slot.ts";
-import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, type RejectReason, step } from "./store/life-cycle.ts";
+import {
+  type Candidate,
+  type LifeEvent,
+  type Pin,
+  type Pins,
+  pinned,
+  type RejectReason,
+  step,
+} from "./store/life-cycle.ts";
 
 export interface KeeperOptions {
   readonly model: string;
@@ -93,7 +101,11 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     const next = step(pins, event, clock.now());
     if (next !== pins) {
       pins = next;
-      log.info(`model.${event.kind}`, { model, ...("reason" in event ? { reason: event.reason } : {}), ...brief(pins) });
+      log.info(`model.${event.kind}`, {
+        model,
+        ...("reason" in event ? { reason: event.reason } : {}),
+        ...brief(pins),
+      });
       options.changed();
     }
     const save = async () => {
@@ -162,9 +174,15 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       await options.exclusive(() => options.fetch(from.slot, from.trusted));
       if (!current()) return;
       fetched = digest;
+      begun = ""; // what was begun before it had to be fetched again is over
       await apply({ kind: "fetched" });
     }
-    if (!current() || loaded.has(digest)) return;
+    if (!current()) return;
+    if (loaded.has(digest)) {
+      // Loaded by a try whose pins could not be saved.
+      await apply({ kind: "proved" });
+      return align();
+    }
     // Another try in the same process follows no crash.
     if (begun !== digest) await apply({ kind: "started" });
     begun = digest;
@@ -252,7 +270,9 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       assigned = next ? { slot: next, trusted } : undefined;
       const floor = apply({ kind: "floor", release: trusted.extension.floors[model] ?? 0 });
       const { digest = "", release = 0, length = 0 } = next ?? {};
-      const change = apply(next ? { kind: "assigned", version: { digest, release, length }, rev } : { kind: "unassigned" });
+      const change = apply(
+        next ? { kind: "assigned", version: { digest, release, length }, rev } : { kind: "unassigned" },
+      );
       await Promise.all([floor, change, align()]);
       work.now();
     },

@@ -1,6 +1,6 @@
 /** Whether a signed assignment may be followed: by this site's director, for this device, in answer to this question. */
 import { VedetteError } from "@vedette/protocol/errors";
-import { assignment, type Assignment, parseMessage } from "@vedette/protocol/messages";
+import { type Assignment, assignment, parseMessage } from "@vedette/protocol/messages";
 import { openSigned, type SignedText } from "@vedette/protocol/signed";
 import type { TargetsExtension } from "@vedette/protocol/trust";
 import type { Crypto } from "../ports.ts";
@@ -19,14 +19,23 @@ export async function openAssignment(
   const said = parseMessage(assignment, payload, "the assignment");
   if (said.site !== expected.site || said.agent !== expected.agent) {
     const whose = `${said.agent} of site ${said.site}`;
-    throw new VedetteError("wrong_device", `the assignment is for ${whose}, and this is ${expected.agent} of ${expected.site}`);
+    throw new VedetteError(
+      "wrong_device",
+      `the assignment is for ${whose}, and this is ${expected.agent} of ${expected.site}`,
+    );
   }
   if (said.nonce !== expected.nonce) {
-    throw new VedetteError("replayed", "the assignment answers another hello than this one: someone sent an old one again");
+    throw new VedetteError(
+      "replayed",
+      "the assignment answers another hello than this one: someone sent an old one again",
+    );
   }
   if (said.rev < expected.rev) {
     const what = `the assignment has revision ${said.rev} where ${expected.rev} was followed before`;
-    throw new VedetteError("rollback", `${what}: the control plane was restored from a backup, or someone plays old ones`);
+    throw new VedetteError(
+      "rollback",
+      `${what}: the control plane was restored from a backup, or someone plays old ones`,
+    );
   }
   const models = new Set(said.slots.map((slot) => slot.model));
   if (models.size !== said.slots.length) {

@@ -4,7 +4,7 @@
  */
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { targetsExtension, type TargetsExtension } from "@vedette/protocol/trust";
+import { type TargetsExtension, targetsExtension } from "@vedette/protocol/trust";
 import { z } from "zod";
 import type { Clock, Storage } from "../ports.ts";
 
@@ -44,8 +44,7 @@ export async function openLinkState(ports: { storage: Storage; clock: Clock }): 
     get director() {
       return saved.director;
     },
-    referenceTime: () =>
-      origin === undefined ? Math.max(clock.now(), saved.timeFloor) : origin + clock.monotonic(),
+    referenceTime: () => (origin === undefined ? Math.max(clock.now(), saved.timeFloor) : origin + clock.monotonic()),
     offset: () => (origin === undefined ? 0 : origin + clock.monotonic() - clock.now()),
     heardTime(issued) {
       origin = issued - clock.monotonic();

@@ -10,7 +10,7 @@ import { maxMetadataBytes } from "@vedette/protocol/trust";
 import type { Clock, Random } from "../ports.ts";
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
-export type Question = WithoutId<Request>;
+type Question = WithoutId<Request>;
 
 /** A signed assignment of 64 slots, and what is stored of 256 spools. */
 const maxHelloBytes = 512 * 1024;
@@ -83,7 +83,9 @@ export function createRequester(options: {
       if (!asked) return; // late, or to a question of an earlier process
       if ("error" in part) return asked.done(new VedetteError(part.error.code, part.error.message));
       if (part.i >= part.of || part.of !== (asked.of ?? part.of)) {
-        return asked.done(new VedetteError("invalid_message", `part ${part.i} of ${part.of} of an answer of ${asked.of}`));
+        return asked.done(
+          new VedetteError("invalid_message", `part ${part.i} of ${part.of} of an answer of ${asked.of}`),
+        );
       }
       if (asked.parts.has(part.i)) return;
       asked.of = part.of;
@@ -107,7 +109,9 @@ function limitOf(question: Question): number {
   if (question.kind === "manifest") return maxManifestBytes;
   const role = question.file.replace(/^[0-9]+\./, "").replace(/\.json$/, "");
   // Delegated roles are targets too.
-  return role === "root" || role === "timestamp" || role === "snapshot" ? maxMetadataBytes[role] : maxMetadataBytes.targets;
+  return role === "root" || role === "timestamp" || role === "snapshot"
+    ? maxMetadataBytes[role]
+    : maxMetadataBytes.targets;
 }
 
 function describe(question: Question): string {

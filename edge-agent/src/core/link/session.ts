@@ -4,16 +4,16 @@
  * `create-agent.ts` owns it; what an assignment means is the model keepers' business.
  */
 import { fromUtf8, toHex } from "@vedette/protocol/bytes";
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import { codeOf, messageOf } from "@vedette/protocol/errors";
 import {
-  ack,
   type Ack,
   type Assignment,
+  ack,
   controlPlaneBirth,
   desired,
-  helloAnswer,
   type HelloAnswer,
+  helloAnswer,
   parseMessage,
   type Reported,
 } from "@vedette/protocol/messages";
@@ -22,8 +22,8 @@ import type { Ports, TrustedTargets } from "../ports.ts";
 import { openAssignment } from "./assignment.ts";
 import type { Inbox } from "./inbox.ts";
 import type { LinkState } from "./link-state.ts";
-import { createTimer, createRetry } from "./timing.ts";
 import type { Requester } from "./requester.ts";
+import { createRetry, createTimer } from "./timing.ts";
 
 export interface SessionTimes {
   /** A new incarnation of the control plane is greeted after up to this long, so that a fleet does not come at once. ms. */
@@ -36,7 +36,7 @@ export interface SessionTimes {
   readonly retryMs: number;
   readonly retryCapMs: number;
 }
-export const sessionTimes: SessionTimes = {
+const sessionTimes: SessionTimes = {
   helloJitterMs: 30_000,
   reportEveryMs: 30_000,
   reportDebounceMs: 250,
@@ -90,15 +90,17 @@ export function createSession(options: SessionOptions): Session {
   let present = 0;
   let listening = new Set<string>();
   let incarnation: string | undefined;
-  /** Highest revision that was hinted at and asked for: a hint that never comes true is followed once. */
+  /** Highest revision that was hinted at, and that was asked for: a hint that never comes true is followed once. */
   let hinted = 0;
+  let askedFor = 0;
 
   const publish = async (to: string, payload: unknown, qos: 0 | 1) => {
     try {
       await transport.publish(to, JSON.stringify(payload), { qos });
     } catch (error) {
       // A report lost with the connection is made anew after the next one.
-      if (codeOf(error) !== "offline") log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
+      if (codeOf(error) !== "offline")
+        log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
     }
   };
   const report = () => publish(topic.reported(agent), options.report(), 1);
@@ -196,8 +198,15 @@ export function createSession(options: SessionOptions): Session {
       await hello();
       await listenToStreams(); // of models that were assigned just now
       await report();
+      followHint();
     },
   });
+  /** A hint that comes while a hello is under way may be answered by it. */
+  const followHint = () => {
+    if (hinted <= Math.max(state.rev, askedFor)) return;
+    askedFor = hinted;
+    greeting.now();
+  };
   const debounced = createTimer(clock, () => void report());
   const regular = createTimer(clock, () => {
     regular.in(times.reportEveryMs);
@@ -208,9 +217,8 @@ export function createSession(options: SessionOptions): Session {
   inbox.on(topic.response(agent), (payload) => requester.answered(payload));
   inbox.on(topic.desired(agent), (payload) => {
     const { rev } = parseMessage(desired, fromUtf8(payload), "the hint on /desired");
-    if (rev <= state.rev || rev <= hinted) return;
-    hinted = rev;
-    greeting.now();
+    hinted = Math.max(hinted, rev);
+    if (!greeting.working) followHint();
   });
   inbox.on(topic.controlPlane, (payload) => {
     const birth = parseMessage(controlPlaneBirth, fromUtf8(payload), "the control plane's birth");
@@ -228,7 +236,7 @@ export function createSession(options: SessionOptions): Session {
           up = true;
           listening = new Set();
           incarnation = undefined;
-          hinted = 0;
+          [hinted, askedFor] = [0, 0];
           greeting.now();
           regular.in(times.reportEveryMs);
         },

@@ -35,6 +35,7 @@ export interface Retry {
   in(ms: number): void;
   /** Stops waiting, and forgets the failures so far; work being done is not interrupted, but not tried again. */
   cancel(): void;
+  readonly working: boolean;
 }
 
 /** Work of which one is done at a time. A failure is tried again after firstMs · 2ⁿ up to capMs, half of it at random. */
@@ -88,6 +89,9 @@ export function createRetry(options: {
       failures = 0;
       again = false;
       later.cancel();
+    },
+    get working() {
+      return working;
     },
   };
 }

@@ -7,7 +7,7 @@ import { fromUtf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Rows, TensorSpec } from "@vedette/protocol/tensors";
 import type { Backend, Clock, Session, Tensor } from "../ports.ts";
-import { feedsOf } from "../serve/feeds.ts";
+import { feedsOf, fixedBatch } from "../serve/feeds.ts";
 
 const warmUpRuns = 3;
 const timedRuns = 11;
@@ -48,12 +48,25 @@ function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): Golden
   try {
     golden = goldenVectors.parse(JSON.parse(fromUtf8(bytes)));
   } catch (cause) {
-    throw new VedetteError("invalid_manifest", `the ${where} do not fit their schema: publish the model again`, { cause });
+    throw new VedetteError("invalid_manifest", `the ${where} do not fit their schema: publish the model again`, {
+      cause,
+    });
   }
   const width = manifest.input.fields.length;
   const wrong = golden.rows.findIndex((row) => row.length !== width);
   if (wrong >= 0) {
-    throw new VedetteError("invalid_manifest", `row ${wrong} of the ${where} has not ${width} fields: publish it again`);
+    throw new VedetteError(
+      "invalid_manifest",
+      `row ${wrong} of the ${where} has not ${width} fields: publish it again`,
+    );
+  }
+  const uneven = Object.keys(golden.outputs).find((name) => (golden.outputs[name]?.length ?? 0) % golden.rows.length);
+  if (uneven !== undefined) {
+    const rows = `${golden.rows.length} rows`;
+    throw new VedetteError(
+      "invalid_manifest",
+      `output ${uneven} of the ${where} does not fit ${rows}: publish it again`,
+    );
   }
   return golden;
 }
@@ -78,7 +91,10 @@ function checkSignature({ model, runtime }: Manifest, session: Session): void {
   // An input that nobody feeds would fail every request; outputs beyond the manifest are never asked for.
   const extra = session.inputs.find((each) => !runtime.inputs.some((want) => want.name === each.name));
   if (extra) {
-    throw new VedetteError("invalid_model", `the graph of ${model} has an input ${describe(extra)} unknown to its manifest`);
+    throw new VedetteError(
+      "invalid_model",
+      `the graph of ${model} has an input ${describe(extra)} unknown to its manifest`,
+    );
   }
 }
 
@@ -89,23 +105,43 @@ async function checkGolden(
   backend: Backend["name"],
 ): Promise<void> {
   const wanted = Object.keys(golden.outputs);
-  const got = await session.run(feedsOf(manifest, rowsOf(manifest, golden.rows), golden.rows.length), wanted);
-  const tolerance = golden.tolerance[backend];
-  const label = manifest.output.task === "classification" ? manifest.output.label?.tensor : undefined;
-  for (const [name, want] of Object.entries(golden.outputs)) {
-    const tensor = got[name];
-    if (!tensor) throw failed(manifest, backend, `the graph did not answer output ${name}`);
-    if (tensor.data.length !== want.length) {
-      throw failed(manifest, backend, `output ${name} has ${tensor.data.length} values, published were ${want.length}`);
-    }
-    const exact = name === label;
-    for (let i = 0; i < want.length; i++) {
-      const wants = want[i] as number | string;
-      const has = valueAt(tensor, i);
-      if (has === wants || (!exact && within(has, wants, tolerance))) continue;
-      throw failed(manifest, backend, `output ${name}[${i}] is ${has}, published was ${wants}`);
+  const count = golden.rows.length;
+  const atOnce = fixedBatch(manifest) ?? count;
+  for (let first = 0; first < count; first += atOnce) {
+    const rows = golden.rows.slice(first, first + atOnce);
+    const got = await session.run(feedsOf(manifest, rowsOf(manifest, rows), rows.length), wanted);
+    for (const [name, values] of Object.entries(golden.outputs)) {
+      const width = values.length / count;
+      const want = values.slice(first * width, (first + rows.length) * width);
+      const wrong = difference(manifest, backend, golden, name, want, got[name], first * width);
+      if (!wrong) continue;
+      const why = `${manifest.model} on ${backend}: output ${name}${wrong}`;
+      throw new VedetteError("proof_failed", `${why}: it does not answer here as it did where it was published`);
     }
   }
+}
+
+/** What the first value is that is not as published; null where all are. A fixed batch may answer more rows than asked. */
+function difference(
+  manifest: Manifest,
+  backend: Backend["name"],
+  golden: GoldenVectors,
+  name: string,
+  want: readonly (number | string)[],
+  got: Tensor | undefined,
+  offset: number,
+): string | null {
+  if (!got) return " did not come";
+  if (got.data.length < want.length || (!fixedBatch(manifest) && got.data.length > want.length)) {
+    return ` has ${got.data.length} values, published were ${want.length}`;
+  }
+  const exact = manifest.output.task === "classification" && manifest.output.label?.tensor === name;
+  for (const [i, wants] of want.entries()) {
+    const has = valueAt(got, i);
+    if (has === wants || (!exact && within(has, wants, golden.tolerance[backend]))) continue;
+    return `[${offset + i}] is ${has}, published was ${wants}`;
+  }
+  return null;
 }
 
 /** NaN is within no tolerance. */
@@ -152,10 +188,6 @@ function valueAt(tensor: Tensor, i: number): number | string {
   const value = tensor.data[i];
   if (value === undefined) return Number.NaN;
   return typeof value === "bigint" ? Number(value) : value;
-}
-
-function failed({ model }: Manifest, backend: string, what: string): VedetteError {
-  return new VedetteError("proof_failed", `${model} on ${backend}: ${what}: it does not answer here as it did there`);
 }
 
 function describe(spec: TensorSpec): string {

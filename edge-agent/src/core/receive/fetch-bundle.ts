@@ -41,7 +41,10 @@ async function checkTrust(slot: AssignedSlot, trusted: TrustedTargets): Promise<
   }
   const floor = trusted.extension.floors[slot.model] ?? 0;
   if (release < floor) {
-    throw new VedetteError("revoked", `release ${release} of ${slot.model} is under the floor ${floor}: it was revoked`);
+    throw new VedetteError(
+      "revoked",
+      `release ${release} of ${slot.model} is under the floor ${floor}: it was revoked`,
+    );
   }
 }
 
@@ -49,7 +52,10 @@ async function fetchManifest(slot: AssignedSlot, ports: FetchPorts): Promise<Man
   const bytes = utf8(await ports.requester.ask({ kind: "manifest", digest: slot.digest }));
   if (bytes.length !== slot.length) {
     const lengths = `${bytes.length} bytes where ${slot.length} were signed`;
-    throw new VedetteError("length_mismatch", `the manifest of ${slot.model} has ${lengths}: it is not the one assigned`);
+    throw new VedetteError(
+      "length_mismatch",
+      `the manifest of ${slot.model} has ${lengths}: it is not the one assigned`,
+    );
   }
   return ports.store.putManifest(slot.digest, bytes);
 }
@@ -69,6 +75,9 @@ function checkFit(manifest: Manifest, slot: AssignedSlot, abilities: AgentAbilit
       `a backend of ${requires.backends.join(", ")} (has ${abilities.backends.join(", ")})`,
   ].filter((lack) => lack !== false);
   if (lacks.length > 0) {
-    throw new VedetteError("unsupported", `release ${slot.release} of ${slot.model} needs ${lacks.join("; ")}: update this agent`);
+    throw new VedetteError(
+      "unsupported",
+      `release ${slot.release} of ${slot.model} needs ${lacks.join("; ")}: update this agent`,
+    );
   }
 }

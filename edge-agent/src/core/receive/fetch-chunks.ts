@@ -89,7 +89,8 @@ async function take(
     await store.putChunk(chunk, bytes);
     return "stored";
   } catch (error) {
-    const wrong = error instanceof VedetteError && (error.code === "digest_mismatch" || error.code === "length_mismatch");
+    const wrong =
+      error instanceof VedetteError && (error.code === "digest_mismatch" || error.code === "length_mismatch");
     if (!wrong) throw error;
     log.warn("chunk.refused", { chunk: chunk.sha256, from, code: error.code });
     return error;

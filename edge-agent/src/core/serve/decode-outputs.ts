@@ -40,9 +40,12 @@ export function decodeOutputs(
   const { data, width } = numbersOf(outputs, tensor, n, widths);
   const labels = output.label && labelsOf(outputs, output.label.tensor, n);
   return Array.from({ length: n }, (_, i) => {
-    const scores = new Array<number>(classes.length);
-    for (let c = 0; c < width; c++) scores[c] = Number(data[i * width + c]);
-    if (!scores.slice(0, width).every(Number.isFinite)) return null;
+    const scores = new Array<number>(classes.length).fill(0);
+    for (let c = 0; c < width; c++) {
+      const score = Number(data[i * width + c]);
+      if (!Number.isFinite(score)) return null;
+      scores[c] = score;
+    }
     // The order of the raw scores decides: close ones may round to equal probabilities.
     const raw = argmax(width === classes.length ? scores : [0, scores[0] as number]);
     if (activation === "softmax") softmax(scores);

@@ -17,17 +17,20 @@ export function fixedBatch(manifest: Manifest): number | null {
   return size > 0 ? size : null;
 }
 
+/** Makes the input tensors of the first `n` rows, by name. */
+export type Feeder = (rows: Rows, n: number) => Record<string, Tensor>;
+
 /**
- * Input tensors for all rows, by name. Where the graph's batch is fixed, the last row is repeated to fill it; read only
- * as many outputs as there are rows.
- * @param rows at least [n][fields] in the order of the schema's fields; integers for integer tensors (check-input sees to that).
+ * The feeder of a version: where each value goes is worked out once. Where the graph's batch is fixed, the last row is
+ * repeated to fill it; read only as many outputs as there are rows.
+ * Its rows are at least [n][fields] in the order of the schema's fields; integers for integer tensors (check-input sees
+ * to that).
  * @throws VedetteError invalid_manifest where a field points outside its tensor; unsupported for other datatypes.
  */
-export function feedsOf(manifest: Manifest, rows: Rows, n: number): Record<string, Tensor> {
+export function feederOf(manifest: Manifest): Feeder {
   const { fields } = manifest.input;
-  const size = fixedBatch(manifest) ?? n;
-  const feeds: Record<string, Tensor> = {};
-  for (const { name, datatype, shape } of manifest.runtime.inputs) {
+  const fixed = fixedBatch(manifest);
+  const plans = manifest.runtime.inputs.map(({ name, datatype, shape }) => {
     const columns: [field: number, column: number][] = [];
     for (const [f, field] of fields.entries()) if (field.tensor === name) columns.push([f, field.column]);
     // A tensor [n] holds one column; a variable width is as wide as the fields that fill it.
@@ -39,29 +42,49 @@ export function feedsOf(manifest: Manifest, rows: Rows, n: number): Record<strin
         `a field of tensor ${name} lies outside its ${width} columns: publish again`,
       );
     }
-    const data = columnsOf(datatype, name, size * width);
     const identity = columns.length === fields.length && width === fields.length && columns.every(([f, c]) => f === c);
-    if (identity && size === n && data instanceof Float32Array) data.set(rows);
-    else {
-      for (let i = 0; i < size; i++) {
-        const row = Math.min(i, n - 1) * fields.length;
-        for (const [f, column] of columns) {
-          const value = rows[row + f] as number;
-          if (data instanceof BigInt64Array) data[i * width + column] = BigInt(value);
-          else data[i * width + column] = value;
-        }
-      }
+    const tail = shape.length < 2 ? [] : shape.length === 2 ? [width] : shape.slice(1);
+    return { name, datatype, columns, width, identity, tail, ArrayType: arrayOf(datatype, name) };
+  });
+
+  return (rows, n) => {
+    const size = fixed ?? n;
+    const feeds: Record<string, Tensor> = {};
+    for (const { name, datatype, columns, width, identity, tail, ArrayType } of plans) {
+      const data = new ArrayType(size * width);
+      if (identity && size === n && data instanceof Float32Array) data.set(rows.subarray(0, n * width));
+      else fill(data, width, size, columns, rows, n, fields.length);
+      feeds[name] = { datatype, shape: [size, ...tail], data };
     }
-    feeds[name] = { datatype, shape: shape.length < 2 ? [size] : rest(size, shape, width), data };
+    return feeds;
+  };
+}
+
+/** What `feederOf` makes, for those who feed once. */
+export function feedsOf(manifest: Manifest, rows: Rows, n: number): Record<string, Tensor> {
+  return feederOf(manifest)(rows, n);
+}
+
+function fill(
+  data: Float32Array | Float64Array | Int32Array | BigInt64Array,
+  width: number,
+  size: number,
+  columns: readonly (readonly [field: number, column: number])[],
+  rows: Rows,
+  n: number,
+  fields: number,
+): void {
+  for (let i = 0; i < size; i++) {
+    const row = Math.min(i, n - 1) * fields;
+    for (const [f, column] of columns) {
+      const value = rows[row + f] as number;
+      if (data instanceof BigInt64Array) data[i * width + column] = BigInt(value);
+      else data[i * width + column] = value;
+    }
   }
-  return feeds;
 }
 
-function rest(size: number, shape: readonly number[], width: number): number[] {
-  return shape.length === 2 ? [size, width] : [size, ...shape.slice(1)];
-}
-
-function columnsOf(datatype: Datatype, name: string, length: number) {
+function arrayOf(datatype: Datatype, name: string) {
   const array = arrays[datatype as keyof typeof arrays];
   if (!array) {
     throw new VedetteError(
@@ -69,5 +92,5 @@ function columnsOf(datatype: Datatype, name: string, length: number) {
       `input tensor ${name} is ${datatype}: this agent feeds ${Object.keys(arrays).join(", ")}`,
     );
   }
-  return new array(length);
+  return array;
 }

@@ -58,6 +58,7 @@ export interface ModelSlot {
   /**
    * Puts a version in place (null: none) at once; what was asked before is still answered by the former. Resolves with
    * the former when its runs are done, so that it can be released.
+   * @throws VedetteError unsupported, invalid_manifest where the version cannot be fed; the former stays in place.
    */
   use(version: ServingVersion | null): Promise<ServingVersion | null>;
   /** From now on the ladder answers, for this reason, until `use` is called again. */

@@ -7,7 +7,7 @@ import type { Rows } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
 import type { Ports } from "../ports.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
-import { feedsOf, fixedBatch } from "./feeds.ts";
+import { feederOf, fixedBatch } from "./feeds.ts";
 import type { ServingVersion } from "./model-slot.ts";
 
 export interface Job {
@@ -49,6 +49,7 @@ export function createRunQueue<J extends Job>(options: {
   const { manifest, session } = version;
   const budget = manifest.limits.latencyMs;
   const wanted = neededOutputs(manifest.output);
+  const feed = feederOf(manifest);
   const fields = manifest.input.fields.length;
   const cap = fixedBatch(manifest) ?? options.cap;
   let waiting: J[] = [];
@@ -157,7 +158,7 @@ export function createRunQueue<J extends Job>(options: {
   }
 
   async function runOnce(rows: Rows, n: number): Promise<(ModelAnswer | null)[]> {
-    return decodeOutputs(await session.run(feedsOf(manifest, rows, n), wanted), manifest.output, n);
+    return decodeOutputs(await session.run(feed(rows, n), wanted), manifest.output, n);
   }
 
   return {

@@ -3,8 +3,9 @@
  * Nothing is believed because it is there: bytes are hashed when they come and again each time they are read.
  * `fetch-bundle.ts` fills it, `model-keeper.ts` reads and evicts.
  */
-import { concatBytes, fromUtf8 } from "@vedette/protocol/bytes";
+
 import { type BundleFile, type Manifest, parseManifest } from "@vedette/protocol/bundle";
+import { concatBytes, fromUtf8 } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { sha256Hex } from "@vedette/protocol/ids";
 import type { Crypto, Logger, Storage } from "../ports.ts";
@@ -39,7 +40,10 @@ export function createBundleStore(ports: { storage: Storage; crypto: Crypto; log
   const check = async (what: string, sha256: string, bytes: Bytes) => {
     const got = await crypto.sha256(bytes);
     if (got === sha256) return;
-    throw new VedetteError("digest_mismatch", `${what} ${sha256} has bytes of sha256 ${got}: they were changed on the way`);
+    throw new VedetteError(
+      "digest_mismatch",
+      `${what} ${sha256} has bytes of sha256 ${got}: they were changed on the way`,
+    );
   };
   const readWhole = async (path: string, sha256: string) => {
     const bytes = await storage.read(path);
@@ -71,11 +75,13 @@ export function createBundleStore(ports: { storage: Storage; crypto: Crypto; log
     },
     async file(manifest, path) {
       const entry = manifest.files.find((file) => file.path === path);
-      if (!entry) throw new VedetteError("not_found", `the bundle of ${manifest.model} has no file ${path}: publish it again`);
+      if (!entry)
+        throw new VedetteError("not_found", `the bundle of ${manifest.model} has no file ${path}: publish it again`);
       const parts: Bytes[] = [];
       for (const { sha256 } of entry.chunks) {
         const bytes = await storage.read(chunkPath(sha256));
-        if (!bytes) throw new VedetteError("not_found", `chunk ${sha256} of ${path} is gone from this device: fetch it again`);
+        if (!bytes)
+          throw new VedetteError("not_found", `chunk ${sha256} of ${path} is gone from this device: fetch it again`);
         parts.push(bytes);
       }
       const whole = concatBytes(parts);

@@ -23,7 +23,10 @@ describe("life cycle", () => {
   });
 
   it("remembers a rejected version until a higher revision assigns it anew", () => {
-    const rejected = run([{ kind: "assigned", version: version(1), rev: 4 }, { kind: "failed", reason: "proof_failed" }]);
+    const rejected = run([
+      { kind: "assigned", version: version(1), rev: 4 },
+      { kind: "failed", reason: "proof_failed" },
+    ]);
     expect(rejected.candidate).toMatchObject({ state: "rejected", reason: "proof_failed" });
     expect(step(rejected, { kind: "assigned", version: version(1), rev: 4 }, 6)).toBe(rejected);
     const other = run([{ kind: "assigned", version: version(2), rev: 5 }], rejected);

@@ -46,7 +46,7 @@ export interface Candidate extends Pin {
   readonly starts: number;
   readonly reason: RejectReason | null;
 }
-export interface Rejection {
+interface Rejection {
   readonly digest: string;
   readonly rev: number;
   readonly reason: RejectReason;
@@ -168,7 +168,10 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
 
 function reject(pins: Pins, candidate: Candidate, reason: RejectReason, now: number): Pins {
   const { digest, rev } = candidate;
-  return remember({ ...pins, candidate: { ...candidate, state: "rejected", reason } }, { digest, rev, reason, at: now });
+  return remember(
+    { ...pins, candidate: { ...candidate, state: "rejected", reason } },
+    { digest, rev, reason, at: now },
+  );
 }
 
 function remember(pins: Pins, rejection: Rejection | null): Pins {

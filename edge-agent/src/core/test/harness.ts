@@ -1,0 +1,138 @@
+/** One device on memory ports against the fake peer; each `start` is a new process on the same disk. */
+
+import { fromUtf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
+import {
+  createManualClock,
+  createMemoryDisk,
+  createMemoryLogger,
+  createSeededRandom,
+  plainCompressor,
+  settle,
+} from "../../sim/memory-ports.ts";
+import { createAgent } from "../create-agent.ts";
+import type { Backend, Clock } from "../ports.ts";
+import {
+  agentName,
+  createFakePeer,
+  createFakeTransport,
+  createFakeTrust,
+  type FakeModel,
+  site,
+  testCrypto,
+} from "./fake-peer.ts";
+
+/** Runs the "models" of the fake peer. A run takes `runMs` by this backend's own idea of time. */
+function createFakeBackend(took: (ms: number) => void): Backend {
+  return {
+    name: "node-cpu",
+    async load(bytes) {
+      let model: FakeModel;
+      try {
+        model = JSON.parse(fromUtf8(bytes)) as FakeModel;
+      } catch (cause) {
+        throw new VedetteError("invalid_model", "not a model that this runtime takes", { cause });
+      }
+      let runs = 0;
+      return {
+        inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],
+        outputs: [{ name: model.output ?? "y", datatype: "FP32", shape: [-1, 1] }],
+        async run(inputs, outputs) {
+          const x = inputs.x?.data as Float32Array;
+          const trouble = model.later && ++runs > model.later.afterRuns ? model.later.answer : undefined;
+          took(trouble === "slow" ? 1000 : (model.runMs ?? 0));
+          if (trouble === "throw") throw new VedetteError("model_failed", "the model threw");
+          const scale = trouble === "nan" ? Number.NaN : model.scale;
+          const y = { datatype: "FP32" as const, shape: [x.length, 1], data: x.map((value) => value * scale) };
+          return Object.fromEntries(outputs.map((name) => [name, y]));
+        },
+        async release() {},
+      };
+    },
+  };
+}
+
+export const wall = Date.UTC(2026, 0, 1);
+
+export function createDevice() {
+  const disk = createMemoryDisk();
+  let sid = 0;
+  let now = () => wall;
+  const peer = createFakePeer({ now: () => now() });
+  return {
+    disk,
+    peer,
+    /** A new process. Its clock shows `deviceClock` where that is given, while the peer's is right. */
+    async start(options: { deviceClock?: number; probation?: number } = {}) {
+      const clock = createManualClock(options.deviceClock ?? wall);
+      now = () => wall + Math.floor(clock.monotonic());
+      const transport = createFakeTransport(peer, ++sid);
+      const log = createMemoryLogger();
+      let slow = 0;
+      const timed: Clock = { now: clock.now, after: clock.after, monotonic: () => clock.monotonic() + slow };
+      const agent = await createAgent({
+        site,
+        agent: agentName,
+        labels: {},
+        abilities: { capability: 1, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
+        ports: {
+          clock: timed,
+          random: createSeededRandom(sid),
+          crypto: testCrypto,
+          key: { publicKeyHex: "00".repeat(32), sign: async () => "00".repeat(64) },
+          storage: disk.start(),
+          transport,
+          backend: createFakeBackend((ms) => {
+            slow += ms;
+          }),
+          trust: createFakeTrust(),
+          compressor: plainCompressor,
+          log,
+        },
+        kernels: { openReference: () => fakeReference() },
+        options: {
+          probation: options.probation ?? 3,
+          times: { helloJitterMs: 1000 },
+          schedule: (call) => queueMicrotask(call),
+        },
+      });
+      return {
+        agent,
+        clock,
+        log,
+        transport,
+        async connect() {
+          transport.connect();
+          await clock.advance(1000);
+        },
+        predict: async (x: number, model = "rain") => {
+          const asked = agent.predict({ model, rows: Float32Array.of(x) });
+          const [prediction] = await Promise.all([asked, clock.advance(0)]);
+          await settle();
+          return prediction.answers[0];
+        },
+        slot: (model = "rain") => agent.status().slots.find((slot) => slot.model === model),
+      };
+    },
+  };
+}
+
+function fakeReference() {
+  let n = 0;
+  const state = {
+    observe(rows: Float32Array) {
+      n += rows.length;
+    },
+    get n() {
+      return n;
+    },
+    merge() {},
+    snapshot: () => new Uint8Array(),
+    report: () => [],
+    reset() {
+      n = 0;
+    },
+    free() {},
+  };
+  return { names: ["x"], rows: 100, hash: "0", newState: () => state, restore: () => state, free() {} };
+}
