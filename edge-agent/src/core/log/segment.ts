@@ -187,7 +187,7 @@ function readPayload(payload: DataView): SegmentRecord {
 }
 
 /** Bytes of one row of a version. */
-export function rowLength(version: LoggedVersion): number {
+function rowLength(version: LoggedVersion): number {
   const outputs = (version.classes ? 2 + 4 * version.classes.length : 0) + (version.value ? 8 : 0);
   return rowHead + outputs + (version.wide ? 8 : 4) * version.fields.length;
 }
