@@ -51,8 +51,9 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
   const { home = "vedette", ...rest } = options;
   if (!/^[a-z0-9-]{1,32}$/.test(home)) throw new VedetteError("invalid_argument", "`home` is 1-32 of a-z 0-9 -");
   const open: OpenOptions = { home, ...rest };
-  // Asked, not needed: without it a browser short of space may evict the agent, which would then join anew.
-  await navigator.storage?.persist?.();
+  // Asked, not needed, and not waited for, since some browsers ask a person: without it a browser short of space may evict
+  // the agent, which would then have to join anew.
+  navigator.storage?.persist?.().catch((error: unknown) => console.warn("vedette storage.not_persistent", error));
 
   const worker = new Worker(new URL("./agent-worker.ts", import.meta.url), { type: "module", name: "vedette" });
   const failed = new Promise<never>((_, reject) => {

@@ -2,8 +2,10 @@
  * Storage on the origin private file system, in a dedicated worker (only there are writes synchronous). A write goes to
  * `name~`, is flushed, and is then moved over `name`: `~` is in no path of ours, so that leftovers are never read or listed.
  *
- * A page cannot know whether the machine booted anew, so `bootId` is another one at every opening: core then takes the
- * careful way each time, as after a power failure.
+ * A page cannot know whether the machine booted anew (a browser that restores its session restores cookies and session
+ * storage too), so `bootId` is constant from opening to closing and another one at every opening: core then takes the
+ * careful way, as after a power failure. The price is that a page closed in haste counts the numbers it had reserved and
+ * not used as lost; the gain is that no number is ever given twice.
  */
 import { VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Storage } from "../core/ports.ts";

@@ -8,7 +8,7 @@ import { element, facts, note, percent, shortBytes, table } from "./view.ts";
 const form = element("ask", HTMLFormElement);
 const chooser = element("model", HTMLSelectElement);
 const button = form.querySelector("button") as HTMLButtonElement;
-/** Digest that the form's fields were made for, so that typing is not lost at each change. */
+/** Model and digest that the form's fields were made for, so that typing is not lost at each change. */
 let shownForm: string | undefined;
 
 async function main(): Promise<void> {
@@ -76,8 +76,10 @@ function showProduction(model: Model | undefined, slot: Slot | undefined): void 
 function showForm(model: Model | undefined): void {
   button.disabled = !model;
   const version = model?.version;
-  if (shownForm === (version?.digest ?? model?.name)) return;
-  shownForm = version?.digest ?? model?.name;
+  // A version that was withdrawn leaves its fields: the fallback rules still read them.
+  const wanted = version ? `${model?.name} ${version.digest}` : model?.name;
+  if (wanted === undefined || shownForm === wanted || (!version && shownForm?.startsWith(`${wanted} `))) return;
+  shownForm = wanted;
   const fields = version?.manifest.input.fields ?? [];
   const inputs = fields.map((field) => {
     const label = document.createElement("label");
