@@ -46,7 +46,7 @@ export interface ModelDescription {
 }
 
 /** wasm-kernels, as far as publishing needs it. */
-export interface ReferenceKernels {
+interface ReferenceKernels {
   readonly abi: number;
   /** @param rows [n][names.length], NaN = missing. */
   buildReference(names: string[], rows: Float32Array): Uint8Array;
