@@ -27,7 +27,7 @@ export function addAgent(program: Command, io: Io): void {
 /** Resolves with the agent's exit code. */
 export async function runAgent(args: readonly string[], io: Io): Promise<number> {
   const { bin } = z.object({ bin: z.object({ "vedette-agent": z.string() }) }).parse(await readAgentPackage());
-  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args]);
+  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args], "answer");
 }
 
 /** A file of the edge agent's package, by its path there. @throws VedetteError not_found where it is not installed. */

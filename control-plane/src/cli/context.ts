@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { type ApiClient, createApiClient } from "./api-client.ts";
 import type { Io } from "./io.ts";
 
-export interface SharedOptions {
+interface SharedOptions {
   readonly home?: string;
   readonly url?: string;
   readonly tokenFile?: string;

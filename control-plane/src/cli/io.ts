@@ -7,8 +7,11 @@ export interface Io {
   now(): number;
   /** ms that never go backwards. */
   monotonic(): number;
-  /** Runs a Node program in the foreground, hands it our signals, and resolves with its exit code. */
-  run(file: string, args: readonly string[]): Promise<number>;
+  /**
+   * Runs a Node program, hands it our signals, and resolves with its exit code.
+   * @param stdout whether what it answers is our answer, or news beside ours.
+   */
+  run(file: string, args: readonly string[], stdout: "answer" | "news"): Promise<number>;
   /** Resolves at the first SIGINT or SIGTERM. */
   interrupted(): Promise<void>;
 }

@@ -12,9 +12,11 @@ export const nodeIo: Io = {
   stderr: (text) => void process.stderr.write(text),
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  run: (file, args) =>
+  run: (file, args, stdout) =>
     new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [file, ...args], { stdio: "inherit" });
+      const child = spawn(process.execPath, [file, ...args], {
+        stdio: ["inherit", stdout === "answer" ? 1 : 2, 2],
+      });
       // Listening keeps the signal from ending us before the child has said goodbye.
       const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
       for (const signal of endings) process.on(signal, forward);

@@ -4,45 +4,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { enrollmentToken } from "@vedette/protocol/api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ControlPlane, composeControlPlane, type Parts } from "../compose.ts";
-import { parseConfig } from "../config.ts";
+import { type ControlPlane, parseConfig, startControlPlane } from "../main.ts";
 import { runCli } from "./run-cli.ts";
 
 const models = fileURLToPath(new URL("../../../fixtures/models/written/", import.meta.url));
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-
-/** No device and no prediction: the commands meet the real HTTP API, registry and trust repository. */
-const parts: Parts = {
-  clock: { now: () => Date.now(), after: () => () => {} },
-  logger: quiet,
-  joinLimit: { burst: 100, perSecond: 100 },
-  openLake: async () => ({
-    lake: {
-      flush: async () => 0,
-      query: async ({ limit, model }) => ({ columns: ["model", "limit"], rows: [[model ?? null, limit]] }),
-      close: async () => {},
-    },
-    ingestion: { take: async () => ({ pause: 0 }), stored: async () => [] },
-    close: async () => {},
-  }),
-  startBroker: async () => ({
-    port: 1,
-    wsPort: 2,
-    hint: async () => {},
-    connected: () => [],
-    disconnect: async () => {},
-    close: async () => {},
-  }),
-};
 
 let home: string;
 let controlPlane: ControlPlane;
 let ran: { file: string; args: readonly string[] }[] = [];
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "vedette-cli-"));
-  controlPlane = await composeControlPlane(
+  controlPlane = await startControlPlane(
     parseConfig({ home, site: "house", port: 0, mqttPort: 0, wsPort: 0, logLevel: "silent" }),
-    parts,
   );
 });
 afterAll(async () => {
@@ -152,8 +125,12 @@ describe("a site from nothing to an assigned model", () => {
 
   it("answers what is in production, and queries predictions", async () => {
     expect(await vedette("production")).toMatchObject({ code: 0, out: expect.stringContaining("Site house") });
-    const query = await vedette("prediction", "query", "--model", "linear", "--limit", "5");
-    expect(query.out).toBe("MODEL   LIMIT\nlinear  5\n");
+    expect(await vedette("prediction", "query", "--model", "linear", "--limit", "5")).toMatchObject({
+      code: 0,
+      out: "No predictions fit.\n",
+    });
+    const counted = await vedette("prediction", "query", "--sql", "SELECT count(*) AS n FROM predictions");
+    expect(counted.out).toBe("N\n0\n");
     const both = await vedette("prediction", "query", "--model", "linear", "--sql", "SELECT 1");
     expect(both).toMatchObject({ code: 1, err: expect.stringContaining("leave the other filters out") });
   });
@@ -161,6 +138,39 @@ describe("a site from nothing to an assigned model", () => {
   it("renews signatures", async () => {
     const renewed = await vedette("keys", "renew", "--json");
     expect(JSON.parse(renewed.out)).toEqual({ versions: { targets: 3, "project-linear": 3 } });
+  });
+});
+
+describe("up", () => {
+  const ports = ["--port", "0", "--mqtt-port", "0", "--ws-port", "0"];
+
+  it("starts a control plane, says where, and ends when it is interrupted", async () => {
+    const env = { VEDETTE_LOG_LEVEL: "silent" };
+    const up = await vedetteIn(
+      env,
+      "up",
+      "--home",
+      join(home, "up"),
+      "--site",
+      "other",
+      ...ports,
+      "--no-page",
+      "--json",
+    );
+    expect(up).toMatchObject({ code: 0, err: "" });
+    expect(JSON.parse(up.out)).toMatchObject({ ready: true, site: "other", url: expect.stringMatching(/^http:/) });
+  });
+
+  it("a page that cannot be built is told, and stops nothing", async () => {
+    const env = { VEDETTE_LOG_LEVEL: "silent" };
+    const up = await vedetteIn(env, "up", "--home", join(home, "up"), "--site", "other", ...ports);
+    expect(up).toMatchObject({ code: 0, err: expect.stringContaining("could not be built (exit code 7)") });
+  });
+
+  it("a home of another site is refused", async () => {
+    const env = { VEDETTE_LOG_LEVEL: "silent" };
+    const up = await vedetteIn(env, "up", "--home", join(home, "up"), "--site", "third", ...ports);
+    expect(up).toMatchObject({ code: 1, out: "", err: expect.stringContaining("other") });
   });
 });
 

@@ -53,7 +53,7 @@ export function addUp(program: Command, io: Io): void {
 /** A page that cannot be built is told, and keeps nobody from serving devices. */
 async function buildPage(folder: string, io: Io): Promise<void> {
   try {
-    const code = await io.run(agentFile("./src/node/build-page.ts"), ["--out", folder]);
+    const code = await io.run(agentFile("./src/node/build-page.ts"), ["--out", folder], "news");
     if (code !== 0)
       io.stderr(`vedette: the page for browsers could not be built (exit code ${code}); devices are not affected\n`);
   } catch (error) {

@@ -16,14 +16,14 @@ import { utf8 } from "@vedette/protocol/bytes";
 import { currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
-import type { TensorSpec } from "@vedette/protocol/tensors";
 import { checkRules } from "./check-rules.ts";
 import { chooseFields, type FieldPlace } from "./choose-fields.ts";
 import { chunkFile, sha256 } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
 import { answerAll, measureLatency, pick, spread } from "./evaluate.ts";
-import { chooseGolden, finite } from "./golden.ts";
-import { type Graph, type Output, openGraph } from "./graph.ts";
+import { chooseGolden } from "./golden.ts";
+import { type Graph, openGraph } from "./graph.ts";
+import { copesWithMissing, inputField, settled } from "./input-schema.ts";
 import { inferOutput } from "./output-schema.ts";
 import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
 
@@ -46,7 +46,7 @@ export interface ModelDescription {
 }
 
 /** wasm-kernels, as far as publishing needs it. */
-export interface ReferenceKernels {
+interface ReferenceKernels {
   readonly abi: number;
   /** @param rows [n][names.length], NaN = missing. */
   buildReference(names: string[], rows: Float32Array): Uint8Array;
@@ -242,61 +242,6 @@ async function readLabels(
   const all = await table.texts(label);
   const numeric = table.columns.some((column) => column.name === label && column.numeric);
   return { texts: sample.map((row) => all[row] ?? null), numeric };
-}
-
-/**
- * Whether rows with missing values get finite answers.
- * @throws VedetteError invalid_model where a complete row does not.
- */
-function copesWithMissing(rows: Float64Array, n: number, width: number, answers: Record<string, Output>): boolean {
-  let copes = true;
-  for (let row = 0; row < n; row++) {
-    if (finite(answers, row, n)) continue;
-    const values = rows.subarray(row * width, (row + 1) * width);
-    if (!values.some(Number.isNaN)) {
-      throw new VedetteError(
-        "invalid_model",
-        `the model answers NaN or infinity to a complete row of the reference data (${values.slice(0, 8).join(", ")}): it cannot be served`,
-      );
-    }
-    copes = false;
-  }
-  return copes;
-}
-
-function inputField(
-  { name, tensor, column }: FieldPlace,
-  rows: Float64Array,
-  width: number,
-  at: number,
-  inputs: readonly TensorSpec[],
-  copes: boolean,
-): InputField {
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  let nulls = false;
-  for (let i = at; i < rows.length; i += width) {
-    const value = rows[i] as number;
-    if (Number.isNaN(value)) nulls = true;
-    else if (Number.isFinite(value)) {
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-  }
-  const datatype = inputs.find((input) => input.name === tensor)?.datatype;
-  if (nulls && datatype !== "FP32" && datatype !== "FP64") {
-    throw new VedetteError(
-      "invalid_csv",
-      `column "${name}" has missing values, and input "${tensor}" is ${datatype}, which has no way to say so: fill them`,
-    );
-  }
-  const range = min <= max ? { min, max } : {};
-  return { name, kind: "number", tensor, column, required: !(nulls && copes), ...range, outOfRange: "count" };
-}
-
-function settled(input: TensorSpec, places: readonly FieldPlace[]): TensorSpec {
-  if (input.shape.length === 1) return input;
-  return { ...input, shape: [-1, places.filter((place) => place.tensor === input.name).length] };
 }
 
 /** A tenth of the reference at most, so that the reference may be taken for the truth; 50 is the least a test can judge. */

@@ -7,7 +7,7 @@ import { spread } from "./evaluate.ts";
 import type { Output } from "./graph.ts";
 
 /** Most rows that are kept. */
-export const goldenRows = 64;
+const goldenRows = 64;
 /** Of which so many hold the smallest and largest value of a field. */
 const extremeRows = 16;
 /** Two scores nearer than this could swap on another backend, and with them the class. */

@@ -21,7 +21,7 @@ export function trainingMetrics(
 ): TrainingMetrics {
   const n = labels.length;
   if (output.task === "classification") {
-    const pairs = labels.flatMap((want, row) =>
+    const pairs = named(labels, output.classes).flatMap((want, row) =>
       want === null ? [] : [{ want, got: classOf(output, answers, row, n) }],
     );
     const right = pairs.filter(({ want, got }) => want === got).length;
@@ -46,6 +46,12 @@ export function trainingMetrics(
   const error = pairs.reduce((total, { want, got }) => total + (want - got) ** 2, 0);
   const mae = pairs.reduce((total, { want, got }) => total + Math.abs(want - got), 0) / pairs.length;
   return { rows: pairs.length, r2: spread > 0 ? 1 - error / spread : null, mae };
+}
+
+/** Labels that count 0, 1, … are indices where the classes have names of their own. */
+function named(labels: readonly (string | null)[], classes: readonly string[]): readonly (string | null)[] {
+  if (labels.some((label) => label !== null && classes.includes(label))) return labels;
+  return labels.map((label) => (label === null ? null : (classes[Number(label)] ?? label)));
 }
 
 function classOf(
