@@ -44,7 +44,7 @@ export function contextOf(command: Command, io: Io): Context {
       return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home));
     },
     answer(value, text) {
-      io.stdout(json ? `${JSON.stringify(value, null, 2)}\n` : text);
+      io.stdout(json ? `${JSON.stringify(value)}\n` : text);
     },
   };
 }
