@@ -23,6 +23,7 @@ interface PublishFlags {
   cacheAge?: number;
   latencyMs?: number;
   freshUntil?: string;
+  driftWindow?: number;
   logInputs: boolean;
 }
 interface AssignFlags {
@@ -59,6 +60,11 @@ export function addModel(program: Command, io: Io): void {
       positive,
     )
     .option("--fresh-until <date>", "after this the model is stale and the fallback answers", moment)
+    .option(
+      "--drift-window <rows>",
+      "predictions that one drift verdict looks at, 50 or more (default: a tenth of the reference, 50 to 256)",
+      integer,
+    )
     .option("--no-log-inputs", "devices keep the inputs to themselves")
     .addHelpText(
       "after",
@@ -83,6 +89,7 @@ export function addModel(program: Command, io: Io): void {
         cacheAgeMs: flags.cacheAge,
         latencyMs: flags.latencyMs,
         freshUntil: flags.freshUntil,
+        driftWindow: flags.driftWindow,
         logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
       };
       const done = await publishModel(what, api, context.keys, { kernels, now: io.now, monotonic: io.monotonic });

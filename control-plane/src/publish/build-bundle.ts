@@ -42,6 +42,8 @@ export interface ModelDescription {
   readonly latencyMs?: number | undefined;
   /** ISO date-time. */
   readonly freshUntil?: string | undefined;
+  /** Rows, 50 or more. */
+  readonly driftWindow?: number | undefined;
   readonly logInputs: "full" | "none";
 }
 
@@ -163,7 +165,7 @@ async function assemble(
     features: { plan: "identity", hash: identityPlanHash },
     input: { fields, tensors: inputs },
     output,
-    drift: { file: "drift-reference.bin", alpha: 0.001, windowRows: windowRows(table.rows) },
+    drift: { file: "drift-reference.bin", alpha: 0.001, windowRows: what.driftWindow ?? windowRows(table.rows) },
     fallback: {
       cache: what.cacheAgeMs === undefined ? null : { maxAgeMs: what.cacheAgeMs },
       rules: ladder,
