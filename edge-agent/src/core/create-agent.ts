@@ -104,7 +104,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
       throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
     }
-    return createDriftWatch({ reference, manifest, schedule });
+    return createDriftWatch({ reference, manifest, schedule, finished: changed });
   };
 
   /** One model's damaged pins must not keep the device from serving the others: it is installed again. */

@@ -52,8 +52,10 @@ export function createDriftWatch(options: {
   reference: DriftReference;
   manifest: Manifest;
   schedule: (call: () => void) => void;
+  /** Called after each full window: there is a new verdict to report. */
+  finished?: () => void;
 }): DriftWatch {
-  const { reference, manifest, schedule } = options;
+  const { reference, manifest, schedule, finished } = options;
   const { alpha, windowRows } = manifest.drift;
   const fields = manifest.input.fields.map(({ name }) => name);
   /** For each feature of the reference its place in a request's row. */
@@ -79,6 +81,7 @@ export function createDriftWatch(options: {
         last = state.report(alpha);
         windows++;
         state.reset();
+        finished?.();
       }
     }
     held = 0;
