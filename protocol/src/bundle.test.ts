@@ -10,7 +10,12 @@ const manifest: Manifest = {
   critical: [],
   model: "rain-gauge",
   createdAt: "2026-11-23T00:00:00.000Z",
-  files: [{ path: "model.onnx", sha256, size: 5, chunks: [{ sha256, length: 5 }] }],
+  files: ["model.onnx", "reference.bin", "golden.json"].map((path) => ({
+    path,
+    sha256,
+    size: 5,
+    chunks: [{ sha256, length: 5 }],
+  })),
   runtime: {
     file: "model.onnx",
     inputs: [{ name: "X", datatype: "FP32", shape: [-1, 1] }],
@@ -37,7 +42,14 @@ const manifest: Manifest = {
   lineage: { rows: 10 },
 };
 const text = fromUtf8(encodeManifest(manifest));
-const changed = (change: (json: Record<string, unknown>) => void): string => {
+/** A manifest as a forger may have it. */
+interface Json {
+  files: unknown[];
+  input: { fields: unknown[] };
+  output: { classes: unknown[] };
+  golden: object;
+}
+const changed = (change: (json: Json) => void): string => {
   const json = JSON.parse(text);
   change(json);
   return JSON.stringify(json);
@@ -65,6 +77,31 @@ test("[M3] a file name cannot point outside the bundle, and chunks add up", () =
   expect(() =>
     parseManifest(changed((json) => Object.assign(json, { files: [{ ...manifest.files[0], size: 6 }] }))),
   ).toThrow(/add up/);
+});
+
+test("[M2] a bundle of a newer format or capability says so, whatever else it holds", () => {
+  const newer = { format: "vedette.bundle/2", requires: { capability: 99 }, critical: ["sealed"], other: 1 };
+  const read = () => parseManifest(JSON.stringify(newer));
+  expect(read).toThrow(expect.objectContaining({ code: "unsupported" }));
+  expect(read).toThrow("sealed, format vedette.bundle/2, capability 99");
+});
+
+test("[M5] names within a manifest stand once, and the files it speaks of are there", () => {
+  const wrong: [(json: Json) => void, RegExp][] = [
+    [(json) => json.files.push(json.files[0]), /path model.onnx stands twice/],
+    [(json) => json.input.fields.push(json.input.fields[0]), /field wind stands twice/],
+    [(json) => json.output.classes.push("dry"), /class dry stands twice/],
+    [(json) => Object.assign(json.golden, { file: "other.json" }), /golden.file: other.json is not among/],
+  ];
+  for (const [change, message] of wrong) expect(() => parseManifest(changed(change))).toThrow(message);
+});
+
+test("[M6] a model whose predictions could not be logged is no bundle", () => {
+  const wide = changed((json) => {
+    const fields = Array.from({ length: 1013 }, (_, i) => ({ ...manifest.input.fields[0], name: `f${i}`, column: i }));
+    Object.assign(json, { input: { ...manifest.input, fields } });
+  });
+  expect(() => parseManifest(wide)).toThrow(/logged in 1025 columns, over 1024/);
 });
 
 test("[M4] a manifest that does not fit says where", () => {

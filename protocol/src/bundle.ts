@@ -5,8 +5,10 @@
 import canonicalize from "canonicalize";
 import { z } from "zod";
 import { utf8 } from "./bytes.ts";
+import { currentCapability } from "./capability.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex } from "./ids.ts";
+import { maxColumns, standardColumns } from "./prediction-batch.ts";
 import { rules } from "./rules.ts";
 import { tensorSpec } from "./tensors.ts";
 
@@ -72,40 +74,74 @@ export type OutputSchema = z.infer<typeof outputSchema>;
 /** What readers of this version understand when it is named in `critical`. */
 const understood: readonly string[] = [];
 
-export const manifest = z.object({
-  format: z.literal(bundleFormat),
-  /** Fields a reader must understand or refuse the bundle; all other unknown fields are ignored. */
+/** What is read before all else, so that an older reader says "update this agent" of a bundle it could not read. */
+const envelope = z.object({
+  format: z.string(),
   critical: z.array(z.string()).default([]),
-  model: modelName,
-  createdAt: z.iso.datetime(),
-  files: z.array(bundleFile).min(1).max(64),
-  /** The graph's own signature. */
-  runtime: z.object({ file: z.string(), inputs: z.array(tensorSpec).min(1), outputs: z.array(tensorSpec).min(1) }),
-  /** Identity: the request's tensors are the graph's. Its hash pins the transform that training used. */
-  features: z.object({ plan: z.literal("identity"), hash: sha256Hex }),
-  /** What the Open Inference Protocol shows: the signature before the feature plan. */
-  input: z.object({ fields: z.array(inputField).min(1).max(4096), tensors: z.array(tensorSpec).min(1) }),
-  output: outputSchema,
-  drift: z.object({ file: z.string(), alpha: z.number().gt(0).lt(1), windowRows: z.int().min(50) }),
-  fallback: z.object({
-    /** The last answer for the same entity, if it is no older than this. */
-    cache: z.object({ maxAgeMs: z.int().min(0) }).nullable(),
-    rules: rules.nullable(),
-    confidenceFloor: z.number().min(0).max(1).nullable(),
-  }),
-  golden: z.object({ file: z.string() }),
-  limits: z.object({ latencyMs: z.number().positive(), memoryBytes: z.int().positive() }),
-  /** After this moment the model is stale and the ladder answers; null: never. */
-  freshUntil: z.iso.datetime().nullable(),
-  requires: z.object({
-    capability: z.int().min(1),
-    opset: z.int().min(1),
-    kernelAbi: z.int().min(1),
-    backends: z.array(z.enum(["node-cpu", "wasm"])).min(1),
-  }),
-  log: z.object({ inputs: z.enum(["full", "none"]) }),
-  lineage: z.record(z.string(), z.json()),
+  requires: z.object({ capability: z.int() }),
 });
+
+export const manifest = z
+  .object({
+    format: z.literal(bundleFormat),
+    /** Top-level fields a reader must understand or refuse the bundle; all other unknown fields are ignored. */
+    critical: z.array(z.string()).default([]),
+    model: modelName,
+    createdAt: z.iso.datetime(),
+    files: z.array(bundleFile).min(1).max(64),
+    /** The graph's own signature. */
+    runtime: z.object({ file: z.string(), inputs: z.array(tensorSpec).min(1), outputs: z.array(tensorSpec).min(1) }),
+    /** Identity: the request's tensors are the graph's. Its hash pins the transform that training used. */
+    features: z.object({ plan: z.literal("identity"), hash: sha256Hex }),
+    /** What the Open Inference Protocol shows: the signature before the feature plan. */
+    input: z.object({ fields: z.array(inputField).min(1).max(4096), tensors: z.array(tensorSpec).min(1) }),
+    output: outputSchema,
+    drift: z.object({ file: z.string(), alpha: z.number().gt(0).lt(1), windowRows: z.int().min(50) }),
+    fallback: z.object({
+      /** The last answer for the same entity, if it is no older than this. */
+      cache: z.object({ maxAgeMs: z.int().min(0) }).nullable(),
+      rules: rules.nullable(),
+      confidenceFloor: z.number().min(0).max(1).nullable(),
+    }),
+    golden: z.object({ file: z.string() }),
+    limits: z.object({ latencyMs: z.number().positive(), memoryBytes: z.int().positive() }),
+    /** After this moment the model is stale and the ladder answers; null: never. */
+    freshUntil: z.iso.datetime().nullable(),
+    requires: z.object({
+      capability: z.int().min(1),
+      opset: z.int().min(1),
+      kernelAbi: z.int().min(1),
+      /** Names of `backendNames`, and of those yet to come. */
+      backends: z.array(z.string()).min(1),
+    }),
+    log: z.object({ inputs: z.enum(["full", "none"]) }),
+    lineage: z.record(z.string(), z.json()),
+  })
+  .superRefine((value, check) => {
+    const unique = (names: readonly string[], path: string[], what: string) => {
+      const twice = names.find((name, i) => names.indexOf(name) !== i);
+      if (twice !== undefined) check.addIssue({ code: "custom", path, message: `${what} ${twice} stands twice` });
+    };
+    const paths = value.files.map((file) => file.path);
+    unique(paths, ["files"], "path");
+    unique(
+      value.input.fields.map((field) => field.name),
+      ["input", "fields"],
+      "field",
+    );
+    for (const field of ["runtime", "drift", "golden"] as const) {
+      const { file } = value[field];
+      if (!paths.includes(file))
+        check.addIssue({ code: "custom", path: [field, "file"], message: `${file} is not among the files` });
+    }
+    const classes = value.output.task === "classification" ? value.output.classes : [];
+    unique(classes, ["output", "classes"], "class");
+    const columns = standardColumns.length + value.input.fields.length + classes.length + 1;
+    if (columns > maxColumns) {
+      const message = `a prediction would be logged in ${columns} columns, over ${maxColumns}: fewer inputs or classes`;
+      check.addIssue({ code: "custom", path: ["input", "fields"], message });
+    }
+  });
 export type Manifest = z.infer<typeof manifest>;
 
 /** Golden vectors: what the model answered where it was published. [n][fields] → graph outputs, flat, row-major. */
@@ -113,7 +149,7 @@ export const goldenVectors = z.object({
   rows: z.array(z.array(z.number().nullable())).min(1).max(256),
   outputs: z.record(z.string(), z.array(z.union([z.number(), z.string()]))),
   /** |got − want| ≤ absolute + relative·|want|, for each backend. Class labels must be equal. */
-  tolerance: z.record(z.enum(["node-cpu", "wasm"]), z.object({ absolute: z.number(), relative: z.number() })),
+  tolerance: z.record(z.string(), z.object({ absolute: z.number(), relative: z.number() })),
 });
 export type GoldenVectors = z.infer<typeof goldenVectors>;
 
@@ -124,7 +160,9 @@ export function encodeManifest(value: Manifest): Uint8Array<ArrayBuffer> {
   return utf8(text);
 }
 
-/** @throws VedetteError invalid_manifest: what is wrong, and where in the manifest. */
+/**
+ * @throws VedetteError unsupported where the bundle needs a newer reader, invalid_manifest: what is wrong, and where in it.
+ */
 export function parseManifest(text: string): Manifest {
   let json: unknown;
   try {
@@ -132,14 +170,19 @@ export function parseManifest(text: string): Manifest {
   } catch (cause) {
     throw new VedetteError("invalid_manifest", "the manifest is not JSON: publish the model again", { cause });
   }
-  const parsed = manifest.safeParse(json);
-  if (!parsed.success) {
-    const where = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`);
-    throw new VedetteError("invalid_manifest", `the manifest does not fit its schema: ${where.slice(0, 5).join("; ")}`);
-  }
-  const foreign = parsed.data.critical.filter((field) => !understood.includes(field));
+  const { format, critical, requires } = parse(envelope, json);
+  const foreign = critical.filter((field) => !understood.includes(field));
+  if (format !== bundleFormat) foreign.push(`format ${format}`);
+  if (requires.capability > currentCapability) foreign.push(`capability ${requires.capability}`);
   if (foreign.length > 0) {
     throw new VedetteError("unsupported", `the bundle needs ${foreign.join(", ")}, unknown here: update this agent`);
   }
-  return parsed.data;
+  return parse(manifest, json);
+}
+
+function parse<T extends z.ZodType>(schema: T, json: unknown): z.infer<T> {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const where = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`);
+  throw new VedetteError("invalid_manifest", `the manifest does not fit its schema: ${where.slice(0, 5).join("; ")}`);
 }

@@ -8,6 +8,10 @@ import { z } from "zod";
 
 export const currentCapability = 1;
 
+/** Runtimes of today. Lists on the wire take any name, so that an older end can read a newer one. */
+export const backendNames = ["node-cpu", "wasm"] as const;
+export type BackendName = (typeof backendNames)[number];
+
 export const agentAbilities = z.object({
   capability: z.int().min(1),
   /** The agent's own version. */
@@ -16,6 +20,7 @@ export const agentAbilities = z.object({
   /** Highest ONNX opset the runtime takes. */
   opset: z.int().min(1),
   kernelAbi: z.int().min(1),
-  backends: z.array(z.enum(["node-cpu", "wasm"])).min(1),
+  /** Names of `backendNames`, and of those yet to come. */
+  backends: z.array(z.string().max(32)).min(1).max(16),
 });
 export type AgentAbilities = z.infer<typeof agentAbilities>;

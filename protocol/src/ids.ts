@@ -10,11 +10,14 @@ export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "a sha256 is 64 hex 
 export const epochId = z.string().regex(/^[0-9a-f]{16}$/, "an epoch is 16 hex digits");
 export const labels = z.record(z.string().regex(/^[A-Za-z0-9_.-]{1,63}$/), z.string().max(128));
 
-/** Where an answer came from. */
+/** Where an answer came from. Order is the wire encoding: only append. */
 export const sources = ["model", "cache", "rule", "none"] as const;
 export type Source = (typeof sources)[number];
 
-/** Why an answer did not come from the model; `null` where it did. Order is the wire encoding: only append. */
+/**
+ * Why an answer did not come from the model; `null` where it did. Order is the wire encoding: only append.
+ * `self_test_failed` and `drift_critical` have no producer yet: their numbers are taken.
+ */
 export const fallbackReasons = [
   "no_model",
   "self_test_failed",

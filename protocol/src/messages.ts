@@ -47,7 +47,8 @@ export const reported = z.object({
       model: modelName,
       serving: slotVersion.nullable(),
       previous: slotVersion.nullable(),
-      candidate: slotVersion.extend({ state: z.enum(slotStates), reason: z.string().optional() }).nullable(),
+      /** One of `slotStates`, or of those yet to come. */
+      candidate: slotVersion.extend({ state: z.string().max(32), reason: z.string().optional() }).nullable(),
       /** Predictions answered by the pinned digest since it began to serve: the proof of serving. */
       served: z.int().min(0),
       drift: z
@@ -57,7 +58,8 @@ export const reported = z.object({
             n: z.int(),
             missing: z.int(),
             psi: z.number(),
-            psiCritical: z.number(),
+            /** Null before there is a value to judge by. */
+            psiCritical: z.number().nullable(),
             ksLow: z.number(),
             ksHigh: z.number(),
             verdict: z.enum(["insufficient", "none", "drift"]),
@@ -108,7 +110,10 @@ export type Request = z.infer<typeof request>;
 /** …/res: one part of an answer. The whole text is the parts 0 … of−1 joined. */
 export const response = z.union([
   z.object({ id: z.string(), i: z.int().min(0), of: z.int().min(1).max(64), text: z.string() }),
-  z.object({ id: z.string(), error: z.object({ code: z.enum(errorCodes), message: z.string() }) }),
+  z.object({
+    id: z.string() /** A code this end does not know is `internal` to it. */,
+    error: z.object({ code: z.enum(errorCodes).catch("internal"), message: z.string() }),
+  }),
 ]);
 export type Response = z.infer<typeof response>;
 /** Characters of text in one part: 3 bytes each at the worst, and still below the packet limit. */

@@ -2,12 +2,15 @@ import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { toHex } from "./bytes.ts";
+import { fallbackReasons, sources } from "./ids.ts";
 import {
   type ColumnData,
+  compressions,
   decodeBatch,
   encodeBatch,
   frameBatch,
   maxBodyBytes,
+  nameOfFrame,
   openFrame,
   type PredictionBatch,
 } from "./prediction-batch.ts";
@@ -107,11 +110,43 @@ test("[B3] a column of the wrong length, of another type, or twice is refused", 
   expect(() => decodeBatch(encodeBatch(twice))).toThrow("column time stands twice");
 });
 
-test("[B4] a frame names its compression and its body's length, and is refused when it would be a bomb", () => {
-  const frame = frameBatch("zstd", 5, new Uint8Array([1, 2, 3]));
-  expect(openFrame(frame)).toEqual({ compression: "zstd", bodyLength: 5, compressed: new Uint8Array([1, 2, 3]) });
-  expect(() => openFrame(frameBatch("gzip", maxBodyBytes + 1, new Uint8Array(1)))).toThrow(/over/);
+const name = { epoch: "00112233445566ff", seq: 7 };
+
+test("[B4] a frame names its batch, its compression and its body's length, and is refused when it would be a bomb", () => {
+  const frame = frameBatch(name, "zstd", 5, new Uint8Array([1, 2, 3]));
+  expect(toHex(frame)).toBe("5644423102000000050000000011223344556" + "6ff07000000" + "1d80bc55" + "010203");
+  expect(openFrame(frame)).toEqual({
+    ...name,
+    compression: "zstd",
+    bodyLength: 5,
+    compressed: new Uint8Array([1, 2, 3]),
+  });
+  expect(() => openFrame(frameBatch(name, "gzip", maxBodyBytes + 1, new Uint8Array(1)))).toThrow(/over/);
   expect(() => openFrame(frame.with(0, 0))).toThrow(/VDB1/);
   expect(() => openFrame(frame.with(4, 9))).toThrow(/unknown compression/);
+  expect(() => openFrame(frame.with(6, 1))).toThrow(/unknown compression or flag/);
   expect(() => openFrame(new Uint8Array(3))).toThrow(/VDB1/);
+});
+
+test("[B5] a damaged frame is told from a whole one, and can still be named", () => {
+  const frame = frameBatch(name, "none", 3, new Uint8Array([1, 2, 3]));
+  const damaged = frame.with(29, 0);
+  expect(() => openFrame(damaged)).toThrow(/damaged/);
+  expect(nameOfFrame(damaged)).toEqual(name);
+  expect(nameOfFrame(new Uint8Array(40))).toBeUndefined();
+});
+
+test("[B6] what is sent as a number means the same for ever: lists only grow at their end", () => {
+  expect(compressions.slice(0, 3)).toEqual(["none", "gzip", "zstd"]);
+  expect(sources.slice(0, 4)).toEqual(["model", "cache", "rule", "none"]);
+  expect(fallbackReasons.slice(0, 8)).toEqual([
+    "no_model",
+    "self_test_failed",
+    "exception",
+    "latency_budget",
+    "out_of_range",
+    "low_confidence",
+    "drift_critical",
+    "stale_model",
+  ]);
 });

@@ -1,20 +1,26 @@
 /**
  * The prediction batch: columns, byte-shuffled so that compression finds sensor-like data, behind a small JSON header.
  *
- *     frame    "VDB1" | u8 compression (0 none, 1 gzip, 2 zstd) | u8 flags = 0 | u16 0 | u32 body length | body, compressed
+ *     frame    "VDB1" | u8 compression (0 none, 1 gzip, 2 zstd) | u8 0 | u16 0 | u32 body length | 8 bytes epoch | u32 seq
+ *              | u32 CRC-32 of the compressed body | body, compressed
  *     body     u32 header length | header JSON, UTF-8 | the columns of the header, in order, without gaps
  *     column   fixed width w, n values: byte 0 of all values, byte 1 of all … (little-endian)
  *              text: u32 length | JSON array of n strings or nulls, UTF-8
  *
+ * The frame says which batch it is before anything is unpacked, so that a damaged one can still be refused by its number.
  * All integers little-endian. Compression is a port: the bytes here are the same on every platform.
  */
 import { z } from "zod";
-import { concatBytes, fromUtf8, utf8 } from "./bytes.ts";
+import { concatBytes, fromHex, fromUtf8, toHex, utf8 } from "./bytes.ts";
+import { crc32 } from "./crc32.ts";
 import { VedetteError } from "./errors.ts";
 import { agentId, epochId, modelName, sha256Hex } from "./ids.ts";
 
 export const columnTypes = ["u8", "u16", "u32", "f32", "f64", "text"] as const;
 export type ColumnType = (typeof columnTypes)[number];
+
+/** Columns of one batch, the standard ones included. */
+export const maxColumns = 1024;
 
 export const batchHeader = z.object({
   v: z.literal(1),
@@ -23,7 +29,7 @@ export const batchHeader = z.object({
   stream: modelName,
   epoch: epochId,
   /** Batches of a spool are numbered 0, 1, 2 … */
-  seq: z.int().min(0),
+  seq: z.int().min(0).max(0xffff_ffff),
   /** Number of the first prediction; the others follow without holes. */
   firstN: z.int().min(0),
   count: z.int().min(0).max(65_536),
@@ -31,11 +37,12 @@ export const batchHeader = z.object({
   digest: sha256Hex.nullable(),
   release: z.int().nullable(),
   classes: z.array(z.string()).nullable(),
-  /** When the batch was cut: device UTC ms, device monotonic ms, and what to add to reach the control plane's clock. */
-  clock: z.object({ wall: z.number(), monotonic: z.number(), offset: z.number() }),
+  /** When the batch was cut: device UTC ms, device monotonic ms, and what to add to reach the control plane's clock
+   * (null: the device has not learned it yet). */
+  clock: z.object({ wall: z.number(), monotonic: z.number(), offset: z.number().nullable() }),
   /** Numbers reserved but lost to a power failure just before this batch, inclusive. */
   gap: z.object({ from: z.int(), to: z.int() }).nullable(),
-  columns: z.array(z.object({ name: z.string().max(280), type: z.enum(columnTypes) })).max(4200),
+  columns: z.array(z.object({ name: z.string().max(280), type: z.enum(columnTypes) })).max(maxColumns),
 });
 export type BatchHeader = z.infer<typeof batchHeader>;
 
@@ -118,38 +125,68 @@ export function decodeBatch(body: Uint8Array): PredictionBatch {
   return { header, columns };
 }
 
+/** The order is the wire encoding: only append. */
 export const compressions = ["none", "gzip", "zstd"] as const;
 export type Compression = (typeof compressions)[number];
 const magic = utf8("VDB1");
-const frameHeaderBytes = 12;
+const frameHeadBytes = 28;
 /** Largest body a reader unpacks: a compressed packet must not become a bomb. */
 export const maxBodyBytes = 4 * 1024 * 1024;
 
-/** Puts the frame header before a compressed body. */
+/** Which batch a frame says it is. */
+export interface FrameName {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** Puts the frame's head before a compressed body. */
 export function frameBatch(
+  { epoch, seq }: FrameName,
   compression: Compression,
   bodyLength: number,
   compressed: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const head = new Uint8Array(frameHeaderBytes);
+  const head = new Uint8Array(frameHeadBytes);
+  const view = new DataView(head.buffer);
   head.set(magic);
   head[4] = compressions.indexOf(compression);
-  new DataView(head.buffer).setUint32(8, bodyLength, true);
+  view.setUint32(8, bodyLength, true);
+  head.set(fromHex(epoch), 12);
+  view.setUint32(20, seq, true);
+  view.setUint32(24, crc32(compressed), true);
   return concatBytes([head, compressed]);
 }
 
-/** @throws VedetteError invalid_batch where it is no frame of a known kind; too_large where its body would be too long. */
-export function openFrame(frame: Uint8Array): { compression: Compression; bodyLength: number; compressed: Uint8Array } {
-  if (frame.length < frameHeaderBytes || magic.some((byte, i) => frame[i] !== byte)) {
-    throw new VedetteError("invalid_batch", "not a prediction batch: the first bytes are not VDB1");
-  }
+/** Which batch a frame is, though the rest of it be damaged; undefined where even that cannot be read. */
+export function nameOfFrame(frame: Uint8Array): FrameName | undefined {
+  if (frame.length < frameHeadBytes || magic.some((byte, i) => frame[i] !== byte)) return undefined;
+  const seq = new DataView(frame.buffer, frame.byteOffset).getUint32(20, true);
+  return { epoch: toHex(frame.subarray(12, 20)), seq };
+}
+
+/** @throws VedetteError invalid_batch where it is no whole frame of a known kind; too_large where its body would be too long. */
+export function openFrame(
+  frame: Uint8Array,
+): FrameName & { compression: Compression; bodyLength: number; compressed: Uint8Array } {
+  const name = nameOfFrame(frame);
+  if (!name) throw new VedetteError("invalid_batch", "not a prediction batch: the first bytes are not VDB1");
+  const view = new DataView(frame.buffer, frame.byteOffset);
   const compression = compressions[frame[4] ?? 255];
-  if (!compression || frame[5] !== 0)
+  if (!compression || frame[5] !== 0 || view.getUint16(6, true) !== 0) {
     throw new VedetteError("invalid_batch", "a batch of an unknown compression or flag");
-  const bodyLength = new DataView(frame.buffer, frame.byteOffset).getUint32(8, true);
-  if (bodyLength > maxBodyBytes)
+  }
+  const bodyLength = view.getUint32(8, true);
+  if (bodyLength > maxBodyBytes) {
     throw new VedetteError("too_large", `a batch body of ${bodyLength} bytes, over ${maxBodyBytes}`);
-  return { compression, bodyLength, compressed: frame.subarray(frameHeaderBytes) };
+  }
+  const compressed = frame.subarray(frameHeadBytes);
+  if (crc32(compressed) !== view.getUint32(24, true)) {
+    throw new VedetteError(
+      "invalid_batch",
+      "the batch was damaged on the way or on the disk: its checksum does not fit",
+    );
+  }
+  return { ...name, compression, bodyLength, compressed };
 }
 
 function parseJson<T extends z.ZodType>(schema: T, bytes: Uint8Array, where: string): z.infer<T> {

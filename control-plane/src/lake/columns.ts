@@ -42,18 +42,22 @@ export const standardLakeColumns: readonly LakeColumn[] = [
   { name: "value", type: DOUBLE },
 ];
 
-/** The columns that a batch has beside the standard ones. `nameOf` gives a batch column's name in the lake. */
-export function ownColumns(batch: PredictionBatch, nameOf: (original: string) => string): LakeColumn[] {
-  return batch.header.columns
-    .filter(({ name }) => isOwn(name))
-    .map(({ name, type }) => ({ name: nameOf(name), type: type === "f32" ? FLOAT : DOUBLE }));
+/** A batch column's name in the lake; undefined where it has none. */
+export type NameOf = (original: string) => string | undefined;
+
+/** The columns that a batch has beside the standard ones. */
+export function ownColumns(batch: PredictionBatch, nameOf: NameOf): LakeColumn[] {
+  return batch.header.columns.flatMap(({ name, type }) => {
+    const column = nameOf(name);
+    return column === undefined || type === "text" ? [] : [{ name: column, type: type === "f32" ? FLOAT : DOUBLE }];
+  });
 }
 
 /** All values of a batch by lake column. A column that is not there is NULL in every row. */
 export function lakeValues(
   batch: PredictionBatch,
   received: number,
-  nameOf: (original: string) => string,
+  nameOf: NameOf,
 ): ReadonlyMap<string, readonly Value[]> {
   const { header } = batch;
   const numbers = (name: string) => batch.columns[name] as Float64Array | undefined;
@@ -69,10 +73,10 @@ export function lakeValues(
     ["n", n.map(BigInt)],
     ["version", same(header.release === null ? null : BigInt(header.release))],
     ["digest", same(header.digest)],
-    ["time", each(numbers("time"), (ms) => timestamp(ms + header.clock.offset))],
+    ["time", each(numbers("time"), (ms) => timestamp(ms + (header.clock.offset ?? 0)))],
     ["received", same(timestamp(received))],
     ["latency_ms", each(numbers("latency"), known)],
-    ["source", each(numbers("source"), (index) => sources[index] ?? null)],
+    ["source", each(numbers("source"), (index) => sources[index] ?? `source_${index}`)],
     ["reason", each(numbers("reason"), reason)],
     ["cached", each(numbers("cached"), (flag) => flag !== 0)],
     ["confidence", each(numbers("confidence"), known)],
@@ -88,12 +92,11 @@ export function lakeValues(
     );
   const value = numbers("out:value");
   if (value) values.set("value", each(value, known));
-  for (const { name } of header.columns) if (isOwn(name)) values.set(nameOf(name), each(numbers(name), known));
+  for (const { name, type } of header.columns) {
+    const column = type === "text" ? undefined : nameOf(name);
+    if (column !== undefined) values.set(column, each(numbers(name), known));
+  }
   return values;
-}
-
-function isOwn(name: string): boolean {
-  return name.startsWith("in:") || name.startsWith("out:score:");
 }
 
 function each(column: ArrayLike<number> | undefined, map: (value: number) => Value): Value[] {

@@ -5,6 +5,7 @@
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "@vedette/protocol/errors";
 import { columnNames } from "../monitoring/column-names.ts";
 import { unpackFrame } from "../monitoring/frame-check.ts";
 import { openTables } from "../monitoring/inbox-tables.ts";
@@ -29,6 +30,7 @@ export interface LakeFiles {
 }
 
 type BatchRow = { id: number; model: string; received: number; frame: Buffer };
+type Spoiled = { row: BatchRow; why: string };
 type FileRow = { path: string; model: string; hour: string; first_batch: number; last_batch: number; rows: number };
 
 /** Opens the files of a lake. `step` is called after each step. */
@@ -41,6 +43,7 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
       `SELECT id, model, received, frame FROM batches WHERE id <= ? ORDER BY id LIMIT ${roundBatches}`,
     ),
     remove: db.prepare("DELETE FROM batches WHERE id = ?"),
+    setAside: db.prepare("INSERT INTO refused_frames (at, agent, stream, why, frame) VALUES (?, '', ?, ?, ?)"),
     register: db.prepare(
       `INSERT INTO lake_files (path, model, hour, first_batch, last_batch, rows, compacted)
        VALUES (@path, @model, @hour, @first_batch, @last_batch, @rows, @compacted)`,
@@ -57,9 +60,12 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
 
   const moveRound = async (rows: readonly BatchRow[]) => {
     const files: FileRow[] = [];
+    /** Stored by an earlier reader, and unreadable to this one: set aside, or they would hold the lake up for ever. */
+    const spoiled: Spoiled[] = [];
     for (const group of Object.values(Object.groupBy(rows, (row) => partition(row.model, hourOf(row.received))))) {
       const [first] = group as [BatchRow, ...BatchRow[]];
-      const batches: ReceivedBatch[] = group!.map(({ frame, received }) => ({ batch: unpackFrame(frame), received }));
+      const batches = group!.flatMap((row) => unpacked(row, spoiled));
+      if (batches.length === 0) continue;
       const file = fileOf(first.model, hourOf(first.received), first.id, group!.at(-1)!.id, "");
       const nameOf = (original: string) => names.nameOf(first.model, original);
       files.push({ ...file, rows: await writeBatches(join(folder, file.path), batches, nameOf) });
@@ -67,6 +73,7 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
     step("batches-written");
     db.transaction(() => {
       for (const file of files) sql.register.run({ ...file, compacted: 0 });
+      for (const { row, why } of spoiled) sql.setAside.run(row.received, row.model, why, row.frame);
       for (const { id } of rows) sql.remove.run(id);
     }).immediate();
     step("batches-registered");
@@ -114,6 +121,15 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
     },
     close: () => void db.close(),
   };
+}
+
+function unpacked(row: BatchRow, spoiled: Spoiled[]): ReceivedBatch[] {
+  try {
+    return [{ batch: unpackFrame(row.frame), received: row.received }];
+  } catch (error) {
+    spoiled.push({ row, why: `stored, and not readable any more: ${messageOf(error)}` });
+    return [];
+  }
 }
 
 /** `YYYY-MM-DDTHH`, UTC, by when the batch was received. */

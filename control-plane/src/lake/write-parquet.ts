@@ -3,7 +3,7 @@ import { mkdir, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DOUBLE, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
 import type { PredictionBatch } from "@vedette/protocol/prediction-batch";
-import { type LakeColumn, lakeValues, ownColumns, standardLakeColumns } from "./columns.ts";
+import { type LakeColumn, lakeValues, type NameOf, ownColumns, standardLakeColumns } from "./columns.ts";
 import { quoteList, quoteName, quoteText } from "./sql.ts";
 
 /** Rows of one DuckDB data chunk. */
@@ -16,11 +16,7 @@ export interface ReceivedBatch {
 }
 
 /** Writes batches of one model as one file. Answers its rows. */
-export async function writeBatches(
-  path: string,
-  batches: readonly ReceivedBatch[],
-  nameOf: (original: string) => string,
-): Promise<number> {
+export async function writeBatches(path: string, batches: readonly ReceivedBatch[], nameOf: NameOf): Promise<number> {
   const columns = unionOfColumns(batches, nameOf);
   return await withDuckDb(async (connection) => {
     const definitions = columns.map(({ name, type }) => `${quoteName(name)} ${type}`);
@@ -57,7 +53,7 @@ export async function mergeFiles(path: string, files: readonly string[]): Promis
 }
 
 /** A column that is FLOAT in one batch and DOUBLE in another is DOUBLE. */
-function unionOfColumns(batches: readonly ReceivedBatch[], nameOf: (original: string) => string): LakeColumn[] {
+function unionOfColumns(batches: readonly ReceivedBatch[], nameOf: NameOf): LakeColumn[] {
   const columns = new Map(standardLakeColumns.map((column) => [column.name, column]));
   for (const { batch } of batches) {
     for (const column of ownColumns(batch, nameOf)) {

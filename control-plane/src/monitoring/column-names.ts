@@ -2,18 +2,17 @@
  * What a field or class is called as a column of the lake. The first name to come keeps its plain form; one that would
  * collide with it (SQL names ignore case) gets a number. Names are kept, so that a field is one column in every file.
  */
-import { VedetteError } from "@vedette/protocol/errors";
 import type { BatchHeader } from "@vedette/protocol/prediction-batch";
 import type { Db } from "./inbox-tables.ts";
 
-/** Different columns that one model's predictions may ever have: a rogue device must not widen the lake for ever. */
+/** Different columns that one model's predictions may ever have: a rogue device must not widen the lake for ever. Later ones stay out of it. */
 const maxColumnsOfModel = 4200;
 
 export interface ColumnNames {
-  /** Gives every column of a batch its name, inside the caller's transaction. @throws VedetteError too_large. */
+  /** Gives the columns of a batch their names, inside the caller's transaction. */
   assign(header: BatchHeader): void;
-  /** The name assigned to `in:<field>` or `out:score:<class>` of a model. @throws VedetteError internal where none was. */
-  nameOf(model: string, original: string): string;
+  /** The name assigned to `in:<field>` or `out:score:<class>` of a model; undefined for a column that stays out of the lake. */
+  nameOf(model: string, original: string): string | undefined;
   /** Forgets what it remembers, as after a transaction that was rolled back. */
   forget(): void;
 }
@@ -33,13 +32,12 @@ export function columnNames(db: Db): ColumnNames {
   return {
     assign(header) {
       const names = known.get(header.stream) ?? load(header.stream);
-      const fresh = header.columns.map((column) => column.name).filter((name) => plain(name) && !names.has(name));
+      const fresh = header.columns
+        .filter(({ name, type }) => type !== "text" && plain(name) && !names.has(name))
+        .map(({ name }) => name);
       if (fresh.length === 0) return;
-      if (names.size + fresh.length > maxColumnsOfModel) {
-        throw new VedetteError("too_large", `model ${header.stream} would have over ${maxColumnsOfModel} log columns`);
-      }
       const taken = new Set([...names.values()].map((name) => name.toLowerCase()));
-      for (const original of fresh) {
+      for (const original of fresh.slice(0, maxColumnsOfModel - names.size)) {
         const base = plain(original) as string;
         let name = base;
         for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${base}_${i}`;
@@ -48,11 +46,7 @@ export function columnNames(db: Db): ColumnNames {
         names.set(original, name);
       }
     },
-    nameOf(model, original) {
-      const name = known.get(model)?.get(original) ?? load(model).get(original);
-      if (name === undefined) throw new VedetteError("internal", `column ${original} of ${model} has no name`);
-      return name;
-    },
+    nameOf: (model, original) => known.get(model)?.get(original) ?? load(model).get(original),
     forget: () => known.clear(),
   };
 }

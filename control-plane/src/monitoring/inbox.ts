@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { type ErrorCode, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Ack, HelloAnswer } from "@vedette/protocol/messages";
-import type { BatchHeader } from "@vedette/protocol/prediction-batch";
+import type { FrameName } from "@vedette/protocol/prediction-batch";
 import { columnNames } from "./column-names.ts";
 import { checkFrame } from "./frame-check.ts";
 import { openTables } from "./inbox-tables.ts";
@@ -15,7 +15,7 @@ export interface InboxFrame {
   readonly stream: string;
   readonly frame: Uint8Array<ArrayBuffer>;
 }
-/** `error`: the frame has no header, so that no acknowledgement can name it. */
+/** `error`: the frame does not even say which batch it is, so that no acknowledgement can name it. */
 export type Taken = { ack: Ack; refused?: string } | { error: { code: ErrorCode; message: string } };
 
 export interface InboxLimits {
@@ -88,19 +88,20 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       .map((row) => row.seq)
       .reverse(),
   });
-  const columnsTooMany = (header: BatchHeader): string | undefined => {
-    try {
-      names.assign(header);
-      return undefined;
-    } catch (error) {
-      if (error instanceof VedetteError && error.code === "too_large") return error.message;
-      throw error;
-    }
+  /** What cannot be unpacked will be no better when it comes again: its number is settled, or it would hold its stream up. */
+  const refuseDamaged = (from: InboxFrame, { epoch, seq }: FrameName, why: string, received: number): Taken => {
+    const spool = spoolOf(from.agent, from.stream, epoch);
+    const before = sql.key.get(spool.id, seq);
+    keepAside(received, from, why);
+    if (before?.refused === null || (!before && seq <= spool.up_to)) return { ack: acknowledge(spool, epoch) };
+    if (!before) settle(spool, seq, createHash("sha256").update(from.frame).digest(), why);
+    return { ack: { epoch, reject: seq, why: why.slice(0, 300) }, refused: why };
   };
 
   const takeOne = (from: InboxFrame, received: number): Taken => {
     const checked = checkFrame(from.agent, from.stream, from.frame);
     if (checked.kind === "unreadable") {
+      if (checked.name) return refuseDamaged(from, checked.name, checked.error.message, received);
       keepAside(received, from, checked.error.message);
       return { error: { code: checked.error.code, message: checked.error.message } };
     }
@@ -122,7 +123,8 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     }
     if (before || seq <= spool.up_to) return { ack: acknowledge(spool, epoch) };
 
-    const why = checked.kind === "refused" ? checked.why : columnsTooMany(header);
+    const why = checked.kind === "refused" ? checked.why : undefined;
+    if (why === undefined) names.assign(header);
     // A refused number is settled too: the device drops that batch, and `upTo` must get past it.
     settle(spool, seq, sha256, why ?? null);
     if (why !== undefined) {

@@ -7,6 +7,7 @@ import {
   type BatchHeader,
   type ColumnData,
   encodeBatch,
+  type FrameName,
   frameBatch,
   noReason,
   standardColumns,
@@ -54,6 +55,8 @@ export interface Made {
   count?: number;
   firstN?: number;
   header?: Partial<BatchHeader>;
+  /** What the frame says of itself, where it should lie. */
+  head?: Partial<FrameName>;
   /** More or other columns: name → [type, values]. */
   columns?: Record<string, [BatchHeader["columns"][number]["type"], ColumnData]>;
 }
@@ -107,5 +110,10 @@ export function makeBody(made: Made = {}): Uint8Array<ArrayBuffer> {
 /** A frame as it comes by MQTT. */
 export function makeFrame(made: Made = {}): Uint8Array<ArrayBuffer> {
   const body = makeBody(made);
-  return frameBatch("zstd", body.length, zstdCompressSync(body));
+  return frameBatch(
+    { epoch: made.epoch ?? epoch, seq: made.seq ?? 0, ...made.head },
+    "zstd",
+    body.length,
+    zstdCompressSync(body),
+  );
 }

@@ -39,7 +39,6 @@ export function createPublishVersion(ports: {
         `the manifest is of model ${manifest.model}, and was sent to ${model}`,
       );
     }
-    checkNames(manifest);
     await checkFiles(manifest, blobs);
     const draft = {
       model,
@@ -54,15 +53,6 @@ export function createPublishVersion(ports: {
     };
     return trust.publish(draft, text, metadata);
   };
-}
-
-function checkNames(manifest: Manifest): void {
-  const paths = new Set(manifest.files.map((file) => file.path));
-  if (paths.size !== manifest.files.length) throw new VedetteError("invalid_manifest", "files: a path stands twice");
-  const needed = { runtime: manifest.runtime.file, drift: manifest.drift.file, golden: manifest.golden.file };
-  for (const [field, path] of Object.entries(needed)) {
-    if (!paths.has(path)) throw new VedetteError("invalid_manifest", `${field}.file: ${path} is not among the files`);
-  }
 }
 
 /** Reads every chunk as a device will: each by its name, of its length, together the file. */

@@ -63,6 +63,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   const models = new Map<string, Model>();
   const listeners = new Set<() => void>();
   let online = false;
+  /** What the unreadable pins named may be the only model here: nothing is evicted then. */
+  let pinsUnreadable = false;
   let stopping: { readonly done: Promise<void> } | undefined;
 
   const state = await openLinkState(ports);
@@ -113,6 +115,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       return (await pinStore.load(model)) ?? noPins;
     } catch (error) {
       ports.log.error("model.pins_unreadable", { model, code: codeOf(error), why: messageOf(error) });
+      pinsUnreadable = true;
       return noPins;
     }
   };
@@ -151,7 +154,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
         version.drift?.free();
       },
       exclusive,
-      evict: () => store.keep(new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins)))),
+      evict: async () => {
+        if (!pinsUnreadable)
+          await store.keep(new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins))));
+      },
       changed,
     });
     const added = { keeper, log, sender };
@@ -273,7 +279,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
     drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
       ...feature,
       // Infinite before the first value, which JSON cannot say.
-      psiCritical: Math.min(feature.psiCritical, Number.MAX_VALUE),
+      psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
     })),
     sources: { ...slot.counters.sources },
     reasons: { ...slot.counters.reasons },

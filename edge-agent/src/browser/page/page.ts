@@ -133,10 +133,10 @@ function showDrift(features: Slot["drift"]): void {
     ["Feature", "PSI", "KS", "n", "Verdict"],
     features.map((feature) => {
       const bar = document.createElement("meter");
-      // psiCritical has no end while there are no values: the bar is empty then, and not full.
-      const share = Number.isFinite(feature.psiCritical) ? feature.psi / feature.psiCritical : 0;
+      const alarm = feature.psiCritical;
+      const share = alarm === null ? 0 : feature.psi / alarm;
       Object.assign(bar, { min: 0, max: 2, high: 1, low: 0.75, optimum: 0, value: share });
-      bar.title = `PSI ${feature.psi.toFixed(3)}; the alarm line, half-way along, is ${feature.psiCritical.toFixed(3)}`;
+      bar.title = `PSI ${feature.psi.toFixed(3)}; the alarm line, half-way along, is ${alarm?.toFixed(3) ?? "not known yet"}`;
       const verdict = document.createElement("span");
       verdict.className = "pill";
       verdict.textContent = feature.verdict === "insufficient" ? "too few" : feature.verdict;

@@ -24,7 +24,7 @@ export interface LinkState {
   /** UTC ms: by the director's last signed word where there was one in this process, else the later of clock and floor. */
   referenceTime(): number;
   /** What to add to the device's clock to reach the control plane's; 0 while unknown. ms. */
-  offset(): number;
+  offset(): number | null;
   /** Takes a signed time (UTC ms) that answers a fresh nonce. */
   heardTime(issued: number): void;
   /** Resolves when it would outlive a power failure. */
@@ -45,7 +45,7 @@ export async function openLinkState(ports: { storage: Storage; clock: Clock }): 
       return saved.director;
     },
     referenceTime: () => (origin === undefined ? Math.max(clock.now(), saved.timeFloor) : origin + clock.monotonic()),
-    offset: () => (origin === undefined ? 0 : origin + clock.monotonic() - clock.now()),
+    offset: () => (origin === undefined ? null : origin + clock.monotonic() - clock.now()),
     heardTime(issued) {
       origin = issued - clock.monotonic();
     },

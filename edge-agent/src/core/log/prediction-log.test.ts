@@ -118,7 +118,7 @@ describe("batches", () => {
       digest: one.digest,
       release: 1,
       classes: ["dry", "rain"],
-      clock: { wall: 1_000_000, monotonic: 0, offset: 0 },
+      clock: { wall: 1_000_000, monotonic: 0, offset: null },
       gap: null,
     });
     expect(batch?.columns).toMatchObject({

@@ -74,7 +74,7 @@ interface Segment {
 
 /**
  * Opens the spool of a stream, and makes batches of what a dead process left in its segments.
- * @param options.offset ms to add to the device's clock to reach the control plane's.
+ * @param options.offset ms to add to the device's clock to reach the control plane's; null before it is known.
  * @throws VedetteError storage_failed.
  */
 export async function openPredictionLog(options: {
@@ -82,7 +82,7 @@ export async function openPredictionLog(options: {
   stream: string;
   ports: Pick<Ports, "clock" | "random" | "storage" | "compressor" | "log">;
   limits?: Partial<LogLimits>;
-  offset?: () => number;
+  offset?: () => number | null;
 }): Promise<PredictionLog> {
   const { agent, stream, ports } = options;
   const { clock, storage, compressor, log } = ports;
@@ -174,13 +174,13 @@ export async function openPredictionLog(options: {
         digest: rows.version.digest,
         release: rows.version.release,
         classes: rows.version.classes,
-        clock: { wall: clock.now(), monotonic: clock.monotonic(), offset: options.offset?.() ?? 0 },
+        clock: { wall: clock.now(), monotonic: clock.monotonic(), offset: options.offset?.() ?? null },
         gap: rows.firstN > batchedTo ? { from: batchedTo, to: rows.firstN - 1 } : null,
         columns: [...rows.specs],
       },
       columns: rows.columns,
     });
-    const frame = frameBatch(compressor.kind, body.length, await compressor.compress(body));
+    const frame = frameBatch({ epoch, seq: nextSeq }, compressor.kind, body.length, await compressor.compress(body));
     if (frame.length > limits.frameBytes || body.length > maxBodyBytes) {
       if (rows.count > 1) {
         const half = Math.ceil(rows.count / 2);

@@ -4,6 +4,7 @@ import {
   type BatchHeader,
   type ColumnData,
   type ColumnType,
+  maxColumns,
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 import { groupHead, type LoggedVersion, noText, rowsHead, type SegmentRecord } from "./segment.ts";
@@ -16,8 +17,6 @@ export interface RowColumns {
   readonly specs: BatchHeader["columns"];
   readonly columns: Readonly<Record<string, ColumnData>>;
 }
-/** Columns a batch header may name. */
-const maxColumns = 4200;
 
 /**
  * Runs of rows without a hole and of one version, in order; rows below `from` are left out.

@@ -135,10 +135,12 @@ function difference(
   if (got.data.length < want.length || (!fixedBatch(manifest) && got.data.length > want.length)) {
     return ` has ${got.data.length} values, published were ${want.length}`;
   }
+  const tolerance = golden.tolerance[backend];
+  if (!tolerance) return `: there is no tolerance for ${backend}`;
   const exact = manifest.output.task === "classification" && manifest.output.label?.tensor === name;
   for (const [i, wants] of want.entries()) {
     const has = valueAt(got, i);
-    if (has === wants || (!exact && within(has, wants, golden.tolerance[backend]))) continue;
+    if (has === wants || (!exact && within(has, wants, tolerance))) continue;
     return `[${offset + i}] is ${has}, published was ${wants}`;
   }
   return null;

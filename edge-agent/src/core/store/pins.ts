@@ -10,7 +10,8 @@ import type { Storage } from "../ports.ts";
 import type { Pins } from "./life-cycle.ts";
 
 const folder = "pins";
-const reason = z.enum([...errorCodes, "crash_loop", "exceptions", "not_a_number", "latency_budget"]);
+/** A reason that a newer agent wrote must not cost this one its pins. */
+const reason = z.enum([...errorCodes, "crash_loop", "exceptions", "not_a_number", "latency_budget"]).catch("internal");
 const pin = z.object({
   digest: sha256Hex,
   release: z.int().min(1),

@@ -20,7 +20,7 @@ function manifestWith(change: Partial<Manifest> = {}): Manifest {
     critical: [],
     model: "rain",
     createdAt: "2026-11-23T00:00:00Z",
-    files: [{ path: "model.onnx", sha256: hash, size: 4, chunks }],
+    files: ["model.onnx", "drift.bin", "golden.json"].map((path) => ({ path, sha256: hash, size: 4, chunks })),
     runtime: {
       file: "model.onnx",
       inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
