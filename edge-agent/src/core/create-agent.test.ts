@@ -183,6 +183,7 @@ describe("an assignment", () => {
       run.log.entries.filter((entry) => entry.event === "link.hello_failed").map((entry) => entry.fields.code),
     ).toEqual([code]);
     expect(run.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: null });
+    expect(peer.reports.at(-1)).toMatchObject({ fault: { code } });
     expect(await run.predict(1)).toMatchObject({ value: 2 });
     peer.changeAssignment = (a) => a;
     peer.unsigned = false;
@@ -190,6 +191,7 @@ describe("an assignment", () => {
     peer.expires = Number.MAX_SAFE_INTEGER;
     await run.clock.advance(5000);
     expect(run.slot()?.candidate?.state).toBe("probation");
+    expect(peer.reports.at(-1)?.fault).toBeUndefined();
   });
 
   it("is followed by a device whose clock is ahead, once it knows the director", async () => {
