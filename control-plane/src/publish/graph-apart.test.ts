@@ -21,7 +21,7 @@ it("answers as it would here, row views and all", async () => {
   }
 });
 
-it("[G1] a graph that never ends is refused and its process ended", async () => {
+it("[R6] a graph that never ends is refused and its process ended", async () => {
   const graph = await openGraphApart(await model("bad-endless"), 2_000);
   const refused = { code: "invalid_model", message: expect.stringContaining("did not end within 2 s") };
   await expect(graph.run(rows, 2, places)).rejects.toMatchObject(refused);
