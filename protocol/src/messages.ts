@@ -42,6 +42,8 @@ export const reported = z.object({
   at: z.int(),
   abilities: agentAbilities,
   labels: z.record(z.string(), z.string()).default({}),
+  /** Why the last hello came to nothing, as with trust metadata that are not signed well; absent once one succeeds. */
+  fault: z.object({ code: z.enum(errorCodes), message: z.string().max(2000) }).optional(),
   slots: z.array(
     z.object({
       model: modelName,

@@ -1,4 +1,5 @@
 /** `vedette device`: enrolment tokens, and the fleet. */
+import type { Device } from "@vedette/protocol/api";
 import type { Command } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
@@ -50,12 +51,21 @@ export function addDevice(program: Command, io: Io): void {
         assigned.map(({ model, version }) => `${model}@${version}`).join(" ") || null,
         reported?.slots.flatMap(({ model, serving }) => (serving ? [`${model}@${serving.release}`] : [])).join(" ") ||
           null,
+        faultOf(reported),
         lastSeen,
       ]);
-      const columns = ["device", "state", "labels", "assigned", "serving", "last seen"];
+      const columns = ["device", "state", "labels", "assigned", "serving", "refused", "last seen"];
       context.answer(
         { devices },
         rows.length === 0 ? "No devices yet: vedette device enroll --help\n" : table(columns, rows),
       );
     });
+}
+
+/** What the device refuses and why: its control plane's metadata or assignment, or a version of a model. */
+function faultOf(reported: Device["reported"]): string | null {
+  const versions = (reported?.slots ?? []).flatMap(({ model, candidate }) =>
+    candidate?.state === "rejected" ? [`${model}@${candidate.release} ${candidate.reason ?? ""}`.trim()] : [],
+  );
+  return [...(reported?.fault ? [`hello ${reported.fault.code}`] : []), ...versions].join(" ") || null;
 }

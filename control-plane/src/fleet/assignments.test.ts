@@ -57,7 +57,7 @@ describe("standing rules", () => {
     expect(await digests(site, "gauge-2")).toEqual([]);
   });
 
-  test("changed devices get a hint; revisions grow with changes only, and never fall behind a device", async () => {
+  test("[S13] changed devices get a hint; revisions grow with changes only, and never fall behind a device", async () => {
     const { site, assign } = await ready();
     await enroll(site, "gauge-1");
     const empty = await hello(site, "gauge-1");
@@ -121,7 +121,7 @@ describe("what is never assigned", () => {
     expect(await digests(site, "old")).toEqual([two.digest]);
   });
 
-  test("a version below the floor, also where it was assigned before", async () => {
+  test("[S8] a version below the floor, also where it was assigned before", async () => {
     const { site, operator, assign } = await ready();
     await enroll(site, "gauge-1");
     await assign(1);

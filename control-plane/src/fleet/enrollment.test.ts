@@ -22,7 +22,7 @@ function tokenBody({ agent, key }: TestDevice, at: number, nonce = "ab".repeat(1
   return { agent, at, nonce, proof: key.sign(signedBytes("device-token", `${agent}.${at}.${nonce}`)) };
 }
 
-test("a token's last use goes to one of those who ask at once", async () => {
+test("[R4] a token's last use goes to one of those who ask at once", async () => {
   const site = await ready();
   const { token } = await makeToken(site, { uses: 3 });
   const devices = Array.from({ length: 12 }, (_, i) => ({ agent: `gauge-${i}`, key: makeKey() }));
@@ -85,7 +85,7 @@ test("a device token is the broker's password for one hour, for its device only,
   expect(await again.fleet.authenticate("gauge-1", token)).toBeUndefined();
 });
 
-test("a device token is refused to another key, a replay and a wrong clock", async () => {
+test("[R5] a device token is refused to another key, a replay and a wrong clock", async () => {
   const site = await ready();
   const device = await enroll(site, "gauge-1");
   const now = site.clock.now();

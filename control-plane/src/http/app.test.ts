@@ -8,7 +8,7 @@ import { enrollBody, initialiseTrust, makeToken, publish, startSite, trustOf } f
 const refused = (status: number, code: string) => ({ status, body: { error: { code, message: expect.any(String) } } });
 
 describe("who may ask", () => {
-  test("everything under /v1 but joining needs the operator's token, which only its owner can read", async () => {
+  test("[R1] everything under /v1 but joining needs the operator's token, which only its owner can read", async () => {
     const site = await startSite();
     const wrong = { authorization: `Bearer ${"x".repeat(43)}` };
     for (const path of ["/v1/trust", "/v1/models", "/v1/devices", "/v1/production", "/v1/nothing"]) {
@@ -129,7 +129,7 @@ describe("publishing", () => {
     });
   });
 
-  test("a bundle that is not whole, not of this model, or not signed does not become a version", async () => {
+  test("[S5] a bundle that is not whole, not of this model, or not signed does not become a version", async () => {
     const site = await startSite();
     const operator = await initialiseTrust(site);
     const bundle = makeBundle("rain", "one");

@@ -71,7 +71,7 @@ test("batches become files by model and received hour, named by their range", as
 });
 
 test.each<Step>(["batches-written", "batches-registered"])(
-  "power lost after %s: nothing lost, nothing doubled",
+  "[N6] power lost after %s: nothing lost, nothing doubled",
   async (step) => {
     const { folder, take, start, onDisk } = testLake();
     take(noon, { seq: 0 });
@@ -90,7 +90,7 @@ test.each<Step>(["batches-written", "batches-registered"])(
 );
 
 test.each<Step | undefined>([undefined, "merge-written", "merge-registered"])(
-  "an hour that is over becomes one file, power lost after %s or not",
+  "[N6] an hour that is over becomes one file, power lost after %s or not",
   async (step) => {
     const { folder, take, start, onDisk } = testLake();
     const first = await start();

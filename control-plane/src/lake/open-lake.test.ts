@@ -108,7 +108,7 @@ test("fields that come and go, change width or have strange names are columns by
   ]);
 });
 
-test("whatever values a batch may hold, it reaches the lake", async () => {
+test("[N4] whatever values a batch may hold, it reaches the lake", async () => {
   const { ingestion, lake, ask } = await testLake();
   const bits = () => new Float32Array(Uint32Array.of(0x7f800000, 0xff800000, 0x80000000).buffer);
   const doubles = Float64Array.of(-0, Number.MAX_VALUE, 5e-324);
@@ -162,7 +162,7 @@ test("SQL by an operator: numbers, times and nested values", async () => {
   expect((await ask("SELECT * FROM range(100000)", 7)).rows).toHaveLength(7);
 });
 
-test("only one SELECT, which reads nothing but predictions", async () => {
+test("[N5] only one SELECT, which reads nothing but predictions", async () => {
   const { ask, folder, ingestion } = await testLake();
   await ingestion.take("dev", "rain", makeFrame());
   const secret = join(folder, "secret.csv");

@@ -43,7 +43,7 @@ test("batches are stored, acknowledged up to the first hole and beyond it one by
   ]);
 });
 
-test("in any order and with any repeats, each batch is stored once and all are acknowledged", () => {
+test("[N2] in any order and with any repeats, each batch is stored once and all are acknowledged", () => {
   const frames = Array.from({ length: 6 }, (_, seq) => makeFrame({ seq }));
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 20 }), (order) => {
@@ -62,7 +62,7 @@ test("in any order and with any repeats, each batch is stored once and all are a
   );
 });
 
-test("other bytes under a stored key are refused, and the first stay", () => {
+test("[N2] other bytes under a stored key are refused, and the first stay", () => {
   const { take, count } = testInbox();
   const first = makeFrame();
   take(first);
@@ -142,7 +142,7 @@ test("[B7] a newer agent's columns and sources are stored: what is unknown is pa
   expect(count("batches")).toBe(1);
 });
 
-test("whatever bytes follow a good header, nothing is thrown and nothing wrong is stored", () => {
+test("[N3] whatever bytes follow a good header, nothing is thrown and nothing wrong is stored", () => {
   const { take, count } = testInbox();
   fc.assert(
     fc.property(fc.nat({ max: body.length - 1 }), fc.integer({ min: 0, max: 255 }), (at, byte) => {

@@ -35,7 +35,7 @@ test("what is acknowledged is in the file, and repeats are not stored again", as
   expect(await ingestion.stored("dev", [{ stream: "rain", epoch }])).toEqual([{ stream: "rain", epoch, upTo: 19 }]);
 });
 
-test("the thread killed again and again loses nothing acknowledged and doubles nothing", async () => {
+test("[N1] the thread killed again and again loses nothing acknowledged and doubles nothing", async () => {
   const { thread, ingestion, stored } = testIngestion();
   let acknowledged = 0;
   let killing = true;

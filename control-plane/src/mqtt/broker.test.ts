@@ -87,7 +87,7 @@ test("answers come in parts that fit, errors as errors, and not more than the li
   expect(answers().map((answer) => answer.error.code)).toEqual(["not_found", "rate_limited", "invalid_message"]);
 });
 
-test("a batch is acknowledged when the ingestion says so, not before; a refused one is named", async () => {
+test("[N1] a batch is acknowledged when the ingestion says so, not before; a refused one is named", async () => {
   let commit = (_: Ack) => {};
   const take = vi.fn(() => new Promise<Ack>((resolve) => (commit = resolve)));
   const { broker } = await testBroker({ ingestion: { ...noIngestion, take } });
@@ -164,7 +164,7 @@ test("a fleet that fails loses one message, is counted, and the next is dealt wi
   expect(broker.counters()).toEqual({ failed: 1, malformed: 1 });
 });
 
-test("one device that does not read stalls no other, and is closed", async () => {
+test("[Q4] one device that does not read stalls no other, and is closed", async () => {
   const { broker, addBlob } = await testBroker({ limits: { drainTimeoutMs: 60_000, unreadBytes: 1024 * 1024 } });
   const shas = Array.from({ length: 60 }, () => addBlob(new Uint8Array(randomBytes(96 * 1024))));
   const slow = await connected(broker.port, "slow");

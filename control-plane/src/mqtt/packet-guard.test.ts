@@ -28,7 +28,7 @@ test("lets every packet within the limit pass, however the bytes are cut", () =>
   );
 });
 
-test("stops at the first packet over the limit, however the bytes are cut", () => {
+test("[Q2] stops at the first packet over the limit, however the bytes are cut", () => {
   fc.assert(
     fc.property(packets, fc.array(fc.nat(), { maxLength: 30 }), (sizes, cuts) => {
       const encoded = sizes.map(publish);

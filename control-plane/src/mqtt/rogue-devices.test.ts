@@ -50,7 +50,7 @@ test.each([
   names.log("rogue", "rain"),
   "vd1/other/cp",
   "vd1/test/blob/nohash",
-])("may not subscribe to %s", async (topic) => {
+])("[Q1] may not subscribe to %s", async (topic) => {
   const { broker } = await testBroker();
   const client = await connected(broker.port, "rogue");
   await expect(client.subscribeAsync(topic)).rejects.toThrow();
@@ -68,7 +68,7 @@ test.each([
   ["QoS 2", names.reported("rogue"), { qos: 2 as const }],
   ["a log in a wrong partition", "vd1/test/log/99/rogue/rain", {}],
   ["$SYS", "$SYS/x", {}],
-])("is closed when it publishes %s, and nobody hears it", async (_, topic, options) => {
+])("[Q1] is closed when it publishes %s, and nobody hears it", async (_, topic, options) => {
   const { fleet, heard } = fakeFleet();
   const { broker } = await testBroker({ fleet });
   const victim = await connected(broker.port, "victim");
@@ -103,7 +103,7 @@ test("a takeover needs the device's own token; then the older connection ends", 
   await until(() => expect(newer.inbox).toHaveLength(1));
 });
 
-test("the connection ends when its token does, and a retired device's at once", async () => {
+test("[Q3] the connection ends when its token does, and a retired device's at once", async () => {
   const { fleet } = fakeFleet({ authenticate: async (agent) => Date.now() + (agent === "short" ? 150 : 60_000) });
   const { broker } = await testBroker({ fleet });
   const short = await connected(broker.port, "short");
@@ -124,7 +124,7 @@ test("an expired token does not let in", async () => {
   expect(broker.connected()).toEqual([]);
 });
 
-test("a large packet before login ends the connection at its header", async () => {
+test("[Q2] a large packet before login ends the connection at its header", async () => {
   const { broker } = await testBroker();
   const socket = connect(broker.port, "127.0.0.1");
   socket.on("error", () => {});
@@ -134,7 +134,7 @@ test("a large packet before login ends the connection at its header", async () =
   expect(broker.counters().oversized).toBe(1);
 });
 
-test("a packet over the limit after login ends the connection", async () => {
+test("[Q2] a packet over the limit after login ends the connection", async () => {
   const { broker } = await testBroker();
   const client = await connected(broker.port, "dev");
   const gone = ended(client);

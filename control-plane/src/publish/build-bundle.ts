@@ -1,6 +1,6 @@
 /**
  * From a model, a CSV of reference data and a few words of the operator to a bundle: the manifest's bytes and its blobs.
- * Reads two files; talks to onnxruntime (graph.ts), DuckDB (csv-table.ts) and the drift kernels; sends nothing.
+ * Reads two files; talks to onnxruntime in another process (graph-apart.ts), DuckDB (csv-table.ts) and the drift kernels; sends nothing.
  */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
@@ -22,7 +22,8 @@ import { chunkFile, sha256 } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
 import { answerAll, measureLatency, pick, spread } from "./evaluate.ts";
 import { chooseGolden } from "./golden.ts";
-import { type Graph, openGraph } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import { openGraphApart } from "./graph-apart.ts";
 import { copesWithMissing, inputField, settled } from "./input-schema.ts";
 import { inferOutput } from "./output-schema.ts";
 import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
@@ -94,7 +95,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
   const said = [
     [bundleFormat, currentCapability, kernelAbi, modelSha256, referenceSha256, what.name],
     [what.label, what.features, what.classes, what.rules],
-    [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.logInputs],
+    [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
   ];
   return { model, modelSha256, referenceSha256, recipe: sha256(JSON.stringify(said)) };
 }
@@ -104,7 +105,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
  * and what to do.
  */
 export async function buildBundle(what: ModelDescription, sources: BundleSources, ports: BuildPorts): Promise<Bundle> {
-  const graph = await openGraph(sources.model);
+  const graph = await openGraphApart(sources.model);
   try {
     const table = await readCsv(what.referenceFile);
     try {

@@ -61,7 +61,7 @@ function reportOf(release: number): DeviceRecord["report"] {
   return { agent: "gauge-1", rev: 0, at: 0, abilities: has, labels: {}, slots: [slot] };
 }
 
-test("nothing is ever assigned that is revoked, unlisted, or needs what the device lacks", () => {
+test("[D3] nothing is ever assigned that is revoked, unlisted, or needs what the device lacks", () => {
   fc.assert(
     fc.property(device, rules, candidates, (one, standing, known) => {
       for (const slot of decideSlots(one, standing, known).slots) {

@@ -50,7 +50,7 @@ describe("attacks on the metadata", () => {
     return { site, operator };
   }
 
-  test("unsigned, wrongly signed, tampered, below the threshold", async () => {
+  test("[S5] unsigned, wrongly signed, tampered, below the threshold", async () => {
     const { site, operator } = await ready();
     const next = { version: 3, models: ["rain"] };
     expect(await put(site, operator.targets({ ...next, signers: [] }))).toMatchObject(refused("unsigned"));
@@ -73,7 +73,7 @@ describe("attacks on the metadata", () => {
     expect(await put(site, handedOver)).toMatchObject({ status: 200 });
   });
 
-  test("replays, gaps and lowered floors are rollbacks", async () => {
+  test("[S9] replays, gaps and lowered floors are rollbacks", async () => {
     const { site, operator } = await ready();
     const models = ["rain"];
     expect(await put(site, operator.targets({ version: 2, models }))).toMatchObject(refused("rollback"));
@@ -156,7 +156,7 @@ describe("online metadata", () => {
     expect(third.meta["snapshot.json"].version).toBeGreaterThan(second.meta["snapshot.json"].version);
   });
 
-  test("never goes backwards, whatever the clock says", async () => {
+  test("[S13] never goes backwards, whatever the clock says", async () => {
     const site = await startSite();
     const operator = await initialiseTrust(site);
     const before = (await trustOf(site)).versions;

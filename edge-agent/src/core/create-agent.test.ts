@@ -40,7 +40,7 @@ describe("an agent", () => {
     });
   });
 
-  it("boots offline and serves", async () => {
+  it("[K2] boots offline and serves", async () => {
     const { disk, start, run, first } = await serving();
     disk.kill();
     run.transport.disconnect();
@@ -81,7 +81,7 @@ describe("an agent", () => {
     );
   });
 
-  it("goes back to the previous version when that is assigned, without fetching a chunk", async () => {
+  it("[V3] goes back to the previous version when that is assigned, without fetching a chunk", async () => {
     const { peer, run, first } = await serving();
     peer.assign(peer.publish("rain", 2, { scale: 3 }));
     await run.clock.advance(500);
@@ -174,7 +174,7 @@ describe("an assignment", () => {
     ["under another's key id", "bad_signature", (p) => (p.signWith = { ...newKey(), id: p.director.id })],
     ["with expired metadata", "expired", (p) => (p.expires = wall - 1)],
   ];
-  it.each(refused)("is refused: %s", async (_, code, misbehave) => {
+  it.each(refused)("[S6] is refused: %s", async (_, code, misbehave) => {
     const { peer, run, first } = await serving();
     peer.assign(peer.publish("rain", 2, { scale: 3 }));
     misbehave(peer);
@@ -183,6 +183,7 @@ describe("an assignment", () => {
       run.log.entries.filter((entry) => entry.event === "link.hello_failed").map((entry) => entry.fields.code),
     ).toEqual([code]);
     expect(run.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: null });
+    expect(peer.reports.at(-1)).toMatchObject({ fault: { code } });
     expect(await run.predict(1)).toMatchObject({ value: 2 });
     peer.changeAssignment = (a) => a;
     peer.unsigned = false;
@@ -190,6 +191,7 @@ describe("an assignment", () => {
     peer.expires = Number.MAX_SAFE_INTEGER;
     await run.clock.advance(5000);
     expect(run.slot()?.candidate?.state).toBe("probation");
+    expect(peer.reports.at(-1)?.fault).toBeUndefined();
   });
 
   it("is followed by a device whose clock is ahead, once it knows the director", async () => {
@@ -212,7 +214,7 @@ describe("an assignment", () => {
     expect(unknowing.slot()).toBeUndefined();
   });
 
-  it("is not followed with expired metadata by a device whose clock is behind", async () => {
+  it("[S7] is not followed with expired metadata by a device whose clock is behind", async () => {
     const device = createDevice();
     device.peer.expires = wall - 1;
     device.peer.assign(device.peer.publish("rain", 1, { scale: 2 }));
@@ -235,7 +237,7 @@ describe("an assignment", () => {
 });
 
 describe("a candidate", () => {
-  it("under the floor is refused, and a serving version that falls under it serves no more", async () => {
+  it("[S8] under the floor is refused, and a serving version that falls under it serves no more", async () => {
     const { peer, run, first } = await serving();
     const second = peer.publish("rain", 2, { scale: 3 });
     peer.floors = { rain: 3 };
@@ -359,7 +361,7 @@ describe("a candidate", () => {
     }
   });
 
-  it("in a crash loop gives way to the version before", async () => {
+  it("[V4] in a crash loop gives way to the version before", async () => {
     const { peer, run, start, disk, first } = await serving();
     const second = peer.publish("rain", 2, { scale: 3 });
     peer.assign(second);
@@ -384,7 +386,7 @@ describe("a candidate", () => {
 });
 
 describe("receiving", () => {
-  it("refuses a tampered chunk and pulls the right one", async () => {
+  it("[D1] refuses a tampered chunk and pulls the right one", async () => {
     const { peer, run } = await serving();
     const second = peer.publish("rain", 2, { scale: 3 });
     const chunk = second.manifest.files[0]?.chunks[0]?.sha256 ?? "";
@@ -395,7 +397,7 @@ describe("receiving", () => {
     expect(run.slot()?.candidate?.state).toBe("probation");
   });
 
-  it("rejects the version where pulled chunks are wrong three times", async () => {
+  it("[D1] rejects the version where pulled chunks are wrong three times", async () => {
     const { peer, run } = await serving();
     const second = peer.publish("rain", 2, { scale: 3 });
     const chunk = second.manifest.files[0]?.chunks[0];
@@ -431,7 +433,7 @@ describe("receiving", () => {
     expect(await next.predict(1)).toMatchObject({ source: "model", value: 2 });
   });
 
-  it("asks after a kill only for the chunks that are not there", async () => {
+  it("[D2] asks after a kill only for the chunks that are not there", async () => {
     const { peer, run, start, disk } = await serving();
     const second = peer.publish("rain", 2, { scale: 3 });
     const chunks = new Set(second.manifest.files.flatMap((file) => file.chunks.map((chunk) => chunk.sha256)));
@@ -451,7 +453,7 @@ describe("receiving", () => {
     expect(next.slot()?.candidate?.state).toBe("probation");
   });
 
-  it("resumes after a kill at every change of the disk, and a device that served never stops", async () => {
+  it("[V2] resumes after a kill at every change of the disk, and a device that served never stops", async () => {
     const base = await serving();
     const before = base.disk.changes;
     await finish(base.peer, base.run);

@@ -265,6 +265,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
   const { pins, slot } = keeper;
   const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
   const { candidate } = pins;
+  const reason = candidate?.reason ?? keeper.trouble;
   return {
     model: keeper.model,
     serving: short(pins.serving),
@@ -273,7 +274,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       digest: candidate.digest,
       release: candidate.release,
       state: candidate.state,
-      ...(candidate.reason ? { reason: candidate.reason } : {}),
+      ...(reason ? { reason } : {}),
     },
     served: keeper.served(),
     drift: (slot.version?.drift?.report() ?? []).map((feature) => ({

@@ -47,6 +47,8 @@ export interface ModelKeeper {
   readonly model: string;
   readonly pins: Pins;
   readonly slot: ModelSlot;
+  /** Why the last try came to nothing, while another is to come. */
+  readonly trouble: ErrorCode | undefined;
   /** Predictions answered by the serving version since it began to serve. */
   served(): number;
   /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */
@@ -95,6 +97,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   const loaded = new Map<string, { version: ServingVersion; before: number }>();
   let passed = 0;
   let late = 0;
+  let trouble: ErrorCode | undefined;
 
   /** Moves the pins at once and saves them; what depends on them awaits it. */
   const apply = (event: LifeEvent): Promise<void> => {
@@ -208,7 +211,11 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     clock,
     random,
     ...retryMs,
-    failed: (error, inMs) => log.warn("model.retry", { model, code: codeOf(error), why: messageOf(error), inMs }),
+    failed: (error, inMs) => {
+      trouble = codeOf(error);
+      log.warn("model.retry", { model, code: trouble, why: messageOf(error), inMs });
+      options.changed();
+    },
     work: async () => {
       if (stopped) return;
       await restore();
@@ -216,6 +223,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       if (candidate && candidate.state !== "rejected") {
         await install(candidate).catch((error: unknown) => judge(candidate, error));
       }
+      trouble = undefined;
       const keeping = pinned(pins).join();
       if (keeping === kept) return;
       await options.exclusive(options.evict);
@@ -257,6 +265,9 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     get pins() {
       return pins;
     },
+    get trouble() {
+      return trouble;
+    },
     served,
     async boot() {
       try {
@@ -268,6 +279,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     },
     async assign(next, rev, trusted) {
       assigned = next ? { slot: next, trusted } : undefined;
+      trouble = undefined;
       const floor = apply({ kind: "floor", release: trusted.extension.floors[model] ?? 0 });
       const { digest = "", release = 0, length = 0 } = next ?? {};
       const change = apply(

@@ -48,7 +48,7 @@ test("a good repository gives the director, the floors and the release of a sign
   expect(await trusted.release("rain", digest, manifest.length)).toBe(7);
 });
 
-test("a manifest that was not signed as such is refused by name, digest and length", async () => {
+test("[S5] a manifest that was not signed as such is refused by name, digest and length", async () => {
   const trusted = await refresh();
   expect(await refused(trusted.release("rain", "0".repeat(64), manifest.length))).toBe("unknown_target");
   expect(await refused(trusted.release("snow", digest, manifest.length))).toBe("unknown_target");
@@ -90,7 +90,7 @@ test("an expired project role is refused when it is needed", async () => {
   expect(await refused((await refresh()).release("rain", digest, manifest.length))).toBe("expired");
 });
 
-test("older metadata replayed is a rollback, and what was trusted stays", async () => {
+test("[S9] older metadata replayed is a rollback, and what was trusted stays", async () => {
   const old = new Map(repository.files);
   repository.next();
   const trust = await client();
@@ -113,7 +113,7 @@ test.each([
   expect(await (await refresh()).release("rain", digest, manifest.length)).toBe(7);
 });
 
-test("versions damaged are rebuilt from the metadata kept, which still lets no older in", async () => {
+test("[S9] versions damaged are rebuilt from the metadata kept, which still lets no older in", async () => {
   const old = new Map(repository.files);
   repository.next();
   await refresh();
@@ -126,7 +126,7 @@ test("versions damaged are rebuilt from the metadata kept, which still lets no o
   expect(await refused(refresh())).toBe("storage_failed");
 });
 
-test("a snapshot that lists an older project role is a rollback", async () => {
+test("[S9] a snapshot that lists an older project role is a rollback", async () => {
   repository.next();
   await refresh();
   repository.state.versions.timestamp += 1;
@@ -152,12 +152,12 @@ test.each(["timestamp", "snapshot", "targets"] as const)(
   },
 );
 
-test("endless metadata is refused before it is parsed", async () => {
+test("[S10] endless metadata is refused before it is parsed", async () => {
   repository.files.set("timestamp.json", `${repository.files.get("timestamp.json")}${" ".repeat(20_000)}`);
   expect(await refused(refresh())).toBe("invalid_metadata");
 });
 
-test("a root chain is followed, and a root not signed by the one before is refused", async () => {
+test("[S11] a root chain is followed, and a root not signed by the one before is refused", async () => {
   await refresh();
   repository.rotateOnlineKey();
   repository.next();

@@ -6,7 +6,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { encodeManifest, type Manifest } from "@vedette/protocol/bundle";
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
-import type { AssignedSlot, Request } from "@vedette/protocol/messages";
+import type { AssignedSlot, Reported, Request } from "@vedette/protocol/messages";
 import { decodeBatch, openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 import { signedBytes } from "@vedette/protocol/signed";
 import { parseTopic, topics } from "@vedette/protocol/topics";
@@ -21,6 +21,9 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 export class TestSite {
   readonly repository = new TestRepository(Date.now());
   readonly batches: PredictionBatch[] = [];
+  readonly reports: Reported[] = [];
+  /** What stands between the device and an honest answer. */
+  tell: (request: Request, honest: string | undefined) => string | undefined = (_, honest) => honest;
   slots: AssignedSlot[] = [];
   rev = 1;
   private readonly manifests = new Map<string, string>();
@@ -136,6 +139,7 @@ export class TestSite {
   private takes(agent: string, topic: string, payload: Uint8Array): void {
     const parsed = parseTopic(topic);
     if (parsed?.kind === "req") this.answer(agent, JSON.parse(fromUtf8(payload)) as Request);
+    if (parsed?.kind === "reported") this.reports.push(JSON.parse(fromUtf8(payload)) as Reported);
     if (parsed?.kind !== "log") return;
     const batch = decodeBatch(zstdDecompressSync(openFrame(payload).compressed));
     this.batches.push(batch);
@@ -144,7 +148,7 @@ export class TestSite {
   }
 
   private answer(agent: string, request: Request): void {
-    const text = this.textFor(agent, request);
+    const text = this.tell(request, this.textFor(agent, request));
     const error = { code: "not_found", message: "there is none" };
     const part = text === undefined ? { id: request.id, error } : { id: request.id, i: 0, of: 1, text };
     this.say(topics(site).response(agent), JSON.stringify(part));

@@ -197,7 +197,7 @@ const fileOf = (site: TufSite, role: string) =>
 const stricter = /expected number to be >=1|only TUF 1\.x|^(length|digest)_mismatch: (\d+\.)?snapshot\.json/;
 
 describe("beside tuf-js", () => {
-  it("answers the same for sites under attack, over several refreshes", async () => {
+  it("[S12] answers the same for sites under attack, over several refreshes", async () => {
     let accepted = 0;
     let refused = 0;
     await fc.assert(

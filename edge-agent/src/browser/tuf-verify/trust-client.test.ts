@@ -115,13 +115,13 @@ describe("the client workflow", () => {
     expect(await code(device(site).refresh(until))).toBe("expired");
   });
 
-  it("refuses a timestamp that expired even where its version is the one already trusted", async () => {
+  it("[S7] refuses a timestamp that expired even where its version is the one already trusted", async () => {
     const it = device(new TufSite());
     await it.refresh();
     expect(await code(it.refresh(now + day))).toBe("expired");
   });
 
-  it("refuses to go back: timestamp, the snapshot it names, and a file that the snapshot names", async () => {
+  it("[S9] refuses to go back: timestamp, the snapshot it names, and a file that the snapshot names", async () => {
     const site = new TufSite({ hashes: false });
     const old = new Map(site.files);
     site.publishTargets();
@@ -185,7 +185,7 @@ describe("the client workflow", () => {
     }
   });
 
-  it("refuses endless data", async () => {
+  it("[S10] refuses endless data", async () => {
     const site = new TufSite();
     site.files.set("timestamp.json", " ".repeat(1 << 20) + site.files.get("timestamp.json"));
     expect(await code(device(site).refresh())).toBe("length_mismatch");
@@ -242,7 +242,7 @@ describe("rotation", () => {
     expect(new TextDecoder().decode(it.kept.get("trust/root.json"))).toBe(site.files.get("4.root.json"));
   });
 
-  it("refuses a root that the trusted one did not sign, that itself did not sign, or that leaves a number out", async () => {
+  it("[S11] refuses a root that the trusted one did not sign, that itself did not sign, or that leaves a number out", async () => {
     const foreign = new TufSite();
     foreign.keys.root = [makeKey(), makeKey()];
     foreign.publishRoot();

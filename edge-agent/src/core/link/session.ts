@@ -93,6 +93,8 @@ export function createSession(options: SessionOptions): Session {
   /** Highest revision that was hinted at, and that was asked for: a hint that never comes true is followed once. */
   let hinted = 0;
   let askedFor = 0;
+  /** Why the last hello came to nothing: an operator sees it where the device is listed. */
+  let fault: Reported["fault"];
 
   const publish = async (to: string, payload: unknown, qos: 0 | 1) => {
     try {
@@ -103,7 +105,7 @@ export function createSession(options: SessionOptions): Session {
         log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
     }
   };
-  const report = () => publish(topic.reported(agent), options.report(), 1);
+  const report = () => publish(topic.reported(agent), { ...options.report(), ...(fault ? { fault } : {}) }, 1);
   const heartbeat = () => {
     const { sent, received } = transport.bytes;
     const beat = { at: clock.now(), spoolBatches: options.spoolBatches(), bytesSent: sent, bytesReceived: received };
@@ -182,7 +184,11 @@ export function createSession(options: SessionOptions): Session {
     random,
     firstMs: times.retryMs,
     capMs: times.retryCapMs,
-    failed: (error, inMs) => log.warn("link.hello_failed", { code: codeOf(error), why: messageOf(error), inMs }),
+    failed: (error, inMs) => {
+      fault = { code: codeOf(error), message: messageOf(error).slice(0, 2000) };
+      log.warn("link.hello_failed", { code: fault.code, why: fault.message, inMs });
+      debounced.in(times.reportDebounceMs);
+    },
     work: async () => {
       const now = connection;
       await listen(topic.desired(agent), 1);
@@ -196,6 +202,7 @@ export function createSession(options: SessionOptions): Session {
         options.connected();
       }
       await hello();
+      fault = undefined;
       await listenToStreams(); // of models that were assigned just now
       await report();
       followHint();

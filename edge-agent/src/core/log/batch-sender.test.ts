@@ -55,7 +55,7 @@ function rig() {
   return { clock, logger, sender, add, sent, dropped, rejected, line, waiting };
 }
 
-test("at most two are under way, PUBACK moves nothing, an ack makes room", async () => {
+test("[P4] at most two are under way, PUBACK moves nothing, an ack makes room", async () => {
   const { sender, add, sent, dropped } = rig();
   add(0, 1, 2, 3);
   await settle();
@@ -158,7 +158,7 @@ test("where deleting fails the batch waits and is sent again, and it is said", a
   expect(logger.entries).toMatchObject([{ level: "error", event: "batch_not_deleted" }]);
 });
 
-test("[property] whatever the line does, everything arrives and nothing leaves that was not stored", async () => {
+test("[P4] [property] whatever the line does, everything arrives and nothing leaves that was not stored", async () => {
   const event = fc.oneof(
     fc.constantFrom("add", "up", "down", "break", "mend", "ack", "sparse", "pause"),
     fc.integer({ min: 1, max: 60_000 }),

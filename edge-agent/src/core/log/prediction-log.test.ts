@@ -224,7 +224,7 @@ describe("numbers", () => {
     expect(account(stored(disk))).toEqual({ rows: upTo(5), gaps: [] });
   });
 
-  test("after a power loss the next batch says exactly which numbers are missing", async () => {
+  test("[P2] after a power loss the next batch says exactly which numbers are missing", async () => {
     const { disk, clock, open } = rig();
     const first = await open();
     await predict(first, 3);
@@ -290,7 +290,7 @@ describe("numbers", () => {
     expect(await predict(next, 1)).toBe(0);
   });
 
-  test("a failed append is not answered, and the log heals with the next segment", async () => {
+  test("[P3] a failed append is not answered, and the log heals with the next segment", async () => {
     const { disk, clock, open } = rig();
     const log = await open();
     await predict(log, 1);
@@ -365,7 +365,7 @@ describe("[model] a spool survives death at every change of the disk", () => {
     undoRemoves: fc.boolean(),
   });
 
-  test("numbers are unique, every answered row or its gap reaches the control plane, a kill makes no gap", async () => {
+  test("[P1] numbers are unique, every answered row or its gap reaches the control plane, a kill makes no gap", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.array(step, { maxLength: 12 }), death), { maxLength: 5 }),

@@ -60,7 +60,7 @@ describe("prove", () => {
     expect(released()).toBe(0);
   });
 
-  it("judges by the tolerance of this backend, but labels must be equal", async () => {
+  it("[V1] judges by the tolerance of this backend, but labels must be equal", async () => {
     const far = setUp({ scores: [0.8, 0.2, 0.2, 0.8] });
     await expect(far.run("node-cpu")).rejects.toMatchObject({
       code: "proof_failed",

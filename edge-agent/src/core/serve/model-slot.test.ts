@@ -338,7 +338,7 @@ describe("swapping versions", () => {
   });
 });
 
-test("an answer that cannot be logged is not given", async () => {
+test("[P3] an answer that cannot be logged is not given", async () => {
   const { slot, ask, clock, disk } = await slotRig();
   await slot.use(scriptedVersion(clock));
   await ask(1);

@@ -34,7 +34,7 @@ describe("bundle store", () => {
     expect(await store.manifest(version.digest)).toBeUndefined();
   });
 
-  it("writes nothing that is not what its name says", async () => {
+  it("[D1] writes nothing that is not what its name says", async () => {
     const { disk, store, peer } = setUp();
     const version = peer.publish("rain", 1, { scale: 2 });
     const chunk = version.manifest.files[0]?.chunks[0] ?? { sha256: "", length: 0 };

@@ -22,7 +22,7 @@ describe("life cycle", () => {
     expect(run(installed(3, 3), pins).previous?.digest).toBe(digestOf(2));
   });
 
-  it("remembers a rejected version until a higher revision assigns it anew", () => {
+  it("[V5] remembers a rejected version until a higher revision assigns it anew", () => {
     const rejected = run([
       { kind: "assigned", version: version(1), rev: 4 },
       { kind: "failed", reason: "proof_failed" },
@@ -34,7 +34,7 @@ describe("life cycle", () => {
     expect(run([{ kind: "assigned", version: version(1), rev: 6 }], other).candidate?.state).toBe("fetching");
   });
 
-  it("rejects a candidate that started three times and never reached the end of probation", () => {
+  it("[V4] rejects a candidate that started three times and never reached the end of probation", () => {
     let pins = run(installed(2, 2).slice(0, 4), run(installed(1, 1)));
     for (let i = 1; i < maxStarts; i++) pins = run([{ kind: "started" }, { kind: "proved" }], pins);
     expect(pins.candidate).toMatchObject({ state: "probation", starts: maxStarts });
@@ -45,7 +45,7 @@ describe("life cycle", () => {
     expect(stopped.candidate?.state).toBe("probation");
   });
 
-  it("lets nothing under the floor serve", () => {
+  it("[S8] lets nothing under the floor serve", () => {
     const pins = run([...installed(1, 1), ...installed(2, 2)]);
     expect(step(pins, { kind: "floor", release: 2 }, 9)).toMatchObject({ serving: version(2), previous: null });
     expect(step(pins, { kind: "floor", release: 3 }, 9)).toMatchObject({ serving: null, previous: null });
@@ -84,7 +84,7 @@ describe("life cycle", () => {
     fc.integer({ min: 0, max: 5 }).map((release): LifeEvent => ({ kind: "floor", release })),
   );
 
-  it("keeps its promises over any events", () => {
+  it("[V6] keeps its promises over any events", () => {
     fc.assert(
       fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {
         let pins = noPins;

@@ -1,0 +1,85 @@
+/**
+ * A graph in a process of its own: a few hundred bytes of ONNX can loop for ever or take all memory, and neither can be
+ * stopped from within. Talks to `graph-process.ts`.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type ErrorCode, VedetteError } from "@vedette/protocol/errors";
+import type { Graph, Output, Place } from "./graph.ts";
+
+export type GraphQuestion =
+  | { readonly kind: "open"; readonly model: Uint8Array }
+  | { readonly kind: "run"; readonly rows: Float64Array; readonly n: number; readonly places: readonly Place[] };
+export interface GraphAnswer {
+  readonly opened?: Pick<Graph, "opset" | "inputs" | "outputs">;
+  readonly outputs?: Readonly<Record<string, Output>>;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+const entry = fileURLToPath(new URL("./graph-process.ts", import.meta.url));
+/** Loading, or one run of some hundred rows. A device would give up far sooner. */
+const longestMs = 60_000;
+
+/**
+ * As `openGraph`; besides, a graph that does not answer in time, or whose process dies, is refused as invalid_model.
+ * @param limitMs for each question.
+ */
+export async function openGraphApart(model: Uint8Array, limitMs: number = longestMs): Promise<Graph> {
+  const child = fork(entry, { serialization: "advanced", execArgv: [] });
+  const ask = (question: GraphQuestion) => askChild(child, question, limitMs);
+  const release = async () => void child.kill("SIGKILL"); // it keeps nothing
+  try {
+    const { opened } = await ask({ kind: "open", model });
+    if (!opened) throw new VedetteError("internal", "the graph's process did not say what it opened");
+    return {
+      ...opened,
+      async run(rows, n, places) {
+        // A view would be sent with all of the buffer that it looks at.
+        const { outputs } = await ask({ kind: "run", rows: rows.slice(), n, places });
+        if (!outputs) throw new VedetteError("internal", "the graph's process did not say what it answered");
+        return outputs;
+      },
+      release,
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function askChild(child: ChildProcess, question: GraphQuestion, limitMs: number): Promise<GraphAnswer> {
+  const doing = question.kind === "open" ? "loading the model" : "the model, run on the reference data,";
+  return new Promise((resolve, reject) => {
+    const settle = (done: () => void) => {
+      clearTimeout(timer);
+      child.off("message", answered).off("exit", ended).off("error", failed);
+      done();
+    };
+    const answered = (answer: GraphAnswer) =>
+      settle(() => {
+        if (answer.error) reject(new VedetteError(answer.error.code, answer.error.message));
+        else resolve(answer);
+      });
+    const ended = (code: number | null, signal: string | null) =>
+      settle(() => {
+        const how = `its process ended (${signal ?? `exit code ${code}`})`;
+        const advice = "it may take more memory than there is here; no device would survive it";
+        reject(new VedetteError("invalid_model", `${doing} was too much: ${how}; ${advice}`));
+      });
+    const failed = (cause: Error) =>
+      settle(() => reject(new VedetteError("internal", `the graph's process failed: ${cause.message}`, { cause })));
+    const timer = setTimeout(
+      () =>
+        settle(() => {
+          child.kill("SIGKILL");
+          const advice = "look for a Loop or If that does not come to its end, and export it anew";
+          reject(new VedetteError("invalid_model", `${doing} did not end within ${limitMs / 1000} s: ${advice}`));
+        }),
+      limitMs,
+    );
+    child.on("message", answered).on("exit", ended).on("error", failed);
+    child.send(question, (error) => {
+      if (error) failed(error);
+    });
+  });
+}
