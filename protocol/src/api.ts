@@ -140,7 +140,7 @@ export const device = z.object({
 export type Device = z.infer<typeof device>;
 export const deviceList = z.object({ devices: z.array(device) });
 
-/** GET /v1/production: what runs where, since when, trained on what, and how it does. */
+/** GET /v1/production: what runs where, trained on what, and how it does. Of each model also the newest version. */
 export const production = z.object({
   site: siteId,
   at: z.iso.datetime(),
@@ -153,6 +153,8 @@ export const production = z.object({
           digest: sha256Hex,
           publishedAt: z.iso.datetime(),
           lineage: z.record(z.string(), z.json()),
+          /** Rules in force that name this version; they hold for devices to come, too. */
+          assignedTo: z.array(selector),
           /** Devices that have served predictions with this digest and still do. */
           serving: z.array(agentId),
           /** Devices that should, and have not yet (or said why not). */
