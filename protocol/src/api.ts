@@ -97,7 +97,7 @@ export const enrollRequest = z.object({
   secret: z.string().regex(/^[0-9a-f]{64}$/),
   agent: agentId,
   publicKey: ed25519PublicKey,
-  /** Ed25519 over signedBytes("enroll", `${secret}.${agent}.${publicKey}`): the device holds the key. Hex. */
+  /** Ed25519 over enrollmentClaim: the device holds the key. Hex. */
   proof: z.string().regex(/^[0-9a-f]{128}$/),
 });
 export const enrollAnswer = z.object({
@@ -117,7 +117,7 @@ export const deviceTokenRequest = z.object({
   /** UTC ms; within 10 minutes of the control plane's clock, or the nonce form is used. */
   at: z.int(),
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
-  /** Ed25519 over signedBytes("device-token", `${agent}.${at}.${nonce}`), hex. */
+  /** Ed25519 over deviceTokenClaim, hex. */
   proof: z.string().regex(/^[0-9a-f]{128}$/),
 });
 export const deviceTokenAnswer = z.object({
