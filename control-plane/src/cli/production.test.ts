@@ -71,4 +71,5 @@ it("names a few devices of many", () => {
   expect(text).toContain("drift        none seen\n");
   const pending = serving.map((agent) => ({ agent, state: "absent", reason: null }));
   expect(tell({ pending })).toContain("and 994 more: vedette device list\n");
+  expect(tell({ pending })).toContain("assigned, and none of 1000 devices serves it yet\n");
 });

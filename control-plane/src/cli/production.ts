@@ -55,6 +55,7 @@ function verdict({ serving, pending, assignedTo, drift }: Version): string {
       ? "published, and assigned to nobody (vedette model assign --help)"
       : "assigned, and no device has it yet (vedette device enroll --help)";
   }
+  if (serving.length === 0) return `assigned, and none of ${plural(pending.length, "device")} serves it yet`;
   const drifted = new Set(drift.flatMap(({ devices }) => devices)).size;
   const where = `in production on ${serving.length} of ${plural(serving.length + pending.length, "device")}`;
   return drifted > 0 ? `${where}, inputs DRIFT on ${drifted}` : where;
