@@ -97,7 +97,7 @@ export const enrollRequest = z.object({
   secret: z.string().regex(/^[0-9a-f]{64}$/),
   agent: agentId,
   publicKey: ed25519PublicKey,
-  /** Ed25519 over signedBytes("enroll", `${secret}.${agent}.${publicKey}`): the device holds the key. Hex. */
+  /** Ed25519 over enrollmentClaim: the device holds the key. Hex. */
   proof: z.string().regex(/^[0-9a-f]{128}$/),
 });
 export const enrollAnswer = z.object({
@@ -117,7 +117,7 @@ export const deviceTokenRequest = z.object({
   /** UTC ms; within 10 minutes of the control plane's clock. */
   at: z.int(),
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
-  /** Ed25519 over signedBytes("device-token", `${agent}.${at}.${nonce}`), hex. */
+  /** Ed25519 over deviceTokenClaim, hex. */
   proof: z.string().regex(/^[0-9a-f]{128}$/),
 });
 export const deviceTokenAnswer = z.object({
@@ -140,7 +140,7 @@ export const device = z.object({
 export type Device = z.infer<typeof device>;
 export const deviceList = z.object({ devices: z.array(device) });
 
-/** GET /v1/production: what runs where, since when, trained on what, and how it does. */
+/** GET /v1/production: what runs where, trained on what, and how it does. Of each model also the newest version. */
 export const production = z.object({
   site: siteId,
   at: z.iso.datetime(),
@@ -153,6 +153,8 @@ export const production = z.object({
           digest: sha256Hex,
           publishedAt: z.iso.datetime(),
           lineage: z.record(z.string(), z.json()),
+          /** Rules in force that name this version; they hold for devices to come, too. */
+          assignedTo: z.array(selector),
           /** Devices that have served predictions with this digest and still do. */
           serving: z.array(agentId),
           /** Devices that should, and have not yet (or said why not). */

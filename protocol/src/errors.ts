@@ -62,6 +62,14 @@ export class VedetteError extends Error {
   }
 }
 
+/** How every command of the project ends. */
+export const exitCodes = { ok: 0, userFault: 1, systemFault: 2 } as const;
+
+/** The exit code of a command that ended with this. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof VedetteError && error.user ? exitCodes.userFault : exitCodes.systemFault;
+}
+
 /** The code of anything thrown; what is not ours is `internal`. */
 export function codeOf(error: unknown): ErrorCode {
   return error instanceof VedetteError ? error.code : "internal";

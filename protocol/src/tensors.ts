@@ -19,6 +19,29 @@ export const datatypes = [
 export const datatype = z.enum(datatypes);
 export type Datatype = z.infer<typeof datatype>;
 
+/** What ONNX Runtime calls each datatype, in Node and in the page. */
+export const onnxTypes = {
+  BOOL: "bool",
+  UINT8: "uint8",
+  UINT16: "uint16",
+  UINT32: "uint32",
+  UINT64: "uint64",
+  INT8: "int8",
+  INT16: "int16",
+  INT32: "int32",
+  INT64: "int64",
+  FP16: "float16",
+  FP32: "float32",
+  FP64: "float64",
+  BYTES: "string",
+} as const satisfies Record<Datatype, string>;
+const byOnnxType = new Map<string, Datatype>(datatypes.map((name) => [onnxTypes[name], name]));
+
+/** The datatype that ONNX Runtime calls so; undefined for those the Open Inference Protocol has no name for. */
+export function datatypeOfOnnx(type: string): Datatype | undefined {
+  return byOnnxType.get(type);
+}
+
 /** −1 is a variable dimension; the first dimension is the batch. */
 export const tensorSpec = z.object({
   name: z.string().min(1).max(256),

@@ -9,3 +9,5 @@ declare class TextDecoder {
   constructor(label?: "utf-8", options?: { fatal?: boolean });
   decode(bytes: Uint8Array): string;
 }
+/** Bytes of base64 as a string of one character each. Throws where the text is not base64. */
+declare function atob(base64: string): string;

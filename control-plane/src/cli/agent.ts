@@ -12,15 +12,19 @@ import type { Io } from "./io.ts";
 const agentPackage = "@vedette/edge-agent/package.json";
 
 /** Listed for --help; `runCli` hands `agent run` over before options are read, since all of them are the agent's. */
-export function addAgent(program: Command, io: Io): void {
+export function addAgent(program: Command): void {
   program
     .command("agent")
     .description("an edge agent on this machine")
     .command("run")
-    .description("run one in the foreground; all options are those of vedette-agent run")
+    .description("run one in the foreground; its --home is the agent's own folder (see vedette agent run --help)")
     .addHelpText("after", '\nExample:\n  $ vedette agent run --home ./station --enroll "$TOKEN" --name station-1')
-    .action(async () => {
-      await runAgent([], io);
+    .action(() => {
+      // Reached only where options came first, and those would be lost.
+      throw new VedetteError(
+        "invalid_argument",
+        "options of an agent come after `agent run`: its --home is a folder of its own, and not the operator's",
+      );
     });
 }
 

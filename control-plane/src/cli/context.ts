@@ -50,10 +50,12 @@ export function contextOf(command: Command, io: Io): Context {
 }
 
 async function readToken(file: string | undefined, variable: string | undefined, home: string): Promise<string> {
-  if (file === undefined && variable !== undefined && variable !== "") return variable.trim();
+  if (file === undefined && variable !== undefined && variable !== "")
+    return checkToken(variable.trim(), "VEDETTE_TOKEN");
   const path = file ?? join(home, "operator.token");
+  let text: string;
   try {
-    return (await readFile(path, "utf8")).trim();
+    text = (await readFile(path, "utf8")).trim();
   } catch (cause) {
     throw new VedetteError(
       "unauthenticated",
@@ -61,4 +63,14 @@ async function readToken(file: string | undefined, variable: string | undefined,
       { cause },
     );
   }
+  return checkToken(text, path);
+}
+
+/** Refused here without being shown: `fetch` would quote the whole text in its error. */
+function checkToken(text: string, from: string): string {
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  throw new VedetteError(
+    "unauthenticated",
+    `${from} holds no operator token: it is one word, as in <home>/operator.token`,
+  );
 }

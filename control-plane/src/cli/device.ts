@@ -1,13 +1,13 @@
 /** `vedette device`: enrolment tokens, and the fleet. */
 import type { Device } from "@vedette/protocol/api";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { duration, integer, label } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface EnrollFlags {
-  label: Record<string, string>;
+  label?: Record<string, string>;
   ttl: number;
   uses: number;
 }
@@ -18,8 +18,10 @@ export function addDevice(program: Command, io: Io): void {
   device
     .command("enroll")
     .description("make a token by which devices join")
-    .option("--label <key=value>", "a label that the devices get", label, {})
-    .option("--ttl <duration>", "how long the token holds, as 15m", duration, 3_600_000)
+    .option("--label <key=value>", "a label that the devices get; may be given more than once", label)
+    .addOption(
+      new Option("--ttl <duration>", "how long the token holds, as 15m").argParser(duration).default(3_600_000, "1h"),
+    )
     .option("--uses <number>", "how many devices may join by it", integer, 1)
     .addHelpText(
       "after",
@@ -28,7 +30,7 @@ export function addDevice(program: Command, io: Io): void {
     .action(async (flags: EnrollFlags, command: Command) => {
       const context = contextOf(command, io);
       const ttlSeconds = Math.max(1, Math.round(flags.ttl / 1000));
-      const made = await (await context.api()).createToken({ labels: flags.label, ttlSeconds, uses: flags.uses });
+      const made = await (await context.api()).createToken({ labels: flags.label ?? {}, ttlSeconds, uses: flags.uses });
       // The token alone on stdout, so that $(…) takes it.
       if (!context.json)
         io.stderr(`Holds until ${made.expiresAt}, for ${flags.uses} device${flags.uses === 1 ? "" : "s"}.\n`);

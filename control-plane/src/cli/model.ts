@@ -23,6 +23,7 @@ interface PublishFlags {
   cacheAge?: number;
   latencyMs?: number;
   freshUntil?: string;
+  trainedAt?: string;
   driftWindow?: number;
   logInputs: boolean;
 }
@@ -59,6 +60,7 @@ export function addModel(program: Command, io: Io): void {
       "latency budget of one answer (default: 20 times what it takes here, at least 20)",
       positive,
     )
+    .option("--trained-at <date>", "when it was trained, for `vedette production` to tell", moment)
     .option("--fresh-until <date>", "after this the model is stale and the fallback answers", moment)
     .option(
       "--drift-window <rows>",
@@ -89,6 +91,7 @@ export function addModel(program: Command, io: Io): void {
         cacheAgeMs: flags.cacheAge,
         latencyMs: flags.latencyMs,
         freshUntil: flags.freshUntil,
+        trainedAt: flags.trainedAt,
         driftWindow: flags.driftWindow,
         logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
       };

@@ -2,58 +2,74 @@ import { expect, it } from "vitest";
 import { describeProduction } from "./production.ts";
 
 const at = "2026-01-02T03:04:05.000Z";
+const published = {
+  version: 1,
+  digest: "cd".repeat(32),
+  publishedAt: at,
+  lineage: {},
+  assignedTo: [],
+  serving: [],
+  pending: [],
+  predictions: 0,
+  bySource: { model: 0, cache: 0, rule: 0, none: 0 },
+  drift: [],
+};
+const tell = (version: object) =>
+  describeProduction({ site: "house", at, models: [{ model: "m", versions: [{ ...published, ...version }] }] });
 
-it("answers at once: what runs where, trained on what, and how it does", () => {
-  const text = describeProduction({
-    site: "house",
-    at,
-    models: [
-      {
-        model: "rain-gauge",
-        versions: [
-          {
-            version: 2,
-            digest: "ab".repeat(32),
-            publishedAt: at,
-            lineage: {
-              reference: { file: "seattle.csv", rows: 911, sha256: "00" },
-              trainingData: { rows: 911, accuracy: 0.78155 },
-            },
-            serving: ["station-1", "station-2"],
-            pending: [{ agent: "station-3", state: "rejected", reason: "proof_failed\u001b[2J" }],
-            predictions: 120,
-            bySource: { model: 100, cache: 15, rule: 5, none: 0 },
-            drift: [{ field: "wind", devices: ["station-2"] }],
-          },
-        ],
-      },
-    ],
-  });
-  expect(text).toBe(`Site house, ${at}
+it("answers at once: what runs where, trained when and on what, and how it does", () => {
+  const version = {
+    ...published,
+    version: 2,
+    digest: "ab".repeat(32),
+    lineage: {
+      reference: { file: "seattle.csv", rows: 911, sha256: "00" },
+      trainedAt: "2014-07-01T00:00:00.000Z",
+      trainingData: { rows: 911, accuracy: 0.78155 },
+    },
+    assignedTo: [{ all: true as const }],
+    serving: ["station-1", "station-2"],
+    pending: [{ agent: "station-3", state: "rejected", reason: "proof_failed\u001b[2J" }],
+    predictions: 120,
+    bySource: { model: 100, cache: 15, rule: 5, none: 0 },
+    drift: [{ field: "wind", devices: ["station-2"] }],
+  };
+  expect(
+    describeProduction({ site: "house", at, models: [{ model: "rain-gauge", versions: [published, version] }] }),
+  ).toBe(`Site house, 2026-01-02 03:04 UTC
 
-rain-gauge version 2  (abababababab, published ${at})
-  trained on   seattle.csv, 911 rows, accuracy 0.78155
+rain-gauge version 2: in production on 2 of 3 devices, inputs DRIFT on 1
+  published    2026-01-02 03:04 UTC, digest abababababab
+  trained      2014-07-01 00:00 UTC, on seattle.csv, 911 rows (there: accuracy 0.782)
+  assigned to  all devices
   serving on   station-1, station-2
   pending      station-3: rejected, proof_failed�[2J
-  predictions  120 (100 by model, 15 by cache, 5 by rule, 0 by none)
+  answers      120 with this version; since the devices started 83.3 % by model, 12.5 % by cache, 4.2 % by rule, 0.0 % by none
   drift        wind on station-2
+
+rain-gauge version 1: published, and assigned to nobody (vedette model assign --help)
+  published    2026-01-02 03:04 UTC, digest cdcdcdcdcdcd
+  trained      at a time that was not told, on unknown data
+  assigned to  nobody
+  serving on   no device
 `);
 });
 
-it("says what to do where there is nothing, and admits unknown data", () => {
+it("says what to do next where nothing is published, assigned, or enrolled", () => {
   expect(describeProduction({ site: "house", at, models: [] })).toContain("vedette model publish --help");
-  const version = {
-    version: 1,
-    digest: "cd".repeat(32),
-    publishedAt: at,
-    lineage: {},
-    serving: [],
-    pending: [],
-    predictions: 0,
-    bySource: { model: 0, cache: 0, rule: 0, none: 0 },
-    drift: [],
-  };
-  const text = describeProduction({ site: "house", at, models: [{ model: "m", versions: [version] }] });
-  expect(text).toContain("trained on   unknown data");
-  expect(text).toContain("serving on   no device");
+  expect(tell({})).toContain("vedette model assign --help");
+  const assigned = tell({ assignedTo: [{ labels: { city: "seattle", kind: "page" } }, { devices: ["a", "b"] }] });
+  expect(assigned).toContain("vedette device enroll --help");
+  expect(assigned).toContain("assigned to  devices with city=seattle and kind=page; a, b\n");
+});
+
+it("names a few devices of many", () => {
+  const serving = Array.from({ length: 1000 }, (_, i) => `d${i}`);
+  const text = tell({ serving });
+  expect(text).toContain("in production on 1000 of 1000 devices\n");
+  expect(text).toContain("serving on   d0, d1, d2, d3, d4, d5, and 994 more\n");
+  expect(text).toContain("drift        none seen\n");
+  const pending = serving.map((agent) => ({ agent, state: "absent", reason: null }));
+  expect(tell({ pending })).toContain("and 994 more: vedette device list\n");
+  expect(tell({ pending })).toContain("assigned, and none of 1000 devices serves it yet\n");
 });

@@ -124,7 +124,12 @@ describe("a site from nothing to an assigned model", () => {
   });
 
   it("answers what is in production, and queries predictions", async () => {
-    expect(await vedette("production")).toMatchObject({ code: 0, out: expect.stringContaining("Site house") });
+    const { code, out } = await vedette("production");
+    expect(code).toBe(0);
+    // Nobody is enrolled: what is published and assigned is told all the same.
+    expect(out).toContain("linear version 2: assigned, and no device has it yet");
+    expect(out).toContain("assigned to  all devices");
+    expect(out).toContain("linear version 1: assigned");
     expect(await vedette("prediction", "query", "--model", "linear", "--limit", "5")).toMatchObject({
       code: 0,
       out: "No predictions fit.\n",
@@ -199,7 +204,8 @@ describe("faults", () => {
     ["a source", ["prediction", "query", "--source", "oracle"], "Allowed choices are model, cache, rule, none"],
     ["a port", ["up", "--port", "many"], "port (VEDETTE_PORT)"],
     ["an address", ["model", "list", "--url", "here"], "--url here is no address"],
-    ["no command at all", [], "Usage: vedette"],
+    ["no command at all", [], "vedette --help"],
+    ["an agent's option before its command", ["--home", "x", "agent", "run"], "come after `agent run`"],
   ])("%s is the caller's: exit 1", async (_what, args, message) => {
     expect(await vedette(...args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(message) });
   });
@@ -217,9 +223,32 @@ describe("faults", () => {
     const wrong = await vedetteIn({ VEDETTE_URL: controlPlane.url, VEDETTE_TOKEN: "wrong" }, "model", "list", "--json");
     expect(wrong.code).toBe(1);
     expect(JSON.parse(wrong.err)).toMatchObject({ error: { code: "unauthenticated" } });
+    const file = join(home, "no-token.json");
+    await writeFile(file, '{"a secret": "of another kind"}\n');
+    const other = await vedetteIn({ VEDETTE_URL: controlPlane.url }, "model", "list", "--token-file", file);
+    expect(other).toMatchObject({ code: 1, err: expect.stringContaining(`${file} holds no operator token`) });
+    expect(other.err).not.toContain("secret");
     const token = await readFile(join(home, "operator.token"), "utf8");
     const away = await vedetteIn({ VEDETTE_URL: "http://127.0.0.1:9", VEDETTE_TOKEN: token }, "model", "list");
     expect(away).toMatchObject({ code: 2, err: expect.stringContaining("vedette up") });
+  });
+
+  it("the overview walks from a model to a watched fleet, and says what exit codes mean", async () => {
+    const { code, out } = await vedette("--help");
+    expect(code).toBe(0);
+    for (const step of [
+      "up",
+      "keys init",
+      "model publish",
+      "model assign",
+      "device enroll",
+      "agent run",
+      "production",
+    ]) {
+      expect(out).toMatch(new RegExp(`vedette ${step}\\b`));
+    }
+    expect(out).toContain("Exit codes: 0 ok, 1 yours to mend");
+    expect(await vedette("--version")).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
   it("every command has an example in its help", async () => {

@@ -1,5 +1,6 @@
-/** The command line: nouns and verbs, one way to fail. Exit codes: 0 ok, 1 the caller's to mend, 2 ours. */
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+/** The command line: nouns and verbs, one way to fail. */
+import { createRequire } from "node:module";
+import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
 import { addAgent, runAgent } from "./agent.ts";
 import { addDevice } from "./device.ts";
@@ -10,12 +11,32 @@ import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
 import { addUp } from "./up.ts";
 
+const { version }: { version: string } = createRequire(import.meta.url)("../../package.json");
+
+const overview = `
+From a model file to a watched fleet:
+  $ vedette up                                        # the control plane; stays in the foreground
+  $ vedette keys init                                 # once: the keys that devices trust, kept offline
+  $ vedette model publish --name pump --model pump.onnx --reference data.csv --label failed
+  $ vedette model assign --name pump --all
+  $ TOKEN=$(vedette device enroll)
+  $ vedette agent run --home ./device --enroll "$TOKEN" --name pump-1
+  $ vedette production                                # what runs where, and how it does
+
+Each command has examples of its own: vedette model publish --help
+Exit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault).`;
+
 /** Runs one command and resolves with the exit code; never rejects. @param args without the program's name. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   try {
+    // No option of the program's: `model assign --version` is another.
+    if (args[0] === "--version") {
+      io.stdout(`${version}\n`);
+      return exitCodes.ok;
+    }
     if (args[0] === "agent" && args[1] === "run") return await runAgent(args.slice(2), io);
     await build(args, io).parseAsync(args, { from: "user" });
-    return 0;
+    return exitCodes.ok;
   } catch (error) {
     return fail(error, args.includes("--json"), io);
   }
@@ -24,11 +45,14 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 function build(args: readonly string[], io: Io): Command {
   const program = new Command("vedette")
     .description("Takes a model from pilot to production on devices and in browsers, and keeps watch over it there.")
-    .option("--home <folder>", "keys and operator token (default: VEDETTE_HOME, else .vedette)")
+    .option(
+      "--home <folder>",
+      "the operator's keys and token, and the data of `up` (default: VEDETTE_HOME, else .vedette)",
+    )
     .option("--url <url>", "the control plane (default: VEDETTE_URL, else http://127.0.0.1:7700)")
     .option("--token-file <file>", "the operator's token (default: VEDETTE_TOKEN, else <home>/operator.token)")
     .option("--json", "answers and errors as JSON")
-    .addHelpText("after", "\nExample:\n  $ vedette up &\n  $ vedette keys init\n  $ vedette model list");
+    .addHelpText("after", overview);
   // Settings are inherited by the commands added after them.
   program
     .exitOverride()
@@ -38,22 +62,27 @@ function build(args: readonly string[], io: Io): Command {
   addKeys(program, io);
   addModel(program, io);
   addDevice(program, io);
-  addAgent(program, io);
+  addAgent(program);
   addProduction(program, io);
   addPrediction(program, io);
-  if (args.length === 0) throw new VedetteError("invalid_argument", program.helpInformation());
+  if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");
   return program;
 }
 
 function fail(error: unknown, json: boolean, io: Io): number {
   if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return 0;
+    if (error.exitCode === 0) return exitCodes.ok;
     // A noun alone: commander answers with its help, which was not written to stderr.
     const message = error.message.replace(/^error: /, "");
-    return tell("invalid_argument", message === "(outputHelp)" ? "say what to do: see --help" : message, json, io, 1);
+    return tell(
+      "invalid_argument",
+      message === "(outputHelp)" ? "say what to do: see --help" : message,
+      json,
+      io,
+      exitCodes.userFault,
+    );
   }
-  const user = error instanceof VedetteError && error.user;
-  return tell(codeOf(error), messageOf(error), json, io, user ? 1 : 2);
+  return tell(codeOf(error), messageOf(error), json, io, exitCodeOf(error));
 }
 
 function tell(code: string, message: string, json: boolean, io: Io, exit: number): number {

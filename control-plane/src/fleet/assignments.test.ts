@@ -178,7 +178,7 @@ describe("what devices say", () => {
     await site.fleet.reported("gauge-1", report("gauge-1", one, 0));
     const asked = async () => (await site.call("GET", "/v1/production")).body;
     expect(await asked()).toMatchObject({
-      models: [{ versions: [{ serving: [], pending: [{ agent: "gauge-1", state: "serving" }] }] }],
+      models: [{ versions: [{ serving: [], pending: [{ agent: "gauge-1", state: "serving" }] }, { assignedTo: [] }] }],
     });
     const field = { n: 500, missing: 0, psi: 1, psiCritical: 0.1, ksLow: 0.3, ksHigh: 0.5 };
     const drift = [
@@ -187,7 +187,14 @@ describe("what devices say", () => {
     ];
     await site.fleet.reported("gauge-1", report("gauge-1", one, 500, { drift }));
     expect(await asked()).toMatchObject({
-      models: [{ versions: [{ serving: ["gauge-1"], pending: [], drift: [{ field: "wind", devices: ["gauge-1"] }] }] }],
+      models: [
+        {
+          versions: [
+            { serving: ["gauge-1"], pending: [], drift: [{ field: "wind", devices: ["gauge-1"] }] },
+            { version: 2, assignedTo: [] },
+          ],
+        },
+      ],
     });
     await expect(site.fleet.reported("gauge-1", report("gauge-2", one, 1))).rejects.toMatchObject({
       code: "wrong_device",

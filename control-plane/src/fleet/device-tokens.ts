@@ -3,7 +3,7 @@
 import { createPublicKey } from "node:crypto";
 import type { deviceTokenRequest } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
-import { signedBytes } from "@vedette/protocol/signed";
+import { deviceTokenClaim } from "@vedette/protocol/joining";
 import { errors, jwtVerify, SignJWT } from "jose";
 import type { z } from "zod";
 import type { Database } from "../db/database.ts";
@@ -45,7 +45,7 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
     async issue({ agent, at, nonce, proof }) {
       const now = clock.now();
       const device = await db.devices.find(agent);
-      if (!device || !verifyEd25519(device.publicKey, signedBytes("device-token", `${agent}.${at}.${nonce}`), proof)) {
+      if (!device || !verifyEd25519(device.publicKey, deviceTokenClaim(agent, at, nonce), proof)) {
         // One answer for both, so that nobody learns which devices there are.
         throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here with this key: enrol it again`);
       }

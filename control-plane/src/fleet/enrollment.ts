@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { createToken, EnrollmentToken, enrollRequest } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
-import { signedBytes } from "@vedette/protocol/signed";
+import { enrollmentClaim } from "@vedette/protocol/joining";
 import type { z } from "zod";
 import type { Database } from "../db/database.ts";
 import type { Labels } from "../db/records.ts";
@@ -56,7 +56,7 @@ export function createEnrollment(ports: {
       return { token: Buffer.from(JSON.stringify(content)).toString("base64url"), expiresAt };
     },
     async enroll({ secret, agent, publicKey, proof }) {
-      if (!verifyEd25519(publicKey, signedBytes("enroll", `${secret}.${agent}.${publicKey}`), proof)) {
+      if (!verifyEd25519(publicKey, enrollmentClaim(secret, agent, publicKey), proof)) {
         throw new VedetteError("bad_signature", `device ${agent} did not prove that it holds the key it sent`);
       }
       const root = await trust.metadata("1.root.json");

@@ -1,12 +1,13 @@
 /**
  * "What is in production?" A device counts as serving a version once it has answered predictions with that digest and
- * still does; one that should and does not is pending, with what it said of why.
+ * still does; one that should and does not is pending, with what it said of why. A version that no device has is told of
+ * where a rule assigns it or it is its model's newest.
  */
 import type { Production } from "@vedette/protocol/api";
 import { sources } from "@vedette/protocol/ids";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { Database } from "../db/database.ts";
-import type { DeviceRecord, VersionRecord } from "../db/records.ts";
+import type { DeviceRecord, RuleRecord, VersionRecord } from "../db/records.ts";
 import type { Clock } from "../ports.ts";
 import type { Withheld } from "../release/decide-slots.ts";
 import type { Director } from "../release/director.ts";
@@ -18,7 +19,7 @@ interface Member {
   readonly withheld: readonly Withheld[];
 }
 
-/** The answer of GET /v1/production: every version that a device serves, should serve, or is refused. */
+/** The answer of GET /v1/production: every version that a device serves, should serve, or is refused, and each model's newest. */
 export async function describeProduction(ports: {
   site: string;
   db: Database;
@@ -28,14 +29,25 @@ export async function describeProduction(ports: {
   const { site, db, director, clock } = ports;
   const members = await director.preview();
   const versions = await db.versions.list();
-  const models = (await db.versions.modelNames()).map((model) => ({
-    model,
-    versions: versions.filter((version) => version.model === model).flatMap((version) => describe(version, members)),
-  }));
+  const rules = await db.assignments.inForce();
+  const models = (await db.versions.modelNames()).map((model) => {
+    const ofModel = versions.filter((version) => version.model === model);
+    const newest = Math.max(...ofModel.map(({ version }) => version));
+    const told = ofModel
+      .map((version) => describe(version, members, rules))
+      .filter(({ version, serving, pending, assignedTo }) => {
+        return version === newest || serving.length + pending.length + assignedTo.length > 0;
+      });
+    return { model, versions: told };
+  });
   return { site, at: new Date(clock.now()).toISOString(), models };
 }
 
-function describe(version: VersionRecord, members: readonly Member[]): VersionInProduction[] {
+function describe(
+  version: VersionRecord,
+  members: readonly Member[],
+  rules: readonly RuleRecord[],
+): VersionInProduction {
   const { model, digest } = version;
   const serving: { agent: string; slot: ReportedSlot }[] = [];
   const pending: VersionInProduction["pending"] = [];
@@ -48,20 +60,20 @@ function describe(version: VersionRecord, members: readonly Member[]): VersionIn
     const refused = withheld.find((one) => one.model === model && one.version === version.version);
     if (refused && !serves) pending.push({ agent: device.agent, state: "withheld", reason: refused.reason });
   }
-  if (serving.length === 0 && pending.length === 0) return [];
-  return [
-    {
-      version: version.version,
-      digest,
-      publishedAt: new Date(version.createdAt).toISOString(),
-      lineage: version.lineage,
-      serving: serving.map(({ agent }) => agent),
-      pending,
-      predictions: serving.reduce((sum, { slot }) => sum + slot.served, 0),
-      bySource: bySource(serving.map(({ slot }) => slot)),
-      drift: driftByField(serving),
-    },
-  ];
+  return {
+    version: version.version,
+    digest,
+    publishedAt: new Date(version.createdAt).toISOString(),
+    lineage: version.lineage,
+    assignedTo: rules
+      .filter((rule) => rule.model === model && rule.version === version.version)
+      .map((rule) => rule.selector),
+    serving: serving.map(({ agent }) => agent),
+    pending,
+    predictions: serving.reduce((sum, { slot }) => sum + slot.served, 0),
+    bySource: bySource(serving.map(({ slot }) => slot)),
+    drift: driftByField(serving),
+  };
 }
 
 /** How far a device is that should serve a digest and has not yet. */

@@ -43,6 +43,8 @@ export interface ModelDescription {
   readonly latencyMs?: number | undefined;
   /** ISO date-time. */
   readonly freshUntil?: string | undefined;
+  /** When the model was trained, as ISO date-time; files do not say. */
+  readonly trainedAt?: string | undefined;
   /** Rows, 50 or more. */
   readonly driftWindow?: number | undefined;
   readonly logInputs: "full" | "none";
@@ -96,6 +98,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     [bundleFormat, currentCapability, kernelAbi, modelSha256, referenceSha256, what.name],
     [what.label, what.features, what.classes, what.rules],
     [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
+    what.trainedAt,
   ];
   return { model, modelSha256, referenceSha256, recipe: sha256(JSON.stringify(said)) };
 }
@@ -191,6 +194,7 @@ async function assemble(
       model: { file: basename(what.modelFile), sha256: sources.modelSha256, bytes: sources.model.length },
       reference: { file: basename(what.referenceFile), sha256: sources.referenceSha256, rows: table.rows },
       ...(what.label === undefined ? {} : { label: what.label }),
+      ...(what.trainedAt === undefined ? {} : { trainedAt: what.trainedAt }),
       ...(metrics ? { trainingData: { ...metrics } } : {}),
     },
   };

@@ -1,6 +1,6 @@
 /** An ONNX graph as publishing sees it: its signature, and its answers to rows of numbers. Talks to onnxruntime-node. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import { type Datatype, datatypeOfOnnx, type TensorSpec } from "@vedette/protocol/tensors";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { readOpset } from "./onnx-opset.ts";
 
@@ -28,22 +28,6 @@ export interface Graph {
   run(rows: Float64Array, n: number, places: readonly Place[]): Promise<Readonly<Record<string, Output>>>;
   release(): Promise<void>;
 }
-
-const datatypes: Readonly<Record<string, Datatype>> = {
-  bool: "BOOL",
-  uint8: "UINT8",
-  uint16: "UINT16",
-  uint32: "UINT32",
-  uint64: "UINT64",
-  int8: "INT8",
-  int16: "INT16",
-  int32: "INT32",
-  int64: "INT64",
-  float16: "FP16",
-  float32: "FP32",
-  float64: "FP64",
-  string: "BYTES",
-};
 
 /**
  * @throws VedetteError invalid_model (onnxruntime cannot load it), unsupported (inputs or outputs no agent can carry; the
@@ -83,7 +67,7 @@ export async function openGraph(model: Uint8Array): Promise<Graph> {
 
 function inputSpec(meta: InferenceSession.ValueMetadata): TensorSpec {
   const { name } = meta;
-  const type = meta.isTensor ? datatypes[meta.type] : undefined;
+  const type = meta.isTensor ? datatypeOfOnnx(meta.type) : undefined;
   if (!meta.isTensor || type === undefined || type === "BYTES" || type === "FP16") {
     const what = meta.isTensor ? meta.type : "not a tensor";
     throw new VedetteError(
@@ -114,7 +98,7 @@ function outputSpec(meta: InferenceSession.ValueMetadata): { name: string; datat
       `output "${meta.name}" is a sequence or map (ZipMap), not a tensor: export with options={"zipmap": False} in skl2onnx`,
     );
   }
-  return { name: meta.name, datatype: datatypes[meta.type] ?? "BYTES" };
+  return { name: meta.name, datatype: datatypeOfOnnx(meta.type) ?? "BYTES" };
 }
 
 function feed(input: TensorSpec, rows: Float64Array, n: number, places: readonly Place[]): Tensor {

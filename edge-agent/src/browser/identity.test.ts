@@ -1,10 +1,11 @@
 import { enrollRequest } from "@vedette/protocol/api";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { codeOf } from "@vedette/protocol/errors";
+import { parseEnrollmentToken } from "@vedette/protocol/joining";
 import { signedBytes } from "@vedette/protocol/signed";
 import { describe, expect, it } from "vitest";
 import type { DeviceKey } from "../core/ports.ts";
-import { enroll, loadIdentity, parseToken, requestDeviceToken } from "./identity.ts";
+import { enroll, loadIdentity, requestDeviceToken } from "./identity.ts";
 import type { PostJson } from "./post-json.ts";
 import { memoryStorage } from "./test/memory-storage.ts";
 import { webClock } from "./web-clock.ts";
@@ -44,11 +45,11 @@ function controlPlane(answerRoot = root) {
 
 describe("joining", () => {
   it("reads a token, and refuses what is none", () => {
-    expect(parseToken(` ${encoded}\n`)).toEqual(token);
+    expect(parseEnrollmentToken(` ${encoded}\n`)).toEqual(token);
     for (const wrong of ["", "abc", encoded.slice(0, -9), "💥"]) {
       let code = "accepted";
       try {
-        parseToken(wrong);
+        parseEnrollmentToken(wrong);
       } catch (error) {
         code = codeOf(error);
       }

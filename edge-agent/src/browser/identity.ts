@@ -2,11 +2,11 @@
  * Who this page is: joined once by an enrolment token, then kept beside the agent's other files. The token pins the site's
  * first root by its hash, so trust comes with the token and not from the connection.
  */
-import { deviceTokenAnswer, type EnrollmentToken, enrollAnswer, enrollmentToken } from "@vedette/protocol/api";
+import { deviceTokenAnswer, type EnrollmentToken, enrollAnswer } from "@vedette/protocol/api";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { agentId, labels, siteId } from "@vedette/protocol/ids";
-import { signedBytes } from "@vedette/protocol/signed";
+import { deviceTokenClaim, enrollmentClaim } from "@vedette/protocol/joining";
 import { z } from "zod";
 import type { Clock, Crypto, DeviceKey, Random, Storage } from "../core/ports.ts";
 import type { PostJson } from "./post-json.ts";
@@ -23,18 +23,6 @@ const identity = z.object({
   labels,
 });
 export type Identity = z.infer<typeof identity>;
-
-/** @throws VedetteError invalid_token: what is wrong with it. */
-export function parseToken(text: string): EnrollmentToken {
-  try {
-    const binary = atob(text.trim().replaceAll("-", "+").replaceAll("_", "/"));
-    return enrollmentToken.parse(JSON.parse(fromUtf8(Uint8Array.from(binary, (char) => char.charCodeAt(0)))));
-  } catch (cause) {
-    throw new VedetteError("invalid_token", "the enrolment token is cut short or no token: copy all of it again", {
-      cause,
-    });
-  }
-}
 
 /** @throws VedetteError storage_failed where the file is none of ours. */
 export async function loadIdentity(storage: Storage): Promise<Identity | undefined> {
@@ -70,8 +58,7 @@ export interface EnrollOptions {
  */
 export async function enroll({ token, name, storage, key, crypto, random, post }: EnrollOptions): Promise<Identity> {
   const agent = name ?? `web-${toHex(random.bytes(5))}`;
-  const claim = `${token.secret}.${agent}.${key.publicKeyHex}`;
-  const proof = await key.sign(signedBytes("enroll", claim));
+  const proof = await key.sign(enrollmentClaim(token.secret, agent, key.publicKeyHex));
   const body = { secret: token.secret, agent, publicKey: key.publicKeyHex, proof };
   const answer = await post(new URL("/v1/enroll", token.url), body, enrollAnswer);
   if ((await crypto.sha256(utf8(answer.root))) !== token.rootSha256 || answer.site !== token.site) {
@@ -97,7 +84,7 @@ export async function requestDeviceToken(options: {
   const { agent, url } = options.identity;
   const at = Math.round(options.clock.now());
   const nonce = toHex(options.random.bytes(16));
-  const proof = await options.key.sign(signedBytes("device-token", `${agent}.${at}.${nonce}`));
+  const proof = await options.key.sign(deviceTokenClaim(agent, at, nonce));
   const answer = await options.post(new URL("/v1/device-token", url), { agent, at, nonce, proof }, deviceTokenAnswer);
   return { url: answer.mqttWsUrl, password: answer.token };
 }

@@ -3,28 +3,9 @@
  * thread unless the page is cross-origin isolated, so that a strict CSP and ordinary hosting suffice.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import { datatypeOfOnnx, onnxTypes, type TensorSpec } from "@vedette/protocol/tensors";
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-web/wasm";
 import type { Backend, Session, Tensor, TensorData } from "../core/ports.ts";
-
-const ortTypes = {
-  BOOL: "bool",
-  UINT8: "uint8",
-  UINT16: "uint16",
-  UINT32: "uint32",
-  UINT64: "uint64",
-  INT8: "int8",
-  INT16: "int16",
-  INT32: "int32",
-  INT64: "int64",
-  FP16: "float16",
-  FP32: "float32",
-  FP64: "float64",
-  BYTES: "string",
-} as const satisfies Record<Datatype, OrtTensor.Type>;
-const datatypes = new Map<string, Datatype>(
-  Object.entries(ortTypes).map(([datatype, type]) => [type, datatype as Datatype]),
-);
 
 export const runtimeVersion = env.versions.web ?? "unknown";
 /** The folder, below the worker's, where the build puts ONNX Runtime's own two files. */
@@ -68,18 +49,18 @@ function openSession(session: InferenceSession): Session {
 
 /** Sequences and maps (ZipMap) have no tensor spec: they are left out, and so never asked for. */
 function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec[] {
-  const datatype = metadata.isTensor && datatypes.get(metadata.type);
+  const datatype = metadata.isTensor && datatypeOfOnnx(metadata.type);
   if (!metadata.isTensor || !datatype) return [];
   const shape = metadata.shape.map((size) => (typeof size === "number" && size >= 0 ? size : -1));
   return [{ name: metadata.name, datatype, shape }];
 }
 
 function toOrt({ datatype, shape, data }: Tensor): OrtTensor {
-  return new OrtTensor(ortTypes[datatype], data as OrtTensor.DataTypeMap[OrtTensor.Type], [...shape]);
+  return new OrtTensor(onnxTypes[datatype], data as OrtTensor.DataTypeMap[OrtTensor.Type], [...shape]);
 }
 
 function fromOrt(name: string, tensor: OrtTensor | undefined): Tensor {
-  const datatype = tensor && datatypes.get(tensor.type);
+  const datatype = tensor && datatypeOfOnnx(tensor.type);
   if (!datatype) throw new VedetteError("model_failed", `the model's output ${name} is no tensor`);
   // Where the browser has Float16Array the runtime uses it; halves are raw bits everywhere else in Vedette.
   const raw: unknown = tensor.data;

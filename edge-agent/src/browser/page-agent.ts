@@ -4,6 +4,7 @@
  */
 import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
+import { parseEnrollmentToken } from "@vedette/protocol/joining";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
 import type { Agent } from "../core/agent.ts";
@@ -11,7 +12,7 @@ import { createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Storage } from "../core/ports.ts";
 import { consoleLogger } from "./console-logger.ts";
 import { gzipCompressor } from "./gzip-compressor.ts";
-import { enroll, type Identity, loadIdentity, parseToken, requestDeviceToken } from "./identity.ts";
+import { enroll, type Identity, loadIdentity, requestDeviceToken } from "./identity.ts";
 import { openIndexedDbStorage } from "./indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "./opfs-storage.ts";
 import { createOrtWebBackend, runtimeFolder, runtimeVersion } from "./ort-web-backend.ts";
@@ -109,7 +110,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
 
 async function joinSite({ token: text, name }: OpenOptions, storage: Storage, key: DeviceKey): Promise<Identity> {
   const known = await loadIdentity(storage);
-  const token = text === undefined ? undefined : parseToken(text);
+  const token = text === undefined ? undefined : parseEnrollmentToken(text);
   if (known) {
     if (!token || token.site === known.site) return known; // a token is redeemed once, and may stay in the page's code
     const where = `this page has joined ${known.site} as ${known.agent}`;

@@ -12,6 +12,7 @@
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { constants, setPriority } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
@@ -124,6 +125,8 @@ async function readStamp(folder: string): Promise<string | undefined> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // Run beside a control plane that starts: devices come first.
+  setPriority(constants.priority.PRIORITY_LOW);
   const { out } = new Command("build-page")
     .description("Bundles the browser agent and its example page for a web server.")
     .requiredOption("--out <folder>", "where to put it; what is there is replaced")

@@ -1,7 +1,7 @@
 /** Asks the control plane for the one-hour token that is the device's MQTT password, by proof of the device's key. */
 import { deviceTokenAnswer, type deviceTokenRequest } from "@vedette/protocol/api";
 import { toHex } from "@vedette/protocol/bytes";
-import { signedBytes } from "@vedette/protocol/signed";
+import { deviceTokenClaim } from "@vedette/protocol/joining";
 import type { z } from "zod";
 import type { Clock, DeviceKey, Random } from "../core/ports.ts";
 import { httpDate, postJson } from "./post-json.ts";
@@ -22,7 +22,7 @@ export async function requestDeviceToken(options: {
 }): Promise<z.infer<typeof deviceTokenAnswer>> {
   const ask = async (at: number) => {
     const nonce = toHex(options.random.bytes(16));
-    const proof = await options.key.sign(signedBytes("device-token", `${options.agent}.${at}.${nonce}`));
+    const proof = await options.key.sign(deviceTokenClaim(options.agent, at, nonce));
     const body: z.infer<typeof deviceTokenRequest> = { agent: options.agent, at, nonce, proof };
     return postJson(new URL("/v1/device-token", options.url), body, deviceTokenAnswer);
   };

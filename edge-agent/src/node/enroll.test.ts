@@ -5,11 +5,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { codeOf } from "@vedette/protocol/errors";
+import { parseEnrollmentToken } from "@vedette/protocol/joining";
 import { signedBytes } from "@vedette/protocol/signed";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DeviceKey } from "../core/ports.ts";
 import { requestDeviceToken } from "./device-token.ts";
-import { enroll, parseEnrollmentToken, readEnrolment } from "./enroll.ts";
+import { enroll, readEnrolment } from "./enroll.ts";
 import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
 

@@ -5,11 +5,11 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type EnrollmentToken, enrollAnswer, enrollmentToken, type enrollRequest } from "@vedette/protocol/api";
+import { enrollAnswer, type enrollRequest } from "@vedette/protocol/api";
 import { utf8 } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { agentId, labels, sha256Hex, siteId } from "@vedette/protocol/ids";
-import { signedBytes } from "@vedette/protocol/signed";
+import { enrollmentClaim, parseEnrollmentToken } from "@vedette/protocol/joining";
 import { z } from "zod";
 import type { DeviceKey } from "../core/ports.ts";
 import { writeDurably } from "./durable-file.ts";
@@ -26,23 +26,6 @@ const enrolment = z.object({
 });
 /** What a device knows about the site it has joined. */
 export type Enrolment = z.infer<typeof enrolment>;
-
-/** @throws VedetteError invalid_token saying what is wrong with it. */
-export function parseEnrollmentToken(text: string): EnrollmentToken {
-  const wrong = (why: string, cause?: unknown) =>
-    new VedetteError("invalid_token", `this is no enrolment token (${why}): copy all of it, or make another`, {
-      cause,
-    });
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.from(text.trim(), "base64url").toString("utf8"));
-  } catch (cause) {
-    throw wrong("it does not decode", cause);
-  }
-  const parsed = enrollmentToken.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw wrong(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
-}
 
 /**
  * Joins a site and keeps what it answers in `home`.
@@ -61,7 +44,7 @@ export async function enroll(given: {
   const agent = checked(agentId, given.agent, "name");
   const own = checked(labels, given.labels, "label");
   const publicKey = given.key.publicKeyHex;
-  const proof = await given.key.sign(signedBytes("enroll", `${token.secret}.${agent}.${publicKey}`));
+  const proof = await given.key.sign(enrollmentClaim(token.secret, agent, publicKey));
   const body: z.infer<typeof enrollRequest> = { secret: token.secret, agent, publicKey, proof };
   const answer = await postJson(new URL("/v1/enroll", token.url), body, enrollAnswer);
   if (createHash("sha256").update(answer.root).digest("hex") !== token.rootSha256) {

@@ -1,5 +1,5 @@
 /** The agent for programs in Node: in process, or piece by piece. */
-export { type Enrolment, enroll, parseEnrollmentToken, readEnrolment } from "./enroll.ts";
+export { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 export { openFsStorage } from "./fs-storage.ts";
 export { createMqttTransport, type MqttTransportOptions } from "./mqtt-transport.ts";
 export { agentVersion, type NodeAgent, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";

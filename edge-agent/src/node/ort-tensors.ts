@@ -1,32 +1,15 @@
 /** Between the tensors of ports.ts and those of ONNX Runtime; plain data, so that a worker thread can be handed it. */
 
 import { VedetteError } from "@vedette/protocol/errors";
-import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import { datatypeOfOnnx, onnxTypes, type TensorSpec } from "@vedette/protocol/tensors";
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { Tensor, TensorData } from "../core/ports.ts";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-const datatypeOf: Partial<Record<OrtTensor.Type, Datatype>> = {
-  bool: "BOOL",
-  uint8: "UINT8",
-  uint16: "UINT16",
-  uint32: "UINT32",
-  uint64: "UINT64",
-  int8: "INT8",
-  int16: "INT16",
-  int32: "INT32",
-  int64: "INT64",
-  float16: "FP16",
-  float32: "FP32",
-  float64: "FP64",
-  string: "BYTES",
-};
-const ortTypeOf = Object.fromEntries(Object.entries(datatypeOf).map(([type, datatype]) => [datatype, type]));
-
 /** A tensor as ONNX Runtime takes it. FP16 are Uint16 bit patterns on our side. */
 function toOrt(tensor: Tensor): OrtTensor {
-  const type = ortTypeOf[tensor.datatype] as OrtTensor.Type;
+  const type = onnxTypes[tensor.datatype];
   // The constructor's overloads name each pair of type and array; ours are pairs already.
   const Make = OrtTensor as unknown as new (type: OrtTensor.Type, data: unknown, dims: readonly number[]) => OrtTensor;
   return new Make(type, tensor.data, tensor.shape);
@@ -34,7 +17,7 @@ function toOrt(tensor: Tensor): OrtTensor {
 
 /** @throws VedetteError model_failed for a type the Open Inference Protocol has no name for. */
 function fromOrt(name: string, tensor: OrtTensor): Tensor {
-  const datatype = datatypeOf[tensor.type];
+  const datatype = datatypeOfOnnx(tensor.type);
   if (!datatype) throw new VedetteError("model_failed", `output ${name} is ${tensor.type}, which cannot be served`);
   const data = tensor.data as TensorData & { buffer: ArrayBuffer; byteOffset: number; length: number };
   const plain = datatype === "FP16" ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data;
@@ -44,7 +27,7 @@ function fromOrt(name: string, tensor: OrtTensor): Tensor {
 /** The tensors of a session's signature; what is no tensor (ZipMap's maps) is left out, since it cannot be asked for. */
 export function signature(values: readonly InferenceSession.ValueMetadata[]): TensorSpec[] {
   return values.flatMap((value) => {
-    const datatype = value.isTensor ? datatypeOf[value.type] : undefined;
+    const datatype = value.isTensor ? datatypeOfOnnx(value.type) : undefined;
     if (!value.isTensor || !datatype) return [];
     return [{ name: value.name, datatype, shape: value.shape.map((size) => (typeof size === "number" ? size : -1)) }];
   });

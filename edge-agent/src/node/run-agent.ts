@@ -1,5 +1,6 @@
 /** The agent as a program: the agent of a folder, the HTTP server before it, and an orderly end on a signal. */
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Logger } from "../core/ports.ts";
 import { agentVersion, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
@@ -20,6 +21,7 @@ export interface RunningAgent {
 
 /** Ready when HTTP is up: also offline, and also with no model yet. @throws VedetteError what either part throws. */
 export async function runAgent(options: RunOptions): Promise<RunningAgent> {
+  await refuseControlPlaneHome(options.home);
   requireKey(options.serveHost ?? "127.0.0.1", options.apiKey);
   const { agent, close } = await openNodeAgent(options);
   try {
@@ -44,6 +46,16 @@ export async function runAgent(options: RunOptions): Promise<RunningAgent> {
     await close();
     throw error;
   }
+}
+
+/** Both commands have a --home, and an agent in the operator's would lie beside the keys. */
+async function refuseControlPlaneHome(home: string): Promise<void> {
+  try {
+    await access(join(home, "operator.token"));
+  } catch {
+    return; // absent, as it should be
+  }
+  throw new VedetteError("invalid_argument", `${home} is a control plane's home: give the agent a --home of its own`);
 }
 
 /** The key that HTTP clients must show: from a file, else from the environment. @throws VedetteError invalid_argument. */

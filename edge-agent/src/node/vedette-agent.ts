@@ -1,13 +1,12 @@
 #!/usr/bin/env node
 /** The command `vedette-agent`: options in, one JSON line on stdout when ready, log lines on stderr, an exit code. */
 import { hostname } from "node:os";
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { codeOf, exitCodeOf, exitCodes, messageOf } from "@vedette/protocol/errors";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { agentVersion } from "./node-agent.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { readApiKey, runAgent } from "./run-agent.ts";
 
-const exitCodes = { stopped: 0, failed: 1, usage: 2 } as const;
 /** An orderly end that takes longer is given up: a supervisor would kill the process anyway. */
 const stopWithinMs = 15_000;
 
@@ -15,38 +14,55 @@ interface RunFlags {
   home: string;
   enroll?: string;
   name?: string;
-  label: Record<string, string>;
+  label?: Record<string, string>;
   port: number;
   serveHost?: string;
   apiKeyFile?: string;
   json?: boolean;
 }
 
+const exitCodeHelp = "Exit codes: 0 ok, 1 yours to mend (options, token, folder), 2 ours (disk, network, a fault).";
+
 const program = new Command("vedette-agent")
   .description("Verifies, proves and serves models on this device, and keeps watch over them.")
   .version(agentVersion)
-  .exitOverride();
+  .exitOverride()
+  .configureOutput({ writeErr: () => undefined })
+  .addHelpText(
+    "after",
+    `
+Examples:
+  $ vedette-agent run --home ./station-1 --enroll "$TOKEN" --name station-1
+  $ vedette-agent run --home ./station-1
+
+${exitCodeHelp}`,
+  );
 
 program
   .command("run")
-  .description("Runs the agent in the foreground until SIGTERM or SIGINT.")
-  .requiredOption("--home <dir>", "the agent's folder: key, site, models, prediction spool")
-  .option("--enroll <token>", "joins the site of this token at the first start; ignored afterwards")
+  .description("run the agent in the foreground until SIGTERM or SIGINT")
+  .requiredOption(
+    "--home <dir>",
+    "the agent's own folder: its key, site, models and prediction spool; one agent a folder",
+  )
+  .option("--enroll <token>", "join the site of this token at the first start; ignored afterwards")
   .option("--name <id>", "the device's name (default: the host's)")
-  .option("--label <key=value>", "a label of the device; may be given more than once", addLabel, {})
+  .option("--label <key=value>", "a label of the device; may be given more than once", addLabel)
   .option("--port <number>", "port of the Open Inference Protocol (0: any free one)", parsePort, 8790)
   .option("--serve-host <address>", "where to listen; any but loopback needs an API key (default: 127.0.0.1)")
   .option("--api-key-file <file>", "holds the key that HTTP clients must show (default: VEDETTE_API_KEY)")
-  .option("--json", "tells an error as JSON too")
+  .option("--json", "errors as JSON")
   .addHelpText(
     "after",
     `
 Prints {"ready":true,"url":…} when it can be asked: also offline, and also before it has a model.
-Exit codes: 0 stopped by a signal, 1 failed, 2 wrong options, token or folder.
+It stops in order at the first signal, and at once at the second.
 
 Example:
-  vedette-agent run --home ./station-1 --enroll "$TOKEN" --name station-1 --label city=seattle
-  curl http://127.0.0.1:8790/v2/models`,
+  $ vedette-agent run --home ./station-1 --enroll "$TOKEN" --name station-1 --label city=seattle
+  $ curl http://127.0.0.1:8790/v2/models
+
+${exitCodeHelp}`,
   )
   .action(run);
 
@@ -64,7 +80,7 @@ async function run(flags: RunFlags): Promise<void> {
       enrolment: {
         token: flags.enroll,
         agent: flags.name ?? hostname().replaceAll(/[^A-Za-z0-9_-]/g, "-"),
-        labels: flags.label,
+        labels: flags.label ?? {},
       },
     }),
   });
@@ -73,7 +89,7 @@ async function run(flags: RunFlags): Promise<void> {
   log.info("agent.stopping", { signal });
   setTimeout(() => {
     log.error("agent.stop_given_up", { afterMs: stopWithinMs });
-    process.exit(exitCodes.failed);
+    process.exit(exitCodes.systemFault);
   }, stopWithinMs).unref();
   await running.stop();
 }
@@ -83,7 +99,7 @@ function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false;
     const on = (signal: NodeJS.Signals) => {
-      if (asked) process.exit(exitCodes.failed);
+      if (asked) process.exit(exitCodes.systemFault);
       asked = true;
       resolve(signal);
     };
@@ -92,7 +108,7 @@ function untilSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-function addLabel(text: string, labels: Record<string, string>): Record<string, string> {
+function addLabel(text: string, labels: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("a label is key=value.");
   return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };
@@ -104,15 +120,27 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError("a port is 0 to 65535.");
 }
 
-try {
-  await program.parseAsync();
-  process.exit(exitCodes.stopped);
-} catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? exitCodes.stopped : exitCodes.usage);
-  const told = { code: codeOf(error), message: messageOf(error) };
+/** Tells what went wrong in one line. @returns the exit code. */
+function fail(error: unknown): number {
+  const usage = error instanceof CommanderError;
+  if (usage && error.exitCode === 0) return exitCodes.ok;
+  const message = usage ? usageMessage(error) : messageOf(error);
+  const told = { code: usage ? "invalid_argument" : codeOf(error), message };
   const json = process.argv.includes("--json");
   process.stderr.write(
     json ? `${JSON.stringify({ error: told })}\n` : `vedette-agent: ${told.message} (${told.code})\n`,
   );
-  process.exit(error instanceof VedetteError && error.user ? exitCodes.usage : exitCodes.failed);
+  return usage ? exitCodes.userFault : exitCodeOf(error);
+}
+
+/** A command without a verb is answered by commander with its help, which is no message. */
+function usageMessage({ message }: CommanderError): string {
+  return message === "(outputHelp)" ? "say what to do: see vedette-agent --help" : message.replace(/^error: /, "");
+}
+
+try {
+  await program.parseAsync();
+  process.exit(exitCodes.ok);
+} catch (error) {
+  process.exit(fail(error));
 }

@@ -1,7 +1,7 @@
 /** The command as a supervisor runs it: a process, its one line, its log, its exit code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -82,7 +82,7 @@ test("joins, is ready without a model, keeps others out, stops in order, and sta
   expect(await (await fetch(`${url}/v2/models`)).json()).toEqual({ models: [] });
 
   const second = await run("--json").ended;
-  expect(second.code).toBe(2);
+  expect(second.code).toBe(1);
   expect(JSON.parse(second.err.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ error: { code: "conflict" } });
 
   first.child.kill("SIGTERM");
@@ -99,9 +99,14 @@ test("joins, is ready without a model, keeps others out, stops in order, and sta
   expect((await again.ended).code).toBe(0);
 });
 
-test("what a person did wrong is one line that says so, and exit code 2", async () => {
+test("what a person did wrong is one line that says so, and exit code 1", async () => {
+  const plane = join(home, "plane");
+  await mkdir(plane);
+  await writeFile(join(plane, "operator.token"), "secret\n");
   const cases: [string[], RegExp][] = [
+    [[], /vedette-agent --help/],
     [["run"], /--home/],
+    [["run", "--home", plane], /is a control plane's/],
     [["run", "--home", home, "--port", "x"], /port is 0 to 65535/],
     [["run", "--home", home], /has joined no site.*--enroll/],
     [["run", "--home", home, "--enroll", "nonsense", "--name", "a"], /no enrolment token/],
@@ -111,8 +116,9 @@ test("what a person did wrong is one line that says so, and exit code 2", async 
   for (const [options, says] of cases) {
     const { code, err, out } = await start(...options).ended;
     expect(err).toMatch(says);
-    expect(code).toBe(2);
+    expect(code).toBe(1);
     expect(out).toBe("");
+    expect(err.trimEnd().split("\n")).toHaveLength(1);
   }
 });
 
@@ -120,7 +126,7 @@ test("a damaged folder is a failure, not a fresh start", async () => {
   await writeFile(join(home, "agent.json"), "{");
   const { code, err } = await run("--enroll", token, "--name", "station-1").ended;
   expect(err).toMatch(/enrol it anew/);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
 });
 
 test("help shows an example and the exit codes", async () => {

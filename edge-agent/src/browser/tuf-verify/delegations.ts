@@ -5,7 +5,7 @@ import type { Crypto } from "../../core/ports.ts";
 import type { DelegatedRole } from "./metadata.ts";
 
 /** Whether a path matches a pattern: level by level, `*` any characters but `/`, `?` one of them; all else is itself. */
-export function matchesPath(pattern: string, path: string): boolean {
+function matchesPath(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
   const given = path.split("/");
   return wanted.length === given.length && wanted.every((level, i) => matchesLevel(level, given[i] as string));

@@ -3,7 +3,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { PredictRequest } from "../agent.ts";
 
-export interface CheckedInput {
+interface CheckedInput {
   /** Rows. */
   readonly n: number;
   /** Rows that the schema refuses; null where it refuses none. */

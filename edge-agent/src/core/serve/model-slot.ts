@@ -34,7 +34,7 @@ export interface Outcome {
   readonly overBudget: number;
 }
 
-export interface SlotCounters {
+interface SlotCounters {
   /** Rows that the version in place has answered since it was put there. */
   readonly served: number;
   /** Rows answered, by source. */

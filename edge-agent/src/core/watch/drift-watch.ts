@@ -4,26 +4,10 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { Rows } from "@vedette/protocol/tensors";
+import type { FeatureReport, DriftState as KernelState } from "@vedette/wasm-kernels";
 
 /** The part of the drift kernels that an agent uses. */
-export interface FeatureReport {
-  name: string;
-  n: number;
-  missing: number;
-  psi: number;
-  psiCritical: number;
-  ksLow: number;
-  ksHigh: number;
-  pValue: number;
-  verdict: "insufficient" | "none" | "drift";
-}
-export interface DriftState {
-  observe(rows: Float32Array): void;
-  readonly n: number;
-  report(alpha?: number): FeatureReport[];
-  reset(): void;
-  free(): void;
-}
+type DriftState = Pick<KernelState, "observe" | "n" | "report" | "reset" | "free">;
 export interface DriftReference {
   readonly names: string[];
   newState(): DriftState;
