@@ -22,6 +22,8 @@ import { openDeviceKey, webCrypto, webRandom } from "./web-crypto.ts";
 import type { OpenOptions } from "./worker-api.ts";
 import { createWsTransport } from "./ws-transport.ts";
 
+/** The worker's script. Not `location`, which is a shim's where the page is of another origin. */
+const here = import.meta.url;
 /** This agent's own version. */
 const agentVersion = "0.1.0";
 /** Highest ONNX opset that onnxruntime-web 1.30 is asked to take. */
@@ -80,7 +82,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
         key,
         storage,
         transport,
-        backend: createOrtWebBackend(new URL(runtimeFolder, globalThis.location.href)),
+        backend: createOrtWebBackend(new URL(runtimeFolder, here)),
         trust: createTrustClient({ storage, crypto: webCrypto, pinnedRoot: identity.root }),
         compressor: gzipCompressor,
         log: consoleLogger,

@@ -118,8 +118,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   };
 
   /** Whose rules answer until a version is in place. */
-  const lastKnown = async ({ serving, previous }: Pins): Promise<{ lastKnown?: { manifest: Manifest } }> => {
-    const pin = serving ?? previous;
+  const lastKnown = async ({ serving, previous, candidate }: Pins): Promise<{ lastKnown?: { manifest: Manifest } }> => {
+    const pin = serving ?? (candidate?.state === "probation" ? candidate : previous);
     if (!pin) return {};
     try {
       const manifest = await store.manifest(pin.digest);
@@ -237,11 +237,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     },
     models: () =>
       [...models.values()].map(({ keeper: { model, slot } }) => {
-        const version = slot.version;
-        return {
-          name: model,
-          version: version && { digest: version.digest, release: version.release, manifest: version.manifest },
-        };
+        const { version, manifest } = slot;
+        return { name: model, version: version && { digest: version.digest, release: version.release }, manifest };
       }),
     status,
     onChange(call) {

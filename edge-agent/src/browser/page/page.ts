@@ -8,7 +8,7 @@ import { element, facts, note, percent, shortBytes, table } from "./view.ts";
 const form = element("ask", HTMLFormElement);
 const chooser = element("model", HTMLSelectElement);
 const button = form.querySelector("button") as HTMLButtonElement;
-/** Model and digest that the form's fields were made for, so that typing is not lost at each change. */
+/** Model and fields that the form's fields were made for, so that typing is not lost at each change. */
 let shownForm: string | undefined;
 
 async function main(): Promise<void> {
@@ -63,9 +63,9 @@ function showProduction(model: Model | undefined, slot: Slot | undefined): void 
   }
   const rows: [string, string][] = [["Model", model.name]];
   if (model.version) {
-    const { digest, release, manifest } = model.version;
+    const { digest, release } = model.version;
     rows.push(["Version", `release ${release}`], ["Digest", digest.slice(0, 16)]);
-    rows.push(["Published", new Date(manifest.createdAt).toLocaleString()]);
+    if (model.manifest) rows.push(["Published", new Date(model.manifest.createdAt).toLocaleString()]);
     rows.push(["Served", `${slot?.served ?? 0} predictions`]);
   } else rows.push(["Version", "none serves: answers come from the fallback ladder"]);
   const candidate = slot?.candidate;
@@ -75,12 +75,10 @@ function showProduction(model: Model | undefined, slot: Slot | undefined): void 
 
 function showForm(model: Model | undefined): void {
   button.disabled = !model;
-  const version = model?.version;
-  // A version that was withdrawn leaves its fields: the fallback rules still read them.
-  const wanted = version ? `${model?.name} ${version.digest}` : model?.name;
-  if (wanted === undefined || shownForm === wanted || (!version && shownForm?.startsWith(`${wanted} `))) return;
+  const fields = model?.manifest?.input.fields ?? [];
+  const wanted = JSON.stringify([model?.name, fields]);
+  if (shownForm === wanted) return;
   shownForm = wanted;
-  const fields = version?.manifest.input.fields ?? [];
   const inputs = fields.map((field) => {
     const label = document.createElement("label");
     const input = document.createElement("input");
