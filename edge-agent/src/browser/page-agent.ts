@@ -74,7 +74,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       labels: { ...identity.labels, ...options.labels },
       abilities,
       kernels,
-      options: {},
+      options: { endsAbruptly: true },
       ports: {
         clock: webClock,
         random: webRandom,

@@ -29,6 +29,8 @@ import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
   readonly probation: number;
+  /** Everyday life ends this process without notice, as a reload does a page: only a death while loading is a crash. */
+  readonly endsAbruptly: boolean;
   readonly times: Partial<SessionTimes>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
@@ -144,6 +146,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       slot,
       rev: () => state.rev,
       probation: given.options?.probation ?? 20,
+      endsAbruptly: given.options?.endsAbruptly ?? false,
       fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
       load,
       unload: async (version) => {

@@ -69,7 +69,8 @@ export type LifeEvent =
   | { readonly kind: "lost" }
   /** About to be loaded: saved before, so that a crash while loading counts. */
   | { readonly kind: "started" }
-  | { readonly kind: "proved" }
+  /** `forgiven`: what ended the earlier starts was no crash of this version. */
+  | { readonly kind: "proved"; readonly forgiven: boolean }
   /** Probation is over after this many predictions. */
   | { readonly kind: "passed"; readonly served: number }
   /** A clean stop on probation is no crash. What the serving version has answered by now is kept. */
@@ -149,9 +150,13 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
   const to = candidate && (transitions[event.kind] as Partial<Record<VersionState, VersionState>>)[candidate.state];
   if (!candidate || !to) return pins;
   switch (event.kind) {
+    case "proved": {
+      const starts = event.forgiven ? 0 : candidate.starts;
+      if (to === candidate.state && starts === candidate.starts) return pins;
+      return { ...pins, candidate: { ...candidate, state: to as "probation", starts } };
+    }
     case "fetched":
     case "lost":
-    case "proved":
       return to === candidate.state ? pins : { ...pins, candidate: { ...candidate, state: to as "verified" } };
     case "started":
       if (candidate.starts >= maxStarts) return reject(pins, candidate, "crash_loop", now);
