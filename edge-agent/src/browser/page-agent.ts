@@ -48,6 +48,7 @@ export interface PageAgent {
 export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
   const unlock = await lockHome(options.home);
   try {
+    const backend = createOrtWebBackend(new URL(runtimeFolder, here));
     const opfs = await hasOpfs();
     const storage = await (opfs ? openOpfsStorage(options.home) : openIndexedDbStorage(options.home));
     const [key, kernels] = await Promise.all([openDeviceKey(options.home), loadKernelsBrowser()]);
@@ -82,7 +83,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
         key,
         storage,
         transport,
-        backend: createOrtWebBackend(new URL(runtimeFolder, here)),
+        backend,
         trust: createTrustClient({ storage, crypto: webCrypto, pinnedRoot: identity.root }),
         compressor: gzipCompressor,
         log: consoleLogger,

@@ -47,6 +47,17 @@ describe("life cycle", () => {
     expect(stopped.candidate?.state).toBe("probation");
   });
 
+  it("keeps what answered on probation when it is withdrawn, so that its rules answer on", () => {
+    const trial = run([
+      { kind: "assigned", version: version(1), rev: 1 },
+      { kind: "fetched" },
+      { kind: "started" },
+      { kind: "proved", forgiven: false },
+      { kind: "unassigned" },
+    ]);
+    expect(trial).toMatchObject({ serving: null, candidate: null, previous: { digest: digestOf(1) } });
+  });
+
   it("lets nothing under the floor serve", () => {
     const pins = run([...installed(1, 1), ...installed(2, 2)]);
     expect(step(pins, { kind: "floor", release: 2 }, 9)).toMatchObject({ serving: version(2), previous: null });

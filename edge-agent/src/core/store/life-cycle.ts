@@ -106,7 +106,7 @@ export function step(pins: Pins, event: LifeEvent, now: number): Pins {
       return assign(pins, event.version, event.rev);
     case "unassigned":
       if (!pins.serving && !pins.candidate) return pins;
-      return { ...pins, serving: null, previous: pins.serving ?? pins.previous, candidate: null };
+      return { ...pins, serving: null, previous: pins.serving ?? pins.previous ?? onTrial(pins), candidate: null };
     case "broken":
       if (!pins.serving) return pins;
       return remember(
@@ -138,6 +138,13 @@ function assign(pins: Pins, version: Omit<Pin, "served">, rev: number): Pins {
     return { ...pins, candidate: fresh(version, rev) };
   }
   return candidate.rev === rev ? pins : { ...pins, candidate: { ...candidate, rev } };
+}
+
+/** A candidate that answers already: withdrawn, it leaves its fields and rules as a serving version does. */
+function onTrial({ candidate }: Pins): Pin | null {
+  if (candidate?.state !== "probation") return null;
+  const { digest, release, length, served } = candidate;
+  return { digest, release, length, served };
 }
 
 function fresh(version: Omit<Pin, "served">, rev: number): Candidate {
