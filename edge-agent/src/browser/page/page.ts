@@ -3,7 +3,7 @@
  * (`#token=…`), which is never sent to a server.
  */
 import { connect, type PageConnection, type PageStatus, type Prediction, VedetteError } from "../index.ts";
-import { element, facts, note, percent, shortBytes, table } from "./view.ts";
+import { element, facts, note, percent, short, shortBytes, table } from "./view.ts";
 
 const form = element("ask", HTMLFormElement);
 const chooser = element("model", HTMLSelectElement);
@@ -83,8 +83,9 @@ function showForm(model: Model | undefined): void {
     const label = document.createElement("label");
     const input = document.createElement("input");
     Object.assign(input, { name: field.name, type: "number", step: "any", required: field.required });
-    if (field.min !== undefined && field.max !== undefined) input.placeholder = `${field.min} – ${field.max}`;
-    label.append(field.name, input);
+    if (field.min !== undefined && field.max !== undefined)
+      input.placeholder = `${short(field.min)} – ${short(field.max)}`;
+    label.append(field.name.replaceAll("_", " "), input);
     return label;
   });
   element("fields", HTMLElement).replaceChildren(...inputs);
