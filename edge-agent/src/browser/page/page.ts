@@ -62,14 +62,16 @@ function showProduction(model: Model | undefined, slot: Slot | undefined): void 
     return;
   }
   const rows: [string, string][] = [["Model", model.name]];
+  const candidate = slot?.candidate;
+  const onTrial = candidate && candidate.digest === model.version?.digest;
   if (model.version) {
     const { digest, release } = model.version;
-    rows.push(["Version", `release ${release}`], ["Digest", digest.slice(0, 16)]);
+    rows.push(["Version", `release ${release}${onTrial ? ", on probation" : ""}`], ["Digest", digest.slice(0, 16)]);
     if (model.manifest) rows.push(["Published", new Date(model.manifest.createdAt).toLocaleString()]);
-    rows.push(["Served", `${slot?.served ?? 0} predictions`]);
+    if (!onTrial) rows.push(["Served", `${slot?.served ?? 0} predictions`]);
   } else rows.push(["Version", "none serves: answers come from the fallback ladder"]);
-  const candidate = slot?.candidate;
-  if (candidate) rows.push(["Candidate", `release ${candidate.release}, ${candidate.state} ${candidate.reason ?? ""}`]);
+  if (candidate && !onTrial)
+    rows.push(["Candidate", `release ${candidate.release}, ${candidate.state} ${candidate.reason ?? ""}`]);
   facts(place, rows);
 }
 
@@ -140,7 +142,7 @@ function showDrift(features: Slot["drift"]): void {
       verdict.className = "pill";
       verdict.textContent = feature.verdict === "insufficient" ? "too few" : feature.verdict;
       verdict.dataset.state = { drift: "bad", none: "good", insufficient: "wait" }[feature.verdict];
-      return [feature.name, bar, feature.ksLow.toFixed(2), String(feature.n), verdict];
+      return [feature.name.replaceAll("_", " "), bar, feature.ksLow.toFixed(2), String(feature.n), verdict];
     }),
   );
 }
