@@ -64,6 +64,8 @@ export interface ModelSlot {
   /** From now on the ladder answers, for this reason, until `use` is called again. */
   trip(reason: FallbackReason): void;
   readonly version: ServingVersion | null;
+  /** Of the version in place, else of the last one known; null where none ever was. */
+  readonly manifest: Manifest | null;
   readonly counters: SlotCounters;
   /** Calls after the answers of each run of the version in place. */
   onPredictions(call: (outcome: Outcome) => void): void;
@@ -275,6 +277,9 @@ export function createModelSlot(options: {
     },
     get version() {
       return place.version;
+    },
+    get manifest() {
+      return place.manifest;
     },
     counters,
     onPredictions: (call) => void calls.push(call),
