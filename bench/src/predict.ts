@@ -94,10 +94,9 @@ function pathSubjects(served: ServedModel, bare: InferenceSession): Subject[] {
   }));
   const bareRun = (from: number, n: number) =>
     // Copied, as every feeder must: the rows come from the requests.
-    bare.run(
-      { X: new Tensor("float32", rows.slice(from * fieldCount, (from + n) * fieldCount), [n, fieldCount]) },
-      ["logits"],
-    );
+    bare.run({ X: new Tensor("float32", rows.slice(from * fieldCount, (from + n) * fieldCount), [n, fieldCount]) }, [
+      "logits",
+    ]);
   return [
     repeated("bare", async (group) => {
       await bareRun(group * batch, batch);
@@ -107,9 +106,7 @@ function pathSubjects(served: ServedModel, bare: InferenceSession): Subject[] {
     }),
     {
       ...repeated("full", async (group) => {
-        await Promise.all(
-          single.slice(group * batch, (group + 1) * batch).map((request) => slot.predict(request)),
-        );
+        await Promise.all(single.slice(group * batch, (group + 1) * batch).map((request) => slot.predict(request)));
       }),
       settle,
     },

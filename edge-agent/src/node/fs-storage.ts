@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Storage } from "../core/ports.ts";
-import { makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
+import { inFolder, makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
 
 const syncFile = promisify(fsync);
 
@@ -52,10 +52,7 @@ export async function openFsStorage(root: string): Promise<Storage> {
     },
     async append(path) {
       const file = resolve(root, path);
-      return guarded("opening", file, async () => {
-        await makeFolder(dirname(file));
-        return openAppendFile(file);
-      });
+      return guarded("opening", file, () => inFolder(dirname(file), () => openAppendFile(file)));
     },
   };
 }

@@ -49,17 +49,21 @@ export interface LogLimits {
   readonly batchAgeMs: number;
   /** Longest frame, bytes. */
   readonly frameBytes: number;
-  /** Numbers reserved ahead on the disk: what a power loss reports at most beyond what it took. */
+  /**
+   * Numbers reserved ahead on the disk: what a power loss reports at most beyond what it took. Doubled each time that
+   * answers had to wait for the disk, `maxDoublings` times at most.
+   */
   readonly reserveAhead: number;
 }
 const defaultLimits: LogLimits = {
-  batchRows: 1000,
-  batchBytes: 128 * 1024,
+  batchRows: 2000,
+  batchBytes: 256 * 1024,
   batchAgeMs: 10_000,
   frameBytes: 96 * 1024,
   reserveAhead: 8192,
 };
 const syncEveryMs = 1000;
+const maxDoublings = 4;
 
 interface Segment {
   readonly path: string;
@@ -104,9 +108,10 @@ export async function openPredictionLog(options: {
     await storage.remove(`${folder}/${name}`);
   }
   const powerLost = before !== undefined && !before.clean && before.bootId !== storage.bootId;
+  let ahead = limits.reserveAhead;
   let nextN = Math.max(batchedTo, before?.nextN ?? 0, powerLost ? before.reservedTo : 0);
   if (powerLost && nextN > batchedTo) log.warn("predictions_lost", { stream, from: batchedTo, to: nextN - 1 });
-  let durable: SpoolState = stateNow(nextN + limits.reserveAhead, false);
+  let durable: SpoolState = stateNow(nextN + ahead, false);
   await writeSpoolState(folder, storage, durable);
 
   let open = await newSegment();
@@ -253,7 +258,7 @@ export async function openPredictionLog(options: {
   }
 
   function reserveMore(count: number): Promise<void> {
-    reserving ??= writeState(() => nextN + count + limits.reserveAhead).finally(() => {
+    reserving ??= writeState(() => nextN + count + ahead).finally(() => {
       reserving = undefined;
     });
     return reserving;
@@ -267,6 +272,7 @@ export async function openPredictionLog(options: {
     },
     room(count) {
       if (nextN + count <= durable.reservedTo) return null;
+      ahead = Math.min(2 * ahead, limits.reserveAhead * 2 ** maxDoublings);
       return (async () => {
         while (nextN + count > durable.reservedTo) await reserveMore(count);
       })();
@@ -278,7 +284,7 @@ export async function openPredictionLog(options: {
       }
       const first = nextN;
       nextN += count;
-      if (durable.reservedTo - nextN < limits.reserveAhead / 2 && !reserving) {
+      if (durable.reservedTo - nextN < ahead / 2 && !reserving) {
         reserveMore(0).catch((error: unknown) =>
           log.error("numbers_not_reserved", { stream, error: messageOf(error) }),
         );
