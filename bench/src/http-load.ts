@@ -37,7 +37,7 @@ function requestsTo(path: string): Buffer[] {
 function answerIn(bytes: Buffer): { status: number; end: number } | undefined {
   const head = bytes.indexOf("\r\n\r\n");
   if (head < 0) return undefined;
-  const text = bytes.latin1Slice(0, head);
+  const text = bytes.toString("latin1", 0, head);
   const length = /content-length: (\d+)/i.exec(text);
   if (!length) throw new Error(`an answer without its length: ${text}`);
   const end = head + 4 + Number(length[1]);

@@ -96,6 +96,7 @@ export async function openPredictionLog(options: {
   const before = await readSpoolState(folder, ports);
   if (!before) await clearFolder();
   const epoch = before?.epoch ?? toHex(ports.random.bytes(8));
+  const idPrefix = formatPredictionId({ agent, stream, epoch, n: 0 }).slice(0, -1);
   const batches = await openBatchQueue({ folder, ports, beforeDrop: (seqs) => proveNumbers(Math.max(...seqs)) });
   let nextSeq = batches.waiting.reduce((next, batch) => Math.max(next, batch.seq + 1), before?.nextSeq ?? 0);
   let batchedTo = batches.waiting.reduce((to, b) => Math.max(to, b.firstN + b.count), before?.batchedTo ?? 0);
@@ -291,7 +292,7 @@ export async function openPredictionLog(options: {
       }
       return first;
     },
-    id: (n) => formatPredictionId({ agent, stream, epoch, n }),
+    id: (n) => `${idPrefix}${n}`,
     append(rows) {
       const count = countRows(rows.groups);
       if (count === 0) return;

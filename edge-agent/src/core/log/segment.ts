@@ -48,9 +48,12 @@ export function describeVersion(
   };
 }
 
+/** An answer without its id, which follows from where it stands. */
+type LoggedAnswer = Omit<Answer, "id">;
+
 /** The answers to one request. */
 export interface LoggedGroup {
-  readonly answers: readonly Omit<Answer, "id">[];
+  readonly answers: readonly LoggedAnswer[];
   /** [answers][fields], as the request had them. */
   readonly rows: Rows;
   /** ms from request to answer. */
@@ -201,7 +204,7 @@ function putInputs(inputs: Rows, row: number, fields: number, { rows, answers }:
   }
 }
 
-function putAnswer(columns: RecordColumns, row: number, answer: Omit<Answer, "id">, version: LoggedVersion): void {
+function putAnswer(columns: RecordColumns, row: number, answer: LoggedAnswer, version: LoggedVersion): void {
   columns.source[row] = sources.indexOf(answer.source);
   columns.reason[row] = answer.reason === null ? noReason : fallbackReasons.indexOf(answer.reason);
   columns.cached[row] = answer.cached ? 1 : 0;
