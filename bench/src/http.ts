@@ -49,7 +49,7 @@ export async function measureHttp(options: RoundOptions): Promise<HttpResult> {
         sides[name].reports.push(report);
         return report.answered;
       },
-      ...(name === "infer" && { settle: () => served.settle() }),
+      ...(name === "infer" && { settle: async () => void (await served.settle()) }),
     });
     const all = await interleave([subject("json"), subject("infer")], options);
     const side = (name: keyof typeof sides): HttpSide => {

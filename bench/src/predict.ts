@@ -10,7 +10,7 @@ import { feederOf } from "../../edge-agent/src/core/serve/feeds.ts";
 import { sessionOptions } from "../../edge-agent/src/node/ort-tensors.ts";
 import { fieldCount, sensorRows } from "./inputs.ts";
 import { figuresOf, interleave, type RoundOptions, type Subject } from "./rounds.ts";
-import { batch, modelName, openServedModel, type ServedModel } from "./served-model.ts";
+import { batch, modelName, openServedModel, type ServedModel, type Written } from "./served-model.ts";
 
 export interface PredictResult {
   /** Predictions a second. */
@@ -26,6 +26,7 @@ export interface PredictResult {
   /** CPU µs a request. */
   readonly cpu: {
     readonly bare: number;
+    readonly bareOneByOne: number;
     readonly full: number;
     readonly fullRows: number;
     readonly check: number;
@@ -46,7 +47,9 @@ export async function measurePredict(options: RoundOptions): Promise<PredictResu
   const served = await openServedModel();
   const bare = await InferenceSession.create(served.model, sessionOptions);
   try {
-    const all = await interleave([...pathSubjects(served, bare), ...partSubjects(served)], options);
+    const written: Written[] = [];
+    const paths = pathSubjects(served, bare, async () => void written.push(await served.settle()));
+    const all = await interleave([...paths, ...partSubjects(served)], options);
     const of = (name: string) => figuresOf(all, name);
     const [check, features, drift, log] = ["check", "features", "drift", "log"].map((part) => of(part).cpuMicros) as [
       number,
@@ -64,6 +67,7 @@ export async function measurePredict(options: RoundOptions): Promise<PredictResu
       ratioOneByOne: of("full").perSecond / of("bare one by one").perSecond,
       cpu: {
         bare: of("bare").cpuMicros,
+        bareOneByOne: of("bare one by one").cpuMicros,
         full: of("full").cpuMicros,
         fullRows: of("full, rows").cpuMicros,
         check,
@@ -72,7 +76,7 @@ export async function measurePredict(options: RoundOptions): Promise<PredictResu
         log,
         parts: check + features + drift + log,
       },
-      bytesPerPrediction: served.written.bytes / served.written.rows,
+      bytesPerPrediction: sum(written.map(({ bytes }) => bytes)) / sum(written.map(({ rows }) => rows)),
     };
   } finally {
     await bare.release();
@@ -80,10 +84,13 @@ export async function measurePredict(options: RoundOptions): Promise<PredictResu
   }
 }
 
-function pathSubjects(served: ServedModel, bare: InferenceSession): Subject[] {
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function pathSubjects(served: ServedModel, bare: InferenceSession, settle: () => Promise<void>): Subject[] {
   const rows = sensorRows(distinct);
   const { slot } = served;
-  const settle = (): Promise<void> => served.settle();
   const single = Array.from({ length: distinct }, (_, i) => ({
     model: modelName,
     rows: rows.subarray(i * fieldCount, (i + 1) * fieldCount),
@@ -164,7 +171,7 @@ function partSubjects(served: ServedModel): Subject[] {
         };
         served.log.append(tick);
       }),
-      settle: () => served.settle(),
+      settle: async () => void (await served.settle()),
     },
   ];
 }

@@ -10,7 +10,7 @@ import { type Manifest, manifest as manifestSchema } from "@vedette/protocol/bun
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { openPredictionLog, type PredictionLog } from "../../edge-agent/src/core/log/prediction-log.ts";
-import type { Logger } from "../../edge-agent/src/core/ports.ts";
+import type { Compressor, Logger } from "../../edge-agent/src/core/ports.ts";
 import { createModelSlot, type ModelSlot, type ServingVersion } from "../../edge-agent/src/core/serve/model-slot.ts";
 import { createDriftWatch } from "../../edge-agent/src/core/watch/drift-watch.ts";
 import { mlpModel } from "../../fixtures/src/onnx/models.ts";
@@ -18,18 +18,23 @@ import { fieldCount, mlpLayers, sensorRows } from "./inputs.ts";
 
 export const modelName = "pump";
 export const classes = ["ok", "worn", "broken"];
+const frameHeadBytes = 12;
 /** Rows that may run together: the agent's own default. */
 export const batch = 32;
+
+/** Predictions in batches, and the bytes of their frames. */
+export interface Written {
+  readonly rows: number;
+  readonly bytes: number;
+}
 
 export interface ServedModel {
   readonly model: Uint8Array<ArrayBuffer>;
   readonly version: ServingVersion;
   readonly slot: ModelSlot;
   readonly log: PredictionLog;
-  /** What the spool has written as batches so far, before they were dropped by `settle`. */
-  readonly written: { bytes: number; rows: number };
-  /** Puts all rows in batches, counts these, and drops them, as if the control plane had stored them. */
-  settle(): Promise<void>;
+  /** Puts all rows in batches, says what these hold, and drops them, as if the control plane had stored them. */
+  settle(): Promise<Written>;
   close(): Promise<void>;
 }
 
@@ -85,7 +90,16 @@ export async function openServedModel(): Promise<ServedModel> {
   const home = await mkdtemp(join(tmpdir(), "vedette-bench-"));
   const schedule = (call: () => void): void => void setImmediate(call);
   const storage = await openFsStorage(home);
-  const ports = { clock: systemClock, random: systemRandom, storage, compressor: zstdCompressor, log: warningsOnly };
+  let bytes = 0;
+  const compressor: Compressor = {
+    kind: zstdCompressor.kind,
+    async compress(body) {
+      const compressed = await zstdCompressor.compress(body);
+      bytes += frameHeadBytes + compressed.length;
+      return compressed;
+    },
+  };
+  const ports = { clock: systemClock, random: systemRandom, storage, compressor, log: warningsOnly };
   const log = await openPredictionLog({ agent: "bench-1", stream: modelName, ports });
   const manifest = benchManifest();
   const model = mlpModel(mlpLayers([fieldCount, 64, 64, classes.length]));
@@ -103,21 +117,18 @@ export async function openServedModel(): Promise<ServedModel> {
   const rows = sensorRows(1);
   while (session.thread === "worker") await slot.predict({ model: modelName, rows });
 
-  const written = { bytes: 0, rows: 0 };
   return {
     model,
     version,
     slot,
     log,
-    written,
     async settle() {
       await log.cut();
-      const { waiting } = log.batches;
-      for (const { seq, count } of waiting) {
-        written.bytes += (await log.batches.read(seq))?.length ?? 0;
-        written.rows += count;
-      }
+      const waiting = [...log.batches.waiting];
       await log.batches.drop(waiting.map(({ seq }) => seq));
+      const written = { rows: waiting.reduce((sum, { count }) => sum + count, 0), bytes };
+      bytes = 0;
+      return written;
     },
     async close() {
       await slot.use(null);
