@@ -3,7 +3,7 @@
  * plain is refused before the disk is touched, so that nothing received can point outside of the folder.
  */
 import { closeSync, fsync, openSync, writeSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, unlink } from "node:fs/promises";
 import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -48,7 +48,7 @@ export async function openFsStorage(root: string): Promise<Storage> {
     },
     async remove(path) {
       const file = resolve(root, path);
-      return guarded("removing", file, () => rm(file, { force: true, recursive: true }));
+      return guarded("removing", file, () => removeAny(file));
     },
     async append(path) {
       const file = resolve(root, path);
@@ -97,6 +97,16 @@ function resolve(root: string, path: string): string {
 async function readBootId(): Promise<string> {
   const text = await unlessMissing(readFile("/proc/sys/kernel/random/boot_id", "utf8"));
   return text?.trim() ?? `boot-${Math.round((Date.now() - uptime() * 1000) / 60_000)}`;
+}
+
+/** Nearly always a file, for which `rm` looks three times. */
+async function removeAny(path: string): Promise<void> {
+  try {
+    await unlessMissing(unlink(path));
+  } catch {
+    // A folder, or a fault that rm will meet too, and name.
+    await rm(path, { force: true, recursive: true });
+  }
 }
 
 async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {

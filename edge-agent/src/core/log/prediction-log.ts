@@ -15,7 +15,16 @@ import { encodeBatch, frameBatch, maxBodyBytes } from "@vedette/protocol/predict
 import type { AppendFile, Ports } from "../ports.ts";
 import { type BatchQueue, openBatchQueue } from "./batch-queue.ts";
 import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns.ts";
-import { countRows, encodeRows, encodeVersion, type LoggedRows, type LoggedVersion, readRecords } from "./segment.ts";
+import {
+  countRows,
+  encodeRows,
+  encodeVersion,
+  type LoggedRows,
+  type LoggedVersion,
+  readRecord,
+  readRecords,
+  type SegmentRecord,
+} from "./segment.ts";
 import { readSpoolState, type SpoolState, writeSpoolState } from "./spool-state.ts";
 
 export interface PredictionLog {
@@ -68,7 +77,7 @@ const maxDoublings = 4;
 interface Segment {
   readonly path: string;
   readonly file: AppendFile;
-  records: Uint8Array[];
+  records: Uint8Array<ArrayBuffer>[];
   bytes: number;
   rows: number;
   version: LoggedVersion | undefined;
@@ -105,7 +114,7 @@ export async function openPredictionLog(options: {
   let segmentNumber = Math.max(-1, ...names.map((name) => Number(name.slice(8)))) + 1;
   for (const name of names) {
     const bytes = await storage.read(`${folder}/${name}`);
-    if (bytes) await makeBatches(bytes);
+    if (bytes) await makeBatches(readRecords(bytes));
     await storage.remove(`${folder}/${name}`);
   }
   const powerLost = before !== undefined && !before.clean && before.bootId !== storage.bootId;
@@ -159,8 +168,8 @@ export async function openPredictionLog(options: {
   }
 
   /** Writes durably whatever rows of a segment are in no batch yet. */
-  async function makeBatches(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    for (const run of runsOf(readRecords(bytes), batchedTo)) {
+  async function makeBatches(records: readonly SegmentRecord[]): Promise<void> {
+    for (const run of runsOf(records, batchedTo)) {
       for (let at = 0; at < run.count; at += limits.batchRows) {
         await writeBatch(sliceRows(run, at, Math.min(run.count, at + limits.batchRows)));
       }
@@ -219,7 +228,7 @@ export async function openPredictionLog(options: {
       open = next;
     }
     for (let segment = full[0]; segment; segment = full[0]) {
-      await makeBatches(concat(segment));
+      await makeBatches(segment.records.map(readRecord));
       await segment.file.close();
       await storage.remove(segment.path);
       full.shift();
@@ -333,14 +342,4 @@ export async function openPredictionLog(options: {
       await storage.remove(open.path);
     },
   };
-
-  function concat(segment: Segment): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(segment.records.reduce((sum, record) => sum + record.length, 0));
-    let at = 0;
-    for (const record of segment.records) {
-      bytes.set(record, at);
-      at += record.length;
-    }
-    return bytes;
-  }
 }

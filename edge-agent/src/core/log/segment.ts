@@ -251,6 +251,11 @@ export function readRecords(bytes: Uint8Array<ArrayBuffer>): SegmentRecord[] {
   return records;
 }
 
+/** A record as `encodeVersion` or `encodeRows` made it in this process: there is nothing to verify. */
+export function readRecord(record: Uint8Array<ArrayBuffer>): SegmentRecord {
+  return readPayload(new DataView(record.buffer, record.byteOffset + recordHead, record.length - recordHead));
+}
+
 function readPayload(payload: DataView<ArrayBuffer>): SegmentRecord {
   if (payload.getUint32(0, true) === 1) {
     const json = new Uint8Array(payload.buffer, payload.byteOffset + 4, payload.byteLength - 4);
