@@ -1,7 +1,7 @@
 /** The results as a person reads them: what `results/predict.md` holds is exactly this text. */
 
 import { createRequire } from "node:module";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import type { HttpResult } from "./http.ts";
 import type { PredictResult } from "./predict.ts";
 
@@ -9,6 +9,8 @@ export interface Machine {
   readonly date: string;
   readonly cpu: string;
   readonly cores: number;
+  /** Processes that wanted to run in the minute before: more than cores, and the figures are of a busy machine. */
+  readonly load: number;
   readonly node: string;
   readonly onnxruntime: string;
 }
@@ -20,6 +22,7 @@ export function thisMachine(): Machine {
     date: new Date().toISOString().slice(0, 16).replace("T", " "),
     cpu: all[0]?.model.trim() ?? "unknown",
     cores: all.length,
+    load: loadavg()[0] ?? Number.NaN,
     node: process.versions.node,
     onnxruntime: version,
   };
@@ -40,7 +43,7 @@ export function reportOf(machine: Machine, predict: PredictResult, http: HttpRes
 Written by \`npm run bench --workspace bench -- predict --write\`; do not edit. What each figure means is in \`../README.md\`.
 
 ${machine.date} UTC, ${machine.cores} × ${machine.cpu}, Node ${machine.node}, onnxruntime-node ${machine.onnxruntime}.
-Model: MLP 16→64→64→3. Medians of interleaved rounds.
+Load average at the start: ${machine.load.toFixed(1)}. Model: MLP 16→64→64→3. Medians of interleaved rounds.
 
 | budget | wanted | measured | |
 |---|---|---|---|

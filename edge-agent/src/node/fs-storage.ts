@@ -2,7 +2,7 @@
  * Port Storage on a folder of the file system: core/ writes its store, spool and state through it. A name that is not
  * plain is refused before the disk is touched, so that nothing received can point outside of the folder.
  */
-import { closeSync, fsync, openSync, writeSync } from "node:fs";
+import { close, fsync, open, writeSync } from "node:fs";
 import { readdir, readFile, rm, unlink } from "node:fs/promises";
 import { uptime } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,7 +11,9 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Storage } from "../core/ports.ts";
 import { inFolder, makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
 
+const openFile = promisify(open);
 const syncFile = promisify(fsync);
+const closeFile = promisify(close);
 
 /**
  * Opens (and makes) the folder, and removes what a power failure left half-written.
@@ -57,8 +59,9 @@ export async function openFsStorage(root: string): Promise<Storage> {
   };
 }
 
-function openAppendFile(file: string): AppendFile {
-  const descriptor = openSync(file, "a");
+/** Not opened synchronously: a new file waits for the journal while others sync, and every answer would wait with it. */
+async function openAppendFile(file: string): Promise<AppendFile> {
+  const descriptor = await openFile(file, "a");
   let entered = false;
   return {
     append(bytes) {
@@ -75,7 +78,7 @@ function openAppendFile(file: string): AppendFile {
         if (!entered) await syncFolder(dirname(file));
         entered = true;
       }),
-    close: () => guarded("closing", file, async () => closeSync(descriptor)),
+    close: () => guarded("closing", file, () => closeFile(descriptor)),
   };
 }
 
