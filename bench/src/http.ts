@@ -10,7 +10,7 @@ import type { LoadOrder, LoadReport } from "./http-load.ts";
 import { figuresOf, interleave, median, type RoundOptions, type Subject } from "./rounds.ts";
 import { modelName, openServedModel, type ServedModel } from "./served-model.ts";
 
-export interface HttpSide {
+interface HttpSide {
   readonly perSecond: number;
   /** Of the server's process. */
   readonly cpuMicros: number;

@@ -2,7 +2,7 @@
 export const fieldCount = 16;
 
 /** Uniform in [0, 1), from a seed (mulberry32). */
-export function createRandom(seed: number): () => number {
+function createRandom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

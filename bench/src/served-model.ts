@@ -44,7 +44,7 @@ const warningsOnly: Logger = {
   error: (event, fields) => console.error(event, fields),
 };
 
-export function benchManifest(): Manifest {
+function benchManifest(): Manifest {
   const sha256 = "ab".repeat(32);
   const inputs = [{ name: "X", datatype: "FP32", shape: [-1, fieldCount] }];
   const outputs = [{ name: "logits", datatype: "FP32", shape: [-1, classes.length] }];
