@@ -12,10 +12,9 @@ export const temporaryPrefix = ".tmp-";
  */
 export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
   const folder = dirname(path);
-  await makeFolder(folder);
   const beside = join(folder, `${temporaryPrefix}${randomBytes(6).toString("hex")}-${basename(path)}`);
   try {
-    const file = await open(beside, "wx", mode);
+    const file = await inFolder(folder, () => open(beside, "wx", mode));
     try {
       await file.writeFile(bytes);
       await file.sync();
@@ -28,6 +27,17 @@ export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o644
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** Opens a file; its folder is made where that is what is missing, which for all but the first file it is not. */
+export async function inFolder<T>(folder: string, openFile: () => T | Promise<T>): Promise<T> {
+  try {
+    return await openFile();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    await makeFolder(folder);
+    return openFile();
+  }
 }
 
 /** Makes a folder and its parents, each entered durably in the one above. */

@@ -8,7 +8,7 @@ import { messageOf } from "@vedette/protocol/errors";
 import { type FallbackReason, fallbackReasons, type Source, sources } from "@vedette/protocol/ids";
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
-import { describeVersion, type LoggedVersion } from "../log/segment.ts";
+import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/segment.ts";
 import type { Ports, Session } from "../ports.ts";
 import type { DriftWatch } from "../watch/drift-watch.ts";
 import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
@@ -189,36 +189,31 @@ export function createModelSlot(options: {
     const served = typeof result === "string" ? null : result;
     let at = 0;
     let nan = 0;
-    const groups = jobs.map((job) => {
-      const { request } = job;
+    const groups: LoggedGroup[] = [];
+    for (const { request, n, refused, started } of jobs) {
       const answers: Answer[] = [];
-      for (let row = 0; row < job.n; row++, at++) {
+      for (let row = 0; row < n; row++, at++) {
         const id = log.id(firstN + at);
         const given = served?.[at] ?? null;
         if (served && !given) nan++;
-        const reason = reasonOf(manifest, job, row, given, served ? "exception" : (result as FallbackReason));
-        if (reason === null && given) answers.push({ id, source: "model", reason, cached: false, ...given });
-        else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
+        const otherwise = served ? "exception" : (result as FallbackReason);
+        const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
+        if (reason === null && given) {
+          // Field by field: spreading an object costs more than making one.
+          const { label, value, confidence, scores } = given;
+          answers.push({ id, source: "model", reason, cached: false, label, value, confidence, scores });
+        } else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
       }
-      return { job, answers };
-    });
-    log.append({
-      firstN,
-      version: from.logged,
-      time: clock.now(),
-      groups: groups.map(({ job, answers }) => ({
-        answers,
-        rows: job.request.rows,
-        latency: now - job.started,
-        entity: job.request.entity,
-        eventTime: job.request.eventTime,
-        requestId: job.request.requestId,
-      })),
-    });
-    const head = { model, digest: version?.digest ?? null, release: version?.release ?? null };
-    for (const { job, answers } of groups) {
+      const { rows, entity, eventTime, requestId } = request;
+      groups.push({ answers, rows, latency: now - started, entity, eventTime, requestId });
+    }
+    log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const digest = version?.digest ?? null;
+    const release = version?.release ?? null;
+    for (const [i, job] of jobs.entries()) {
+      const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
-      job.resolve({ ...head, answers });
+      job.resolve({ model, digest, release, answers });
       version?.drift?.observe(job.request.rows);
     }
     if (version && from === place && (served || result === "exception" || result === "latency_budget")) {
@@ -304,13 +299,11 @@ export function createModelSlot(options: {
 /** Why a row falls back; null where the model's answer stands. */
 function reasonOf(
   manifest: Manifest | null,
-  job: Job,
-  row: number,
+  refused: boolean,
   given: ModelAnswer | null,
   otherwise: FallbackReason,
 ): FallbackReason | null {
-  if (job.refused?.[row] && (given || otherwise === "exception" || otherwise === "latency_budget"))
-    return "out_of_range";
+  if (refused && (given || otherwise === "exception" || otherwise === "latency_budget")) return "out_of_range";
   if (!given) return otherwise;
   const floor = manifest?.fallback.confidenceFloor ?? null;
   return floor !== null && given.confidence !== null && given.confidence < floor ? "low_confidence" : null;

@@ -27,7 +27,7 @@ export interface ServerFacts {
 }
 
 /** @throws VedetteError for what failureOf maps: invalid_input, not_found, not_ready, unsupported, model_failed. */
-export async function answer(agent: Agent, facts: ServerFacts, request: OipRequest): Promise<OipAnswer> {
+export function answer(agent: Agent, facts: ServerFacts, request: OipRequest): OipAnswer | Promise<OipAnswer> {
   const parts = request.path.split("/").slice(1);
   if (parts[0] !== "v2") throw noPath(request.path);
   const [, first, model, ...rest] = parts;
