@@ -19,6 +19,14 @@ export const datatypes = [
 export const datatype = z.enum(datatypes);
 export type Datatype = z.infer<typeof datatype>;
 
+/** What agents feed to a model: publishing refuses inputs of any other, which every device would have to reject. */
+export const inputDatatypes = ["FP32", "FP64", "INT32", "INT64"] as const satisfies readonly Datatype[];
+export type InputDatatype = (typeof inputDatatypes)[number];
+
+export function isInputDatatype(name: Datatype): name is InputDatatype {
+  return (inputDatatypes as readonly Datatype[]).includes(name);
+}
+
 /** What ONNX Runtime calls each datatype, in Node and in the page. */
 export const onnxTypes = {
   BOOL: "bool",

@@ -1,6 +1,13 @@
 /** An ONNX graph as publishing sees it: its signature, and its answers to rows of numbers. Talks to onnxruntime-node. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { type Datatype, datatypeOfOnnx, type TensorSpec } from "@vedette/protocol/tensors";
+import {
+  type Datatype,
+  datatypeOfOnnx,
+  type InputDatatype,
+  inputDatatypes,
+  isInputDatatype,
+  type TensorSpec,
+} from "@vedette/protocol/tensors";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { readOpset } from "./onnx-opset.ts";
 
@@ -8,6 +15,10 @@ import { readOpset } from "./onnx-opset.ts";
 export interface Place {
   readonly tensor: string;
   readonly column: number;
+}
+/** An input of a datatype that agents feed. */
+export interface InputSpec extends TensorSpec {
+  readonly datatype: InputDatatype;
 }
 /** One output, flat and row-major; integers are numbers. */
 export interface Output {
@@ -17,7 +28,7 @@ export interface Output {
 export interface Graph {
   readonly opset: number;
   /** [−1, width] or [−1]; a width of −1 is settled by whoever feeds it. */
-  readonly inputs: readonly TensorSpec[];
+  readonly inputs: readonly InputSpec[];
   /** Names of the outputs, all of them tensors. */
   readonly outputs: readonly { readonly name: string; readonly datatype: Datatype }[];
   /**
@@ -65,14 +76,20 @@ export async function openGraph(model: Uint8Array): Promise<Graph> {
   };
 }
 
-function inputSpec(meta: InferenceSession.ValueMetadata): TensorSpec {
+function inputSpec(meta: InferenceSession.ValueMetadata): InputSpec {
   const { name } = meta;
   const type = meta.isTensor ? datatypeOfOnnx(meta.type) : undefined;
-  if (!meta.isTensor || type === undefined || type === "BYTES" || type === "FP16") {
+  if (!meta.isTensor || type === undefined || type === "BYTES") {
     const what = meta.isTensor ? meta.type : "not a tensor";
     throw new VedetteError(
       "unsupported",
       `input "${name}" is ${what}; agents carry numbers: encode the values before the model (for scikit-learn, keep the encoder outside the exported pipeline)`,
+    );
+  }
+  if (!isInputDatatype(type)) {
+    throw new VedetteError(
+      "unsupported",
+      `input "${name}" is ${type}; agents feed ${inputDatatypes.join(", ")}: put a Cast from one of these first in the graph`,
     );
   }
   const shape = meta.shape.map((size) => (typeof size === "number" && size > 0 ? size : -1));
@@ -101,7 +118,7 @@ function outputSpec(meta: InferenceSession.ValueMetadata): { name: string; datat
   return { name: meta.name, datatype: datatypeOfOnnx(meta.type) ?? "BYTES" };
 }
 
-function feed(input: TensorSpec, rows: Float64Array, n: number, places: readonly Place[]): Tensor {
+function feed(input: InputSpec, rows: Float64Array, n: number, places: readonly Place[]): Tensor {
   const mine = places.flatMap(({ tensor, column }, from) => (tensor === input.name ? [{ column, from }] : []));
   const values = new Float64Array(n * mine.length);
   for (let row = 0; row < n; row++) {
@@ -120,32 +137,8 @@ function feed(input: TensorSpec, rows: Float64Array, n: number, places: readonly
         BigInt64Array.from(values, (value) => BigInt(Math.trunc(value))),
         shape,
       );
-    case "UINT64":
-      return new Tensor(
-        "uint64",
-        BigUint64Array.from(values, (value) => BigInt(Math.trunc(value))),
-        shape,
-      );
     case "INT32":
       return new Tensor("int32", Int32Array.from(values), shape);
-    case "UINT32":
-      return new Tensor("uint32", Uint32Array.from(values), shape);
-    case "INT16":
-      return new Tensor("int16", Int16Array.from(values), shape);
-    case "UINT16":
-      return new Tensor("uint16", Uint16Array.from(values), shape);
-    case "INT8":
-      return new Tensor("int8", Int8Array.from(values), shape);
-    case "UINT8":
-      return new Tensor("uint8", Uint8Array.from(values), shape);
-    case "BOOL":
-      return new Tensor(
-        "bool",
-        Uint8Array.from(values, (value) => Number(value !== 0)),
-        shape,
-      );
-    default:
-      throw new VedetteError("internal", `no tensor is made of ${input.datatype}`);
   }
 }
 

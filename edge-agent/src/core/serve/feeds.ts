@@ -1,7 +1,13 @@
 /** From request rows to the graph's input tensors. Pure: model-slot feeds predictions with it, prove its golden vectors. */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { Datatype, Rows } from "@vedette/protocol/tensors";
+import {
+  type Datatype,
+  type InputDatatype,
+  inputDatatypes,
+  isInputDatatype,
+  type Rows,
+} from "@vedette/protocol/tensors";
 import type { Tensor } from "../ports.ts";
 
 const arrays = {
@@ -9,7 +15,7 @@ const arrays = {
   FP64: Float64Array,
   INT32: Int32Array,
   INT64: BigInt64Array,
-} as const;
+} as const satisfies Record<InputDatatype, unknown>;
 
 /** How many rows the graph takes at once: a number where its batch dimension is fixed, else null. */
 export function fixedBatch(manifest: Manifest): number | null {
@@ -85,12 +91,9 @@ function fill(
 }
 
 function arrayOf(datatype: Datatype, name: string) {
-  const array = arrays[datatype as keyof typeof arrays];
-  if (!array) {
-    throw new VedetteError(
-      "unsupported",
-      `input tensor ${name} is ${datatype}: this agent feeds ${Object.keys(arrays).join(", ")}`,
-    );
-  }
-  return array;
+  if (isInputDatatype(datatype)) return arrays[datatype];
+  throw new VedetteError(
+    "unsupported",
+    `input tensor ${name} is ${datatype}: this agent feeds ${inputDatatypes.join(", ")}`,
+  );
 }

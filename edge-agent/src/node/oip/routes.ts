@@ -58,10 +58,9 @@ export function answer(agent: Agent, facts: ServerFacts, request: OipRequest): O
 
 async function infer(agent: Agent, served: ServedModel, request: InferRequest): Promise<OipAnswer> {
   const { version, manifest } = served;
-  // Where no version ever was, nobody knows what the tensors mean: the ladder has no rows to answer for.
-  if (!manifest) return unanswered(served.name, { source: "none", reason: "no_model" });
-  const rows = readRows(request.inputs, manifest.input);
-  checkOutputs(request, manifest);
+  // Where no version ever was, nobody knows what the tensors mean: the agent answers, and logs, for the request as a whole.
+  const rows = manifest ? readRows(request.inputs, manifest.input) : new Float32Array(0);
+  if (manifest) checkOutputs(request, manifest);
   const prediction = await agent.predict({
     model: served.name,
     rows,
@@ -69,11 +68,12 @@ async function infer(agent: Agent, served: ServedModel, request: InferRequest): 
     ...(request.eventTime !== undefined && { eventTime: request.eventTime }),
     ...(request.id !== undefined && { requestId: request.id }),
   });
-  if (prediction.digest !== null && prediction.digest !== version?.digest) {
-    throw new VedetteError("not_ready", `${served.name} was replaced while this was answered: ask again`);
+  // A tensor has no place for "no answer", so one row without makes the whole request unanswered; and where a version
+  // came between, these are not its tensors. Either way the answers are in the log: their ids are told.
+  const replaced = prediction.digest !== null && prediction.digest !== version?.digest;
+  if (!manifest || replaced || prediction.answers.some(({ source }) => source === "none")) {
+    return unanswered(served.name, prediction, replaced);
   }
-  // A tensor has no place for "no answer", so one row without makes the whole request unanswered.
-  if (prediction.answers.some(({ source }) => source === "none")) return unanswered(served.name, refusalOf(prediction));
   const head = {
     model_name: served.name,
     ...(version && { model_version: String(prediction.release ?? version.release) }),
@@ -94,13 +94,13 @@ function checkOutputs(request: InferRequest, manifest: Manifest): void {
   );
 }
 
-function refusalOf(prediction: Prediction): Record<string, string | number | boolean> {
+function unanswered(model: string, prediction: Prediction, replaced: boolean): OipAnswer {
   const none = prediction.answers.find(({ source }) => source === "none");
-  return { source: "none", reason: none?.reason ?? "no_model", ...writeParameters(prediction) };
-}
-
-function unanswered(model: string, parameters: Record<string, string | number | boolean>): OipAnswer {
-  const error = `${model} has no answer (${parameters.reason}), and neither has its fallback`;
+  const reason = replaced ? "not_ready" : (none?.reason ?? "no_model");
+  const error = replaced
+    ? `${model} was replaced while this was answered: ask again`
+    : `${model} has no answer (${reason}), and neither has its fallback`;
+  const parameters = { source: "none", reason, ...writeParameters(prediction) };
   return { kind: "failure", status: 503, body: { error, parameters } };
 }
 

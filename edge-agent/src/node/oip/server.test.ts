@@ -333,14 +333,28 @@ test("no answer is 503 with source and reason, for one row or among several", as
   }
 });
 
-test("a model with no version is known, not ready, and has no answer", async () => {
+test("a model with no version is known, not ready, and has no answer; the agent is asked, and the answer has an id", async () => {
   models = [{ name: "rain", version: null, manifest: null }];
+  const none = answered(5, { source: "none", reason: "no_model", label: null, confidence: null, scores: null });
+  predict = async (request) => {
+    asked.push(request);
+    return { model: "rain", digest: null, release: null, answers: [none] };
+  };
   expect(await call("/v2/models/rain/ready")).toMatchObject({ status: 503, body: { name: "rain", ready: false } });
   expect((await call("/v2/models/rain")).status).toBe(503);
   expect(await infer({ inputs: [x([1, 2])] })).toMatchObject({
     status: 503,
-    body: { parameters: { source: "none", reason: "no_model" } },
+    body: {
+      parameters: {
+        source: "none",
+        reason: "no_model",
+        vedette_id: none.id,
+        vedette_source: "none",
+        vedette_reason: "no_model",
+      },
+    },
   });
+  expect(asked).toHaveLength(1);
   expect((await call("/v2/health/ready")).status).toBe(200);
 });
 
@@ -376,7 +390,10 @@ test("the agent's own refusals keep their words; its failures do not leak", asyn
 
 test("a version swapped while the answer was made is not answered with another's tensors", async () => {
   predict = async () => ({ model: "rain", digest: "e".repeat(64), release: 8, answers: [answered(0)] });
-  expect((await infer({ inputs: [x([1, 2])] })).status).toBe(503);
+  expect(await infer({ inputs: [x([1, 2])] })).toMatchObject({
+    status: 503,
+    body: { parameters: { reason: "not_ready", vedette_id: answered(0).id, vedette_source: "model" } },
+  });
 });
 
 test("a body over the limit is refused, said beforehand or not", async () => {
