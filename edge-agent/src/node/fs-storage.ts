@@ -4,11 +4,11 @@
  */
 import { close, fsync, open, writeSync } from "node:fs";
 import { readdir, readFile, rm, unlink } from "node:fs/promises";
-import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Storage } from "../core/ports.ts";
+import { readBootId } from "./boot-id.ts";
 import { inFolder, makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
 
 const openFile = promisify(open);
@@ -94,12 +94,6 @@ function resolve(root: string, path: string): string {
     throw new VedetteError("invalid_argument", `${shown} is no storage path: use names of A-Za-z0-9._- joined by /`);
   }
   return join(root, ...parts);
-}
-
-/** Linux says so itself. Elsewhere the moment of boot, to the minute, since clock steps move it by less than that. */
-async function readBootId(): Promise<string> {
-  const text = await unlessMissing(readFile("/proc/sys/kernel/random/boot_id", "utf8"));
-  return text?.trim() ?? `boot-${Math.round((Date.now() - uptime() * 1000) / 60_000)}`;
 }
 
 /** Nearly always a file, for which `rm` looks three times. */

@@ -36,3 +36,16 @@ test("a lock of an earlier boot, of this very pid, or damaged, is none", async (
   await writeFile(join(home, "agent.lock"), "dam");
   await lockHome(home, "boot");
 });
+
+test("of many that find a dead lock at once, one takes it; also where the last to replace one was killed at it", async () => {
+  for (let round = 0; round < 30; round++) {
+    await held(1, "earlier");
+    if (round % 2) await writeFile(join(home, "agent.lock.replacing"), JSON.stringify({ pid: 1, bootId: "earlier" }));
+    const takers = await Promise.allSettled(Array.from({ length: 6 }, () => lockHome(home, "boot")));
+    const won = takers.flatMap((taker) => (taker.status === "fulfilled" ? [taker.value] : []));
+    expect(won).toHaveLength(1);
+    await expect(lockHome(home, "boot")).rejects.toMatchObject({ code: "conflict" });
+    await won[0]?.();
+    expect(await readdir(home)).toEqual([]);
+  }
+});
