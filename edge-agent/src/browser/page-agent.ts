@@ -8,6 +8,7 @@ import { parseEnrollmentToken } from "@vedette/protocol/joining";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
 import type { Agent } from "../core/agent.ts";
+import { closeAll } from "../core/close-all.ts";
 import { createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Storage } from "../core/ports.ts";
 import { consoleLogger } from "./console-logger.ts";
@@ -100,10 +101,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       get bytes() {
         return transport.bytes;
       },
-      async close() {
-        await agent.stop();
-        unlock();
-      },
+      close: () => closeAll("the page's agent", [() => agent.stop(), unlock]),
     };
   } catch (error) {
     unlock();

@@ -1,3 +1,4 @@
+import type { VedetteError } from "@vedette/protocol/errors";
 import { describe, expect, it } from "vitest";
 import { newKey } from "./test/fake-peer.ts";
 import { createDevice, wall } from "./test/harness.ts";
@@ -132,6 +133,20 @@ describe("an agent", () => {
     disk.kill();
     const next = await start();
     expect(await next.predict(1, "flood")).toMatchObject({ value: 10 });
+  });
+
+  it("stops whole where its disk fails: says goodbye, closes its connection, and tells what failed", async () => {
+    const { run, disk } = await serving();
+    await run.predict(1);
+    disk.kill();
+    const stopped = run.agent.stop().then(
+      () => "stopped",
+      (error: VedetteError) => error.code,
+    );
+    await run.clock.advance(5000);
+    expect(await stopped).toBe("storage_failed");
+    expect(run.transport.connected).toBe(false);
+    expect(run.clock.waiting).toBe(0);
   });
 
   it("serves the other models where one model's pins are damaged, and mends that one when online", async () => {

@@ -10,6 +10,7 @@ import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent } from "./agent.ts";
+import { closeAll } from "./close-all.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
@@ -153,8 +154,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
       load,
       unload: async (version) => {
-        await version.session.release();
-        version.drift?.free();
+        await closeAll(`version ${version.digest}`, [() => version.session.release(), () => version.drift?.free()]);
       },
       exclusive,
       evict: async () => {
@@ -219,21 +219,25 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     },
   });
 
-  for (const model of await pinStore.models()) await addModel(model);
-  for (const { keeper } of models.values()) await keeper.boot();
-  session.start();
-
-  const stop = async () => {
-    for (const { log, sender } of models.values()) {
-      await log.cut();
-      sender.disconnected();
-    }
-    await session.stop();
-    for (const { keeper, log } of models.values()) {
-      await keeper.stop();
-      await log.close();
-    }
+  const closeModels = () => {
+    const steps = [...models.values()].flatMap(({ keeper, log }) => [() => keeper.stop(), () => log.close()]);
+    return closeAll(`the models of ${agent}`, steps);
   };
+  const stop = () =>
+    closeAll(`agent ${agent}`, [
+      ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
+      () => session.stop(),
+      closeModels, // with those that came meanwhile
+    ]);
+
+  try {
+    for (const model of await pinStore.models()) await addModel(model);
+    for (const { keeper } of models.values()) await keeper.boot();
+  } catch (error) {
+    await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
+    throw error;
+  }
+  session.start();
 
   return {
     id: agent,

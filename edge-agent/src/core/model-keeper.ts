@@ -6,6 +6,7 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
+import { closeAll } from "./close-all.ts";
 import { createRetry } from "./link/timing.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot, ServingVersion } from "./serve/model-slot.ts";
@@ -294,8 +295,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       const servedByNow = served();
       stopped = true;
       work.cancel();
-      await apply({ kind: "stopped", served: servedByNow });
-      await align();
+      await closeAll(`model ${model}`, [() => apply({ kind: "stopped", served: servedByNow }), align]);
     },
   };
 }

@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { readBootId } from "./boot-id.ts";
 import { lockHome } from "./home-lock.ts";
+import { openNodeAgent } from "./node-agent.ts";
 
 let home: string;
 beforeEach(async () => {
@@ -48,4 +50,13 @@ test("of many that find a dead lock at once, one takes it; also where the last t
     await won[0]?.();
     expect(await readdir(home)).toEqual([]);
   }
+});
+
+test("an agent that finds its folder in use leaves what the other is just writing", async () => {
+  const unlock = await lockHome(home, await readBootId());
+  await mkdir(join(home, "store"));
+  await writeFile(join(home, "store", ".tmp-half-written"), "");
+  await expect(openNodeAgent({ home })).rejects.toMatchObject({ code: "conflict" });
+  expect(await readdir(join(home, "store"))).toEqual([".tmp-half-written"]);
+  await unlock();
 });

@@ -2,12 +2,14 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
-import { VedetteError } from "@vedette/protocol/errors";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import type { Agent } from "../core/agent.ts";
+import { closeAll } from "../core/close-all.ts";
 import { createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Logger } from "../core/ports.ts";
+import { readBootId } from "./boot-id.ts";
 import { requestDeviceToken } from "./device-token.ts";
 import { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 import { openFsStorage } from "./fs-storage.ts";
@@ -52,9 +54,10 @@ export interface NodeAgent {
 export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
   const { home } = options;
   const log = options.log ?? createPinoLogger();
-  const storage = await openFsStorage(join(home, "store"));
-  const unlock = await lockHome(home, storage.bootId);
+  // First, since opening the storage removes what it takes for left over by a dead process.
+  const unlock = await lockHome(home, await readBootId());
   try {
+    const storage = await openFsStorage(join(home, "store"));
     const key = await openDeviceKey(join(home, "device.key"));
     const { enrolment, root } = await joinSite(options, key);
     const { site, agent: id, url, labels } = enrolment;
@@ -100,21 +103,15 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         key,
         storage,
         transport,
-        backend: createOrtBackend(),
+        backend: createOrtBackend(log),
         trust,
         compressor: zstdCompressor,
         log,
       },
     });
-    return {
-      agent,
-      async close() {
-        await agent.stop();
-        await unlock();
-      },
-    };
+    return { agent, close: () => closeAll(`agent ${id}`, [() => agent.stop(), unlock]) };
   } catch (error) {
-    await unlock();
+    await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));
     throw error;
   }
 }

@@ -4,13 +4,14 @@ import { tinyModel } from "../../test/node/onnx-model.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import type { Tensors } from "./ort-tensors.ts";
 
+const silent = { warn: () => undefined };
 const x: Tensors = {
   x: { datatype: "FP32", shape: [2, 2], data: Float32Array.of(0, 0, 1, 3) },
   s: { datatype: "BYTES", shape: [2], data: ["a", "ä"] },
 };
 
 test("tells the signature, runs in a worker, and gives only what was asked for: floats, int64 and texts", async () => {
-  const session = await createOrtBackend({ mainThreadRunMs: 0 }).load(tinyModel());
+  const session = await createOrtBackend(silent, { mainThreadRunMs: 0 }).load(tinyModel());
   expect(session.inputs).toEqual([
     { name: "x", datatype: "FP32", shape: [-1, 2] },
     { name: "s", datatype: "BYTES", shape: [-1] },
@@ -31,7 +32,7 @@ test("tells the signature, runs in a worker, and gives only what was asked for: 
 });
 
 test("a quick model moves to the main thread after its trial, and answers the same", async () => {
-  const session = await createOrtBackend({ trialRuns: 3, mainThreadRunMs: 1e6, mainThreadLoadMs: 1e6 }).load(
+  const session = await createOrtBackend(silent, { trialRuns: 3, mainThreadRunMs: 1e6, mainThreadLoadMs: 1e6 }).load(
     tinyModel(),
   );
   const before = await session.run(x, ["scores", "label", "t"]);
@@ -42,7 +43,7 @@ test("a quick model moves to the main thread after its trial, and answers the sa
 });
 
 test("concurrent runs each get their own answer", async () => {
-  const session = await createOrtBackend().load(tinyModel());
+  const session = await createOrtBackend(silent).load(tinyModel());
   const runs = Array.from({ length: 40 }, (_, i) =>
     session.run({ ...x, s: { datatype: "BYTES", shape: [2], data: [`${i}`, "b"] } }, ["t"]),
   );
@@ -52,7 +53,7 @@ test("concurrent runs each get their own answer", async () => {
 });
 
 test("what is no model, a wrong input and a released session are said as such", async () => {
-  const backend = createOrtBackend();
+  const backend = createOrtBackend(silent);
   expect(await backend.load(new Uint8Array([1, 2, 3])).catch(codeOf)).toBe("invalid_model");
   const session = await backend.load(tinyModel());
   const wrong: Tensors = { ...x, x: { datatype: "FP32", shape: [2, 3], data: new Float32Array(6) } };

@@ -6,7 +6,8 @@
 import { Worker } from "node:worker_threads";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { InferenceSession } from "onnxruntime-node";
-import type { Backend, Session } from "../core/ports.ts";
+import { closeAll } from "../core/close-all.ts";
+import type { Backend, Logger, Session } from "../core/ports.ts";
 import { runSession, sessionOptions, type Tensors } from "./ort-tensors.ts";
 import type { RunRequest, WorkerMessage } from "./ort-worker.ts";
 
@@ -30,7 +31,7 @@ export interface OrtBackend extends Backend {
 }
 
 /** @param options when a model runs on the main thread; zero `trialRuns` keeps every model in its worker. */
-export function createOrtBackend(options: Partial<PlacementOptions> = {}): OrtBackend {
+export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<PlacementOptions> = {}): OrtBackend {
   const placement = { ...defaults, ...options };
   return {
     name: "node-cpu",
@@ -57,7 +58,7 @@ export function createOrtBackend(options: Partial<PlacementOptions> = {}): OrtBa
         const middle = times.slice(1).sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)] ?? runMs;
         if (middle > placement.mainThreadRunMs || remote.loadMs > placement.mainThreadLoadMs) return;
         // A model that will not load twice goes on where it is.
-        moving = move(model).catch(() => undefined);
+        moving = move(model).catch((error: unknown) => log.warn("model.not_moved", { why: messageOf(error) }));
       };
 
       return {
@@ -77,8 +78,7 @@ export function createOrtBackend(options: Partial<PlacementOptions> = {}): OrtBa
           if (released) return;
           released = true;
           await moving;
-          await main?.release();
-          await remote.end();
+          await closeAll("the model's sessions", [() => main?.release(), () => remote.end()]);
         },
       };
     },

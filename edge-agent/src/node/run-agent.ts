@@ -2,6 +2,7 @@
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { closeAll } from "../core/close-all.ts";
 import type { Logger } from "../core/ports.ts";
 import { agentVersion, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
 import { requireKey, startOipServer } from "./oip/server.ts";
@@ -37,13 +38,12 @@ export async function runAgent(options: RunOptions): Promise<RunningAgent> {
     return {
       url: server.url,
       async stop() {
-        await server.close();
-        await close();
+        await closeAll("the agent's program", [() => server.close(), close]);
         options.log.info("agent.stopped", { agent: agent.id });
       },
     };
   } catch (error) {
-    await close();
+    await close().catch((late: unknown) => options.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }
 }

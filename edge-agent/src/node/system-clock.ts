@@ -6,7 +6,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, call) {
-    const timer = setTimeout(call, ms);
+    // Work keeps a process alive, such as sockets and threads; waiting alone does not.
+    const timer = setTimeout(call, ms).unref();
     return () => clearTimeout(timer);
   },
 };

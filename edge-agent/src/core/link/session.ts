@@ -268,9 +268,10 @@ export function createSession(options: SessionOptions): Session {
       regular.cancel();
       if (up) {
         // A broker that does not answer must not hold up the end.
-        const late = new Promise<void>((resolve) => clock.after(goodbyeMs, resolve));
+        const late = Promise.withResolvers<void>();
+        const cancel = clock.after(goodbyeMs, late.resolve);
         const goodbye = report().then(() => publish(topic.presence(agent), { on: 0, sid: transport.sid }, 1));
-        await Promise.race([goodbye, late]);
+        await Promise.race([goodbye, late.promise]).finally(cancel);
       }
       up = false;
       await transport.close();

@@ -120,6 +120,9 @@ export function createBatchSender(options: {
     },
     disconnected() {
       up = false;
+      // A control plane that is still busy says so again.
+      cancelPause?.();
+      cancelPause = undefined;
       forget([...inFlight.keys()]);
     },
     acked(ack) {

@@ -12,6 +12,7 @@ import { toHex } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { formatPredictionId } from "@vedette/protocol/ids";
 import { encodeBatch, frameBatch, maxBodyBytes } from "@vedette/protocol/prediction-batch";
+import { closeAll } from "../close-all.ts";
 import type { AppendFile, Ports } from "../ports.ts";
 import { type BatchQueue, openBatchQueue } from "./batch-queue.ts";
 import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns.ts";
@@ -336,10 +337,23 @@ export async function openPredictionLog(options: {
       closed = true;
       cancelAge?.();
       cancelSync?.();
-      await cut();
-      await writeState(() => nextN, true);
-      await open.file.close();
-      await storage.remove(open.path);
+      await closeAll(`the log of ${stream}`, [
+        async () => {
+          await cut();
+          await writeState(() => nextN, true);
+        },
+        () =>
+          closeAll(
+            `the segments of ${stream}`,
+            [...full, open].map(
+              ({ file }) =>
+                () =>
+                  file.close(),
+            ),
+          ),
+        // Rows that could not be made a batch stay for the next start.
+        () => (open.rows > 0 ? undefined : storage.remove(open.path)),
+      ]);
     },
   };
 }

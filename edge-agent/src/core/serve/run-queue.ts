@@ -26,7 +26,7 @@ export type RunResult = readonly (ModelAnswer | null)[] | "exception" | "latency
 
 export interface RunQueue<J extends Job> {
   add(job: J): void;
-  /** Resolves when nothing runs and nothing waits. */
+  /** For the end of a version: resolves when nothing runs and nothing waits, and leaves no timer behind. */
   idle(): Promise<void>;
 }
 
@@ -56,16 +56,16 @@ export function createRunQueue<J extends Job>(options: {
   /** In the order of their deadlines. */
   let undecided: J[] = [];
   let active = false;
-  let armed = false;
+  let cancelDeadline: (() => void) | undefined;
   let saidFailed = false;
   const idlers: (() => void)[] = [];
 
   function arm(): void {
     const first = undecided[0];
-    if (armed || !first) return;
-    armed = true;
-    clock.after(first.started + budget - clock.monotonic(), () => {
-      armed = false;
+    if (cancelDeadline || !first) return;
+    // Not cancelled when its jobs are decided: one timer a budget costs less than one a request.
+    cancelDeadline = clock.after(first.started + budget - clock.monotonic(), () => {
+      cancelDeadline = undefined;
       const now = clock.monotonic();
       decide(
         undecided.filter((job) => now - job.started >= budget),
@@ -176,7 +176,10 @@ export function createRunQueue<J extends Job>(options: {
         drain().catch((error: unknown) => log.error("run_queue_failed", { error: messageOf(error) }));
       });
     },
-    idle: () => (active ? new Promise((resolve) => idlers.push(resolve)) : Promise.resolve()),
+    async idle() {
+      if (active) await new Promise<void>((resolve) => idlers.push(resolve));
+      cancelDeadline?.();
+    },
   };
 }
 
