@@ -9,7 +9,8 @@ import type { AssignedSlot } from "@vedette/protocol/messages";
 import { closeAll } from "./close-all.ts";
 import { createRetry } from "./link/timing.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
-import type { ModelSlot, ServingVersion } from "./serve/model-slot.ts";
+import type { ModelSlot } from "./serve/model-slot.ts";
+import type { ServingVersion } from "./serve/serving-version.ts";
 import {
   type Candidate,
   type LifeEvent,

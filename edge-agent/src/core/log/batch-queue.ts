@@ -10,8 +10,11 @@ export interface WaitingBatch {
   readonly count: number;
 }
 export interface BatchQueue {
-  /** Oldest first. */
-  readonly waiting: readonly WaitingBatch[];
+  /** How many wait. */
+  readonly size: number;
+  /** Oldest first. A batch that leaves or comes while this is read does no harm. */
+  readonly waiting: Iterable<WaitingBatch>;
+  has(seq: number): boolean;
   /** The frame to publish; undefined where the batch no longer waits. @throws VedetteError storage_failed. */
   read(seq: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Deletes what is stored at the control plane. @throws VedetteError storage_failed; what is left still waits. */
@@ -50,32 +53,42 @@ export async function openBatchQueue(options: {
 }): Promise<OwnBatchQueue> {
   const { folder, ports, beforeDrop } = options;
   const { storage } = ports;
-  const waiting = (await storage.list(folder)).flatMap((name) => parseFileName(name) ?? []);
+  /** By number; in the order of numbers, since names sort as their numbers and batches are added in order. */
+  const waiting = new Map<number, WaitingBatch>();
+  for (const name of await storage.list(folder)) {
+    const batch = parseFileName(name);
+    if (batch) waiting.set(batch.seq, batch);
+  }
   const calls: (() => void)[] = [];
   const path = (batch: WaitingBatch): string => `${folder}/${fileName(batch)}`;
-  const find = (seq: number): WaitingBatch | undefined => waiting.find((batch) => batch.seq === seq);
 
   async function drop(seqs: readonly number[]): Promise<void> {
-    const going = seqs.filter((seq) => find(seq));
+    const going = seqs.filter((seq) => waiting.has(seq));
     if (going.length === 0) return;
     await beforeDrop(going);
     for (const seq of going) {
-      const batch = find(seq);
+      const batch = waiting.get(seq);
       if (!batch) continue;
       await storage.remove(path(batch));
-      waiting.splice(waiting.indexOf(batch), 1);
+      waiting.delete(seq);
     }
   }
 
   return {
-    waiting,
+    get size() {
+      return waiting.size;
+    },
+    get waiting() {
+      return waiting.values();
+    },
+    has: (seq) => waiting.has(seq),
     async read(seq) {
-      const batch = find(seq);
+      const batch = waiting.get(seq);
       return batch && storage.read(path(batch));
     },
     drop,
     async reject(seq, why) {
-      const batch = find(seq);
+      const batch = waiting.get(seq);
       const frame = batch && (await storage.read(path(batch)));
       if (!batch || !frame) return;
       const rejected = `${folder}/rejected`;
@@ -90,7 +103,7 @@ export async function openBatchQueue(options: {
     onAdded: (call) => void calls.push(call),
     async add(batch, frame) {
       await storage.write(path(batch), frame);
-      waiting.push(batch);
+      waiting.set(batch.seq, batch);
       for (const call of calls) call();
     },
   };

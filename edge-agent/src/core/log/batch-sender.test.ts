@@ -23,6 +23,10 @@ function rig() {
   };
   const batches: BatchQueue = {
     waiting,
+    get size() {
+      return waiting.length;
+    },
+    has: (seq) => waiting.some((batch) => batch.seq === seq),
     read: async (seq) => (waiting.some((batch) => batch.seq === seq) ? new Uint8Array([seq]) : undefined),
     async drop(seqs) {
       await Promise.resolve();

@@ -53,7 +53,7 @@ export function createBatchSender(options: {
     const wait = Math.min(firstResendMs * 2 ** attempt, longestResendMs) * (0.75 + 0.5 * random.unit());
     const again = (): void => {
       inFlight.delete(seq);
-      if (!up || leaving.has(seq) || !batches.waiting.some((batch) => batch.seq === seq)) pump();
+      if (!up || leaving.has(seq) || !batches.has(seq)) pump();
       else if (cancelPause) inFlight.set(seq, () => undefined);
       else send(seq, attempt + 1);
     };
@@ -104,11 +104,12 @@ export function createBatchSender(options: {
   }
 
   function storedUpTo(upTo: number, also: readonly number[]): void {
-    drop(
-      batches.waiting
-        .filter(({ seq }) => (seq <= upTo || also.includes(seq)) && !leaving.has(seq))
-        .map(({ seq }) => seq),
-    );
+    const going: number[] = [];
+    for (const { seq } of batches.waiting) {
+      if (seq > upTo) break;
+      going.push(seq);
+    }
+    drop([...going, ...also.filter((seq) => seq > upTo && batches.has(seq))].filter((seq) => !leaving.has(seq)));
   }
 
   batches.onAdded(pump);
@@ -129,7 +130,7 @@ export function createBatchSender(options: {
       if ("pause" in ack) pause(ack.pause);
       else if (ack.epoch !== log.epoch) logger.info("ack_of_another_epoch", { epoch: ack.epoch });
       else if ("reject" in ack) {
-        const waits = batches.waiting.some(({ seq }) => seq === ack.reject) && !leaving.has(ack.reject);
+        const waits = batches.has(ack.reject) && !leaving.has(ack.reject);
         if (waits) leave([ack.reject], batches.reject(ack.reject, ack.why));
       } else storedUpTo(ack.upTo, ack.also);
     },

@@ -406,7 +406,7 @@ describe("[model] a spool survives death at every change of the disk", () => {
               else if (now.kind === "fill disk") disk.failAppends(1);
               else if (now.kind === "store") {
                 store();
-                await log.batches.drop(log.batches.waiting.map(({ seq }) => seq));
+                await log.batches.drop([...log.batches.waiting].map(({ seq }) => seq));
               } else {
                 await log.close();
                 return;

@@ -11,11 +11,10 @@
 import { toHex } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { formatPredictionId } from "@vedette/protocol/ids";
-import { encodeBatch, frameBatch, maxBodyBytes } from "@vedette/protocol/prediction-batch";
 import { closeAll } from "../close-all.ts";
 import type { AppendFile, Ports } from "../ports.ts";
 import { type BatchQueue, openBatchQueue } from "./batch-queue.ts";
-import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns.ts";
+import { type BatchLimits, createBatchWriter } from "./batch-writer.ts";
 import {
   countRows,
   encodeRows,
@@ -24,7 +23,6 @@ import {
   type LoggedVersion,
   readRecord,
   readRecords,
-  type SegmentRecord,
 } from "./segment.ts";
 import { readSpoolState, type SpoolState, writeSpoolState } from "./spool-state.ts";
 
@@ -50,15 +48,11 @@ export interface PredictionLog {
   close(): Promise<void>;
 }
 
-export interface LogLimits {
-  /** Rows of one batch. */
-  readonly batchRows: number;
+export interface LogLimits extends BatchLimits {
   /** Bytes of a segment before it is cut. */
   readonly batchBytes: number;
   /** Age of the oldest row that is in no batch, ms. */
   readonly batchAgeMs: number;
-  /** Longest frame, bytes. */
-  readonly frameBytes: number;
   /**
    * Numbers reserved ahead on the disk: what a power loss reports at most beyond what it took. Doubled each time that
    * answers had to wait for the disk, `maxDoublings` times at most.
@@ -99,7 +93,7 @@ export async function openPredictionLog(options: {
   offset?: () => number | null;
 }): Promise<PredictionLog> {
   const { agent, stream, ports } = options;
-  const { clock, storage, compressor, log } = ports;
+  const { clock, storage, log } = ports;
   const limits = { ...defaultLimits, ...options.limits };
   const folder = `spool/${stream}`;
 
@@ -108,18 +102,28 @@ export async function openPredictionLog(options: {
   const epoch = before?.epoch ?? toHex(ports.random.bytes(8));
   const idPrefix = formatPredictionId({ agent, stream, epoch, n: 0 }).slice(0, -1);
   const batches = await openBatchQueue({ folder, ports, beforeDrop: (seqs) => proveNumbers(Math.max(...seqs)) });
-  let nextSeq = batches.waiting.reduce((next, batch) => Math.max(next, batch.seq + 1), before?.nextSeq ?? 0);
-  let batchedTo = batches.waiting.reduce((to, b) => Math.max(to, b.firstN + b.count), before?.batchedTo ?? 0);
+  const writer = createBatchWriter({
+    agent,
+    stream,
+    epoch,
+    ports,
+    limits,
+    batches,
+    offset: options.offset ?? (() => null),
+    nextSeq: before?.nextSeq ?? 0,
+    batchedTo: before?.batchedTo ?? 0,
+  });
 
   const names = (await storage.list(folder)).filter((name) => /^segment-\d{12}$/.test(name));
   let segmentNumber = Math.max(-1, ...names.map((name) => Number(name.slice(8)))) + 1;
   for (const name of names) {
     const bytes = await storage.read(`${folder}/${name}`);
-    if (bytes) await makeBatches(readRecords(bytes));
+    if (bytes) await writer.write(readRecords(bytes));
     await storage.remove(`${folder}/${name}`);
   }
   const powerLost = before !== undefined && !before.clean && before.bootId !== storage.bootId;
   let ahead = limits.reserveAhead;
+  const { batchedTo } = writer;
   let nextN = Math.max(batchedTo, before?.nextN ?? 0, powerLost ? before.reservedTo : 0);
   if (powerLost && nextN > batchedTo) log.warn("predictions_lost", { stream, from: batchedTo, to: nextN - 1 });
   let durable: SpoolState = stateNow(nextN + ahead, false);
@@ -137,6 +141,7 @@ export async function openPredictionLog(options: {
   let closed = false;
 
   function stateNow(reservedTo: number, clean: boolean): SpoolState {
+    const { nextSeq, batchedTo } = writer;
     return { v: 1, epoch, bootId: storage.bootId, clean, nextN, reservedTo, nextSeq, batchedTo };
   }
 
@@ -168,57 +173,6 @@ export async function openPredictionLog(options: {
     return { path, file, records: [], bytes: 0, rows: 0, version: undefined, broken: false };
   }
 
-  /** Writes durably whatever rows of a segment are in no batch yet. */
-  async function makeBatches(records: readonly SegmentRecord[]): Promise<void> {
-    for (const run of runsOf(records, batchedTo)) {
-      for (let at = 0; at < run.count; at += limits.batchRows) {
-        await writeBatch(sliceRows(run, at, Math.min(run.count, at + limits.batchRows)));
-      }
-    }
-  }
-
-  async function writeBatch(rows: RowColumns): Promise<void> {
-    const body = encodeBatch({
-      header: {
-        v: 1,
-        agent,
-        stream,
-        epoch,
-        seq: nextSeq,
-        firstN: rows.firstN,
-        count: rows.count,
-        digest: rows.version.digest,
-        release: rows.version.release,
-        classes: rows.version.classes,
-        clock: { wall: clock.now(), monotonic: clock.monotonic(), offset: options.offset?.() ?? null },
-        gap: rows.firstN > batchedTo ? { from: batchedTo, to: rows.firstN - 1 } : null,
-        columns: [...rows.specs],
-      },
-      columns: rows.columns,
-    });
-    const frame = frameBatch({ epoch, seq: nextSeq }, compressor.kind, body.length, await compressor.compress(body));
-    if (frame.length > limits.frameBytes || body.length > maxBodyBytes) {
-      if (rows.count > 1) {
-        const half = Math.ceil(rows.count / 2);
-        await writeBatch(sliceRows(rows, 0, half));
-        return writeBatch(sliceRows(rows, half, rows.count));
-      }
-      const slim = withoutDetail(rows);
-      if (slim.specs.length < rows.specs.length) {
-        log.warn("row_too_wide", {
-          stream,
-          n: rows.firstN,
-          bytes: frame.length,
-          done: "sent without inputs and scores",
-        });
-        return writeBatch(slim);
-      }
-    }
-    await batches.add({ seq: nextSeq, firstN: rows.firstN, count: rows.count }, frame);
-    nextSeq++;
-    batchedTo = rows.firstN + rows.count;
-  }
-
   async function cutNow(): Promise<void> {
     cutWaits = false;
     if (open.rows > 0 || open.broken) {
@@ -229,7 +183,7 @@ export async function openPredictionLog(options: {
       open = next;
     }
     for (let segment = full[0]; segment; segment = full[0]) {
-      await makeBatches(segment.records.map(readRecord));
+      await writer.write(segment.records.map(readRecord));
       await segment.file.close();
       await storage.remove(segment.path);
       full.shift();
@@ -279,7 +233,7 @@ export async function openPredictionLog(options: {
     epoch,
     batches,
     get pending() {
-      return batches.waiting.length;
+      return batches.size;
     },
     room(count) {
       if (nextN + count <= durable.reservedTo) return null;

@@ -9,20 +9,12 @@ import { type FallbackReason, fallbackReasons, type Source, sources } from "@ved
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
 import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/segment.ts";
-import type { Ports, Session } from "../ports.ts";
-import type { DriftWatch } from "../watch/drift-watch.ts";
+import type { Ports } from "../ports.ts";
 import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
 import type { ModelAnswer } from "./decode-outputs.ts";
 import { createAnswerCache, fallBack } from "./ladder.ts";
 import { createRunQueue, type Job, type RunQueue, type RunResult } from "./run-queue.ts";
-
-export interface ServingVersion {
-  readonly digest: string;
-  readonly release: number;
-  readonly manifest: Manifest;
-  readonly session: Session;
-  readonly drift: DriftWatch | null;
-}
+import type { ServingVersion } from "./serving-version.ts";
 
 /** What came of the rows of one run: evidence for probation. */
 export interface Outcome {

@@ -8,7 +8,7 @@ import type { PredictRequest } from "../agent.ts";
 import type { Ports } from "../ports.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
 import { feederOf, fixedBatch } from "./feeds.ts";
-import type { ServingVersion } from "./model-slot.ts";
+import type { ServingVersion } from "./serving-version.ts";
 
 export interface Job {
   readonly request: PredictRequest;

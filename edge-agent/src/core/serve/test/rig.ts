@@ -11,7 +11,8 @@ import {
 } from "../../../sim/memory-ports.ts";
 import { openPredictionLog } from "../../log/prediction-log.ts";
 import type { Session, Tensor } from "../../ports.ts";
-import { createModelSlot, type Outcome, type ServingVersion } from "../model-slot.ts";
+import { createModelSlot, type Outcome } from "../model-slot.ts";
+import type { ServingVersion } from "../serving-version.ts";
 
 const sha256 = "ab".repeat(32);
 const file = { path: "model.onnx", sha256, size: 1, chunks: [{ sha256, length: 1 }] };
