@@ -1,7 +1,8 @@
 /** The agent for programs in Node: in process, or piece by piece. */
+export type { MqttTransportOptions } from "../mqtt/transport.ts";
 export { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 export { openFsStorage } from "./fs-storage.ts";
-export { createMqttTransport, type MqttTransportOptions } from "./mqtt-transport.ts";
+export { createMqttTransport } from "./mqtt-transport.ts";
 export { agentVersion, type NodeAgent, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
 export { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 export { type OipServer, type OipServerOptions, startOipServer } from "./oip/server.ts";

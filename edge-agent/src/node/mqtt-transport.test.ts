@@ -44,7 +44,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function start() {
+function start(log: Logger = silent, capMs = 80) {
   const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let n = 0;
   const events: string[] = [];
@@ -54,8 +54,8 @@ function start() {
     credentials: async () => ({ url, password: `token-${++n}` }),
     clock: systemClock,
     random: { bytes: (length) => new Uint8Array(length), unit: () => 0 },
-    log: silent,
-    backoff: { firstMs: 20, capMs: 80 },
+    log,
+    backoff: { firstMs: 20, capMs },
   });
   stop.push(() => transport.close());
   transport.start({
@@ -144,4 +144,15 @@ test("a close says DISCONNECT: no will, and no other try", async () => {
   expect(published.some(({ topic }) => topic === presence)).toBe(false);
   expect(passwords).toHaveLength(1);
   expect(transport.connected).toBe(false);
+});
+
+test("two agents of one identity throw each other out ever more rarely, and say what is likely", async () => {
+  const warned: string[] = [];
+  const log: Logger = { ...silent, warn: (event, fields) => warned.push(`${event} ${JSON.stringify(fields)}`) };
+  start(log, 60_000);
+  start(log, 60_000);
+  await until(() => expect(warned.join()).toMatch(/session\.taken_over.*another process uses this identity/));
+  const before = passwords.length;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(passwords.length - before).toBeLessThan(12); // 20 ms without back-off would be fifty
 });

@@ -109,7 +109,11 @@ export function createBatchSender(options: {
       if (seq > upTo) break;
       going.push(seq);
     }
-    drop([...going, ...also.filter((seq) => seq > upTo && batches.has(seq))].filter((seq) => !leaving.has(seq)));
+    drop(
+      [...going, ...also.filter((seq) => seq > upTo && batches.has(seq)).sort((a, b) => a - b)].filter(
+        (seq) => !leaving.has(seq),
+      ),
+    );
   }
 
   batches.onAdded(pump);
