@@ -152,6 +152,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       listDevices: () => listDevices({ db, presence }),
       describeProduction: () => describeProduction({ site, db, director, clock }),
       lake,
+      missing: () => ingestion.missing(),
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await listen(server, config.host, config.port);

@@ -60,6 +60,8 @@ export interface Ingestion {
   /** Stores a frame (or refuses it) and answers what to tell the device. Equal frames are stored once. */
   take(agent: string, stream: string, frame: Uint8Array<ArrayBuffer>): Promise<Ack>;
   stored(agent: string, streams: readonly { stream: string; epoch: string }[]): Promise<HelloAnswer["stored"]>;
+  /** Predictions by model that devices lost before they could be stored, as they said. */
+  missing(): Promise<Readonly<Record<string, number>>>;
 }
 
 /** lake/: prediction logs as Parquet files, queried by DuckDB. */

@@ -59,7 +59,7 @@ export async function startSite(
         query: async () => ({ columns: ["n"], rows: [[1]] }),
         close: async () => {},
       },
-      ingestion: { take: async () => ({ pause: 1 }), stored: async () => [] },
+      ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
       close: async () => {},
     }),
     startBroker: async (options) => {

@@ -147,6 +147,8 @@ export const production = z.object({
   models: z.array(
     z.object({
       model: modelName,
+      /** Predictions that were answered and lost on their devices (a power failure), as the batches after them say. */
+      missing: z.int().min(0).optional(),
       versions: z.array(
         z.object({
           version: z.int(),

@@ -55,6 +55,12 @@ rain-gauge version 1: published, and assigned to nobody (vedette model assign --
 `);
 });
 
+it("tells of predictions that were lost, once a model", () => {
+  const versions = [published, { ...published, version: 2 }];
+  const told = describeProduction({ site: "house", at, models: [{ model: "m", missing: 17, versions }] });
+  expect(told.split("\n").filter((line) => line.includes("missing"))).toEqual(["  missing      17, of all versions"]);
+});
+
 it("says what to do next where nothing is published, assigned, or enrolled", () => {
   expect(describeProduction({ site: "house", at, models: [] })).toContain("vedette model publish --help");
   expect(tell({})).toContain("vedette model assign --help");

@@ -24,8 +24,13 @@ export function addProduction(program: Command, io: Io): void {
 
 /** As a person reads it: one paragraph a version, the newest first. */
 export function describeProduction({ site, at, models }: Production): string {
-  const paragraphs = models.flatMap(({ model, versions }) =>
-    versions.toSorted((a, b) => b.version - a.version).map((version) => describeVersion(model, version)),
+  const paragraphs = models.flatMap(({ model, versions, missing = 0 }) =>
+    versions
+      .toSorted((a, b) => b.version - a.version)
+      .map((version, i) => {
+        const lost = i === 0 && missing > 0 ? `\n  ${"missing".padEnd(11)}  ${missing}, of all versions` : "";
+        return describeVersion(model, version) + lost;
+      }),
   );
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
   return `Site ${site}, ${minute(at)}\n\n${paragraphs.join("\n\n")}\n`;

@@ -84,7 +84,7 @@ describe("what is refused", () => {
             query: async () => ({ columns: [], rows: [] }),
             close: async () => {},
           },
-          ingestion: { take: async () => ({ pause: 1 }), stored: async () => [] },
+          ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
           close: async () => {},
         }),
       },

@@ -4,7 +4,7 @@ import { deviceList, production } from "@vedette/protocol/api";
 import { faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
-export function deviceRoutes(app: OpenAPIHono, { listDevices, describeProduction }: HttpPorts): void {
+export function deviceRoutes(app: OpenAPIHono, { listDevices, describeProduction, missing }: HttpPorts): void {
   app.openapi(
     createRoute({
       method: "get",
@@ -24,6 +24,10 @@ export function deviceRoutes(app: OpenAPIHono, { listDevices, describeProduction
       security: operatorOnly,
       responses: { 200: json(production, "By model and version"), ...faults },
     }),
-    async (c) => c.json(await describeProduction(), 200),
+    async (c) => {
+      const [answer, lost] = await Promise.all([describeProduction(), missing()]);
+      const models = answer.models.map((one) => ({ ...one, missing: lost[one.model] ?? 0 }));
+      return c.json({ ...answer, models }, 200);
+    },
   );
 }

@@ -32,5 +32,7 @@ export interface HttpPorts {
   readonly deviceTokens: DeviceTokens;
   readonly listDevices: () => Promise<Device[]>;
   readonly describeProduction: () => Promise<Production>;
+  /** Predictions by model that devices lost. */
+  readonly missing: () => Promise<Readonly<Record<string, number>>>;
   readonly lake: Pick<Lake, "query" | "flush">;
 }

@@ -102,6 +102,9 @@ function wrongColumn(header: BatchHeader): string | undefined {
     if (name === "out:value" && type !== "f64") return "out:value is not f64";
   }
   if (header.classes?.some((name) => name.length > maxText)) return `a class name is over ${maxText} characters`;
+  const { gap, firstN } = header;
+  if (gap && !(gap.from >= 0 && gap.from <= gap.to && gap.to === firstN - 1))
+    return "the gap is not just before the batch";
   if (!Number.isSafeInteger(header.firstN + header.count)) return "the predictions' numbers are over 2^53";
   return undefined;
 }

@@ -25,6 +25,11 @@ const tables = `
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL, agent TEXT NOT NULL, stream TEXT NOT NULL, why TEXT NOT NULL, frame BLOB NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS gaps (
+    id INTEGER PRIMARY KEY,
+    agent TEXT NOT NULL, model TEXT NOT NULL, epoch TEXT NOT NULL,
+    from_n INTEGER NOT NULL, to_n INTEGER NOT NULL, received INTEGER NOT NULL
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS lake_columns (
     model TEXT NOT NULL, original TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE,
     PRIMARY KEY (model, original), UNIQUE (model, name)

@@ -16,6 +16,7 @@ const calls = {
   take: ({ frames, received }: { frames: InboxFrame[]; received: number }) => inbox.take(frames, received),
   stored: ({ agent, streams }: { agent: string; streams: { stream: string; epoch: string }[] }) =>
     inbox.stored(agent, streams),
+  missing: () => inbox.missing(),
   close: () => inbox.close(),
 };
 export type InboxCalls = typeof calls;

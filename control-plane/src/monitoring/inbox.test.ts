@@ -43,6 +43,20 @@ test("batches are stored, acknowledged up to the first hole and beyond it one by
   ]);
 });
 
+test("what a batch says is missing before it is counted once, with the batch; a gap that cannot be is refused", () => {
+  const { inbox, take } = testInbox();
+  const frame = (seq: number, firstN: number, from: number, to: number) =>
+    makeFrame({ seq, firstN, header: { gap: { from, to } } });
+  const good = frame(1, 20, 3, 19);
+  take(makeFrame({ seq: 0 }), good, good);
+  take(good, frame(2, 30, 23, 29));
+  expect(inbox.missing()).toEqual({ rain: 24 });
+  for (const [seq, wrong] of [frame(3, 60, 70, 80), frame(4, 60, 59, 40), frame(5, 60, -5, 59)].entries()) {
+    expect(take(wrong)).toMatchObject([{ ack: { reject: seq + 3 }, refused: expect.stringContaining("gap") }]);
+  }
+  expect(inbox.missing()).toEqual({ rain: 24 });
+});
+
 test("[N2] in any order and with any repeats, each batch is stored once and all are acknowledged", () => {
   const frames = Array.from({ length: 6 }, (_, seq) => makeFrame({ seq }));
   fc.assert(

@@ -37,6 +37,8 @@ export interface Inbox {
   /** Judges and stores frames in one commit. `received`: UTC ms. @throws the database's error, and then nothing is stored. */
   take(frames: readonly InboxFrame[], received: number): Taken[];
   stored(agent: string, streams: readonly { stream: string; epoch: string }[]): HelloAnswer["stored"];
+  /** Predictions by model whose numbers were given and which are lost, as the batches after them say. */
+  missing(): Record<string, number>;
   close(): void;
 }
 
@@ -59,6 +61,11 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     ),
     forgetKeys: db.prepare("DELETE FROM keys WHERE spool = ? AND seq < ?"),
     batch: db.prepare("INSERT INTO batches (model, received, frame) VALUES (?, ?, ?)"),
+    gap: db.prepare("INSERT INTO gaps (agent, model, epoch, from_n, to_n, received) VALUES (?, ?, ?, ?, ?, ?)"),
+    // Not sum, which fails where devices lie so much that it overflows.
+    missing: db.prepare<[], { model: string; n: number }>(
+      "SELECT model, total(to_n - from_n + 1) AS n FROM gaps GROUP BY model ORDER BY model",
+    ),
     waiting: db.prepare<[], { n: number }>("SELECT coalesce(max(id) - min(id) + 1, 0) AS n FROM batches"),
     refuse: db.prepare("INSERT INTO refused_frames (at, agent, stream, why, frame) VALUES (?, ?, ?, ?, ?)"),
     forgetRefused: db.prepare("DELETE FROM refused_frames WHERE id <= (SELECT max(id) FROM refused_frames) - ?"),
@@ -123,6 +130,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     }
     if (before || seq <= spool.up_to) return { ack: acknowledge(spool, epoch) };
 
+    const { gap } = header;
     const why = checked.kind === "refused" ? checked.why : undefined;
     if (why === undefined) names.assign(header);
     // A refused number is settled too: the device drops that batch, and `upTo` must get past it.
@@ -132,6 +140,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       return reject(why);
     }
     sql.batch.run(from.stream, received, from.frame);
+    if (gap) sql.gap.run(from.agent, from.stream, epoch, gap.from, gap.to, received);
     return { ack: acknowledge(spool, epoch) };
   };
 
@@ -155,6 +164,8 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     },
     stored: (agent, streams) =>
       streams.map(({ stream, epoch }) => ({ stream, epoch, upTo: sql.spool.get(agent, stream, epoch)?.up_to ?? -1 })),
+    missing: () =>
+      Object.fromEntries(sql.missing.all().map(({ model, n }) => [model, Math.min(n, Number.MAX_SAFE_INTEGER)])),
     close: () => void db.close(),
   };
 }

@@ -84,6 +84,7 @@ export function createIngestion(options: {
       });
     },
     stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams] }),
+    missing: () => thread.call("missing", undefined),
     async idle() {
       await draining;
     },

@@ -31,7 +31,11 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
   return { fleet, heard };
 }
 
-export const noIngestion: Ingestion = { take: async () => ({ pause: 1 }), stored: async () => [] };
+export const noIngestion: Ingestion = {
+  take: async () => ({ pause: 1 }),
+  stored: async () => [],
+  missing: async () => ({}),
+};
 
 /** A broker for one test, over blobs in memory. */
 export async function testBroker(over: Partial<BrokerOptions> = {}) {
