@@ -1,4 +1,5 @@
 import { codeOf } from "@vedette/protocol/errors";
+import { InferenceSession } from "onnxruntime-node";
 import { expect, test, vi } from "vitest";
 import { tinyModel } from "../../test/node/onnx-model.ts";
 import { createOrtBackend } from "./ort-backend.ts";
@@ -40,6 +41,20 @@ test("a quick model moves to the main thread after its trial, and answers the sa
   await vi.waitFor(() => expect(session.thread).toBe("main"));
   expect(await session.run(x, ["scores", "label", "t"])).toEqual(before);
   await session.release();
+});
+
+test("a model that does not load twice goes on in its worker, and the log says why", async () => {
+  const warned: unknown[] = [];
+  const log = { warn: (...entry: unknown[]) => void warned.push(entry) };
+  const create = vi.spyOn(InferenceSession, "create").mockRejectedValue(new Error("no memory"));
+  const session = await createOrtBackend(log, { trialRuns: 1, mainThreadRunMs: 1e6, mainThreadLoadMs: 1e6 }).load(
+    tinyModel(),
+  );
+  for (let i = 0; i < 3; i++) await session.run(x, ["label"]);
+  expect(session.thread).toBe("worker");
+  expect(warned).toEqual([["model.not_moved", { why: "no memory" }]]);
+  await session.release();
+  create.mockRestore();
 });
 
 test("concurrent runs each get their own answer", async () => {
