@@ -43,7 +43,7 @@ test("batches are stored, acknowledged up to the first hole and beyond it one by
   ]);
 });
 
-test("what a batch says is missing before it is counted once, with the batch; a gap that cannot be is refused", () => {
+test("[N7] what a batch says is missing before it is counted once, with the batch; a gap that cannot be is refused", () => {
   const { inbox, take } = testInbox();
   const frame = (seq: number, firstN: number, from: number, to: number) =>
     makeFrame({ seq, firstN, header: { gap: { from, to } } });

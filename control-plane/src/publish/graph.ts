@@ -17,7 +17,7 @@ export interface Place {
   readonly column: number;
 }
 /** An input of a datatype that agents feed. */
-export interface InputSpec extends TensorSpec {
+interface InputSpec extends TensorSpec {
   readonly datatype: InputDatatype;
 }
 /** One output, flat and row-major; integers are numbers. */

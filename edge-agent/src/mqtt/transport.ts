@@ -20,7 +20,7 @@ export interface MqttTransportOptions {
   /** Wait before another try: `firstMs` doubled to `capMs`, each halved to full at random. */
   readonly backoff?: { readonly firstMs: number; readonly capMs: number };
 }
-export interface Traffic {
+interface Traffic {
   readonly sent: number;
   readonly received: number;
 }
@@ -135,8 +135,8 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
     unsteady++;
     if (closed || unsteady < suspicious) return;
     const why = `${unsteady} connections in a row were closed soon after they were made`;
-    const advice =
-      "another process uses this identity: was its folder copied? Stop one, and enrol it under its own name";
+    const likely = "likely another process uses this identity (was its folder copied?), else the network is bad";
+    const advice = `${likely}: stop the copy, and enrol it under a name of its own`;
     log.warn("session.taken_over", { agent: options.agent, why, advice });
   };
 

@@ -109,11 +109,8 @@ export function createBatchSender(options: {
       if (seq > upTo) break;
       going.push(seq);
     }
-    drop(
-      [...going, ...also.filter((seq) => seq > upTo && batches.has(seq)).sort((a, b) => a - b)].filter(
-        (seq) => !leaving.has(seq),
-      ),
-    );
+    going.push(...also.filter((seq) => seq > upTo && batches.has(seq)).sort((a, b) => a - b));
+    drop(going.filter((seq) => !leaving.has(seq)));
   }
 
   batches.onAdded(pump);

@@ -333,7 +333,7 @@ test("no answer is 503 with source and reason, for one row or among several", as
   }
 });
 
-test("a model with no version is known, not ready, and has no answer; the agent is asked, and the answer has an id", async () => {
+test("[O2] a model with no version is known, not ready, and has no answer; the agent is asked, and the answer has an id", async () => {
   models = [{ name: "rain", version: null, manifest: null }];
   const none = answered(5, { source: "none", reason: "no_model", label: null, confidence: null, scores: null });
   predict = async (request) => {
