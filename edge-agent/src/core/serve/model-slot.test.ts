@@ -110,6 +110,19 @@ describe("malformed input is the caller's to mend", () => {
     await expect(ask([1, 2], "e".repeat(257))).rejects.toThrow("257 characters");
   });
 
+  test.each([8.64e15 + 1, 1e300, Number.NaN])(
+    "an event time of %d is no date: it never comes near the log",
+    async (eventTime) => {
+      const { slot, clock } = await slotRig();
+      await slot.use(scriptedVersion(clock));
+      const asked = slot.predict({ model: "rain-gauge", rows: Float32Array.from([1, 2]), eventTime });
+      await expect(asked).rejects.toMatchObject({
+        code: "invalid_input",
+        message: expect.stringMatching("is no date"),
+      });
+    },
+  );
+
   test("a missing value that is not required is no error", async () => {
     const { slot, ask, clock } = await slotRig();
     await slot.use(scriptedVersion(clock));
