@@ -220,6 +220,17 @@ describe("every fallback trigger, with source and reason", () => {
     expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 0, overBudget: 2 }]);
   });
 
+  test("a request of more rows than one run takes is no evidence against the model when it is late", async () => {
+    const { slot, ask, clock, outcomes } = await slotRig();
+    const version = scriptedVersion(clock);
+    version.script.takes = 60;
+    await slot.use(version);
+    const asked = ask(Array<number>(70).fill(1));
+    await clock.advance(300);
+    expect(await firstOf(asked)).toEqual(["none", "latency_budget"]);
+    expect(outcomes).toEqual([{ n: 0, failed: 0, nan: 0, overBudget: 0 }]);
+  });
+
   test("a run that never ends: everyone is answered at the deadline, and the next version can come", async () => {
     const { slot, ask, clock, logger } = await slotRig();
     const hung = scriptedVersion(clock);
