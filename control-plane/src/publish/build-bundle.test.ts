@@ -190,6 +190,7 @@ describe("a model with its reference data", () => {
     const { recipe } = await readSources(what, 1);
     expect((await readSources({ ...what }, 1)).recipe).toBe(recipe);
     expect((await readSources({ ...what, confidenceFloor: 0.5 }, 1)).recipe).not.toBe(recipe);
+    expect((await readSources({ ...what, driftWindow: 60 }, 1)).recipe).not.toBe(recipe);
     expect((await readSources(what, 2)).recipe).not.toBe(recipe);
   });
 });

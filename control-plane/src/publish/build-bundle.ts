@@ -94,7 +94,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
   const said = [
     [bundleFormat, currentCapability, kernelAbi, modelSha256, referenceSha256, what.name],
     [what.label, what.features, what.classes, what.rules],
-    [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.logInputs],
+    [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.logInputs, what.driftWindow],
   ];
   return { model, modelSha256, referenceSha256, recipe: sha256(JSON.stringify(said)) };
 }
