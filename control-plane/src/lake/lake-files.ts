@@ -17,7 +17,7 @@ const roundBatches = 500;
  * Memory that one round's batches may take, bytes. A batch is small on the wire and wide in the lake, where each of its rows
  * has every column of its file: without this a device could have some hundred KiB take gigabytes.
  */
-const roundBytes = 256 * 1024 * 1024;
+const roundBytes = 128 * 1024 * 1024;
 
 /** Moments at which a test may stop the world. */
 export type Step = "batches-written" | "batches-registered" | "merge-written" | "merge-registered";
