@@ -76,7 +76,7 @@ export async function measureHttp(options: RoundOptions): Promise<HttpResult> {
 /** The slot as the way in sees it. */
 function agentOf({ slot, version }: ServedModel): Agent {
   const { digest, release, manifest } = version;
-  const models = [{ name: modelName, version: { digest, release, manifest } }];
+  const models = [{ name: modelName, manifest, version: { digest, release, manifest } }];
   return {
     id: "bench-1",
     predict: async (request) => slot.predict(request),
