@@ -53,7 +53,12 @@ function benchManifest(): Manifest {
     format: "vedette.bundle/1",
     model: modelName,
     createdAt: "2026-01-01T00:00:00.000Z",
-    files: [{ path: "model.onnx", sha256, size: 1, chunks: [{ sha256, length: 1 }] }],
+    files: ["model.onnx", "drift.bin", "golden.json"].map((path) => ({
+      path,
+      sha256,
+      size: 1,
+      chunks: [{ sha256, length: 1 }],
+    })),
     runtime: { file: "model.onnx", inputs, outputs },
     features: { plan: "identity", hash: identityPlanHash },
     input: {

@@ -40,9 +40,9 @@ export async function inFolder<T>(folder: string, openFile: () => T | Promise<T>
   }
 }
 
-/** Makes a folder and its parents, each entered durably in the one above. */
+/** Makes a folder and its parents, each entered durably in the one above; its owner's alone, for inputs are logged there. */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
 }

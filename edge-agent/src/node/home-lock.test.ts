@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -59,4 +59,9 @@ test("an agent that finds its folder in use leaves what the other is just writin
   await expect(openNodeAgent({ home })).rejects.toMatchObject({ code: "conflict" });
   expect(await readdir(join(home, "store"))).toEqual([".tmp-half-written"]);
   await unlock();
+});
+
+test("a folder that is made here is its owner's alone", async () => {
+  await lockHome(join(home, "new"), "boot");
+  expect((await stat(join(home, "new"))).mode & 0o777).toBe(0o700);
 });

@@ -85,8 +85,11 @@ function showForm(model: Model | undefined): void {
     const label = document.createElement("label");
     const input = document.createElement("input");
     Object.assign(input, { name: field.name, type: "number", step: "any", required: field.required });
-    if (field.min !== undefined && field.max !== undefined)
-      input.placeholder = `${short(field.min)} – ${short(field.max)}`;
+    if (field.min !== undefined && field.max !== undefined) {
+      // Ready to be asked at once: the middle of what the model was trained on.
+      input.value = short((field.min + field.max) / 2);
+      input.title = `trained on ${short(field.min)} to ${short(field.max)}`;
+    }
     label.append(field.name.replaceAll("_", " "), input);
     return label;
   });

@@ -175,6 +175,8 @@ export async function openPredictionLog(options: {
 
   async function cutNow(): Promise<void> {
     cutWaits = false;
+    // First, so that a full disk fails here: each try would leave one more segment open.
+    await batchFull();
     if (open.rows > 0 || open.broken) {
       const next = await newSegment();
       cancelAge?.();
@@ -182,6 +184,10 @@ export async function openPredictionLog(options: {
       full.push(open);
       open = next;
     }
+    await batchFull();
+  }
+
+  async function batchFull(): Promise<void> {
     for (let segment = full[0]; segment; segment = full[0]) {
       await writer.write(segment.records.map(readRecord));
       await segment.file.close();

@@ -209,11 +209,13 @@ export function createModelSlot(options: {
       version?.drift?.observe(job.request.rows);
     }
     if (version && from === place && (served || result === "exception" || result === "latency_budget")) {
+      // A request of more rows than one run takes says nothing of how long the model takes.
+      const slow = jobs.reduce((sum, job) => sum + (job.n <= limits.cap ? job.n : 0), 0);
       const outcome = {
-        n: rows,
+        n: result === "latency_budget" ? slow : rows,
         failed: result === "exception" ? rows : 0,
         nan,
-        overBudget: result === "latency_budget" ? rows : 0,
+        overBudget: result === "latency_budget" ? slow : 0,
       };
       for (const call of calls) report(call, outcome);
     }

@@ -411,6 +411,13 @@ test("a body over the limit is refused, said beforehand or not", async () => {
   expect(status).toBe(413);
 });
 
+test("an object nested deeper than the stack is the client's fault", async () => {
+  const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+  const body = `{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[${deep}]}]}`;
+  const answer = await fetch(`${server.url}/v2/models/rain/infer`, { method: "POST", body });
+  expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("value 0 is an object")]);
+});
+
 test("more than the agent can take at once is shed with Retry-After, and the rest answered", async () => {
   await server.close();
   server = await start({ maxInFlight: 2 });

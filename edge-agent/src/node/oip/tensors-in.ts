@@ -79,7 +79,8 @@ function fromJson(tensor: InputTensor, count: number): Float64Array {
     }
     const number = floats && typeof value === "number" ? value : numberOf(value, tensor.datatype);
     if (number === undefined) {
-      const shown = JSON.stringify(value)?.slice(0, 60);
+      // Not written out: it may be nested deeper than the stack is.
+      const shown = typeof value === "object" ? "an object" : JSON.stringify(value)?.slice(0, 60);
       throw invalid(
         `input tensor ${tensor.name}: value ${at} is ${shown}, not ${tensor.datatype} (null means missing)`,
       );
