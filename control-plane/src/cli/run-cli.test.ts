@@ -128,7 +128,7 @@ describe("a site from nothing to an assigned model", () => {
     expect(code).toBe(0);
     // Nobody is enrolled: what is published and assigned is told all the same.
     expect(out).toContain("linear version 2: assigned, and no device has it yet");
-    expect(out).toContain("assigned to  all devices");
+    expect(out).toContain("assigned to   all devices");
     expect(out).toContain("linear version 1: assigned");
     expect(await vedette("prediction", "query", "--model", "linear", "--limit", "5")).toMatchObject({
       code: 0,
