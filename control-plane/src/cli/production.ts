@@ -39,10 +39,10 @@ function describeModel({ model, versions, published, otherPredictions }: Model, 
     ...(otherPredictions > 0 ? [`${plural(otherPredictions, "answer")} in the lake by these or before any`] : []),
   ];
   const paragraphs = told.map((version) => describeVersion(model, version, at));
-  if (versions.every(({ assignedTo }) => assignedTo.length === 0)) {
-    const one = published.at(-1) ?? 1;
+  // One version says so itself.
+  if (published.length > 1 && versions.every(({ assignedTo }) => assignedTo.length === 0)) {
     paragraphs.unshift(
-      `No version of ${model} is assigned to anybody: vedette model assign --name ${model} --version ${one} --all`,
+      `No version of ${model} is assigned to anybody: vedette model assign --name ${model} --version ${published.at(-1)} --all`,
     );
   }
   return rest.length > 0 ? [...paragraphs, `${model} also: ${rest.join("; ")} (vedette model list)`] : paragraphs;

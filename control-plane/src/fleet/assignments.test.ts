@@ -86,7 +86,7 @@ describe("standing rules", () => {
 });
 
 describe("what is never assigned", () => {
-  test("a version that a device lacks the means for, named device by device", async () => {
+  test("[N7] a version that a device lacks the means for, named device by device; what it serves is counted in the lake", async () => {
     const { site, assign } = await ready();
     await enroll(site, "old");
     await enroll(site, "new");

@@ -92,7 +92,7 @@ test("filters, and the limit", async () => {
   });
 });
 
-test("counts are those of the rows, by model, version and source, what the inbox held included", async () => {
+test("[N7] counts are those of the rows, by model, version and source, what the inbox held included", async () => {
   const { lake, ingestion, ask } = await testLake();
   expect(await lake.counts()).toEqual([]);
   await ingestion.take("dev", "rain", makeFrame());
