@@ -66,6 +66,7 @@ export interface ControlPlane {
 
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
+const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
@@ -170,7 +171,13 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.close((error) => (error ? reject(error) : resolve()));
+    // A client that never finishes its request must not keep the lake and the database from being closed in order.
+    const giveUp = setTimeout(() => server.closeAllConnections(), closeWithinMs);
+    server.close((error) => {
+      clearTimeout(giveUp);
+      if (error) reject(error);
+      else resolve();
+    });
     server.closeIdleConnections();
   });
 }

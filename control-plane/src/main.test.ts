@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deviceTokenAnswer } from "@vedette/protocol/api";
@@ -61,6 +62,17 @@ test("starts on free ports with everything real, and says so where a port is tak
   const taken = startControlPlane(await config(Number(new URL(plane.url).port)));
   await expect(taken).rejects.toMatchObject({ code: "not_ready" });
 });
+
+test("closes although a client never finishes its request", async () => {
+  const home = await mkdtemp(join(tmpdir(), "vedette-main-"));
+  const plane = await startControlPlane(parseConfig({ home, port: 0, mqttPort: 0, wsPort: 0, logLevel: "silent" }));
+  const socket = createConnection(Number(new URL(plane.url).port), "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  socket.on("error", () => undefined);
+  socket.write("POST /v1/enroll HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{");
+  await fetch(new URL("/health", plane.url));
+  await plane.close();
+}, 15_000);
 
 test("a device joins, is told what to run by the real broker, and gets every byte of it", async () => {
   const site = await startSite({ parts: { clock: systemClock, startBroker, openLake } });

@@ -178,7 +178,10 @@ describe("the page", () => {
     await writeFile(join(site.home, "page", "agent", "ort.wasm"), "\0asm");
     await writeFile(join(site.home, "page", "agent", "ort.mjs"), "");
     await writeFile(join(site.home, "page", "agent", "vedette.js"), "export {};");
+    await writeFile(join(site.home, "page", "agent", "worker-AbCd_-12.js"), "");
     await writeFile(join(site.home, "page", "secret.txt"), "no");
+    expect(await site.call("GET", "/agent/vedette.js")).toMatchObject(refused(503, "not_ready"));
+    await writeFile(join(site.home, "page", ".vedette-page"), "built");
     const get = (path: string) => fetch(new URL(path, site.url));
     const type = async (path: string) => (await get(path)).headers.get("content-type");
     expect(await type("/agent/vedette.js")).toMatch(/^text\/javascript/);
@@ -189,7 +192,13 @@ describe("the page", () => {
     expect(page.headers.get("content-security-policy")).toContain("script-src 'self' 'wasm-unsafe-eval'");
     expect(page.headers.get("cross-origin-embedder-policy")).toBe("require-corp");
     expect(page.headers.get("cross-origin-opener-policy")).toBe("same-origin");
-    expect((await get("/agent/nothing.js")).status).toBe(404);
+    const agent = await get("/agent/vedette.js");
+    expect(agent.headers.get("access-control-allow-origin")).toBe("*");
+    expect(agent.headers.get("cross-origin-resource-policy")).toBe("cross-origin");
+    expect(agent.headers.get("cache-control")).toBe("no-cache");
+    expect((await get("/agent/worker-AbCd_-12.js")).headers.get("cache-control")).toContain("immutable");
+    const nothing = await get("/agent/nothing-AbCd_-12.js");
+    expect([nothing.status, nothing.headers.get("cache-control")]).toEqual([404, "no-cache"]);
     expect((await get("/agent/..%2fsecret.txt")).status).toBe(404);
     expect((await get("/secret.txt")).status).toBe(404);
   });

@@ -22,10 +22,11 @@ function testLake() {
     inbox.take([from], received);
   };
   /** Opens the lake as after a start; `stopAt`: where the power goes. */
-  const start = async (stopAt?: Step) => {
-    const files = openLakeFiles(path, folder, (step) => {
+  const start = async (stopAt?: Step, mostBytes?: number) => {
+    const stop = (step: Step) => {
       if (step === stopAt) throw new Error(`power lost: ${step}`);
-    });
+    };
+    const files = openLakeFiles(path, folder, stop, mostBytes);
     await files.sweep();
     return files;
   };
@@ -67,6 +68,19 @@ test("batches become files by model and received hour, named by their range", as
     ),
   ).toHaveLength(9);
   expect(await files.move()).toBe(0);
+  files.close();
+});
+
+test("batches that are wide in the lake are moved some at a time", async () => {
+  const { folder, take, start } = testLake();
+  const wide = Object.fromEntries(
+    Array.from({ length: 500 }, (_, i) => [`in:w${i}`, ["u8", new Uint8Array(100)] as const]),
+  ) as NonNullable<Parameters<typeof makeFrame>[0]>["columns"];
+  for (let seq = 0; seq < 5; seq++) take(noon, { seq, count: 100, ...(wide && { columns: wide }) });
+  const files = await start(undefined, 1024 * 1024);
+  expect(await files.move()).toBe(5);
+  expect(files.list().map(({ path }) => path.split("/").at(-1))).toEqual(["1-2.parquet", "3-4.parquet", "5-5.parquet"]);
+  expect(new Set(await rowsOf(folder, files.list())).size).toBe(500);
   files.close();
 });
 

@@ -6,13 +6,19 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "@vedette/protocol/errors";
+import { openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 import { columnNames } from "../monitoring/column-names.ts";
 import { unpackFrame } from "../monitoring/frame-check.ts";
 import { openTables } from "../monitoring/inbox-tables.ts";
 import { mergeFiles, type ReceivedBatch, writeBatches } from "./write-parquet.ts";
 
-/** Batches that become files in one transaction. */
+/** Batches that become files in one transaction, at most. */
 const roundBatches = 500;
+/**
+ * Memory that one round's batches may take, bytes. A batch is small on the wire and wide in the lake, where each of its rows
+ * has every column of its file: without this a device could have some hundred KiB take gigabytes.
+ */
+const roundBytes = 128 * 1024 * 1024;
 
 /** Moments at which a test may stop the world. */
 export type Step = "batches-written" | "batches-registered" | "merge-written" | "merge-registered";
@@ -31,10 +37,16 @@ export interface LakeFiles {
 
 type BatchRow = { id: number; model: string; received: number; frame: Buffer };
 type Spoiled = { row: BatchRow; why: string };
+type FrameGroup = { rows: BatchRow[]; batches: ReceivedBatch[]; columns: Set<string>; count: number; bytes: number };
 type FileRow = { path: string; model: string; hour: string; first_batch: number; last_batch: number; rows: number };
 
 /** Opens the files of a lake. `step` is called after each step. */
-export function openLakeFiles(inboxPath: string, folder: string, step: (name: Step) => void = () => {}): LakeFiles {
+export function openLakeFiles(
+  inboxPath: string,
+  folder: string,
+  step: (name: Step) => void = () => {},
+  mostBytes = roundBytes,
+): LakeFiles {
   const db = openTables(inboxPath);
   const names = columnNames(db);
   const sql = {
@@ -58,15 +70,14 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
     ),
   };
 
-  const moveRound = async (rows: readonly BatchRow[]) => {
+  /** Moves the first of these batches, as many as fit. Answers how many. */
+  const moveRound = async (waiting: readonly BatchRow[]) => {
+    const { groups, spoiled } = firstThatFit(waiting, mostBytes);
+    const taken = [...groups.flatMap(({ rows }) => rows), ...spoiled.map(({ row }) => row)];
     const files: FileRow[] = [];
-    /** Stored by an earlier reader, and unreadable to this one: set aside, or they would hold the lake up for ever. */
-    const spoiled: Spoiled[] = [];
-    for (const group of Object.values(Object.groupBy(rows, (row) => partition(row.model, hourOf(row.received))))) {
-      const [first] = group as [BatchRow, ...BatchRow[]];
-      const batches = group!.flatMap((row) => unpacked(row, spoiled));
-      if (batches.length === 0) continue;
-      const file = fileOf(first.model, hourOf(first.received), first.id, group!.at(-1)!.id, "");
+    for (const { rows, batches } of groups) {
+      const [first] = rows as [BatchRow, ...BatchRow[]];
+      const file = fileOf(first.model, hourOf(first.received), first.id, rows.at(-1)?.id ?? first.id, "");
       const nameOf = (original: string) => names.nameOf(first.model, original);
       files.push({ ...file, rows: await writeBatches(join(folder, file.path), batches, nameOf) });
     }
@@ -74,9 +85,10 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
     db.transaction(() => {
       for (const file of files) sql.register.run({ ...file, compacted: 0 });
       for (const { row, why } of spoiled) sql.setAside.run(row.received, row.model, why, row.frame);
-      for (const { id } of rows) sql.remove.run(id);
+      for (const { id } of taken) sql.remove.run(id);
     }).immediate();
     step("batches-registered");
+    return taken.length;
   };
 
   return {
@@ -84,8 +96,7 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
       const last = sql.last.get()?.id ?? 0;
       let moved = 0;
       for (let rows = sql.round.all(last); rows.length > 0; rows = sql.round.all(last)) {
-        await moveRound(rows);
-        moved += rows.length;
+        moved += await moveRound(rows);
       }
       return moved;
     },
@@ -123,13 +134,42 @@ export function openLakeFiles(inboxPath: string, folder: string, step: (name: St
   };
 }
 
-function unpacked(row: BatchRow, spoiled: Spoiled[]): ReceivedBatch[] {
+/** The batch in a row. One stored by an earlier reader and unreadable to this one is set aside, or it would hold the lake up. */
+function unpacked(row: BatchRow, spoiled: Spoiled[]): PredictionBatch | undefined {
   try {
-    return [{ batch: unpackFrame(row.frame), received: row.received }];
+    return unpackFrame(row.frame);
   } catch (error) {
     spoiled.push({ row, why: `stored, and not readable any more: ${messageOf(error)}` });
-    return [];
+    return undefined;
   }
+}
+
+/** The first batches, by the file they go to, that take no more memory than this; one at least. */
+function firstThatFit(waiting: readonly BatchRow[], mostBytes: number): { groups: FrameGroup[]; spoiled: Spoiled[] } {
+  const groups = new Map<string, FrameGroup>();
+  const spoiled: Spoiled[] = [];
+  let total = 0;
+  for (const row of waiting) {
+    const batch = unpacked(row, spoiled);
+    if (!batch) continue;
+    const key = partition(row.model, hourOf(row.received));
+    const group = groups.get(key) ?? { rows: [], batches: [], columns: new Set(), count: 0, bytes: 0 };
+    const before = sizeOf(group);
+    const columns = new Set([...group.columns, ...batch.header.columns.map(({ name }) => name)]);
+    const count = group.count + batch.header.count;
+    const bytes = group.bytes + openFrame(row.frame).bodyLength;
+    total += sizeOf({ columns, count, bytes }) - before;
+    if (total > mostBytes && groups.size > 0) break;
+    group.rows.push(row);
+    group.batches.push({ batch, received: row.received });
+    groups.set(key, Object.assign(group, { columns, count, bytes }));
+  }
+  return { groups: [...groups.values()], spoiled };
+}
+
+/** Bytes of a group in memory: as it came, and as a table of 8 bytes a cell. */
+function sizeOf({ columns, count, bytes }: Pick<FrameGroup, "columns" | "count" | "bytes">): number {
+  return bytes + columns.size * count * 8;
 }
 
 /** `YYYY-MM-DDTHH`, UTC, by when the batch was received. */

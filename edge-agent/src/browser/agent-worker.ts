@@ -1,5 +1,4 @@
 /** The agent's dedicated worker: the page speaks to it through comlink, and ends it to give its memory back. */
-import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import { expose } from "comlink";
 import { toRows } from "./named-rows.ts";
@@ -7,8 +6,6 @@ import { openPageAgent, type PageAgent } from "./page-agent.ts";
 import { replyOf, type WorkerApi } from "./worker-api.ts";
 
 let page: PageAgent | undefined;
-/** By model: the manifest of the version that served last. */
-const lastManifests = new Map<string, Manifest>();
 
 function opened(): PageAgent {
   if (page) return page;
@@ -33,8 +30,7 @@ const api: WorkerApi = {
       }
       // A version that was withdrawn still says the fields, so that rules see their values. Where there was none, nobody
       // knows them: one value a row keeps the count, and the ladder answers.
-      const manifest = model.version?.manifest ?? lastManifests.get(model.name);
-      if (manifest) lastManifests.set(model.name, manifest);
+      const { manifest } = model;
       const rows = manifest ? toRows(manifest, inputs) : new Float32Array(inputs.length).fill(Number.NaN);
       return agent.predict({ ...about, rows });
     }),

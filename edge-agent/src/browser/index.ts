@@ -1,7 +1,7 @@
 /**
  * What app developers import:
  *
- *     import { connect } from "/agent/vedette.js";
+ *     import { connect } from "https://your-control-plane/agent/vedette.js";
  *     const agent = await connect({ token, labels: { city: "seattle" } });
  *     const { answers } = await agent.predict({ model: "rain-gauge", inputs: [{ temp_max: 12.8, wind: 4.7 }] });
  *
@@ -10,6 +10,7 @@
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { proxy, wrap } from "comlink";
 import type { Prediction } from "../core/agent.ts";
+import workerUrl from "./agent-worker.ts?worker&url";
 import { type OpenOptions, type PageStatus, type PredictOptions, unwrap, type WorkerApi } from "./worker-api.ts";
 
 export { VedetteError } from "@vedette/protocol/errors";
@@ -55,7 +56,7 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
   // the agent, which would then have to join anew.
   navigator.storage?.persist?.().catch((error: unknown) => console.warn("vedette storage.not_persistent", error));
 
-  const worker = new Worker(new URL("./agent-worker.ts", import.meta.url), { type: "module", name: "vedette" });
+  const worker = startWorker();
   const failed = new Promise<never>((_, reject) => {
     worker.onerror = (event) => {
       const why = event.message || "its script could not be loaded; is `agent/` served whole?";
@@ -95,4 +96,13 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
       }
     },
   };
+}
+
+/** Browsers start workers of the page's own origin only; such a worker may then import the agent's from elsewhere. */
+function startWorker(): Worker {
+  const about = { type: "module", name: "vedette" } as const;
+  const { href, origin } = new URL(workerUrl, import.meta.url);
+  if (origin === location.origin) return new Worker(href, about);
+  const shim = new Blob([`import ${JSON.stringify(href)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(shim), about);
 }

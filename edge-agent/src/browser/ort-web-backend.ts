@@ -16,6 +16,7 @@ export function createOrtWebBackend(assets: URL): Backend {
   env.wasm.wasmPaths = assets.href;
   env.wasm.proxy = false;
   env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
+  warmUp();
   return {
     name: "wasm",
     async load(model) {
@@ -27,6 +28,14 @@ export function createOrtWebBackend(assets: URL): Backend {
       }
     },
   };
+}
+
+/**
+ * Compiling the runtime is most of the time to a first answer, so it begins while the page joins or reads what it kept.
+ * It starts with the first model only: one of no bytes starts it, and is then refused.
+ */
+function warmUp(): void {
+  InferenceSession.create(new Uint8Array(), { executionProviders: ["wasm"] }).catch(() => undefined);
 }
 
 function openSession(session: InferenceSession): Session {

@@ -23,6 +23,8 @@ import { openDeviceKey, webCrypto, webRandom } from "./web-crypto.ts";
 import type { OpenOptions } from "./worker-api.ts";
 import { createWsTransport } from "./ws-transport.ts";
 
+/** The worker's script. Not `location`, which is a shim's where the page is of another origin. */
+const here = import.meta.url;
 /** This agent's own version. */
 const agentVersion = "0.1.0";
 /** Highest ONNX opset that onnxruntime-web 1.30 is asked to take. */
@@ -47,6 +49,7 @@ export interface PageAgent {
 export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
   const unlock = await lockHome(options.home);
   try {
+    const backend = createOrtWebBackend(new URL(runtimeFolder, here));
     const opfs = await hasOpfs();
     const storage = await (opfs ? openOpfsStorage(options.home) : openIndexedDbStorage(options.home));
     const [key, kernels] = await Promise.all([openDeviceKey(options.home), loadKernelsBrowser()]);
@@ -73,7 +76,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       labels: { ...identity.labels, ...options.labels },
       abilities,
       kernels,
-      options: {},
+      options: { endsAbruptly: true },
       ports: {
         clock: webClock,
         random: webRandom,
@@ -81,7 +84,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
         key,
         storage,
         transport,
-        backend: createOrtWebBackend(new URL(runtimeFolder, globalThis.location.href)),
+        backend,
         trust: createTrustClient({ storage, crypto: webCrypto, pinnedRoot: identity.root }),
         compressor: gzipCompressor,
         log: consoleLogger,

@@ -47,7 +47,9 @@ export interface Prediction {
 export interface ServedModel {
   readonly name: string;
   /** Null while no version serves: the ladder still answers. */
-  readonly version: { readonly digest: string; readonly release: number; readonly manifest: Manifest } | null;
+  readonly version: { readonly digest: string; readonly release: number } | null;
+  /** Of the version that serves, else of the last one known: whose fields are asked and whose ladder answers. */
+  readonly manifest: Manifest | null;
 }
 
 export interface Agent {

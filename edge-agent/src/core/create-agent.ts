@@ -29,6 +29,8 @@ import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
   readonly probation: number;
+  /** Everyday life ends this process without notice, as a reload does a page: only a death while loading is a crash. */
+  readonly endsAbruptly: boolean;
   readonly times: Partial<SessionTimes>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
@@ -121,8 +123,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   };
 
   /** Whose rules answer until a version is in place. */
-  const lastKnown = async ({ serving, previous }: Pins): Promise<{ lastKnown?: { manifest: Manifest } }> => {
-    const pin = serving ?? previous;
+  const lastKnown = async ({ serving, previous, candidate }: Pins): Promise<{ lastKnown?: { manifest: Manifest } }> => {
+    const pin = serving ?? (candidate?.state === "probation" ? candidate : previous);
     if (!pin) return {};
     try {
       const manifest = await store.manifest(pin.digest);
@@ -147,6 +149,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       slot,
       rev: () => state.rev,
       probation: given.options?.probation ?? 20,
+      endsAbruptly: given.options?.endsAbruptly ?? false,
       fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
       load,
       unload: async (version) => {
@@ -243,11 +246,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     },
     models: () =>
       [...models.values()].map(({ keeper: { model, slot } }) => {
-        const version = slot.version;
-        return {
-          name: model,
-          version: version && { digest: version.digest, release: version.release, manifest: version.manifest },
-        };
+        const { version, manifest } = slot;
+        return { name: model, version: version && { digest: version.digest, release: version.release }, manifest };
       }),
     status,
     onChange(call) {

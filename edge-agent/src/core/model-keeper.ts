@@ -30,6 +30,8 @@ export interface KeeperOptions {
   rev(): number;
   /** Predictions that a candidate must answer without a trip. */
   readonly probation: number;
+  /** As AgentOptions. */
+  readonly endsAbruptly: boolean;
   /** @throws VedetteError as `fetchBundle`. */
   fetch(slot: AssignedSlot, trusted: TrustedTargets): Promise<Manifest>;
   /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
@@ -185,7 +187,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     if (!current()) return;
     if (loaded.has(digest)) {
       // Loaded by a try whose pins could not be saved.
-      await apply({ kind: "proved" });
+      await apply({ kind: "proved", forgiven: options.endsAbruptly });
       return align();
     }
     // Another try in the same process follows no crash.
@@ -194,7 +196,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     const candidate = current();
     if (!candidate || candidate.state === "rejected") return;
     await load(candidate, candidate.state === "probation");
-    if (current()) await apply({ kind: "proved" });
+    if (current()) await apply({ kind: "proved", forgiven: options.endsAbruptly });
     await align();
   };
 

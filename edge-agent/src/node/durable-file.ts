@@ -12,10 +12,9 @@ export const temporaryPrefix = ".tmp-";
  */
 export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
   const folder = dirname(path);
-  await makeFolder(folder);
   const beside = join(folder, `${temporaryPrefix}${randomBytes(6).toString("hex")}-${basename(path)}`);
   try {
-    const file = await open(beside, "wx", mode);
+    const file = await inFolder(folder, () => open(beside, "wx", mode));
     try {
       await file.writeFile(bytes);
       await file.sync();
@@ -30,9 +29,20 @@ export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o644
   await syncFolder(folder);
 }
 
-/** Makes a folder and its parents, each entered durably in the one above. */
+/** Opens a file; its folder is made where that is what is missing, which for all but the first file it is not. */
+export async function inFolder<T>(folder: string, openFile: () => T | Promise<T>): Promise<T> {
+  try {
+    return await openFile();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    await makeFolder(folder);
+    return openFile();
+  }
+}
+
+/** Makes a folder and its parents, each entered durably in the one above; its owner's alone, for inputs are logged there. */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
 }

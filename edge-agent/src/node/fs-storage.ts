@@ -2,16 +2,18 @@
  * Port Storage on a folder of the file system: core/ writes its store, spool and state through it. A name that is not
  * plain is refused before the disk is touched, so that nothing received can point outside of the folder.
  */
-import { closeSync, fsync, openSync, writeSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { close, fsync, open, writeSync } from "node:fs";
+import { readdir, readFile, rm, unlink } from "node:fs/promises";
 import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Storage } from "../core/ports.ts";
-import { makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
+import { inFolder, makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
 
+const openFile = promisify(open);
 const syncFile = promisify(fsync);
+const closeFile = promisify(close);
 
 /**
  * Opens (and makes) the folder, and removes what a power failure left half-written.
@@ -48,20 +50,18 @@ export async function openFsStorage(root: string): Promise<Storage> {
     },
     async remove(path) {
       const file = resolve(root, path);
-      return guarded("removing", file, () => rm(file, { force: true, recursive: true }));
+      return guarded("removing", file, () => removeAny(file));
     },
     async append(path) {
       const file = resolve(root, path);
-      return guarded("opening", file, async () => {
-        await makeFolder(dirname(file));
-        return openAppendFile(file);
-      });
+      return guarded("opening", file, () => inFolder(dirname(file), () => openAppendFile(file)));
     },
   };
 }
 
-function openAppendFile(file: string): AppendFile {
-  const descriptor = openSync(file, "a");
+/** Not opened synchronously: a new file waits for the journal while others sync, and every answer would wait with it. */
+async function openAppendFile(file: string): Promise<AppendFile> {
+  const descriptor = await openFile(file, "a");
   let entered = false;
   return {
     append(bytes) {
@@ -78,7 +78,7 @@ function openAppendFile(file: string): AppendFile {
         if (!entered) await syncFolder(dirname(file));
         entered = true;
       }),
-    close: () => guarded("closing", file, async () => closeSync(descriptor)),
+    close: () => guarded("closing", file, () => closeFile(descriptor)),
   };
 }
 
@@ -100,6 +100,16 @@ function resolve(root: string, path: string): string {
 async function readBootId(): Promise<string> {
   const text = await unlessMissing(readFile("/proc/sys/kernel/random/boot_id", "utf8"));
   return text?.trim() ?? `boot-${Math.round((Date.now() - uptime() * 1000) / 60_000)}`;
+}
+
+/** Nearly always a file, for which `rm` looks three times. */
+async function removeAny(path: string): Promise<void> {
+  try {
+    await unlessMissing(unlink(path));
+  } catch {
+    // A folder, or a fault that rm will meet too, and name.
+    await rm(path, { force: true, recursive: true });
+  }
 }
 
 async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {

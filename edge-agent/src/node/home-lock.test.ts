@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -35,4 +35,9 @@ test("a lock of an earlier boot, of this very pid, or damaged, is none", async (
   await lockHome(home, "boot");
   await writeFile(join(home, "agent.lock"), "dam");
   await lockHome(home, "boot");
+});
+
+test("a folder that is made here is its owner's alone", async () => {
+  await lockHome(join(home, "new"), "boot");
+  expect((await stat(join(home, "new"))).mode & 0o777).toBe(0o700);
 });

@@ -3,12 +3,12 @@
  * (`#token=…`), which is never sent to a server.
  */
 import { connect, type PageConnection, type PageStatus, type Prediction, VedetteError } from "../index.ts";
-import { element, facts, note, percent, shortBytes, table } from "./view.ts";
+import { element, facts, note, percent, short, shortBytes, table } from "./view.ts";
 
 const form = element("ask", HTMLFormElement);
 const chooser = element("model", HTMLSelectElement);
 const button = form.querySelector("button") as HTMLButtonElement;
-/** Model and digest that the form's fields were made for, so that typing is not lost at each change. */
+/** Model and fields that the form's fields were made for, so that typing is not lost at each change. */
 let shownForm: string | undefined;
 
 async function main(): Promise<void> {
@@ -62,31 +62,35 @@ function showProduction(model: Model | undefined, slot: Slot | undefined): void 
     return;
   }
   const rows: [string, string][] = [["Model", model.name]];
-  if (model.version) {
-    const { digest, release, manifest } = model.version;
-    rows.push(["Version", `release ${release}`], ["Digest", digest.slice(0, 16)]);
-    rows.push(["Published", new Date(manifest.createdAt).toLocaleString()]);
-    rows.push(["Served", `${slot?.served ?? 0} predictions`]);
-  } else rows.push(["Version", "none serves: answers come from the fallback ladder"]);
   const candidate = slot?.candidate;
-  if (candidate) rows.push(["Candidate", `release ${candidate.release}, ${candidate.state} ${candidate.reason ?? ""}`]);
+  const onTrial = candidate && candidate.digest === model.version?.digest;
+  if (model.version) {
+    const { digest, release } = model.version;
+    rows.push(["Version", `release ${release}${onTrial ? ", on probation" : ""}`], ["Digest", digest.slice(0, 16)]);
+    if (model.manifest) rows.push(["Published", new Date(model.manifest.createdAt).toLocaleString()]);
+    if (!onTrial) rows.push(["Served", `${slot?.served ?? 0} predictions`]);
+  } else rows.push(["Version", "none serves: answers come from the fallback ladder"]);
+  if (candidate && !onTrial)
+    rows.push(["Candidate", `release ${candidate.release}, ${candidate.state} ${candidate.reason ?? ""}`]);
   facts(place, rows);
 }
 
 function showForm(model: Model | undefined): void {
   button.disabled = !model;
-  const version = model?.version;
-  // A version that was withdrawn leaves its fields: the fallback rules still read them.
-  const wanted = version ? `${model?.name} ${version.digest}` : model?.name;
-  if (wanted === undefined || shownForm === wanted || (!version && shownForm?.startsWith(`${wanted} `))) return;
+  const fields = model?.manifest?.input.fields ?? [];
+  const wanted = JSON.stringify([model?.name, fields]);
+  if (shownForm === wanted) return;
   shownForm = wanted;
-  const fields = version?.manifest.input.fields ?? [];
   const inputs = fields.map((field) => {
     const label = document.createElement("label");
     const input = document.createElement("input");
     Object.assign(input, { name: field.name, type: "number", step: "any", required: field.required });
-    if (field.min !== undefined && field.max !== undefined) input.placeholder = `${field.min} – ${field.max}`;
-    label.append(field.name, input);
+    if (field.min !== undefined && field.max !== undefined) {
+      // Ready to be asked at once: the middle of what the model was trained on.
+      input.value = short((field.min + field.max) / 2);
+      input.title = `trained on ${short(field.min)} to ${short(field.max)}`;
+    }
+    label.append(field.name.replaceAll("_", " "), input);
     return label;
   });
   element("fields", HTMLElement).replaceChildren(...inputs);
@@ -141,7 +145,7 @@ function showDrift(features: Slot["drift"]): void {
       verdict.className = "pill";
       verdict.textContent = feature.verdict === "insufficient" ? "too few" : feature.verdict;
       verdict.dataset.state = { drift: "bad", none: "good", insufficient: "wait" }[feature.verdict];
-      return [feature.name, bar, feature.ksLow.toFixed(2), String(feature.n), verdict];
+      return [feature.name.replaceAll("_", " "), bar, feature.ksLow.toFixed(2), String(feature.n), verdict];
     }),
   );
 }

@@ -42,6 +42,11 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+/** A number to three digits. */
+export function short(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
 /** Bytes, as people read them. */
 export function shortBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;

@@ -1,3 +1,4 @@
+import { VedetteError } from "@vedette/protocol/errors";
 import { decodeBatch, openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -11,6 +12,7 @@ import {
   plainCompressor,
   settle,
 } from "../../sim/memory-ports.ts";
+import type { Storage } from "../ports.ts";
 import { createBatchSender } from "./batch-sender.ts";
 import { type LogLimits, openPredictionLog, type PredictionLog } from "./prediction-log.ts";
 import type { LoggedGroup, LoggedVersion } from "./segment.ts";
@@ -42,7 +44,7 @@ function group(first: number, count: number): LoggedGroup {
 interface Rig {
   readonly disk: MemoryDisk;
   readonly clock: ManualClock;
-  open(limits?: Partial<LogLimits>): Promise<PredictionLog>;
+  open(limits?: Partial<LogLimits>, change?: (storage: Storage) => Storage): Promise<PredictionLog>;
 }
 function rig(): Rig {
   const disk = createMemoryDisk();
@@ -51,11 +53,11 @@ function rig(): Rig {
   return {
     disk,
     clock,
-    open: (limits) =>
+    open: (limits, change = (storage) => storage) =>
       openPredictionLog({
         agent: "a1",
         stream: "rain-gauge",
-        ports: { clock, random, storage: disk.start(), compressor: plainCompressor, log: createMemoryLogger() },
+        ports: { clock, random, storage: change(disk.start()), compressor: plainCompressor, log: createMemoryLogger() },
         limits: { reserveAhead: 64, ...limits },
       }),
   };
@@ -303,6 +305,30 @@ describe("numbers", () => {
     await log.cut();
     expect(before).toBeDefined();
     expect(account(stored(disk))).toEqual({ rows: [0, 2], gaps: [1] });
+  });
+
+  test("a full disk costs one more open segment, however many answers it refuses", async () => {
+    const { disk, clock, open } = rig();
+    let full = false;
+    const log = await open({}, (storage) => ({
+      ...storage,
+      write: (path, bytes) =>
+        full ? Promise.reject(new VedetteError("storage_failed", "the disk is full")) : storage.write(path, bytes),
+    }));
+    await predict(log, 1);
+    full = true;
+    disk.failAppends(Number.POSITIVE_INFINITY);
+    for (let i = 0; i < 10; i++) {
+      await expect(predict(log, 1)).rejects.toThrow("free space");
+      await clock.advance(0);
+    }
+    expect(disk.paths().filter((path) => path.includes("segment-"))).toHaveLength(2);
+    full = false;
+    disk.failAppends(0);
+    await log.cut();
+    await predict(log, 1);
+    await log.cut();
+    expect(account(stored(disk))).toEqual({ rows: [0, 11], gaps: upTo(11).slice(1) });
   });
 });
 

@@ -15,7 +15,16 @@ import { encodeBatch, frameBatch, maxBodyBytes } from "@vedette/protocol/predict
 import type { AppendFile, Ports } from "../ports.ts";
 import { type BatchQueue, openBatchQueue } from "./batch-queue.ts";
 import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns.ts";
-import { countRows, encodeRows, encodeVersion, type LoggedRows, type LoggedVersion, readRecords } from "./segment.ts";
+import {
+  countRows,
+  encodeRows,
+  encodeVersion,
+  type LoggedRows,
+  type LoggedVersion,
+  readRecord,
+  readRecords,
+  type SegmentRecord,
+} from "./segment.ts";
 import { readSpoolState, type SpoolState, writeSpoolState } from "./spool-state.ts";
 
 export interface PredictionLog {
@@ -49,22 +58,26 @@ export interface LogLimits {
   readonly batchAgeMs: number;
   /** Longest frame, bytes. */
   readonly frameBytes: number;
-  /** Numbers reserved ahead on the disk: what a power loss reports at most beyond what it took. */
+  /**
+   * Numbers reserved ahead on the disk: what a power loss reports at most beyond what it took. Doubled each time that
+   * answers had to wait for the disk, `maxDoublings` times at most.
+   */
   readonly reserveAhead: number;
 }
 const defaultLimits: LogLimits = {
-  batchRows: 1000,
-  batchBytes: 128 * 1024,
+  batchRows: 2000,
+  batchBytes: 256 * 1024,
   batchAgeMs: 10_000,
   frameBytes: 96 * 1024,
   reserveAhead: 8192,
 };
 const syncEveryMs = 1000;
+const maxDoublings = 4;
 
 interface Segment {
   readonly path: string;
   readonly file: AppendFile;
-  records: Uint8Array[];
+  records: Uint8Array<ArrayBuffer>[];
   bytes: number;
   rows: number;
   version: LoggedVersion | undefined;
@@ -92,6 +105,7 @@ export async function openPredictionLog(options: {
   const before = await readSpoolState(folder, ports);
   if (!before) await clearFolder();
   const epoch = before?.epoch ?? toHex(ports.random.bytes(8));
+  const idPrefix = formatPredictionId({ agent, stream, epoch, n: 0 }).slice(0, -1);
   const batches = await openBatchQueue({ folder, ports, beforeDrop: (seqs) => proveNumbers(Math.max(...seqs)) });
   let nextSeq = batches.waiting.reduce((next, batch) => Math.max(next, batch.seq + 1), before?.nextSeq ?? 0);
   let batchedTo = batches.waiting.reduce((to, b) => Math.max(to, b.firstN + b.count), before?.batchedTo ?? 0);
@@ -100,13 +114,14 @@ export async function openPredictionLog(options: {
   let segmentNumber = Math.max(-1, ...names.map((name) => Number(name.slice(8)))) + 1;
   for (const name of names) {
     const bytes = await storage.read(`${folder}/${name}`);
-    if (bytes) await makeBatches(bytes);
+    if (bytes) await makeBatches(readRecords(bytes));
     await storage.remove(`${folder}/${name}`);
   }
   const powerLost = before !== undefined && !before.clean && before.bootId !== storage.bootId;
+  let ahead = limits.reserveAhead;
   let nextN = Math.max(batchedTo, before?.nextN ?? 0, powerLost ? before.reservedTo : 0);
   if (powerLost && nextN > batchedTo) log.warn("predictions_lost", { stream, from: batchedTo, to: nextN - 1 });
-  let durable: SpoolState = stateNow(nextN + limits.reserveAhead, false);
+  let durable: SpoolState = stateNow(nextN + ahead, false);
   await writeSpoolState(folder, storage, durable);
 
   let open = await newSegment();
@@ -153,8 +168,8 @@ export async function openPredictionLog(options: {
   }
 
   /** Writes durably whatever rows of a segment are in no batch yet. */
-  async function makeBatches(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    for (const run of runsOf(readRecords(bytes), batchedTo)) {
+  async function makeBatches(records: readonly SegmentRecord[]): Promise<void> {
+    for (const run of runsOf(records, batchedTo)) {
       for (let at = 0; at < run.count; at += limits.batchRows) {
         await writeBatch(sliceRows(run, at, Math.min(run.count, at + limits.batchRows)));
       }
@@ -205,6 +220,8 @@ export async function openPredictionLog(options: {
 
   async function cutNow(): Promise<void> {
     cutWaits = false;
+    // First, so that a full disk fails here: each try would leave one more segment open.
+    await batchFull();
     if (open.rows > 0 || open.broken) {
       const next = await newSegment();
       cancelAge?.();
@@ -212,8 +229,12 @@ export async function openPredictionLog(options: {
       full.push(open);
       open = next;
     }
+    await batchFull();
+  }
+
+  async function batchFull(): Promise<void> {
     for (let segment = full[0]; segment; segment = full[0]) {
-      await makeBatches(concat(segment));
+      await makeBatches(segment.records.map(readRecord));
       await segment.file.close();
       await storage.remove(segment.path);
       full.shift();
@@ -253,7 +274,7 @@ export async function openPredictionLog(options: {
   }
 
   function reserveMore(count: number): Promise<void> {
-    reserving ??= writeState(() => nextN + count + limits.reserveAhead).finally(() => {
+    reserving ??= writeState(() => nextN + count + ahead).finally(() => {
       reserving = undefined;
     });
     return reserving;
@@ -267,6 +288,7 @@ export async function openPredictionLog(options: {
     },
     room(count) {
       if (nextN + count <= durable.reservedTo) return null;
+      ahead = Math.min(2 * ahead, limits.reserveAhead * 2 ** maxDoublings);
       return (async () => {
         while (nextN + count > durable.reservedTo) await reserveMore(count);
       })();
@@ -278,14 +300,14 @@ export async function openPredictionLog(options: {
       }
       const first = nextN;
       nextN += count;
-      if (durable.reservedTo - nextN < limits.reserveAhead / 2 && !reserving) {
+      if (durable.reservedTo - nextN < ahead / 2 && !reserving) {
         reserveMore(0).catch((error: unknown) =>
           log.error("numbers_not_reserved", { stream, error: messageOf(error) }),
         );
       }
       return first;
     },
-    id: (n) => formatPredictionId({ agent, stream, epoch, n }),
+    id: (n) => `${idPrefix}${n}`,
     append(rows) {
       const count = countRows(rows.groups);
       if (count === 0) return;
@@ -326,14 +348,4 @@ export async function openPredictionLog(options: {
       await storage.remove(open.path);
     },
   };
-
-  function concat(segment: Segment): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(segment.records.reduce((sum, record) => sum + record.length, 0));
-    let at = 0;
-    for (const record of segment.records) {
-      bytes.set(record, at);
-      at += record.length;
-    }
-    return bytes;
-  }
 }

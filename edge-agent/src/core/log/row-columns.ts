@@ -1,5 +1,4 @@
 /** From the records of a segment to the columns of a batch. Pure: prediction-log decides which rows make a batch. */
-import { fromUtf8 } from "@vedette/protocol/bytes";
 import {
   type BatchHeader,
   type ColumnData,
@@ -7,7 +6,8 @@ import {
   maxColumns,
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
-import { groupHead, type LoggedVersion, noText, rowsHead, type SegmentRecord } from "./segment.ts";
+import type { Rows } from "@vedette/protocol/tensors";
+import { type LoggedVersion, readColumns, type SegmentRecord } from "./segment.ts";
 
 /** Consecutive rows of one version. */
 export interface RowColumns {
@@ -78,51 +78,24 @@ function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kin
   const value = new Float64Array(version.value ? count : 0);
   const inputs = version.fields.map(() => (version.wide ? new Float64Array(count) : f32()));
 
-  let i = 0;
-  for (const { payload } of records) {
-    let at = rowsHead;
-    const takeText = (): string | null => {
-      const length = payload.getUint16(at, true);
-      at += 2;
-      if (length === noText) return null;
-      at += length;
-      return fromUtf8(new Uint8Array(payload.buffer, payload.byteOffset + at - length, length));
-    };
-    const at0 = payload.getFloat64(9, true);
-    for (let groups = payload.getUint32(21, true); groups > 0; groups--) {
-      const rows = payload.getUint32(at, true);
-      const groupLatency = payload.getFloat32(at + 4, true);
-      const groupEvent = payload.getFloat64(at + 8, true);
-      at += groupHead;
-      const groupEntity = takeText();
-      const groupRequest = takeText();
-      for (const end = i + rows; i < end; i++) {
-        time[i] = at0;
-        latency[i] = groupLatency;
-        eventTime[i] = groupEvent;
-        entity.push(groupEntity);
-        request.push(groupRequest);
-        source[i] = payload.getUint8(at);
-        reason[i] = payload.getUint8(at + 1);
-        cached[i] = payload.getUint8(at + 2);
-        confidence[i] = payload.getFloat32(at + 3, true);
-        at += 7;
-        if (version.classes) {
-          label[i] = payload.getUint16(at, true);
-          at += 2;
-          for (const column of scores) {
-            column[i] = payload.getFloat32(at, true);
-            at += 4;
-          }
-        }
-        if (version.value) {
-          value[i] = payload.getFloat64(at, true);
-          at += 8;
-        }
-        for (const column of inputs) {
-          column[i] = version.wide ? payload.getFloat64(at, true) : payload.getFloat32(at, true);
-          at += version.wide ? 8 : 4;
-        }
+  let at = 0;
+  for (const record of records) {
+    const { columns: from, texts } = readColumns(version, record);
+    time.fill(record.time, at, at + record.count);
+    source.set(from.source, at);
+    reason.set(from.reason, at);
+    cached.set(from.cached, at);
+    confidence.set(from.confidence, at);
+    if (version.classes) label.set(from.label, at);
+    if (version.value) value.set(from.value, at);
+    spread(from.scores, scores, at, record.count);
+    spread(from.inputs, inputs, at, record.count);
+    for (let g = 0; g < from.groupRows.length; g++) {
+      for (const end = at + (from.groupRows[g] as number); at < end; at++) {
+        latency[at] = from.latency[g] as number;
+        eventTime[at] = from.eventTime[g] as number;
+        entity.push(texts[2 * g] as string | null);
+        request.push(texts[2 * g + 1] as string | null);
       }
     }
   }
@@ -153,4 +126,13 @@ function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kin
   if (version.value) add("out:value", "f64", value);
   const run = { version, firstN: records[0]?.firstN ?? 0, count, specs, columns };
   return specs.length > maxColumns || specs.some(({ name }) => name.length > 280) ? withoutDetail(run) : run;
+}
+
+/** Rows [count][columns] into their columns, from place `at` on. */
+function spread(rows: Rows, columns: readonly Rows[], at: number, count: number): void {
+  const width = columns.length;
+  for (let c = 0; c < width; c++) {
+    const column = columns[c] as Rows;
+    for (let row = 0; row < count; row++) column[at + row] = rows[row * width + c] as number;
+  }
 }

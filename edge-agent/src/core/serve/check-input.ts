@@ -13,6 +13,8 @@ interface CheckedInput {
 export type InputCheck = (request: PredictRequest, outOfRange: Record<string, number>) => CheckedInput;
 
 const maxText = 256;
+/** ms from 1970; what a date can be in JavaScript. */
+const maxTime = 8.64e15;
 
 /** Texts that go into the log with each row. @throws VedetteError invalid_input. */
 export function checkTexts(request: PredictRequest): void {
@@ -24,8 +26,10 @@ export function checkTexts(request: PredictRequest): void {
       throw new VedetteError("invalid_input", `${name} has ${text.length} characters: 1 to ${maxText} are expected`);
     }
   }
-  if (request.eventTime !== undefined && !Number.isFinite(request.eventTime)) {
-    throw new VedetteError("invalid_input", "the event time is no number: UTC milliseconds are expected");
+  // One row with a time that is no date would have its whole batch, and so the rows of others, refused above.
+  const { eventTime = 0 } = request;
+  if (!(Math.abs(eventTime) <= maxTime)) {
+    throw new VedetteError("invalid_input", `the event time ${eventTime} is no date: UTC milliseconds are expected`);
   }
 }
 

@@ -110,6 +110,19 @@ describe("malformed input is the caller's to mend", () => {
     await expect(ask([1, 2], "e".repeat(257))).rejects.toThrow("257 characters");
   });
 
+  test.each([8.64e15 + 1, 1e300, Number.NaN])(
+    "an event time of %d is no date: it never comes near the log",
+    async (eventTime) => {
+      const { slot, clock } = await slotRig();
+      await slot.use(scriptedVersion(clock));
+      const asked = slot.predict({ model: "rain-gauge", rows: Float32Array.from([1, 2]), eventTime });
+      await expect(asked).rejects.toMatchObject({
+        code: "invalid_input",
+        message: expect.stringMatching("is no date"),
+      });
+    },
+  );
+
   test("a missing value that is not required is no error", async () => {
     const { slot, ask, clock } = await slotRig();
     await slot.use(scriptedVersion(clock));
@@ -205,6 +218,17 @@ describe("every fallback trigger, with source and reason", () => {
     expect(await firstOf(asked)).toEqual(["none", "latency_budget"]);
     expect(slot.counters).toMatchObject({ late: 2, served: 0, reasons: { latency_budget: 2 } });
     expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 0, overBudget: 2 }]);
+  });
+
+  test("a request of more rows than one run takes is no evidence against the model when it is late", async () => {
+    const { slot, ask, clock, outcomes } = await slotRig();
+    const version = scriptedVersion(clock);
+    version.script.takes = 60;
+    await slot.use(version);
+    const asked = ask(Array<number>(70).fill(1));
+    await clock.advance(300);
+    expect(await firstOf(asked)).toEqual(["none", "latency_budget"]);
+    expect(outcomes).toEqual([{ n: 0, failed: 0, nan: 0, overBudget: 0 }]);
   });
 
   test("a run that never ends: everyone is answered at the deadline, and the next version can come", async () => {

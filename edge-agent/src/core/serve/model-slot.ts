@@ -8,7 +8,7 @@ import { messageOf } from "@vedette/protocol/errors";
 import { type FallbackReason, fallbackReasons, type Source, sources } from "@vedette/protocol/ids";
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
-import { describeVersion, type LoggedVersion } from "../log/segment.ts";
+import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/segment.ts";
 import type { Ports, Session } from "../ports.ts";
 import type { DriftWatch } from "../watch/drift-watch.ts";
 import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
@@ -64,6 +64,8 @@ export interface ModelSlot {
   /** From now on the ladder answers, for this reason, until `use` is called again. */
   trip(reason: FallbackReason): void;
   readonly version: ServingVersion | null;
+  /** Of the version in place, else of the last one known; null where none ever was. */
+  readonly manifest: Manifest | null;
   readonly counters: SlotCounters;
   /** Calls after the answers of each run of the version in place. */
   onPredictions(call: (outcome: Outcome) => void): void;
@@ -187,44 +189,41 @@ export function createModelSlot(options: {
     const served = typeof result === "string" ? null : result;
     let at = 0;
     let nan = 0;
-    const groups = jobs.map((job) => {
-      const { request } = job;
+    const groups: LoggedGroup[] = [];
+    for (const { request, n, refused, started } of jobs) {
       const answers: Answer[] = [];
-      for (let row = 0; row < job.n; row++, at++) {
+      for (let row = 0; row < n; row++, at++) {
         const id = log.id(firstN + at);
         const given = served?.[at] ?? null;
         if (served && !given) nan++;
-        const reason = reasonOf(manifest, job, row, given, served ? "exception" : (result as FallbackReason));
-        if (reason === null && given) answers.push({ id, source: "model", reason, cached: false, ...given });
-        else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
+        const otherwise = served ? "exception" : (result as FallbackReason);
+        const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
+        if (reason === null && given) {
+          // Field by field: spreading an object costs more than making one.
+          const { label, value, confidence, scores } = given;
+          answers.push({ id, source: "model", reason, cached: false, label, value, confidence, scores });
+        } else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
       }
-      return { job, answers };
-    });
-    log.append({
-      firstN,
-      version: from.logged,
-      time: clock.now(),
-      groups: groups.map(({ job, answers }) => ({
-        answers,
-        rows: job.request.rows,
-        latency: now - job.started,
-        entity: job.request.entity,
-        eventTime: job.request.eventTime,
-        requestId: job.request.requestId,
-      })),
-    });
-    const head = { model, digest: version?.digest ?? null, release: version?.release ?? null };
-    for (const { job, answers } of groups) {
+      const { rows, entity, eventTime, requestId } = request;
+      groups.push({ answers, rows, latency: now - started, entity, eventTime, requestId });
+    }
+    log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const digest = version?.digest ?? null;
+    const release = version?.release ?? null;
+    for (const [i, job] of jobs.entries()) {
+      const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
-      job.resolve({ ...head, answers });
+      job.resolve({ model, digest, release, answers });
       version?.drift?.observe(job.request.rows);
     }
     if (version && from === place && (served || result === "exception" || result === "latency_budget")) {
+      // A request of more rows than one run takes says nothing of how long the model takes.
+      const slow = jobs.reduce((sum, job) => sum + (job.n <= limits.cap ? job.n : 0), 0);
       const outcome = {
-        n: rows,
+        n: result === "latency_budget" ? slow : rows,
         failed: result === "exception" ? rows : 0,
         nan,
-        overBudget: result === "latency_budget" ? rows : 0,
+        overBudget: result === "latency_budget" ? slow : 0,
       };
       for (const call of calls) report(call, outcome);
     }
@@ -276,6 +275,9 @@ export function createModelSlot(options: {
     get version() {
       return place.version;
     },
+    get manifest() {
+      return place.manifest;
+    },
     counters,
     onPredictions: (call) => void calls.push(call),
   };
@@ -299,13 +301,11 @@ export function createModelSlot(options: {
 /** Why a row falls back; null where the model's answer stands. */
 function reasonOf(
   manifest: Manifest | null,
-  job: Job,
-  row: number,
+  refused: boolean,
   given: ModelAnswer | null,
   otherwise: FallbackReason,
 ): FallbackReason | null {
-  if (job.refused?.[row] && (given || otherwise === "exception" || otherwise === "latency_budget"))
-    return "out_of_range";
+  if (refused && (given || otherwise === "exception" || otherwise === "latency_budget")) return "out_of_range";
   if (!given) return otherwise;
   const floor = manifest?.fallback.confidenceFloor ?? null;
   return floor !== null && given.confidence !== null && given.confidence < floor ? "low_confidence" : null;

@@ -125,6 +125,10 @@ export function createRunQueue<J extends Job>(options: {
   /** Gives each job its rows' answers; jobs past their deadline go to the ladder, and the result is counted as late. */
   function hand(group: readonly J[], answers: readonly (ModelAnswer | null)[]): void {
     const now = clock.monotonic();
+    if (group.every((job) => !job.done && now - job.started <= budget)) {
+      decide(group, answers);
+      return;
+    }
     const inTime: J[] = [];
     const tooLate: J[] = [];
     const kept: (ModelAnswer | null)[] = [];

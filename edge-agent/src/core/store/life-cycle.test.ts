@@ -9,7 +9,7 @@ const installed = (i: number, rev: number): LifeEvent[] => [
   { kind: "assigned", version: version(i), rev },
   { kind: "fetched" },
   { kind: "started" },
-  { kind: "proved" },
+  { kind: "proved", forgiven: false },
   { kind: "passed", served: 20 },
 ];
 
@@ -36,13 +36,26 @@ describe("life cycle", () => {
 
   it("[V4] rejects a candidate that started three times and never reached the end of probation", () => {
     let pins = run(installed(2, 2).slice(0, 4), run(installed(1, 1)));
-    for (let i = 1; i < maxStarts; i++) pins = run([{ kind: "started" }, { kind: "proved" }], pins);
+    for (let i = 1; i < maxStarts; i++) pins = run([{ kind: "started" }, { kind: "proved", forgiven: false }], pins);
     expect(pins.candidate).toMatchObject({ state: "probation", starts: maxStarts });
     const looped = step(pins, { kind: "started" }, 9);
     expect(looped.candidate).toMatchObject({ state: "rejected", reason: "crash_loop" });
     expect(looped.serving?.digest).toBe(digestOf(1));
+    const reloaded = step(pins, { kind: "proved", forgiven: true }, 9);
+    expect(step(reloaded, { kind: "started" }, 9).candidate).toMatchObject({ state: "probation", starts: 1 });
     const stopped = run([{ kind: "stopped", served: 7 }, { kind: "started" }], pins);
     expect(stopped.candidate?.state).toBe("probation");
+  });
+
+  it("keeps what answered on probation when it is withdrawn, so that its rules answer on", () => {
+    const trial = run([
+      { kind: "assigned", version: version(1), rev: 1 },
+      { kind: "fetched" },
+      { kind: "started" },
+      { kind: "proved", forgiven: false },
+      { kind: "unassigned" },
+    ]);
+    expect(trial).toMatchObject({ serving: null, candidate: null, previous: { digest: digestOf(1) } });
   });
 
   it("[S8] lets nothing under the floor serve", () => {
@@ -73,7 +86,7 @@ describe("life cycle", () => {
       { kind: "fetched" },
       { kind: "lost" },
       { kind: "started" },
-      { kind: "proved" },
+      { kind: "proved", forgiven: false },
       { kind: "passed", served: 20 },
       { kind: "stopped", served: 3 },
       { kind: "failed", reason: "proof_failed" },

@@ -69,7 +69,8 @@ export type LifeEvent =
   | { readonly kind: "lost" }
   /** About to be loaded: saved before, so that a crash while loading counts. */
   | { readonly kind: "started" }
-  | { readonly kind: "proved" }
+  /** `forgiven`: what ended the earlier starts was no crash of this version. */
+  | { readonly kind: "proved"; readonly forgiven: boolean }
   /** Probation is over after this many predictions. */
   | { readonly kind: "passed"; readonly served: number }
   /** A clean stop on probation is no crash. What the serving version has answered by now is kept. */
@@ -105,7 +106,7 @@ export function step(pins: Pins, event: LifeEvent, now: number): Pins {
       return assign(pins, event.version, event.rev);
     case "unassigned":
       if (!pins.serving && !pins.candidate) return pins;
-      return { ...pins, serving: null, previous: pins.serving ?? pins.previous, candidate: null };
+      return { ...pins, serving: null, previous: pins.serving ?? pins.previous ?? onTrial(pins), candidate: null };
     case "broken":
       if (!pins.serving) return pins;
       return remember(
@@ -139,6 +140,13 @@ function assign(pins: Pins, version: Omit<Pin, "served">, rev: number): Pins {
   return candidate.rev === rev ? pins : { ...pins, candidate: { ...candidate, rev } };
 }
 
+/** A candidate that answers already: withdrawn, it leaves its fields and rules as a serving version does. */
+function onTrial({ candidate }: Pins): Pin | null {
+  if (candidate?.state !== "probation") return null;
+  const { digest, release, length, served } = candidate;
+  return { digest, release, length, served };
+}
+
 function fresh(version: Omit<Pin, "served">, rev: number): Candidate {
   const { digest, release, length } = version;
   return { digest, release, length, served: 0, state: "fetching", rev, starts: 0, reason: null };
@@ -149,9 +157,13 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
   const to = candidate && (transitions[event.kind] as Partial<Record<VersionState, VersionState>>)[candidate.state];
   if (!candidate || !to) return pins;
   switch (event.kind) {
+    case "proved": {
+      const starts = event.forgiven ? 0 : candidate.starts;
+      if (to === candidate.state && starts === candidate.starts) return pins;
+      return { ...pins, candidate: { ...candidate, state: to as "probation", starts } };
+    }
     case "fetched":
     case "lost":
-    case "proved":
       return to === candidate.state ? pins : { ...pins, candidate: { ...candidate, state: to as "verified" } };
     case "started":
       if (candidate.starts >= maxStarts) return reject(pins, candidate, "crash_loop", now);

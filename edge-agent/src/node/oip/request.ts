@@ -1,7 +1,7 @@
 /** An infer request as it comes: a JSON header, and after it the bytes of tensors that the client sent as binary. */
 import { fromUtf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import { type Datatype, datatype } from "@vedette/protocol/tensors";
+import { type Datatype, datatype, datatypes } from "@vedette/protocol/tensors";
 import { z } from "zod";
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({});
@@ -54,7 +54,9 @@ export function parseInferRequest(body: Uint8Array, headerLength: string | undef
   if (!Number.isInteger(length) || length < 0 || length > body.length) {
     throw invalid(`Inference-Header-Content-Length is ${headerLength}, but the body has ${body.length} bytes`);
   }
-  const parsed = inferRequest.safeParse(parseJson(body.subarray(0, length)));
+  const json = parseJson(body.subarray(0, length));
+  if (isPlain(json)) return { ...nothingAsked, inputs: takeData(json.inputs, body.subarray(length)) };
+  const parsed = inferRequest.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw invalid(`the request does not fit the Open Inference Protocol: ${issue?.path.join(".")}: ${issue?.message}`);
@@ -76,11 +78,43 @@ export function parseInferRequest(body: Uint8Array, headerLength: string | undef
   };
 }
 
+type ParsedInput = z.infer<typeof inferRequest>["inputs"][number];
+type PlainInput = Omit<ParsedInput, "parameters"> & Partial<Pick<ParsedInput, "parameters">>;
+
+const nothingAsked = {
+  id: undefined,
+  entity: undefined,
+  eventTime: undefined,
+  outputs: undefined,
+  binaryOutput: false,
+} as const;
+
+/**
+ * Whether a request is of the commonest kind: one tensor in JSON, and nothing asked beyond it. The schema takes all of
+ * these as they are, at three times the cost of their JSON; whatever is not plain is the schema's to take or refuse.
+ */
+function isPlain(json: unknown): json is { inputs: [PlainInput] } {
+  if (!hasOnly(json, ["inputs"]) || !Array.isArray(json.inputs) || json.inputs.length !== 1) return false;
+  const input: unknown = json.inputs[0];
+  if (!hasOnly(input, ["name", "shape", "datatype", "data"]) || typeof input.name !== "string") return false;
+  const { shape } = input;
+  if (!Array.isArray(shape) || shape.length < 1 || shape.length > 8) return false;
+  return shape.every((size) => Number.isSafeInteger(size) && size >= 0) && isDatatype(input.datatype);
+}
+
+function hasOnly<K extends string>(value: unknown, keys: readonly K[]): value is Record<K, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  for (const key in value) if (!(keys as readonly string[]).includes(key)) return false;
+  return true;
+}
+
+const isDatatype = (value: unknown): boolean => (datatypes as readonly unknown[]).includes(value);
+
 /** Gives each tensor its data: its own, or the next bytes after the header. */
-function takeData(inputs: z.infer<typeof inferRequest>["inputs"], tail: Uint8Array): InputTensor[] {
+function takeData(inputs: readonly PlainInput[], tail: Uint8Array): InputTensor[] {
   let at = 0;
   const tensors = inputs.map(({ parameters: given, data, ...tensor }): InputTensor => {
-    const size = given.binary_data_size;
+    const size = given?.binary_data_size;
     if (size === undefined) {
       if (data === undefined) throw invalid(`input tensor ${tensor.name} has neither data nor binary_data_size`);
       return { ...tensor, data: { kind: "json", values: data } };

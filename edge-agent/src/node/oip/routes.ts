@@ -27,7 +27,7 @@ export interface ServerFacts {
 }
 
 /** @throws VedetteError for what failureOf maps: invalid_input, not_found, not_ready, unsupported, model_failed. */
-export async function answer(agent: Agent, facts: ServerFacts, request: OipRequest): Promise<OipAnswer> {
+export function answer(agent: Agent, facts: ServerFacts, request: OipRequest): OipAnswer | Promise<OipAnswer> {
   const parts = request.path.split("/").slice(1);
   if (parts[0] !== "v2") throw noPath(request.path);
   const [, first, model, ...rest] = parts;
@@ -57,9 +57,9 @@ export async function answer(agent: Agent, facts: ServerFacts, request: OipReque
 }
 
 async function infer(agent: Agent, served: ServedModel, request: InferRequest): Promise<OipAnswer> {
-  // Without a version nobody knows what the tensors mean: the ladder has no rows to answer for.
-  if (!served.version) return unanswered(served.name, { source: "none", reason: "no_model" });
-  const { manifest, digest } = served.version;
+  const { version, manifest } = served;
+  // Where no version ever was, nobody knows what the tensors mean: the ladder has no rows to answer for.
+  if (!manifest) return unanswered(served.name, { source: "none", reason: "no_model" });
   const rows = readRows(request.inputs, manifest.input);
   checkOutputs(request, manifest);
   const prediction = await agent.predict({
@@ -69,14 +69,14 @@ async function infer(agent: Agent, served: ServedModel, request: InferRequest): 
     ...(request.eventTime !== undefined && { eventTime: request.eventTime }),
     ...(request.id !== undefined && { requestId: request.id }),
   });
-  if (prediction.digest !== null && prediction.digest !== digest) {
+  if (prediction.digest !== null && prediction.digest !== version?.digest) {
     throw new VedetteError("not_ready", `${served.name} was replaced while this was answered: ask again`);
   }
   // A tensor has no place for "no answer", so one row without makes the whole request unanswered.
   if (prediction.answers.some(({ source }) => source === "none")) return unanswered(served.name, refusalOf(prediction));
   const head = {
     model_name: served.name,
-    model_version: String(prediction.release ?? served.version.release),
+    ...(version && { model_version: String(prediction.release ?? version.release) }),
     ...(request.id !== undefined && { id: request.id }),
     parameters: writeParameters(prediction),
   };
@@ -123,12 +123,13 @@ function repositoryIndex(agent: Agent) {
   }));
 }
 
-function modelMetadata({ name, version }: ServedModel) {
-  if (!version) throw new VedetteError("not_ready", `${name} is assigned here, but no version serves yet`);
-  const { input, output } = version.manifest;
+/** Also of a version that was withdrawn: its fallback answers, for the same tensors. */
+function modelMetadata({ name, version, manifest }: ServedModel) {
+  if (!manifest) throw new VedetteError("not_ready", `${name} is assigned here, but no version serves yet`);
+  const { input, output } = manifest;
   return {
     name,
-    versions: [String(version.release)],
+    versions: version ? [String(version.release)] : [],
     platform: "onnx_onnxv1",
     inputs: input.tensors,
     outputs: servedOutputs(output),

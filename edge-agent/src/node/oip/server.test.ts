@@ -86,7 +86,7 @@ const start = (options: Partial<OipServerOptions> = {}) =>
 
 beforeEach(async () => {
   asked = [];
-  models = [{ name: "rain", version: { digest, release: 7, manifest: manifestWith() } }];
+  models = [{ name: "rain", version: { digest, release: 7 }, manifest: manifestWith() }];
   answerOf = answered;
   predict = async (request) => {
     asked.push(request);
@@ -100,6 +100,7 @@ afterEach(() => server.close());
 interface Body {
   error: string;
   parameters: Record<string, unknown>;
+  model_version?: string;
   outputs: [{ data: unknown[] }, { data: number[] }];
 }
 async function call(path: string, init: RequestInit = {}) {
@@ -217,7 +218,7 @@ test("labels that are no integers come as BYTES, and only what was asked for com
     tensors: [{ name: "label", datatype: "BYTES", shape: [-1, 1] }, output.tensors[1]],
   };
   models = [
-    { name: "rain", version: { digest, release: 7, manifest: manifestWith({ output: named as Manifest["output"] }) } },
+    { name: "rain", version: { digest, release: 7 }, manifest: manifestWith({ output: named as Manifest["output"] }) },
   ];
   answerOf = (row) => answered(row, { label: "wet" });
   const { body } = await infer({ inputs: [x([1, 2])], outputs: [{ name: "label" }] });
@@ -230,7 +231,7 @@ test("a regression gives its value", async () => {
     value: { tensor: "y" },
     tensors: [{ name: "y", datatype: "FP64", shape: [-1, 1] }],
   };
-  models = [{ name: "rain", version: { digest, release: 7, manifest: manifestWith({ output }) } }];
+  models = [{ name: "rain", version: { digest, release: 7 }, manifest: manifestWith({ output }) }];
   answerOf = (row) => answered(row, { label: null, scores: null, confidence: null, value: 1.5 });
   const { body } = await infer({ inputs: [x([1, 2])] });
   expect(body.outputs).toEqual([{ name: "y", datatype: "FP64", shape: [1, 1], data: [1.5] }]);
@@ -333,7 +334,7 @@ test("no answer is 503 with source and reason, for one row or among several", as
 });
 
 test("a model with no version is known, not ready, and has no answer", async () => {
-  models = [{ name: "rain", version: null }];
+  models = [{ name: "rain", version: null, manifest: null }];
   expect(await call("/v2/models/rain/ready")).toMatchObject({ status: 503, body: { name: "rain", ready: false } });
   expect((await call("/v2/models/rain")).status).toBe(503);
   expect(await infer({ inputs: [x([1, 2])] })).toMatchObject({
@@ -341,6 +342,20 @@ test("a model with no version is known, not ready, and has no answer", async () 
     body: { parameters: { source: "none", reason: "no_model" } },
   });
   expect((await call("/v2/health/ready")).status).toBe(200);
+});
+
+test("a model that was withdrawn still says its tensors, and its rules answer for them", async () => {
+  models = [{ name: "rain", version: null, manifest: manifestWith() }];
+  predict = async ({ model }) => ({
+    model,
+    digest: null,
+    release: null,
+    answers: [answered(1, { source: "rule", reason: "no_model", scores: null })],
+  });
+  expect(await call("/v2/models/rain")).toMatchObject({ status: 200, body: { versions: [], inputs: [{ name: "x" }] } });
+  const { status, body } = await infer({ inputs: [x([1, 2])] });
+  expect([status, body.model_version]).toEqual([200, undefined]);
+  expect(body.parameters).toMatchObject({ vedette_source: "rule", vedette_reason: "no_model" });
 });
 
 test("the agent's own refusals keep their words; its failures do not leak", async () => {
@@ -377,6 +392,13 @@ test("a body over the limit is refused, said beforehand or not", async () => {
     request.end();
   });
   expect(status).toBe(413);
+});
+
+test("an object nested deeper than the stack is the client's fault", async () => {
+  const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+  const body = `{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[${deep}]}]}`;
+  const answer = await fetch(`${server.url}/v2/models/rain/infer`, { method: "POST", body });
+  expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("value 0 is an object")]);
 });
 
 test("more than the agent can take at once is shed with Retry-After, and the rest answered", async () => {

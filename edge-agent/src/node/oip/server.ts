@@ -71,21 +71,25 @@ export async function startOipServer(options: OipServerOptions): Promise<OipServ
     return answer(options.agent, facts, { method: incoming.method ?? "GET", path, headerLength, body });
   };
 
-  const server = createServer((incoming, outgoing) => {
+  /** One chain and no more: each promise between request and answer costs as much as the log. Never throws. */
+  const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     inFlight++;
-    handle(incoming)
-      .catch((error: unknown): OipAnswer => {
-        const failure = failureOf(error);
-        if (failure.status === 500) options.log.error("http.failed", { path: incoming.url, why: messageOf(error) });
-        return { kind: "failure", ...failure };
-      })
-      .then((answered) => send(outgoing, answered, stopping))
-      .catch((error: unknown) => {
-        options.log.error("http.not_sent", { why: messageOf(error) });
-        outgoing.destroy();
-      })
-      .finally(() => inFlight--);
-  });
+    try {
+      send(outgoing, await handle(incoming).catch((error: unknown) => failed(incoming, error)), stopping);
+    } catch (error) {
+      options.log.error("http.not_sent", { why: messageOf(error) });
+      outgoing.destroy();
+    } finally {
+      inFlight--;
+    }
+  };
+  const failed = (incoming: IncomingMessage, error: unknown): OipAnswer => {
+    const failure = failureOf(error);
+    if (failure.status === 500) options.log.error("http.failed", { path: incoming.url, why: messageOf(error) });
+    return { kind: "failure", ...failure };
+  };
+
+  const server = createServer((incoming, outgoing) => void respond(incoming, outgoing));
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
   server.keepAliveTimeout = 60_000;
@@ -179,13 +183,19 @@ function send(outgoing: ServerResponse, answered: OipAnswer, stopping: boolean):
   // What was refused before its body was read leaves bytes that nobody will take: the connection ends with the answer.
   const unread = !outgoing.req.complete;
   if (unread || stopping) outgoing.setHeader("connection", "close");
-  if (answered.kind === "infer") {
+  if (answered.kind === "infer" && answered.body.kind === "text") {
+    const { text } = answered.body;
+    outgoing.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+    outgoing.end(text);
+  } else if (answered.kind === "infer" && answered.body.kind === "binary") {
     const { bytes, headerLength } = answered.body;
-    outgoing.setHeader("content-length", bytes.length);
-    outgoing.setHeader("content-type", headerLength === undefined ? "application/json" : "application/octet-stream");
-    if (headerLength !== undefined) outgoing.setHeader("inference-header-content-length", headerLength);
+    outgoing.writeHead(200, {
+      "content-type": "application/octet-stream",
+      "content-length": bytes.length,
+      "inference-header-content-length": headerLength,
+    });
     outgoing.end(bytes);
-  } else {
+  } else if (answered.kind !== "infer") {
     const text = JSON.stringify(answered.body);
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
     outgoing.writeHead(answered.status, answered.kind === "failure" ? { ...headers, ...answered.headers } : headers);

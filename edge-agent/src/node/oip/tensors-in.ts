@@ -68,6 +68,7 @@ function checkShape(tensor: InputTensor, spec: TensorSpec, n: number): void {
 
 function fromJson(tensor: InputTensor, count: number): Float64Array {
   const values = new Float64Array(count);
+  const floats = tensor.datatype.startsWith("FP");
   let at = 0;
   const take = (value: unknown, depth: number): void => {
     if (Array.isArray(value)) {
@@ -76,9 +77,10 @@ function fromJson(tensor: InputTensor, count: number): Float64Array {
       for (const part of value) take(part, depth + 1);
       return;
     }
-    const number = numberOf(value, tensor.datatype);
+    const number = floats && typeof value === "number" ? value : numberOf(value, tensor.datatype);
     if (number === undefined) {
-      const shown = JSON.stringify(value)?.slice(0, 60);
+      // Not written out: it may be nested deeper than the stack is.
+      const shown = typeof value === "object" ? "an object" : JSON.stringify(value)?.slice(0, 60);
       throw invalid(
         `input tensor ${tensor.name}: value ${at} is ${shown}, not ${tensor.datatype} (null means missing)`,
       );

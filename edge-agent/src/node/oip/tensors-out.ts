@@ -78,9 +78,26 @@ function column(spec: TensorSpec, data: (number | string)[]): OutputTensor {
 }
 
 /** Flat scalars about where the answer came from; for several rows each is a list with commas. */
-export function writeParameters(prediction: Prediction): Record<string, string | number | boolean> {
-  const { answers, digest } = prediction;
-  const one = answers.length === 1 ? answers[0] : undefined;
+export function writeParameters({ answers, digest }: Prediction): Record<string, string | number | boolean> {
+  const [one] = answers;
+  const parameters = one && answers.length === 1 ? parametersOfOne(one) : parametersOfMany(answers);
+  if (digest !== null) parameters.vedette_digest = digest;
+  return parameters;
+}
+
+/** By itself, since nearly every request asks for one row. */
+function parametersOfOne(answer: Answer): Record<string, string | number | boolean> {
+  const parameters: Record<string, string | number | boolean> = {
+    vedette_id: answer.id,
+    vedette_source: answer.source,
+    vedette_cached: answer.cached,
+  };
+  if (answer.reason !== null) parameters.vedette_reason = answer.reason;
+  if (answer.confidence !== null) parameters.vedette_confidence = answer.confidence;
+  return parameters;
+}
+
+function parametersOfMany(answers: readonly Answer[]): Record<string, string | number | boolean> {
   const all = (of: (answer: Answer) => string | number | boolean | null) =>
     answers.map((answer) => of(answer) ?? "").join(",");
   const reasoned = answers.some((answer) => answer.reason !== null);
@@ -88,18 +105,16 @@ export function writeParameters(prediction: Prediction): Record<string, string |
   return {
     vedette_id: all((answer) => answer.id),
     vedette_source: all((answer) => answer.source),
+    vedette_cached: all((answer) => answer.cached),
     ...(reasoned && { vedette_reason: all((answer) => answer.reason) }),
-    vedette_cached: one ? one.cached : all((answer) => answer.cached),
-    ...(confident && { vedette_confidence: one?.confidence ?? all((answer) => answer.confidence) }),
-    ...(digest !== null && { vedette_digest: digest }),
+    ...(confident && { vedette_confidence: all((answer) => answer.confidence) }),
   };
 }
 
-export interface InferBody {
-  readonly bytes: Uint8Array;
-  /** Bytes of the JSON header where binary parts follow it. */
-  readonly headerLength: number | undefined;
-}
+/** JSON, which leaves in one write with its head if it stays a string; or JSON and behind it binary parts. */
+export type InferBody =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "binary"; readonly bytes: Uint8Array; readonly headerLength: number };
 
 /**
  * The body of an answer, with the outputs that were asked for.
@@ -124,9 +139,10 @@ export function writeBody(
     parts.push(bytes);
     return { name, datatype, shape, parameters: { binary_data_size: bytes.length } };
   });
-  const header = utf8(JSON.stringify({ ...head, outputs }));
-  if (parts.length === 0) return { bytes: header, headerLength: undefined };
-  return { bytes: concatBytes([header, ...parts]), headerLength: header.length };
+  const text = JSON.stringify({ ...head, outputs });
+  if (parts.length === 0) return { kind: "text", text };
+  const header = utf8(text);
+  return { kind: "binary", bytes: concatBytes([header, ...parts]), headerLength: header.length };
 }
 
 /** Raw little-endian values; texts each behind a u32 length. */

@@ -1,0 +1,39 @@
+/** Numbers to measure with: the same for every run, and never constant (constant inputs understate drift many times). */
+export const fieldCount = 16;
+
+/** Uniform in [0, 1), from a seed (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** `n` rows as sensors give them: each field wanders slowly, and is read to one decimal. */
+export function sensorRows(n: number, seed = 1): Float32Array {
+  const random = createRandom(seed);
+  const at = Array.from({ length: fieldCount }, (_, f) => 10 + 5 * f);
+  const rows = new Float32Array(n * fieldCount);
+  for (let i = 0; i < rows.length; i++) {
+    const f = i % fieldCount;
+    at[f] = (at[f] as number) + (random() - 0.5) * 0.3;
+    rows[i] = Math.round((at[f] as number) * 10) / 10;
+  }
+  return rows;
+}
+
+/** The layers of an MLP with weights small enough that its classes stay in doubt. */
+export function mlpLayers(widths: readonly number[], seed = 7) {
+  const random = createRandom(seed);
+  const weight = (inputs: number): number => ((random() - 0.5) * 2) / Math.sqrt(inputs) / 4;
+  return widths.slice(1).map((outputs, i) => {
+    const inputs = widths[i] as number;
+    return {
+      weights: Array.from({ length: inputs }, () => Array.from({ length: outputs }, () => weight(inputs))),
+      bias: Array.from({ length: outputs }, () => weight(inputs)),
+    };
+  });
+}
