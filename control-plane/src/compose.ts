@@ -8,7 +8,8 @@ import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { messageOf } from "@vedette/protocol/errors";
+import { bindPort } from "./bind-port.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
@@ -151,12 +152,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       enrollment: createEnrollment({ db, trust, clock, randomBytes, site, publicUrl: () => url }),
       deviceTokens,
       listDevices: () => listDevices({ db, presence }),
-      describeProduction: () => describeProduction({ site, db, director, clock }),
+      describeProduction: () => describeProduction({ site, db, director, lake, clock }),
       lake,
       missing: () => ingestion.missing(),
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-    const port = await listen(server, config.host, config.port);
+    const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });
     closers.push(() => closeServer(server));
     // A wildcard address is one to listen on, not one to reach.
     const reached = ["0.0.0.0", "::"].includes(config.host) ? "127.0.0.1" : config.host;
@@ -167,20 +168,6 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await close().catch((late: unknown) => logger.error("control_plane.close_failed", { why: messageOf(late) }));
     throw error;
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const taken =
-        cause.code === "EADDRINUSE" ? "another program listens there: choose another with --port" : cause.message;
-      reject(new VedetteError("not_ready", `cannot listen on ${host}:${port}: ${taken}`, { cause }));
-    });
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address ? address.port : port);
-    });
-  });
 }
 
 function closeServer(server: Server): Promise<void> {

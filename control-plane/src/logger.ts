@@ -7,6 +7,7 @@ export function createLogger(level: "debug" | "info" | "warn" | "error" | "silen
   const log = pino({ level, base: null }, pino.destination({ fd: 2, sync: true }));
   return {
     info: (event, fields = {}) => log.info(fields, event),
+    debug: (event, fields = {}) => log.debug(fields, event),
     warn: (event, fields = {}) => log.warn(fields, event),
     error: (event, fields = {}) => log.error(fields, event),
   };

@@ -17,6 +17,8 @@ export interface Clock {
 /** What happened, and its fields; never the content of a device's message. */
 export interface Logger {
   info(event: string, fields?: Record<string, unknown>): void;
+  /** What happens all the time, and helps only those who look for a fault. */
+  debug(event: string, fields?: Record<string, unknown>): void;
   warn(event: string, fields?: Record<string, unknown>): void;
   error(event: string, fields?: Record<string, unknown>): void;
 }
@@ -64,10 +66,21 @@ export interface Ingestion {
   missing(): Promise<Readonly<Record<string, number>>>;
 }
 
+/** Rows in the lake of one model, version and source. */
+export interface StoredCount {
+  readonly model: string;
+  /** Null: answered before there was a version. */
+  readonly digest: string | null;
+  readonly source: string;
+  readonly rows: number;
+}
+
 /** lake/: prediction logs as Parquet files, queried by DuckDB. */
 export interface Lake {
   /** Moves all that the inbox holds into Parquet. Answers how many batches. */
   flush(): Promise<number>;
+  /** All rows, those that the inbox still held included. */
+  counts(): Promise<StoredCount[]>;
   /** @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT. */
   query(query: z.infer<typeof predictionQuery>): Promise<z.infer<typeof predictionRows>>;
   close(): Promise<void>;

@@ -27,4 +27,4 @@ export function manualClock(start = Date.parse("2026-11-23T12:00:00Z")): ManualC
   };
 }
 
-export const silentLogger: Logger = { info() {}, warn() {}, error() {} };
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -10,7 +10,7 @@ import { onTestFinished } from "vitest";
 import type { z } from "zod";
 import { composeControlPlane, type Parts } from "../src/compose.ts";
 import { parseConfig } from "../src/config.ts";
-import type { Fleet } from "../src/ports.ts";
+import type { Fleet, StoredCount } from "../src/ports.ts";
 import { makeBundle, type TestBundle } from "./bundle.ts";
 import { type ManualClock, manualClock, silentLogger } from "./clock.ts";
 import { createOperator, makeKey, type OfflineKey, type Operator } from "./operator.ts";
@@ -31,6 +31,8 @@ export interface Site {
   readonly fleet: Fleet;
   /** Hints that the broker was asked for. */
   readonly hints: { agent: string; rev: number }[];
+  /** What the lake is to say it holds. */
+  readonly counts: StoredCount[];
   /** An operator's request; answers status and parsed body. */
   call(
     method: string,
@@ -47,6 +49,7 @@ export async function startSite(
   const home = over.home ?? (await mkdtemp(join(tmpdir(), "vedette-site-")));
   const clock = over.clock ?? manualClock();
   const hints: Site["hints"] = [];
+  const counts: StoredCount[] = [];
   let fleet: Fleet | undefined;
   const config = parseConfig({ home, site: "test", port: 0, mqttPort: 0, wsPort: 0 });
   const plane = await composeControlPlane(config, {
@@ -56,7 +59,8 @@ export async function startSite(
     openLake: async () => ({
       lake: {
         flush: async () => 0,
-        query: async () => ({ columns: ["n"], rows: [[1]] }),
+        query: async () => ({ columns: ["n"], rows: [[1]], truncated: false }),
+        counts: async () => [...counts],
         close: async () => {},
       },
       ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
@@ -91,6 +95,7 @@ export async function startSite(
       return fleet;
     },
     hints,
+    counts,
     async call(method, path, body, headers = {}) {
       const raw = body instanceof Uint8Array;
       const response = await fetch(new URL(path, plane.url), {

@@ -160,30 +160,50 @@ export const production = z.object({
           /** Devices that have served predictions with this digest and still do. */
           serving: z.array(agentId),
           /** Devices that should, and have not yet (or said why not). */
-          pending: z.array(z.object({ agent: agentId, state: z.string(), reason: z.string().nullable() })),
+          pending: z.array(
+            z.object({
+              agent: agentId,
+              state: z.string(),
+              reason: z.string().nullable(),
+              /** On probation: predictions answered, of those that it takes to serve. */
+              passed: z.int().optional(),
+              of: z.int().optional(),
+            }),
+          ),
+          /** When the devices told of here last reported what they run and how it drifts; null where none has. */
+          reported: z.object({ first: z.iso.datetime(), last: z.iso.datetime() }).nullable(),
+          /** Rows of this digest in the lake at `at`; by source they add up to it. */
           predictions: z.int(),
           bySource: z.record(z.string(), z.int()),
           /** Devices whose inputs drifted, by field. */
           drift: z.array(z.object({ field: z.string(), devices: z.array(agentId) })),
         }),
       ),
+      /** Every version that is published. */
+      published: z.array(z.int()),
+      /** The model's other rows in the lake: of versions not told here, and of answers before there was a version. */
+      otherPredictions: z.int(),
     }),
   ),
 });
 export type Production = z.infer<typeof production>;
 
+export const maxQueryRows = 100_000;
 /** POST /v1/predictions/query. Either filters, or one SELECT over the view `predictions`. */
 export const predictionQuery = z.object({
   model: modelName.optional(),
   agent: agentId.optional(),
   source: z.enum(sources).optional(),
   since: z.iso.datetime().optional(),
-  limit: z.int().min(1).max(100_000).default(100),
+  /** Rows at most; 100 by filters and 10,000 by SQL where it is not said. */
+  limit: z.int().min(1).max(maxQueryRows).optional(),
   sql: z.string().max(20_000).optional(),
 });
 export const predictionRows = z.object({
   columns: z.array(z.string()),
   rows: z.array(z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+  /** There are more rows than were asked for. */
+  truncated: z.boolean(),
 });
 
 /** POST /v1/predictions/flush: resolves when all that is acknowledged has reached the lake's files. */

@@ -50,7 +50,15 @@ export const reported = z.object({
       serving: slotVersion.nullable(),
       previous: slotVersion.nullable(),
       /** One of `slotStates`, or of those yet to come. */
-      candidate: slotVersion.extend({ state: z.string().max(32), reason: z.string().optional() }).nullable(),
+      candidate: slotVersion
+        .extend({
+          state: z.string().max(32),
+          reason: z.string().optional(),
+          /** On probation it answers: so many predictions without a trip, of those that it takes to serve. */
+          passed: z.int().min(0).optional(),
+          of: z.int().min(1).optional(),
+        })
+        .nullable(),
       /** Predictions answered by the pinned digest since it began to serve: the proof of serving. */
       served: z.int().min(0),
       drift: z

@@ -4,13 +4,13 @@ import { z } from "zod";
 const comparison = z.strictObject({
   field: z.string(),
   op: z.enum(["<", "<=", ">", ">=", "==", "!=", "missing", "present"]),
-  value: z.number().optional(),
+  value: z.number("is a number").optional(),
 });
 export const rule = z.strictObject({
   /** All comparisons must hold. */
   when: z.array(comparison).optional(),
   /** A class name for classification, a number for regression. */
-  answer: z.union([z.string(), z.number()]),
+  answer: z.union([z.string(), z.number()], "is a class's name, or a number for a regression"),
   confidence: z.number().min(0).max(1).optional(),
 });
 export type Rule = z.infer<typeof rule>;

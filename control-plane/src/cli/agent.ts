@@ -9,6 +9,8 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { Io } from "./io.ts";
 
+/** By what name the agent's command shall speak of itself. */
+const invokedAs = "VEDETTE_INVOKED_AS";
 const agentPackage = "@vedette/edge-agent/package.json";
 
 /** Listed for --help; `runCli` hands `agent run` over before options are read, since all of them are the agent's. */
@@ -18,7 +20,7 @@ export function addAgent(program: Command): void {
     .description("an edge agent on this machine")
     .command("run")
     .description("run one in the foreground; its --home is the agent's own folder (see vedette agent run --help)")
-    .addHelpText("after", '\nExample:\n  $ vedette agent run --home ./station --enroll "$TOKEN" --name station-1')
+    .addHelpText("after", "\nExample:\n  $ vedette agent run --home ./station --enroll-file token --name station-1")
     .action(() => {
       // Reached only where options came first, and those would be lost.
       throw new VedetteError(
@@ -31,7 +33,9 @@ export function addAgent(program: Command): void {
 /** Resolves with the agent's exit code. */
 export async function runAgent(args: readonly string[], io: Io): Promise<number> {
   const { bin } = z.object({ bin: z.object({ "vedette-agent": z.string() }) }).parse(await readAgentPackage());
-  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args], "answer");
+  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args], "answer", {
+    [invokedAs]: "vedette agent",
+  });
 }
 
 /** A file of the edge agent's package, by its path there. @throws VedetteError not_found where it is not installed. */

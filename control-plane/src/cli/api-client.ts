@@ -15,11 +15,17 @@ export interface ApiClient extends TrustApi, PublishApi {
   query(request: z.input<typeof contract.predictionQuery>): Promise<z.infer<typeof contract.predictionRows>>;
 }
 
+export interface OperatorToken {
+  readonly text: string;
+  /** Where it was found, for people. */
+  readonly from: string;
+}
+
 /**
  * @param url of the control plane, with or without a slash at its end.
  * @throws VedetteError (from each call) offline where nobody answers there; else as the control plane says.
  */
-export function createApiClient(url: string, token: string, request: typeof fetch = fetch): ApiClient {
+export function createApiClient(url: string, token: OperatorToken, request: typeof fetch = fetch): ApiClient {
   const base = url.replace(/\/+$/, "");
 
   async function call<T extends z.ZodType>(
@@ -32,13 +38,19 @@ export function createApiClient(url: string, token: string, request: typeof fetc
     const response = await reach(`${base}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        authorization: `Bearer ${token.text}`,
         ...(body === undefined ? {} : { "content-type": raw ? "application/octet-stream" : "application/json" }),
       },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
     const json = parseJson(text);
+    if (response.status === 401) {
+      throw new VedetteError(
+        "unauthenticated",
+        `the operator token from ${token.from} is not that of the site at ${base}: its own is in operator.token of the control plane's home (name it with --token-file, VEDETTE_TOKEN or --home)`,
+      );
+    }
     if (!response.ok) throw refusal(json, response.status, `${method} ${base}${path}`);
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;

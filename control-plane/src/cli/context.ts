@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
-import { type ApiClient, createApiClient } from "./api-client.ts";
+import { type ApiClient, createApiClient, type OperatorToken } from "./api-client.ts";
 import type { Io } from "./io.ts";
 
 interface SharedOptions {
@@ -49,7 +49,7 @@ export function contextOf(command: Command, io: Io): Context {
   };
 }
 
-async function readToken(file: string | undefined, variable: string | undefined, home: string): Promise<string> {
+async function readToken(file: string | undefined, variable: string | undefined, home: string): Promise<OperatorToken> {
   if (file === undefined && variable !== undefined && variable !== "")
     return checkToken(variable.trim(), "VEDETTE_TOKEN");
   const path = file ?? join(home, "operator.token");
@@ -63,12 +63,12 @@ async function readToken(file: string | undefined, variable: string | undefined,
       { cause },
     );
   }
-  return checkToken(text, path);
+  return checkToken(text, file === undefined ? path : `--token-file ${path}`);
 }
 
 /** Refused here without being shown: `fetch` would quote the whole text in its error. */
-function checkToken(text: string, from: string): string {
-  if (/^[\x21-\x7e]+$/.test(text)) return text;
+function checkToken(text: string, from: string): OperatorToken {
+  if (/^[\x21-\x7e]+$/.test(text)) return { text, from };
   throw new VedetteError(
     "unauthenticated",
     `${from} holds no operator token: it is one word, as in <home>/operator.token`,

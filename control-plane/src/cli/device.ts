@@ -3,7 +3,7 @@ import type { Device } from "@vedette/protocol/api";
 import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, integer, label } from "./option-values.ts";
+import { duration, integerFrom, label } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface EnrollFlags {
@@ -22,10 +22,11 @@ export function addDevice(program: Command, io: Io): void {
     .addOption(
       new Option("--ttl <duration>", "how long the token holds, as 15m").argParser(duration).default(3_600_000, "1h"),
     )
-    .option("--uses <number>", "how many devices may join by it", integer, 1)
+    .option("--uses <number>", "how many devices may join by it", integerFrom(1, 100_000), 1)
     .addHelpText(
       "after",
-      '\nExample:\n  $ TOKEN=$(vedette device enroll --label city=seattle --uses 20)\n  $ vedette agent run --home ./station --enroll "$TOKEN" --name station-1',
+      "\nThe token is a secret: a file or a pipe keeps it out of the process list.\n\n" +
+        "Example:\n  $ vedette device enroll --label city=seattle --uses 20 > token\n  $ vedette agent run --home ./station --enroll-file token --name station-1",
     )
     .action(async (flags: EnrollFlags, command: Command) => {
       const context = contextOf(command, io);

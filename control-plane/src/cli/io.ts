@@ -3,6 +3,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Whether somebody reads along: what is not the answer is then told in words. */
+  readonly terminal: boolean;
   /** UTC ms. */
   now(): number;
   /** ms that never go backwards. */
@@ -10,8 +12,14 @@ export interface Io {
   /**
    * Runs a Node program, hands it our signals, and resolves with its exit code.
    * @param stdout whether what it answers is our answer, or news beside ours.
+   * @param env added to ours.
    */
-  run(file: string, args: readonly string[], stdout: "answer" | "news"): Promise<number>;
+  run(
+    file: string,
+    args: readonly string[],
+    stdout: "answer" | "news",
+    env?: Readonly<Record<string, string>>,
+  ): Promise<number>;
   /** Resolves at the first SIGINT or SIGTERM. */
   interrupted(): Promise<void>;
 }

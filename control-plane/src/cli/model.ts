@@ -1,14 +1,16 @@
 /** `vedette model`: publish, list, assign. */
 import { readFile } from "node:fs/promises";
 import type { selector } from "@vedette/protocol/api";
+import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName } from "@vedette/protocol/ids";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
+import { leastLatencyMs } from "../publish/latency.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, integer, label, list, moment, positive, share } from "./option-values.ts";
+import { duration, integer, integerFrom, label, list, moment, positive, share } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface PublishFlags {
@@ -52,12 +54,12 @@ export function addModel(program: Command, io: Io): void {
       list,
     )
     .option("--classes <a,b,c>", "the names of the classes, in the model's order", list)
-    .option("--rules <json>", "what to answer when the model cannot be trusted")
+    .option("--rules <file>", "JSON: what to answer when the model cannot be trusted (see below)")
     .option("--confidence-floor <share>", "below this confidence the fallback answers", share)
     .option("--cache-age <duration>", "how old an entity's last answer may be to stand in, as 1h", duration)
     .option(
       "--latency-ms <ms>",
-      "latency budget of one answer (default: 20 times what it takes here, at least 20)",
+      `latency budget of one answer (default: 20 times what it takes here, at least ${leastLatencyMs})`,
       positive,
     )
     .option("--trained-at <date>", "when it was trained, for `vedette production` to tell", moment)
@@ -65,12 +67,19 @@ export function addModel(program: Command, io: Io): void {
     .option(
       "--drift-window <rows>",
       "predictions that one drift verdict looks at, 50 or more (default: a tenth of the reference, 50 to 256)",
-      integer,
+      integerFrom(50, 1_000_000),
     )
     .option("--no-log-inputs", "devices keep the inputs to themselves")
     .addHelpText(
       "after",
-      "\nExample:\n  $ vedette model publish --name rain-gauge --model gauge.onnx --reference seattle.csv --label sky --cache-age 1h",
+      `
+Rules, first match wins; without "when" it always matches (more in docs/guides/rules.md):
+  [{"when": [{"field": "wind", "op": ">", "value": 4.5}], "answer": "rain", "confidence": 0.55},
+   {"answer": "dry"}]
+  op: < <= > >= == != with a value; missing, present without
+
+Example:
+  $ vedette model publish --name rain-gauge --model gauge.onnx --reference seattle.csv --label sky --cache-age 1h`,
     )
     .action(async (flags: PublishFlags, command: Command) => {
       const context = contextOf(command, io);
@@ -95,7 +104,10 @@ export function addModel(program: Command, io: Io): void {
         driftWindow: flags.driftWindow,
         logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
       };
-      const done = await publishModel(what, api, context.keys, { kernels, now: io.now, monotonic: io.monotonic });
+      const ports = { kernels, now: io.now, monotonic: io.monotonic };
+      const done = await publishModel(what, api, context.keys, ports).catch((error: unknown) => {
+        throw namingRules(error, flags.rules);
+      });
       const { version, outcome, sentBytes, bundle } = done;
       const summary = bundle && {
         fields: bundle.manifest.input.fields.map((field) => field.name),
@@ -112,6 +124,7 @@ export function addModel(program: Command, io: Io): void {
               `  inputs   ${summary?.fields.join(", ")}\n` +
               `  task     ${describeOutput(summary?.output)}\n` +
               `${summary?.metrics ? `  on its training data: ${describeMetrics(summary.metrics)}\n` : ""}` +
+              `${bundle ? `  budget   ${describeBudget(bundle.manifest)}\n` : ""}` +
               `  sent     ${sentBytes} bytes\n` +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
               `Next: vedette model assign --name ${version.model} --version ${version.version} --all\n`,
@@ -180,13 +193,31 @@ async function readRules(path: string): Promise<unknown> {
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    throw new VedetteError("not_found", `the rules ${path} cannot be read: ${messageOf(cause)}`, { cause });
+    throw new VedetteError("not_found", `--rules ${path} cannot be read: ${messageOf(cause)}`, { cause });
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new VedetteError("invalid_rules", `${path} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new VedetteError("invalid_rules", `--rules ${path} is not JSON: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** Rules are judged far from the option that named them. */
+function namingRules(error: unknown, file: string | undefined): unknown {
+  if (file === undefined || !(error instanceof VedetteError) || error.code !== "invalid_rules") return error;
+  const message = `--rules ${file}: ${error.message} (docs/guides/rules.md has the format and an example)`;
+  return new VedetteError("invalid_rules", message, { cause: error });
+}
+
+/** What an answer may take, and what the asker gets where it takes longer. */
+function describeBudget({ limits, fallback }: Manifest): string {
+  const ladder = [
+    ...(fallback.cache ? ["the entity's last answer"] : []),
+    ...(fallback.rules && fallback.rules.length > 0 ? ["the rules"] : []),
+  ];
+  const slower =
+    ladder.length > 0 ? `slower ones are answered by ${ladder.join(", then ")}` : "no fallback: slower ones are 503";
+  return `${limits.latencyMs} ms an answer; ${slower}${ladder.length > 0 ? "" : " (--rules, --cache-age)"}`;
 }
 
 function parseName(text: string): string {

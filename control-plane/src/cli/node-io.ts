@@ -8,14 +8,16 @@ const endings = ["SIGINT", "SIGTERM"] as const;
 
 export const nodeIo: Io = {
   env: process.env,
+  terminal: process.stderr.isTTY,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  run: (file, args, stdout) =>
+  run: (file, args, stdout, env) =>
     new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [file, ...args], {
         stdio: ["inherit", stdout === "answer" ? 1 : 2, 2],
+        env: { ...process.env, ...env },
       });
       // Listening keeps the signal from ending us before the child has said goodbye.
       const forward = (signal: NodeJS.Signals): void => void child.kill(signal);

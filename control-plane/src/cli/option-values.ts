@@ -31,6 +31,15 @@ export function integer(text: string): number {
   throw new InvalidArgumentError("Write a whole number.");
 }
 
+/** A whole number within bounds, both included. */
+export function integerFrom(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = integer(text);
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
+  };
+}
+
 export function share(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && value >= 0 && value <= 1) return value;

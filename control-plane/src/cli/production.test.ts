@@ -1,3 +1,4 @@
+import type { Production } from "@vedette/protocol/api";
 import { expect, it } from "vitest";
 import { describeProduction } from "./production.ts";
 
@@ -10,12 +11,19 @@ const published = {
   assignedTo: [],
   serving: [],
   pending: [],
+  reported: null,
   predictions: 0,
   bySource: { model: 0, cache: 0, rule: 0, none: 0 },
   drift: [],
 };
+const modelOf = (model: string, versions: Production["models"][number]["versions"], otherPredictions = 0) => ({
+  model,
+  versions,
+  published: versions.map(({ version }) => version).toSorted(),
+  otherPredictions,
+});
 const tell = (version: object) =>
-  describeProduction({ site: "house", at, models: [{ model: "m", versions: [{ ...published, ...version }] }] });
+  describeProduction({ site: "house", at, models: [modelOf("m", [{ ...published, ...version }])] });
 
 it("answers at once: what runs where, trained when and on what, and how it does", () => {
   const version = {
@@ -29,29 +37,35 @@ it("answers at once: what runs where, trained when and on what, and how it does"
     },
     assignedTo: [{ all: true as const }],
     serving: ["station-1", "station-2"],
-    pending: [{ agent: "station-3", state: "rejected", reason: "proof_failed\u001b[2J" }],
+    pending: [
+      { agent: "station-3", state: "rejected", reason: "proof_failed\u001b[2J" },
+      { agent: "station-4", state: "probation", reason: null, passed: 7, of: 20 },
+    ],
+    reported: { first: at, last: "2026-01-02T03:06:00.000Z" },
     predictions: 120,
     bySource: { model: 100, cache: 15, rule: 5, none: 0 },
     drift: [{ field: "wind", devices: ["station-2"] }],
   };
   expect(
-    describeProduction({ site: "house", at, models: [{ model: "rain-gauge", versions: [published, version] }] }),
+    describeProduction({ site: "house", at, models: [modelOf("rain-gauge", [published, version])] }),
   ).toBe(`Site house, 2026-01-02 03:04 UTC
 
-rain-gauge version 2: in production on 2 of 3 devices, inputs DRIFT on 1
-  published    2026-01-02 03:04 UTC, digest abababababab
-  trained      2014-07-01 00:00 UTC, on seattle.csv, 911 rows (there: accuracy 0.782)
-  assigned to  all devices
-  serving on   station-1, station-2
-  pending      station-3: rejected, proof_failed�[2J
-  answers      120 with this version; since the devices started 83.3 % by model, 12.5 % by cache, 4.2 % by rule, 0.0 % by none
-  drift        wind on station-2
+rain-gauge version 2: in production on 2 of 4 devices, inputs DRIFT on 1
+  published     2026-01-02 03:04 UTC, digest abababababab
+  trained       2014-07-01 00:00 UTC, on seattle.csv, 911 rows (there: accuracy 0.782)
+  assigned to   all devices
+  serving on    station-1, station-2
+  on probation  answering: station-4 (7 of 20); a device serves after that many answers without a fault
+  pending       station-3: rejected, proof_failed�[2J
+  answers       120: 100 by model (83.3 %), 15 by cache (12.5 %), 5 by rule (4.2 %), as stored in the lake at 2026-01-02 03:04 UTC
+  drift         wind on station-2
+  reported      by the devices from 2026-01-02 03:04 UTC to 2026-01-02 03:06 UTC
 
 rain-gauge version 1: published, and assigned to nobody (vedette model assign --help)
-  published    2026-01-02 03:04 UTC, digest cdcdcdcdcdcd
-  trained      at a time that was not told, on unknown data
-  assigned to  nobody
-  serving on   no device
+  published     2026-01-02 03:04 UTC, digest cdcdcdcdcdcd
+  trained       at a time that was not told, on unknown data
+  assigned to   nobody
+  serving on    no device
 `);
 });
 
@@ -66,16 +80,32 @@ it("says what to do next where nothing is published, assigned, or enrolled", () 
   expect(tell({})).toContain("vedette model assign --help");
   const assigned = tell({ assignedTo: [{ labels: { city: "seattle", kind: "page" } }, { devices: ["a", "b"] }] });
   expect(assigned).toContain("vedette device enroll --help");
-  expect(assigned).toContain("assigned to  devices with city=seattle and kind=page; a, b\n");
+  expect(assigned).toContain("assigned to   devices with city=seattle and kind=page; a, b\n");
 });
 
 it("names a few devices of many", () => {
   const serving = Array.from({ length: 1000 }, (_, i) => `d${i}`);
   const text = tell({ serving });
   expect(text).toContain("in production on 1000 of 1000 devices\n");
-  expect(text).toContain("serving on   d0, d1, d2, d3, d4, d5, and 994 more\n");
-  expect(text).toContain("drift        none seen\n");
+  expect(text).toContain("serving on    d0, d1, d2, d3, d4, d5, and 994 more\n");
+  expect(text).toContain("drift         none seen\n");
   const pending = serving.map((agent) => ({ agent, state: "absent", reason: null }));
   expect(tell({ pending })).toContain("and 994 more: vedette device list\n");
   expect(tell({ pending })).toContain("assigned, and none of 1000 devices serves it yet\n");
+});
+
+it("a version on probation is seen to answer, and a model that is assigned to nobody says so", () => {
+  const pending = [{ agent: "pump-1", state: "probation", reason: null, passed: 7, of: 20 }];
+  const trial = tell({ assignedTo: [{ all: true }], pending });
+  expect(trial).toContain("m version 1: on probation on 1 of 1 device, and answering there\n");
+  expect(trial).toContain("on probation  answering: pump-1 (7 of 20); ");
+  const withdrawn = describeProduction({
+    site: "house",
+    at,
+    models: [{ ...modelOf("m", [{ ...published, version: 3 }], 12), published: [1, 2, 3] }],
+  });
+  expect(withdrawn).toContain(
+    "No version of m is assigned to anybody: vedette model assign --name m --version 3 --all\n",
+  );
+  expect(withdrawn).toContain("m also: versions 1, 2 published; 12 answers in the lake by these or before any");
 });

@@ -5,7 +5,9 @@ import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { show } from "./table.ts";
 
-type Version = Production["models"][number]["versions"][number];
+type Model = Production["models"][number];
+type Version = Model["versions"][number];
+type Pending = Version["pending"][number];
 
 /** More devices than this in one line are counted, not named; --json names them all. */
 const mostNamed = 6;
@@ -24,32 +26,53 @@ export function addProduction(program: Command, io: Io): void {
 
 /** As a person reads it: one paragraph a version, the newest first. */
 export function describeProduction({ site, at, models }: Production): string {
-  const paragraphs = models.flatMap(({ model, versions, missing = 0 }) =>
-    versions
-      .toSorted((a, b) => b.version - a.version)
-      .map((version, i) => {
-        const lost = i === 0 && missing > 0 ? `\n  ${"missing".padEnd(11)}  ${missing}, of all versions` : "";
-        return describeVersion(model, version) + lost;
-      }),
-  );
+  const paragraphs = models.flatMap((model) => describeModel(model, at));
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
   return `Site ${site}, ${minute(at)}\n\n${paragraphs.join("\n\n")}\n`;
 }
 
-function describeVersion(model: string, version: Version): string {
+function describeModel({ model, versions, published, otherPredictions, missing = 0 }: Model, at: string): string[] {
+  const told = versions.toSorted((a, b) => b.version - a.version);
+  const others = published.filter((version) => told.every((one) => one.version !== version));
+  const rest = [
+    ...(others.length > 0 ? [`version${others.length === 1 ? "" : "s"} ${named(others.map(String))} published`] : []),
+    ...(otherPredictions > 0 ? [`${plural(otherPredictions, "answer")} in the lake by these or before any`] : []),
+    ...(missing > 0 ? [`${plural(missing, "answer")} missing, as the devices themselves counted`] : []),
+  ];
+  const paragraphs = told.map((version) => describeVersion(model, version, at));
+  // One version says so itself.
+  if (published.length > 1 && versions.every(({ assignedTo }) => assignedTo.length === 0)) {
+    paragraphs.unshift(
+      `No version of ${model} is assigned to anybody: vedette model assign --name ${model} --version ${published.at(-1)} --all`,
+    );
+  }
+  return rest.length > 0 ? [...paragraphs, `${model} also: ${rest.join("; ")} (vedette model list)`] : paragraphs;
+}
+
+function describeVersion(model: string, version: Version, at: string): string {
   const lines: [name: string, text: string][] = [
     ["published", `${minute(version.publishedAt)}, digest ${version.digest.slice(0, 12)}`],
     ["trained", describeTraining(version.lineage)],
     ["assigned to", version.assignedTo.map(describeSelector).join("; ") || "nobody"],
     ["serving on", named(version.serving) || "no device"],
-    ...version.pending.slice(0, mostNamed).map(({ agent, state, reason }): [string, string] => {
-      return ["pending", `${agent}: ${state}${reason === null ? "" : `, ${show(reason)}`}`];
-    }),
   ];
-  const more = version.pending.length - mostNamed;
+  const trial = version.pending.filter(onProbation);
+  const waiting = version.pending.filter((each) => !onProbation(each));
+  if (trial.length > 0) {
+    const progress = trial.map(({ agent, passed, of }) => `${agent} (${passed} of ${of})`);
+    lines.push([
+      "on probation",
+      `answering: ${named(progress)}; a device serves after that many answers without a fault`,
+    ]);
+  }
+  for (const { agent, state, reason } of waiting.slice(0, mostNamed))
+    lines.push(["pending", `${agent}: ${state}${reason === null ? "" : `, ${show(reason)}`}`]);
+  const more = waiting.length - mostNamed;
   if (more > 0) lines.push(["", `and ${more} more: vedette device list`]);
-  if (version.serving.length > 0) lines.push(["answers", describeAnswers(version)], ["drift", describeDrift(version)]);
-  const body = lines.map(([name, text]) => `  ${name.padEnd(11)}  ${text}`);
+  if (version.predictions > 0 || version.serving.length > 0) lines.push(["answers", describeAnswers(version, at)]);
+  if (version.serving.length > 0) lines.push(["drift", describeDrift(version)]);
+  if (version.reported) lines.push(["reported", describeReported(version.reported)]);
+  const body = lines.map(([name, text]) => `  ${name.padEnd(12)}  ${text}`);
   return [`${model} version ${version.version}: ${verdict(version)}`, ...body].join("\n");
 }
 
@@ -60,6 +83,9 @@ function verdict({ serving, pending, assignedTo, drift }: Version): string {
       ? "published, and assigned to nobody (vedette model assign --help)"
       : "assigned, and no device has it yet (vedette device enroll --help)";
   }
+  const trial = pending.filter(onProbation).length;
+  if (serving.length === 0 && trial > 0)
+    return `on probation on ${trial} of ${plural(pending.length, "device")}, and answering there`;
   if (serving.length === 0) return `assigned, and none of ${plural(pending.length, "device")} serves it yet`;
   const drifted = new Set(drift.flatMap(({ devices }) => devices)).size;
   const where = `in production on ${serving.length} of ${plural(serving.length + pending.length, "device")}`;
@@ -79,10 +105,22 @@ function describeTraining(lineage: Version["lineage"]): string {
   return `${when}, on ${data}${figures.length > 0 ? ` (there: ${figures.join(", ")})` : ""}`;
 }
 
-function describeAnswers({ predictions, bySource }: Version): string {
-  const total = Object.values(bySource).reduce((sum, count) => sum + count, 0);
-  const shares = Object.entries(bySource).map(([source, count]) => `${percent(count / total)} by ${source}`);
-  return `${predictions} with this version${total > 0 ? `; since the devices started ${shares.join(", ")}` : ""}`;
+function describeAnswers({ predictions, bySource }: Version, at: string): string {
+  const counts = Object.entries(bySource).filter(([, count]) => count > 0);
+  const shares = counts.map(([source, count]) => `${count} by ${show(source)} (${percent(count / predictions)})`);
+  const stored = `as stored in the lake at ${minute(at)}`;
+  return predictions === 0 ? `none ${stored}` : `${predictions}: ${shares.join(", ")}, ${stored}`;
+}
+
+/** Serving, probation and drift are the devices' own words, and as old as their last report. */
+function describeReported({ first, last }: NonNullable<Version["reported"]>): string {
+  const [from, to] = [minute(first), minute(last)];
+  return `by the devices ${from === to ? `at ${to}` : `from ${from} to ${to}`}`;
+}
+
+/** It answers already, and is judged by it. */
+function onProbation({ state, passed, of }: Pending): boolean {
+  return state === "probation" && passed !== undefined && of !== undefined;
 }
 
 function describeDrift({ drift }: Version): string {

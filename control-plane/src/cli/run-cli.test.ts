@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { enrollmentToken } from "@vedette/protocol/api";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type ControlPlane, parseConfig, startControlPlane } from "../main.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -26,6 +26,7 @@ afterAll(async () => {
 async function vedette(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   return vedetteIn({ VEDETTE_URL: controlPlane.url, VEDETTE_HOME: home }, ...args);
 }
+let terminal = false;
 async function vedetteIn(env: Record<string, string>, ...args: string[]) {
   let out = "";
   let err = "";
@@ -37,6 +38,7 @@ async function vedetteIn(env: Record<string, string>, ...args: string[]) {
     stderr: (text) => {
       err += text;
     },
+    terminal,
     now: () => Date.now(),
     monotonic: () => performance.now(),
     run: async (file, rest) => {
@@ -128,12 +130,30 @@ describe("a site from nothing to an assigned model", () => {
     expect(code).toBe(0);
     // Nobody is enrolled: what is published and assigned is told all the same.
     expect(out).toContain("linear version 2: assigned, and no device has it yet");
-    expect(out).toContain("assigned to  all devices");
+    expect(out).toContain("assigned to   all devices");
     expect(out).toContain("linear version 1: assigned");
     expect(await vedette("prediction", "query", "--model", "linear", "--limit", "5")).toMatchObject({
       code: 0,
-      out: "No predictions fit.\n",
+      out: "No predictions fit; an answer's row comes about ten seconds after the answer.\n",
     });
+    for (const [option, name] of [
+      ["--model", "pumpp"],
+      ["--agent", "pump-9"],
+    ] as const) {
+      expect(await vedette("prediction", "query", option, name)).toMatchObject({
+        code: 1,
+        out: "",
+        err: expect.stringContaining(`there is no ${option.slice(2).replace("agent", "device")} ${name}`),
+      });
+    }
+    const cut = await vedette("prediction", "query", "--limit", "2", "--sql", "SELECT range FROM range(5)");
+    expect(cut).toMatchObject({
+      code: 0,
+      out: "RANGE\n0\n1\n",
+      err: expect.stringContaining("more than these 2 rows"),
+    });
+    const whole = await vedette("prediction", "query", "--limit", "5", "--json", "--sql", "SELECT range FROM range(5)");
+    expect(JSON.parse(whole.out)).toMatchObject({ truncated: false });
     const counted = await vedette("prediction", "query", "--sql", "SELECT count(*) AS n FROM predictions");
     expect(counted.out).toBe("N\n0\n");
     const both = await vedette("prediction", "query", "--model", "linear", "--sql", "SELECT 1");
@@ -143,6 +163,40 @@ describe("a site from nothing to an assigned model", () => {
   it("renews signatures", async () => {
     const renewed = await vedette("keys", "renew", "--json");
     expect(JSON.parse(renewed.out)).toEqual({ versions: { targets: 3, "project-linear": 3 } });
+  });
+});
+
+describe("publishing says", () => {
+  it("what an answer may take, and what becomes of slower ones", async () => {
+    const rules = join(home, "rules.json");
+    await writeFile(rules, '[{"answer": 1}]');
+    const first = await vedette("model", "publish", ...(await publishFlags()), "--trained-at", "2026-01-01");
+    expect(first.out).toContain("budget   250 ms an answer; no fallback: slower ones are 503 (--rules, --cache-age)\n");
+    const flags = [...(await publishFlags()), "--rules", rules, "--cache-age", "1h"];
+    const second = await vedette("model", "publish", ...flags);
+    expect(second.out).toContain("slower ones are answered by the entity's last answer, then the rules\n");
+  });
+
+  it.each([
+    ['{"answer": 1}', "the file holds no list of rules"],
+    ['[{"answer": null}]', "rule 1, answer: is a class's name, or a number"],
+    ['[{"answer": 1, "if": []}]', 'rule 1: Unrecognized key: "if"'],
+    ['[{"answer": 1, "when": [{"field": "c", "op": ">", "value": 1}]}]', 'rule 1 asks for "c"'],
+    ["answer 1", "is not JSON"],
+  ])("rules that do not fit are named with their file: %s", async (content, why) => {
+    const rules = join(home, "wrong-rules.json");
+    await writeFile(rules, content);
+    const { code, err } = await vedette("model", "publish", ...(await publishFlags()), "--rules", rules);
+    expect([code, err]).toEqual([1, expect.stringContaining(`--rules ${rules}`)]);
+    expect(err).toContain(why);
+  });
+
+  it("that a model and reference data that were swapped", async () => {
+    const [, , , model, , reference] = (await publishFlags()) as [string, string, string, string, string, string];
+    const swapped = await vedette("model", "publish", "--name", "x", "--model", reference, "--reference", model);
+    expect(swapped).toMatchObject({ code: 1, err: expect.stringContaining("are --model and --reference swapped?") });
+    const twice = await vedette("model", "publish", "--name", "x", "--model", model, "--reference", model);
+    expect(twice).toMatchObject({ code: 1, err: expect.stringContaining(`--reference ${model} is a binary file`) });
   });
 });
 
@@ -172,6 +226,28 @@ describe("up", () => {
     expect(up).toMatchObject({ code: 0, err: expect.stringContaining("could not be built (exit code 7)") });
   });
 
+  it("somebody at a terminal is told in words what happens, and no JSON", async () => {
+    terminal = true;
+    onTestFinished(() => {
+      terminal = false;
+    });
+    const up = await vedetteIn({}, "up", "--home", join(home, "up"), "--site", "other", ...ports, "--no-page");
+    expect(up).toMatchObject({ code: 0, out: expect.stringContaining("Site other is up at http://127.0.0.1:") });
+    expect(up.err).toMatch(/^Stopping: .*\nStopped\. .*\n$/);
+  });
+
+  it.each([
+    ["--port", (plane: ControlPlane) => new URL(plane.url).port],
+    ["--mqtt-port", (plane: ControlPlane) => new URL(plane.mqttUrl).port],
+    ["--ws-port", (plane: ControlPlane) => new URL(plane.mqttWsUrl).port],
+  ])("a taken port is named, with %s", async (flag, portOf) => {
+    const port = portOf(controlPlane);
+    const flags = ["--home", join(home, "up"), "--site", "other", ...ports, flag, port, "--no-page"];
+    const up = await vedetteIn({ VEDETTE_LOG_LEVEL: "silent" }, "up", ...flags);
+    expect(up.err).toMatch(new RegExp(`port ${port}: another program .* ${flag}\\n$`));
+    expect(up.out).toBe("");
+  });
+
   it("a home of another site is refused", async () => {
     const env = { VEDETTE_LOG_LEVEL: "silent" };
     const up = await vedetteIn(env, "up", "--home", join(home, "up"), "--site", "third", ...ports);
@@ -186,7 +262,7 @@ describe("agent run", () => {
     expect(code).toBe(7);
     expect(ran).toEqual([
       {
-        file: expect.stringMatching(/vedette-agent\.ts$/),
+        file: expect.stringMatching(/vedette-agent\.js$/),
         args: ["run", "--home", "./station", "--json", "--label", "a=b"],
       },
     ]);
@@ -202,6 +278,13 @@ describe("faults", () => {
     ["a duration", ["device", "enroll", "--ttl", "soon"], "90s, 15m, 1h or 7d"],
     ["a label", ["device", "enroll", "--label", "seattle"], "key=value"],
     ["a source", ["prediction", "query", "--source", "oracle"], "Allowed choices are model, cache, rule, none"],
+    [
+      "too small a window",
+      ["model", "publish", "--drift-window", "5"],
+      "--drift-window <rows>' argument '5' is invalid",
+    ],
+    ["no rows at all", ["prediction", "query", "--limit", "0"], "a whole number from 1 to 100000"],
+    ["a token for nobody", ["device", "enroll", "--uses", "0"], "a whole number from 1 to 100000"],
     ["a port", ["up", "--port", "many"], "port (VEDETTE_PORT)"],
     ["an address", ["model", "list", "--url", "here"], "--url here is no address"],
     ["no command at all", [], "vedette --help"],
@@ -222,7 +305,9 @@ describe("faults", () => {
     expect(none).toMatchObject({ code: 1, err: expect.stringContaining("--token-file") });
     const wrong = await vedetteIn({ VEDETTE_URL: controlPlane.url, VEDETTE_TOKEN: "wrong" }, "model", "list", "--json");
     expect(wrong.code).toBe(1);
-    expect(JSON.parse(wrong.err)).toMatchObject({ error: { code: "unauthenticated" } });
+    expect(JSON.parse(wrong.err)).toMatchObject({
+      error: { code: "unauthenticated", message: expect.stringContaining("token from VEDETTE_TOKEN is not that of") },
+    });
     const file = join(home, "no-token.json");
     await writeFile(file, '{"a secret": "of another kind"}\n');
     const other = await vedetteIn({ VEDETTE_URL: controlPlane.url }, "model", "list", "--token-file", file);

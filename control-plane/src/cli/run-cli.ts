@@ -19,8 +19,8 @@ From a model file to a watched fleet:
   $ vedette keys init                                 # once: the keys that devices trust, kept offline
   $ vedette model publish --name pump --model pump.onnx --reference data.csv --label failed
   $ vedette model assign --name pump --all
-  $ TOKEN=$(vedette device enroll)
-  $ vedette agent run --home ./device --enroll "$TOKEN" --name pump-1
+  $ vedette device enroll > token
+  $ vedette agent run --home ./device --enroll-file token --name pump-1
   $ vedette production                                # what runs where, and how it does
 
 Each command has examples of its own: vedette model publish --help

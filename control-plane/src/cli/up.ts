@@ -3,6 +3,7 @@
 import { messageOf } from "@vedette/protocol/errors";
 import type { Command } from "commander";
 import { parseConfig } from "../config.ts";
+import { createPlainLog } from "../plain-log.ts";
 import { agentFile } from "./agent.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
@@ -35,27 +36,33 @@ export function addUp(program: Command, io: Io): void {
       const interrupted = io.interrupted();
       // Loading the control plane takes long, and no other command needs it.
       const { startControlPlane } = await import("../main.ts");
-      const controlPlane = await startControlPlane(config);
+      // JSON lines are for collectors: who sits there and did not ask for the log is told in words.
+      const plain = io.terminal && !context.json && io.env.VEDETTE_LOG_LEVEL === undefined;
+      const controlPlane = await startControlPlane(config, plain ? { logger: createPlainLog(io.stderr) } : {});
       const { url, mqttUrl, mqttWsUrl, operatorTokenFile } = controlPlane;
       context.answer(
         { ready: true, url, mqttUrl, mqttWsUrl, site: config.site, home: config.home, operatorTokenFile },
         `Site ${config.site} is up at ${url} (devices: ${mqttUrl}, pages: ${mqttWsUrl}).\n` +
-          `The operator's token is in ${operatorTokenFile}. Ctrl-C ends.\n`,
+          `The operator's token is in ${operatorTokenFile}. Ctrl-C stops it.\n`,
       );
       // The page may come later: until then the control plane says so to whoever asks for it.
-      const building = page ? buildPage(config.pageDir, io) : Promise.resolve();
+      const news = plain ? io.stderr : () => undefined;
+      const building = page ? buildPage(config.pageDir, `${url}/page/`, io, news) : Promise.resolve();
       await interrupted;
+      news("Stopping: requests under way are answered first.\n");
       await controlPlane.close();
       await building;
+      news("Stopped. `vedette up` starts it again with all that it holds.\n");
     });
 }
 
 /** A page that cannot be built is told, and keeps nobody from serving devices. */
-async function buildPage(folder: string, io: Io): Promise<void> {
+async function buildPage(folder: string, url: string, io: Io, news: (text: string) => void): Promise<void> {
   try {
     const code = await io.run(agentFile("./src/node/build-page.ts"), ["--out", folder], "news");
     if (code !== 0)
       io.stderr(`vedette: the page for browsers could not be built (exit code ${code}); devices are not affected\n`);
+    else news(`The page for browsers is built: ${url}\n`);
   } catch (error) {
     io.stderr(`vedette: the page for browsers could not be built: ${messageOf(error)}\n`);
   }

@@ -48,7 +48,8 @@ export function tokenRepository(db: Connection): TokenRepository {
             .where(usable)
             .run();
           if (used.changes === 0) {
-            const why = token.expiresAt <= entry.at ? "has expired" : `was used ${token.used} times of ${token.uses}`;
+            const spent = token.uses === 1 ? "was used already" : `was used all ${token.uses} times`;
+            const why = token.expiresAt <= entry.at ? "has expired" : spent;
             throw new VedetteError("invalid_token", `the enrolment token ${why}: ask for a new one`);
           }
           const joined = { token: secretSha256, tokenLabels: token.labels };

@@ -86,7 +86,7 @@ describe("standing rules", () => {
 });
 
 describe("what is never assigned", () => {
-  test("a version that a device lacks the means for, named device by device", async () => {
+  test("[N8] a version that a device lacks the means for, named device by device; what it serves is counted in the lake", async () => {
     const { site, assign } = await ready();
     await enroll(site, "old");
     await enroll(site, "new");
@@ -98,14 +98,22 @@ describe("what is never assigned", () => {
     await assign(1);
     await site.fleet.reported("old", report("old", one, 5));
     expect(await assign(2)).toMatchObject({ body: { devices: ["new"] } });
-    // It keeps what it serves, and production says why.
+    // It keeps what it serves, and production says why; predictions are those of the lake, whatever a device says.
+    site.counts.push(
+      { model: "rain", digest: one.digest, source: "model", rows: 9 },
+      { model: "rain", digest: one.digest, source: "rule", rows: 2 },
+      { model: "rain", digest: null, source: "none", rows: 3 },
+      { model: "hail", digest: null, source: "none", rows: 4 },
+    );
     expect(await digests(site, "old", { abilities: { ...abilities, opset: 17 } })).toEqual([one.digest]);
     const { body } = await site.call("GET", "/v1/production");
     expect(body).toMatchObject({
       models: [
         {
+          published: [1, 2],
+          otherPredictions: 3,
           versions: [
-            { version: 1, serving: ["old"], predictions: 5, bySource: { model: 5, cache: 0, rule: 2, none: 0 } },
+            { version: 1, serving: ["old"], predictions: 11, bySource: { model: 9, cache: 0, rule: 2, none: 0 } },
             {
               version: 2,
               pending: [

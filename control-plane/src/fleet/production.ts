@@ -1,19 +1,21 @@
 /**
  * "What is in production?" A device counts as serving a version once it has answered predictions with that digest and
  * still does; one that should and does not is pending, with what it said of why. A version that no device has is told of
- * where a rule assigns it or it is its model's newest.
+ * where a rule assigns it or it is its model's newest. Predictions are counted in the lake; all else is as devices reported.
  */
 import type { Production } from "@vedette/protocol/api";
 import { sources } from "@vedette/protocol/ids";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { Database } from "../db/database.ts";
 import type { DeviceRecord, RuleRecord, VersionRecord } from "../db/records.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Lake, StoredCount } from "../ports.ts";
 import type { Withheld } from "../release/decide-slots.ts";
 import type { Director } from "../release/director.ts";
 
 type ModelInProduction = Production["models"][number];
 type VersionInProduction = ModelInProduction["versions"][number];
+/** The last moment that a date can say; a device may report any. */
+const latestTime = 8.64e15;
 interface Member {
   readonly device: DeviceRecord;
   readonly withheld: readonly Withheld[];
@@ -24,9 +26,12 @@ export async function describeProduction(ports: {
   site: string;
   db: Database;
   director: Director;
+  lake: Pick<Lake, "counts">;
   clock: Clock;
 }): Promise<Production> {
-  const { site, db, director, clock } = ports;
+  const { site, db, director, lake, clock } = ports;
+  const stored = await lake.counts();
+  const at = clock.now();
   const members = await director.preview();
   const versions = await db.versions.list();
   const rules = await db.assignments.inForce();
@@ -34,32 +39,44 @@ export async function describeProduction(ports: {
     const ofModel = versions.filter((version) => version.model === model);
     const newest = Math.max(...ofModel.map(({ version }) => version));
     const told = ofModel
-      .map((version) => describe(version, members, rules))
+      .map((version) => describe(version, members, rules, stored))
       .filter(({ version, serving, pending, assignedTo }) => {
         return version === newest || serving.length + pending.length + assignedTo.length > 0;
       });
-    return { model, versions: told };
+    const all = total(stored.filter((count) => count.model === model));
+    return {
+      model,
+      versions: told,
+      published: ofModel.map(({ version }) => version).toSorted((a, b) => a - b),
+      otherPredictions: all - told.reduce((sum, { predictions }) => sum + predictions, 0),
+    };
   });
-  return { site, at: new Date(clock.now()).toISOString(), models };
+  return { site, at: isoTime(at), models };
 }
 
 function describe(
   version: VersionRecord,
   members: readonly Member[],
   rules: readonly RuleRecord[],
+  stored: readonly StoredCount[],
 ): VersionInProduction {
   const { model, digest } = version;
   const serving: { agent: string; slot: ReportedSlot }[] = [];
   const pending: VersionInProduction["pending"] = [];
+  /** Of the devices told of; UTC ms. */
+  const reports: number[] = [];
   for (const { device, withheld } of members) {
     const slot = device.report?.slots.find((one) => one.model === model);
     const serves = slot?.serving?.digest === digest;
     if (slot && serves && slot.served > 0) serving.push({ agent: device.agent, slot });
     else if (device.slots.some((one) => one.digest === digest))
       pending.push({ agent: device.agent, ...progress(slot, digest) });
+    const told = serves || device.slots.some((one) => one.digest === digest);
+    if (told && device.report) reports.push(Math.min(Math.max(0, device.report.at), latestTime));
     const refused = withheld.find((one) => one.model === model && one.version === version.version);
     if (refused && !serves) pending.push({ agent: device.agent, state: "withheld", reason: refused.reason });
   }
+  const counts = stored.filter((count) => count.model === model && count.digest === digest);
   return {
     version: version.version,
     digest,
@@ -70,23 +87,40 @@ function describe(
       .map((rule) => rule.selector),
     serving: serving.map(({ agent }) => agent),
     pending,
-    predictions: serving.reduce((sum, { slot }) => sum + slot.served, 0),
-    bySource: bySource(serving.map(({ slot }) => slot)),
+    reported:
+      reports.length === 0 ? null : { first: isoTime(Math.min(...reports)), last: isoTime(Math.max(...reports)) },
+    predictions: total(counts),
+    bySource: bySource(counts),
     drift: driftByField(serving),
   };
 }
 
 /** How far a device is that should serve a digest and has not yet. */
-function progress(slot: ReportedSlot | undefined, digest: string): { state: string; reason: string | null } {
-  if (slot?.candidate?.digest === digest) return { state: slot.candidate.state, reason: slot.candidate.reason ?? null };
+function progress(
+  slot: ReportedSlot | undefined,
+  digest: string,
+): Omit<VersionInProduction["pending"][number], "agent"> {
+  if (slot?.candidate?.digest === digest) {
+    const { state, reason = null, passed, of } = slot.candidate;
+    return { state, reason, ...(passed === undefined || of === undefined ? {} : { passed, of }) };
+  }
   if (slot?.serving?.digest === digest) return { state: "serving", reason: "it has answered no prediction yet" };
   return { state: "absent", reason: null };
 }
 
-function bySource(slots: readonly ReportedSlot[]): VersionInProduction["bySource"] {
-  const sum = (source: string) => slots.reduce((total, slot) => total + (slot.sources[source] ?? 0), 0);
-  const [model, cache, rule, none] = sources.map(sum);
-  return { model: model ?? 0, cache: cache ?? 0, rule: rule ?? 0, none: none ?? 0 };
+/** The sources of today first, also where they are 0; then those that newer agents name. */
+function bySource(counts: readonly StoredCount[]): VersionInProduction["bySource"] {
+  const sums: Record<string, number> = Object.fromEntries(sources.map((source) => [source, 0]));
+  for (const { source, rows } of counts) sums[source] = (sums[source] ?? 0) + rows;
+  return sums;
+}
+
+function total(counts: readonly StoredCount[]): number {
+  return counts.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function driftByField(serving: readonly { agent: string; slot: ReportedSlot }[]): VersionInProduction["drift"] {

@@ -81,7 +81,8 @@ describe("what is refused", () => {
         openLake: async () => ({
           lake: {
             flush: () => Promise.reject(new Error("/secret/path is gone")),
-            query: async () => ({ columns: [], rows: [] }),
+            query: async () => ({ columns: [], rows: [], truncated: false }),
+            counts: async () => [],
             close: async () => {},
           },
           ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
@@ -206,7 +207,7 @@ describe("the page", () => {
 test("predictions come from the lake", async () => {
   const site = await startSite();
   const rows = await site.call("POST", "/v1/predictions/query", { model: "rain" });
-  expect(rows).toEqual({ status: 200, body: { columns: ["n"], rows: [[1]] } });
+  expect(rows).toEqual({ status: 200, body: { columns: ["n"], rows: [[1]], truncated: false } });
   expect(await site.call("POST", "/v1/predictions/flush")).toEqual({ status: 200, body: { batches: 0 } });
 });
 

@@ -74,6 +74,14 @@ test("filters, and the limit", async () => {
   expect(await count({ source: "rule" })).toBe(3);
   expect(await count({ agent: "' OR 1=1 --" })).toBe(0);
   expect(await count({ since: new Date(noon - 59_000 + 3).toISOString() })).toBe(3);
+  expect(await lake.query({ limit: 12 })).toMatchObject({ truncated: false });
+  expect(await lake.query({ limit: 11 })).toMatchObject({ truncated: true });
+  expect(await lake.query({ sql: "SELECT id FROM predictions", limit: 2 })).toMatchObject({
+    rows: [[expect.any(String)], [expect.any(String)]],
+    truncated: true,
+  });
+  const many = await lake.query({ sql: "SELECT range FROM range(20000)" });
+  expect([many.rows.length, many.truncated]).toEqual([10_000, true]);
   const reasons = await lake.query({
     sql: "SELECT reason FROM predictions WHERE source = 'rule' ORDER BY n",
     limit: 9,
@@ -82,6 +90,21 @@ test("filters, and the limit", async () => {
   await expect(lake.query({ sql: "SELECT 1", model: "rain", limit: 1 })).rejects.toMatchObject({
     code: "invalid_argument",
   });
+});
+
+test("[N8] counts are those of the rows, by model, version and source, what the inbox held included", async () => {
+  const { lake, ingestion, ask } = await testLake();
+  expect(await lake.counts()).toEqual([]);
+  await ingestion.take("dev", "rain", makeFrame());
+  await lake.flush();
+  await ingestion.take("dev", "snow", makeFrame({ stream: "snow", header: { digest: null, release: null } }));
+  // More at once than queries may run: they share one.
+  const [counts] = await Promise.all([lake.counts(), lake.counts(), lake.counts(), lake.counts()]);
+  const { rows } = await ask("SELECT model, digest, source, count(*) FROM predictions GROUP BY ALL");
+  const byText = (list: readonly unknown[]) => list.map((one) => JSON.stringify(one)).sort();
+  expect(byText(counts.map(({ model, digest, source, rows: n }) => [model, digest, source, n]))).toEqual(byText(rows));
+  expect(counts.reduce((sum, count) => sum + count.rows, 0)).toBe(6);
+  expect(counts.some(({ model, digest }) => model === "snow" && digest === null)).toBe(true);
 });
 
 test("fields that come and go, change width or have strange names are columns by name", async () => {

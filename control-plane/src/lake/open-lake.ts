@@ -4,18 +4,22 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { maxQueryRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { z } from "zod";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
 import { createIngestion } from "../monitoring/ingestion.ts";
 import { startThread } from "../monitoring/worker-thread.ts";
-import type { Clock, Ingestion, Lake, Logger } from "../ports.ts";
+import type { Clock, Ingestion, Lake, Logger, StoredCount } from "../ports.ts";
 import type { LakeCalls } from "./lake-worker.ts";
-import { defaultQueryLimits, type QueryLimits, runQuery } from "./query.ts";
+import { defaultQueryLimits, type Query, type QueryLimits, runQuery } from "./query.ts";
 
 /** ms between flushes that nobody asked for. */
 const flushEveryMs = 15_000;
 /** Queries at once; each may use two threads and its own memory. */
 const maxQueries = 2;
+const countBySource = "SELECT model, digest, source, count(*) FROM predictions GROUP BY ALL";
+const countRow = z.tuple([z.string(), z.string().nullable(), z.string(), z.int()]);
 
 /**
  * Opens (or creates) the lake in a folder.
@@ -86,22 +90,41 @@ export async function openLake(options: {
     return closing;
   };
 
+  const ask = async (query: Query) => {
+    queries++;
+    try {
+      await flush();
+      const all = await files.call("list", undefined as never);
+      const wanted = all.filter((file) => query.model === undefined || file.model === query.model);
+      const paths = wanted.map((file) => join(folder, file.path));
+      return await runQuery(query, paths, clock, queryLimits);
+    } finally {
+      queries--;
+    }
+  };
+  const count = async (): Promise<StoredCount[]> => {
+    const { rows } = await ask({ sql: countBySource, limit: maxQueryRows });
+    return z
+      .array(countRow)
+      .parse(rows)
+      .map(([model, digest, source, stored]) => ({ model, digest, source, rows: stored }));
+  };
+  /** Many who ask at once share one. */
+  let counting: Promise<StoredCount[]> | undefined;
+
   const lake: Lake = {
     flush,
+    counts() {
+      counting ??= count().finally(() => {
+        counting = undefined;
+      });
+      return counting;
+    },
     async query(query) {
       if (queries >= maxQueries) {
         throw new VedetteError("busy", `${maxQueries} queries run already: ask again when one has ended`);
       }
-      queries++;
-      try {
-        await flush();
-        const all = await files.call("list", undefined as never);
-        const wanted = all.filter((file) => query.model === undefined || file.model === query.model);
-        const paths = wanted.map((file) => join(folder, file.path));
-        return await runQuery(query, paths, clock, queryLimits);
-      } finally {
-        queries--;
-      }
+      return ask(query);
     },
     close,
   };

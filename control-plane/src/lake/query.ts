@@ -21,6 +21,8 @@ export interface QueryLimits {
   /** As DuckDB says it, e.g. `512MB`. */
   readonly memory: string;
 }
+/** Rows where the query says no limit. */
+const defaultRows = { filters: 100, sql: 10_000 } as const;
 export const defaultQueryLimits: QueryLimits = { timeMs: 30_000, memory: "512MB" };
 
 /**
@@ -33,7 +35,8 @@ export async function runQuery(
   clock: Clock,
   limits: QueryLimits = defaultQueryLimits,
 ): Promise<Rows> {
-  const { sql, values } = statementOf(query);
+  const limit = query.limit ?? defaultRows[query.sql === undefined ? "filters" : "sql"];
+  const { sql, values } = statementOf(query, limit);
   const instance = await DuckDBInstance.create(":memory:", { threads: "2", memory_limit: limits.memory });
   const connection = await instance.connect();
   let late = false;
@@ -44,7 +47,7 @@ export async function runQuery(
   try {
     await makeView(connection, files);
     await lock(connection, files);
-    return await select(connection, sql, values, query.limit);
+    return await select(connection, sql, values, limit);
   } catch (error) {
     if (late) {
       throw new VedetteError(
@@ -64,7 +67,10 @@ export async function runQuery(
   }
 }
 
-function statementOf({ model, agent, source, since, sql, limit }: Query): { sql: string; values: DuckDBValue[] } {
+function statementOf(
+  { model, agent, source, since, sql }: Query,
+  limit: number,
+): { sql: string; values: DuckDBValue[] } {
   if (sql !== undefined) {
     if (model ?? agent ?? source ?? since) {
       throw new VedetteError("invalid_argument", "give either SQL or filters: put the filters into the SQL's WHERE");
@@ -81,7 +87,7 @@ function statementOf({ model, agent, source, since, sql, limit }: Query): { sql:
   ).filter(([, value]) => value !== undefined);
   const where = filters.length > 0 ? `WHERE ${filters.map(([condition]) => condition).join(" AND ")}` : "";
   return {
-    sql: `SELECT * FROM predictions ${where} ORDER BY time DESC, id LIMIT ${limit}`,
+    sql: `SELECT * FROM predictions ${where} ORDER BY time DESC, id LIMIT ${limit + 1}`,
     values: filters.map(([, value]) => value as string),
   };
 }
@@ -119,7 +125,9 @@ async function select(
     throw new VedetteError("invalid_argument", `the SQL is ${StatementType[statement.statementType]}: ${refusal}`);
   }
   if (values.length > 0) statement.bind([...values]);
-  const reader = await statement.streamAndReadUntil(limit);
-  const rows = reader.getRows().slice(0, limit);
-  return { columns: reader.deduplicatedColumnNames(), rows: rows.map((row) => row.map(toJson)) };
+  // One more than asked for tells whether there are more.
+  const reader = await statement.streamAndReadUntil(limit + 1);
+  const found = reader.getRows();
+  const rows = found.slice(0, limit).map((row) => row.map(toJson));
+  return { columns: reader.deduplicatedColumnNames(), rows, truncated: found.length > limit };
 }

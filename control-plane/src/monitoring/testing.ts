@@ -17,7 +17,7 @@ import type { Clock, Logger } from "../ports.ts";
 
 export const epoch = "00112233445566aa";
 export const noon = Date.UTC(2026, 10, 23, 12);
-export const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A folder that goes with its test. */
 export function testFolder(): string {

@@ -52,7 +52,7 @@ test("blobs are answered as retained messages from the store, or by pull; what i
   client.publish(names.pull("dev"), JSON.stringify({ chunks: ["0".repeat(64), sha] }), { qos: 1 });
   await until(() => expect(client.inbox).toHaveLength(2));
   expect(client.inbox[1]).toMatchObject({ topic: names.chunk("dev", sha), retain: false });
-  await until(() => expect(broker.counters().refused).toBe(1));
+  await until(() => expect(broker.counters()).toEqual({ not_found: 1 }));
 });
 
 test("answers come in parts that fit, errors as errors, and not more than the limit", async () => {
@@ -85,6 +85,29 @@ test("answers come in parts that fit, errors as errors, and not more than the li
   ask({ kind: "nonsense" });
   await until(() => expect(client.inbox).toHaveLength(3));
   expect(answers().map((answer) => answer.error.code)).toEqual(["not_found", "rate_limited", "invalid_message"]);
+});
+
+test("the question for a newer root that is not there is no refusal", async () => {
+  const { fleet } = fakeFleet({
+    answer: () => Promise.reject(new VedetteError("not_found", "there is no such metadata file")),
+  });
+  const { broker } = await testBroker({ fleet });
+  const client = await connected(broker.port, "dev");
+  await client.subscribeAsync(names.response("dev"));
+  for (const file of ["2.root.json", "3.targets.json"]) {
+    client.publish(names.request("dev"), JSON.stringify({ id, kind: "metadata", file }), { qos: 1 });
+  }
+  await until(() => expect(client.inbox).toHaveLength(2));
+  await until(() => expect(broker.counters()).toEqual({ not_found: 1 }));
+});
+
+test("a port that is taken is named, with the flag that chooses another; nothing stays open", async () => {
+  const { broker } = await testBroker();
+  const taken = { code: "not_ready", message: expect.stringContaining(`port ${broker.port}: another program`) };
+  await expect(testBroker({ port: broker.port })).rejects.toMatchObject(taken);
+  await expect(testBroker({ port: broker.port })).rejects.toThrow("--mqtt-port");
+  await expect(testBroker({ wsPort: broker.wsPort })).rejects.toThrow(`port ${broker.wsPort}`);
+  await expect(testBroker({ wsPort: broker.wsPort })).rejects.toThrow("--ws-port");
 });
 
 test("[N1] a batch is acknowledged when the ingestion says so, not before; a refused one is named", async () => {

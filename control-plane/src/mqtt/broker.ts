@@ -8,7 +8,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { VedetteError } from "@vedette/protocol/errors";
 import { maxPayloadBytes } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import { Aedes } from "aedes";
@@ -81,11 +80,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker & { co
     const limit = () => (sessions.of(client) ? limits.packetBytes : limits.connectPacketBytes);
     guardReads(conn, limit, () => count("oversized"));
   };
-  const listeners = await listen({ ...options, limits }, accept).catch((cause: unknown) => {
+  const listeners = await listen({ ...options, limits }, accept).catch((error: unknown) => {
     aedes.close();
-    throw new VedetteError("not_ready", `the broker cannot listen on ${options.host}: is another one running?`, {
-      cause,
-    });
+    throw error;
   });
 
   let closing: Promise<void> | undefined;

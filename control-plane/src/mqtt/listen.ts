@@ -1,8 +1,9 @@
 /** The two ways in: MQTT over TCP for devices, and over websockets (subprotocol `mqtt`) for pages. */
 import { createServer, type IncomingMessage } from "node:http";
-import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { bindPort } from "../bind-port.ts";
 import type { BrokerLimits } from "./limits.ts";
 
 export interface Listeners {
@@ -12,7 +13,7 @@ export interface Listeners {
   close(): Promise<void>;
 }
 
-/** Listens on both. `accept` is handed each connection's bytes. */
+/** Listens on both. `accept` is handed each connection's bytes. @throws VedetteError not_ready where a port cannot be had. */
 export async function listen(
   options: { host: string; port: number; wsPort: number; limits: BrokerLimits },
   accept: (conn: Duplex, request?: IncomingMessage) => void,
@@ -54,9 +55,16 @@ export async function listen(
     sockets.handleUpgrade(request, socket, head, (webSocket) => accept(createWebSocketStream(webSocket), request));
   });
 
+  const port = await bindPort(tcp, host, options.port, { what: "MQTT", flag: "--mqtt-port" });
+  const wsUse = { what: "MQTT over websockets", flag: "--ws-port" };
+  const wsPort = await bindPort(http, host, options.wsPort, wsUse).catch((error: unknown) => {
+    // Or the process would stay for the sake of half a broker.
+    tcp.close();
+    throw error;
+  });
   return {
-    port: await bind(tcp, host, options.port),
-    wsPort: await bind(http, host, options.wsPort),
+    port,
+    wsPort,
     async close() {
       const closed = [tcp, http].map((server) => new Promise((resolve) => server.close(resolve)));
       for (const conn of open) conn.destroy();
@@ -64,14 +72,4 @@ export async function listen(
       await Promise.all(closed);
     },
   };
-}
-
-function bind(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
 }

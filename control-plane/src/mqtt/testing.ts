@@ -15,7 +15,7 @@ export const realClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-export const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A fleet that lets in who says `good`, and writes down what it hears. */
 export function fakeFleet(over: Partial<Fleet> = {}) {

@@ -5,7 +5,7 @@
 
 import { fromUtf8 } from "@vedette/protocol/bytes";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
-import { heartbeat, parseMessage, presence, pull, reported, request } from "@vedette/protocol/messages";
+import { heartbeat, parseMessage, presence, pull, type Request, reported, request } from "@vedette/protocol/messages";
 import { parseTopic, type Topic, topics } from "@vedette/protocol/topics";
 import { z } from "zod";
 import type { Clock, Fleet, Ingestion, Logger } from "../ports.ts";
@@ -45,9 +45,10 @@ export function createUplink(options: {
   const answer = async (session: Session, text: string) => {
     const topic = names.response(session.agent);
     let id: string | undefined;
+    let asked: Request | undefined;
     try {
       id = parseMessage(z.object({ id: z.string().regex(/^[0-9a-f]{16}$/) }), text, topic).id;
-      const asked = parseMessage(request, text, names.request(session.agent));
+      asked = parseMessage(request, text, names.request(session.agent));
       if (!session.requests.take()) {
         throw new VedetteError("rate_limited", `over ${limits.requestsPerSecond} requests a second: ask again later`);
       }
@@ -57,7 +58,8 @@ export function createUplink(options: {
       }
     } catch (error) {
       if (id !== undefined) await sessions.send(session.agent, topic, responseError(id, error));
-      throw error;
+      if (!endsRootChain(asked, error)) throw error;
+      logger.debug("mqtt.no_newer_root", { agent: session.agent });
     }
   };
 
@@ -132,10 +134,15 @@ export function createUplink(options: {
   };
 }
 
-/** The kind of fault that a failed message is counted as. */
+/** A TUF client asks for the next root until there is none: the answer "none" is how every refresh goes. */
+function endsRootChain(asked: Request | undefined, error: unknown): boolean {
+  return asked?.kind === "metadata" && /^[0-9]+\.root\.json$/.test(asked.file) && codeOf(error) === "not_found";
+}
+
+/** The kind of fault that a failed message is counted as: refused is what a device may not do. */
 function faultOf(error: unknown): string {
   if (!(error instanceof VedetteError) || !error.user) return "failed";
-  if (error.code === "rate_limited") return "rate_limited";
+  if (error.code === "rate_limited" || error.code === "not_found") return error.code;
   return ["invalid_message", "invalid_batch", "too_large"].includes(error.code) ? "malformed" : "refused";
 }
 

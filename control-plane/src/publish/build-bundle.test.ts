@@ -7,6 +7,7 @@ import { concatBytes, fromUtf8 } from "@vedette/protocol/bytes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BuildPorts, type Bundle, buildBundle, type ModelDescription, readSources } from "./build-bundle.ts";
 import { sha256 } from "./chunk-file.ts";
+import { defaultLatencyMs } from "./latency.ts";
 
 const models = fileURLToPath(new URL("../../../fixtures/models/", import.meta.url));
 const data = process.env.VEDETTE_TEST_DATA;
@@ -67,7 +68,9 @@ describe("a model with its reference data", () => {
         { name: "probabilities", datatype: "FP32", shape: [-1, 2] },
       ],
     });
-    expect(manifest.limits.latencyMs).toBe(50); // 20 × the 2.5 ms that the test's clock lets each run take
+    // 20 × the 2.5 ms that the test's clock lets each run take are less than a busy device's pause.
+    expect(manifest.limits.latencyMs).toBe(250);
+    expect(defaultLatencyMs(20)).toBe(400);
     expect(manifest.lineage).toMatchObject({
       label: "y",
       reference: { rows: 4 },
@@ -271,6 +274,8 @@ describe("refusals say what is wrong and what to do", () => {
     const path = join(folder, "noise.onnx");
     await writeFile(path, "<!doctype html><p>404");
     const what = { name: "m", modelFile: path, referenceFile: await csv(plane), logInputs: "full" as const };
+    await expect(readSources(what, 1)).rejects.toMatchObject({ code: "invalid_model" });
+    await writeFile(path, Uint8Array.of(8, 0, 255, 1));
     await expect(buildBundle(what, await readSources(what, 1), ports)).rejects.toMatchObject({ code: "invalid_model" });
   });
 });

@@ -25,6 +25,7 @@ import { chooseGolden } from "./golden.ts";
 import type { Graph } from "./graph.ts";
 import { openGraphApart } from "./graph-apart.ts";
 import { copesWithMissing, inputField, settled } from "./input-schema.ts";
+import { defaultLatencyMs } from "./latency.ts";
 import { inferOutput } from "./output-schema.ts";
 import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
 
@@ -92,6 +93,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     readOrFail(what.modelFile, "model"),
     readOrFail(what.referenceFile, "reference data"),
   ]);
+  refuseSwapped(what, model, reference);
   const modelSha256 = sha256(model);
   const referenceSha256 = sha256(reference);
   const said = [
@@ -177,8 +179,7 @@ async function assemble(
     },
     golden: { file: "golden.json" },
     limits: {
-      // Twenty times what it took here leaves room for a device twenty times slower; below 20 ms a pause would trip it.
-      latencyMs: what.latencyMs ?? Math.max(20, Math.ceil(latency * 20)),
+      latencyMs: what.latencyMs ?? defaultLatencyMs(latency),
       memoryBytes: memoryFloor + 8 * sources.model.length,
     },
     freshUntil: what.freshUntil ?? null,
@@ -267,6 +268,23 @@ function notesOn(output: OutputSchema, fields: readonly InputField[], copes: boo
   if (output.task === "regression")
     notes.push("Published as a regression; name --classes if the one output is a class's logit.");
   return notes;
+}
+
+/** Both are files given by name, and easily confused: a CSV holds no NUL, and no ONNX model is text throughout. */
+function refuseSwapped(what: ModelDescription, model: Uint8Array, reference: Uint8Array): void {
+  if (reference.subarray(0, 65_536).includes(0)) {
+    throw new VedetteError(
+      "invalid_csv",
+      `--reference ${what.referenceFile} is a binary file and no CSV: are --model and --reference swapped?`,
+    );
+  }
+  const text = (byte: number) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
+  if (model.length > 0 && model.subarray(0, 65_536).every(text)) {
+    throw new VedetteError(
+      "invalid_model",
+      `--model ${what.modelFile} is text and no ONNX model: are --model and --reference swapped?`,
+    );
+  }
 }
 
 async function readOrFail(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -13,8 +13,10 @@ export function checkRules(value: unknown, fields: readonly string[], output: Ou
     const issue = parsed.error.issues[0];
     const [index, ...rest] = issue?.path ?? [];
     const where =
-      typeof index === "number" ? `rule ${index + 1}${rest.length > 0 ? `, ${rest.join(".")}` : ""}` : "the file";
-    throw new VedetteError("invalid_rules", `${where}: ${issue?.message ?? "is no list of rules"}`);
+      typeof index === "number" ? `rule ${index + 1}${rest.length > 0 ? `, ${rest.join(".")}` : ""}` : undefined;
+    const why =
+      where === undefined ? 'the file holds no list of rules, as [{"answer": "dry"}]' : `${where}: ${issue?.message}`;
+    throw new VedetteError("invalid_rules", why);
   }
   for (const [i, rule] of parsed.data.entries()) checkRule(rule, `rule ${i + 1}`, fields, output);
   return parsed.data;

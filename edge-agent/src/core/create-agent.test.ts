@@ -23,7 +23,10 @@ describe("an agent", () => {
     peer.assign(version);
     const run = await device.start();
     await run.connect();
-    expect(run.slot()).toMatchObject({ serving: null, candidate: { digest: version.digest, state: "probation" } });
+    expect(run.slot()).toMatchObject({
+      serving: null,
+      candidate: { digest: version.digest, state: "probation", passed: 0, of: 3 },
+    });
     expect(await run.predict(4)).toMatchObject({ source: "model", value: 8 });
     await run.predict(5);
     expect(run.slot()?.serving).toBeNull();

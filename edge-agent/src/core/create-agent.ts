@@ -280,6 +280,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       release: candidate.release,
       state: candidate.state,
       ...(reason ? { reason } : {}),
+      ...keeper.probation,
     },
     served: keeper.served(),
     drift: (slot.version?.drift?.report() ?? []).map((feature) => ({

@@ -53,6 +53,8 @@ export interface ModelKeeper {
   readonly slot: ModelSlot;
   /** Why the last try came to nothing, while another is to come. */
   readonly trouble: ErrorCode | undefined;
+  /** How far the candidate is that answers on probation. */
+  readonly probation: { passed: number; of: number } | undefined;
   /** Predictions answered by the serving version since it began to serve. */
   served(): number;
   /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */
@@ -256,7 +258,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     passed += outcome.n - outcome.overBudget;
     late += outcome.overBudget;
     if (late > lateShare * options.probation) return trip("latency_budget");
-    if (passed < options.probation) return;
+    if (passed < options.probation) return options.changed(); // who waits for it sees how far it is
     aside(apply({ kind: "passed", served: servedBy(candidate.digest) }));
     aside(align());
     work.now();
@@ -271,6 +273,10 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     },
     get trouble() {
       return trouble;
+    },
+    get probation() {
+      const trial = pins.candidate?.state === "probation" && slot.version?.digest === pins.candidate.digest;
+      return trial ? { passed, of: options.probation } : undefined;
     },
     served,
     async boot() {

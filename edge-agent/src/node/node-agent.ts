@@ -34,7 +34,8 @@ export interface NodeAgentOptions {
   readonly home: string;
   /** How to join a site, where this folder has not; ignored where it has. */
   readonly enrolment?: {
-    readonly token: string;
+    /** What `vedette device enroll` printed, or the way to it, gone only where this folder has not joined. */
+    readonly token: string | (() => Promise<string>);
     readonly agent: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
@@ -128,9 +129,13 @@ async function joinSite(
     throw new VedetteError("conflict", `${home} belongs to device ${agent}: use that name, or another --home`);
   }
   if (!wanted) {
-    throw new VedetteError("not_found", `${home} has joined no site: start with --enroll TOKEN --name ID once`);
+    throw new VedetteError(
+      "not_found",
+      `${home} has joined no site: start with --enroll-file FILE (or --enroll TOKEN) and --name ID once`,
+    );
   }
-  await enroll({ home, token: wanted.token, agent: wanted.agent, labels: wanted.labels ?? {}, key });
+  const token = typeof wanted.token === "string" ? wanted.token : await wanted.token();
+  await enroll({ home, token, agent: wanted.agent, labels: wanted.labels ?? {}, key });
   const now = await readEnrolment(home);
   if (!now) throw new VedetteError("storage_failed", `${home} did not keep what enrolment wrote: check the disk`);
   return now;

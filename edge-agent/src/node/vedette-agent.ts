@@ -3,6 +3,7 @@
 import { hostname } from "node:os";
 import { codeOf, exitCodeOf, exitCodes, messageOf } from "@vedette/protocol/errors";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { enrolmentToken } from "./enrolment-token.ts";
 import { agentVersion } from "./node-agent.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { readApiKey, runAgent } from "./run-agent.ts";
@@ -13,6 +14,7 @@ const stopWithinMs = 15_000;
 interface RunFlags {
   home: string;
   enroll?: string;
+  enrollFile?: string;
   name?: string;
   label?: Record<string, string>;
   port: number;
@@ -21,9 +23,11 @@ interface RunFlags {
   json?: boolean;
 }
 
+/** `vedette agent run` starts this command, and its words are then those. */
+const name = process.env.VEDETTE_INVOKED_AS || "vedette-agent";
 const exitCodeHelp = "Exit codes: 0 ok, 1 yours to mend (options, token, folder), 2 ours (disk, network, a fault).";
 
-const program = new Command("vedette-agent")
+const program = new Command(name)
   .description("Verifies, proves and serves models on this device, and keeps watch over them.")
   .version(agentVersion)
   .exitOverride()
@@ -32,8 +36,8 @@ const program = new Command("vedette-agent")
     "after",
     `
 Examples:
-  $ vedette-agent run --home ./station-1 --enroll "$TOKEN" --name station-1
-  $ vedette-agent run --home ./station-1
+  $ ${name} run --home ./station-1 --enroll-file token --name station-1
+  $ ${name} run --home ./station-1
 
 ${exitCodeHelp}`,
   );
@@ -45,7 +49,8 @@ program
     "--home <dir>",
     "the agent's own folder: its key, site, models and prediction spool; one agent a folder",
   )
-  .option("--enroll <token>", "join the site of this token at the first start; ignored afterwards")
+  .option("--enroll-file <file>", "join by the token in this file at the first start; ignored afterwards")
+  .option("--enroll <token>", "the token itself, which the process list shows; - reads it from standard input")
   .option("--name <id>", "the device's name (default: the host's)")
   .option("--label <key=value>", "a label of the device; may be given more than once", addLabel)
   .option("--port <number>", "port of the Open Inference Protocol (0: any free one)", parsePort, 8790)
@@ -55,11 +60,13 @@ program
   .addHelpText(
     "after",
     `
+The token may also be in VEDETTE_ENROLL_TOKEN.
 Prints {"ready":true,"url":…} when it can be asked: also offline, and also before it has a model.
 It stops in order at the first signal, and at once at the second.
 
 Example:
-  $ vedette-agent run --home ./station-1 --enroll "$TOKEN" --name station-1 --label city=seattle
+  $ ${name} run --home ./station-1 --enroll-file token --name station-1 --label city=seattle
+  $ vedette device enroll | ${name} run --home ./station-2 --enroll - --name station-2
   $ curl http://127.0.0.1:8790/v2/models
 
 ${exitCodeHelp}`,
@@ -69,6 +76,10 @@ ${exitCodeHelp}`,
 async function run(flags: RunFlags): Promise<void> {
   const log = createPinoLogger();
   const apiKey = await readApiKey(flags.apiKeyFile, process.env.VEDETTE_API_KEY);
+  const token = enrolmentToken(
+    { argument: flags.enroll, file: flags.enrollFile, variable: process.env.VEDETTE_ENROLL_TOKEN },
+    process.stdin,
+  );
   const stopped = untilSignal();
   const running = await runAgent({
     home: flags.home,
@@ -76,9 +87,9 @@ async function run(flags: RunFlags): Promise<void> {
     port: flags.port,
     ...(flags.serveHost !== undefined && { serveHost: flags.serveHost }),
     ...(apiKey !== undefined && { apiKey }),
-    ...(flags.enroll !== undefined && {
+    ...(token && {
       enrolment: {
-        token: flags.enroll,
+        token,
         agent: flags.name ?? hostname().replaceAll(/[^A-Za-z0-9_-]/g, "-"),
         labels: flags.label ?? {},
       },
@@ -127,15 +138,13 @@ function fail(error: unknown): number {
   const message = usage ? usageMessage(error) : messageOf(error);
   const told = { code: usage ? "invalid_argument" : codeOf(error), message };
   const json = process.argv.includes("--json");
-  process.stderr.write(
-    json ? `${JSON.stringify({ error: told })}\n` : `vedette-agent: ${told.message} (${told.code})\n`,
-  );
+  process.stderr.write(json ? `${JSON.stringify({ error: told })}\n` : `${name}: ${told.message} (${told.code})\n`);
   return usage ? exitCodes.userFault : exitCodeOf(error);
 }
 
 /** A command without a verb is answered by commander with its help, which is no message. */
 function usageMessage({ message }: CommanderError): string {
-  return message === "(outputHelp)" ? "say what to do: see vedette-agent --help" : message.replace(/^error: /, "");
+  return message === "(outputHelp)" ? `say what to do: see ${name} --help` : message.replace(/^error: /, "");
 }
 
 try {

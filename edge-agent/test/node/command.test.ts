@@ -48,8 +48,13 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-function start(...options: string[]) {
-  const child = spawn(process.execPath, [command, ...options], { stdio: ["ignore", "pipe", "pipe"] });
+const start = (...options: string[]) => startWith({}, ...options);
+function startWith({ stdin = "", env = {} }: { stdin?: string; env?: Record<string, string> }, ...options: string[]) {
+  const child = spawn(process.execPath, [command, ...options], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  child.stdin.end(stdin);
   children.push(child);
   let out = "";
   let err = "";
@@ -110,6 +115,9 @@ test("what a person did wrong is one line that says so, and exit code 1", async 
     [["run", "--home", home, "--port", "x"], /port is 0 to 65535/],
     [["run", "--home", home], /has joined no site.*--enroll/],
     [["run", "--home", home, "--enroll", "nonsense", "--name", "a"], /no enrolment token/],
+    [["run", "--home", home, "--enroll-file", join(home, "none")], /--enroll-file .* cannot be read/],
+    [["run", "--home", home, "--enroll", "-", "--name", "a"], /standard input .* is empty/],
+    [["run", "--home", home, "--enroll", "a", "--enroll-file", "b"], /give one of them/],
     [["run", "--home", home, "--serve-host", "0.0.0.0"], /VEDETTE_API_KEY/],
     [["run", "--home", home, "--api-key-file", join(home, "none")], /--api-key-file/],
   ];
@@ -122,6 +130,37 @@ test("what a person did wrong is one line that says so, and exit code 1", async 
   }
 });
 
+test("the token may come where no process list shows it: from a file, standard input, or a variable", async () => {
+  const file = join(home, "token");
+  await writeFile(file, `${token}\n`);
+  const ways: [home: string, options: string[], input: { stdin?: string; env?: Record<string, string> }][] = [
+    ["by-file", ["--enroll-file", file], {}],
+    ["by-stdin", ["--enroll", "-"], { stdin: `${token}\n` }],
+    ["by-variable", [], { env: { VEDETTE_ENROLL_TOKEN: token } }],
+  ];
+  for (const [folder, options, input] of ways) {
+    const flags = ["run", "--home", join(home, folder), "--port", "0", "--name", "station-1", ...options];
+    const running = startWith(input, ...flags);
+    expect(await running.ready()).toMatchObject({ ready: true });
+    running.child.kill("SIGTERM");
+    expect((await running.ended).code).toBe(0);
+  }
+  // Who has joined needs it no more.
+  await rm(file);
+  const again = start(
+    "run",
+    "--home",
+    join(home, "by-file"),
+    "--port",
+    "0",
+    "--enroll-file",
+    file,
+    "--name",
+    "station-1",
+  );
+  expect(await again.ready()).toMatchObject({ ready: true });
+});
+
 test("a damaged folder is a failure, not a fresh start", async () => {
   await writeFile(join(home, "agent.json"), "{");
   const { code, err } = await run("--enroll", token, "--name", "station-1").ended;
@@ -132,6 +171,10 @@ test("a damaged folder is a failure, not a fresh start", async () => {
 test("help shows an example and the exit codes", async () => {
   const { code, out } = await start("run", "--help").ended;
   expect(code).toBe(0);
+  expect(out).toMatch(/Usage: vedette-agent run/);
   expect(out).toMatch(/Example:[\s\S]*--enroll/);
+  const asked = await startWith({ env: { VEDETTE_INVOKED_AS: "vedette agent" } }, "run", "--help").ended;
+  expect(asked.out).toMatch(/Usage: vedette agent run/);
+  expect(asked.out).not.toMatch(/vedette-agent/);
   expect(out).toMatch(/Exit codes/);
 });
