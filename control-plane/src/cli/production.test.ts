@@ -71,8 +71,14 @@ rain-gauge version 1: published, and assigned to nobody (vedette model assign --
 
 it("tells of predictions that were lost, once a model", () => {
   const versions = [published, { ...published, version: 2 }];
-  const told = describeProduction({ site: "house", at, models: [{ model: "m", missing: 17, versions }] });
-  expect(told.split("\n").filter((line) => line.includes("missing"))).toEqual(["  missing      17, of all versions"]);
+  const told = describeProduction({
+    site: "house",
+    at,
+    models: [{ model: "m", missing: 17, versions, published: [1], otherPredictions: 0 }],
+  });
+  expect(told.split("\n").filter((line) => line.includes("missing"))).toEqual([
+    "m also: 17 answers missing, as the devices themselves counted (vedette model list)",
+  ]);
 });
 
 it("says what to do next where nothing is published, assigned, or enrolled", () => {
