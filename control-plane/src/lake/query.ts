@@ -3,13 +3,19 @@
  * then access to all other files, to the network and to its own settings is locked, and only then the operator's SQL is
  * looked at. Only one SELECT runs; it is stopped after a time.
  */
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, StatementType } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBResult,
+  type DuckDBValue,
+  StatementType,
+} from "@duckdb/node-api";
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { z } from "zod";
 import type { Clock } from "../ports.ts";
 import { standardLakeColumns } from "./columns.ts";
-import { toJson } from "./json-values.ts";
+import { type JsonScalar, toJson } from "./json-values.ts";
 import { quoteList, quoteName } from "./sql.ts";
 
 export type Query = z.infer<typeof predictionQuery>;
@@ -20,12 +26,16 @@ export interface QueryLimits {
   readonly timeMs: number;
   /** As DuckDB says it, e.g. `512MB`. */
   readonly memory: string;
+  /** Bytes of all values of an answer. */
+  readonly answerBytes: number;
 }
-export const defaultQueryLimits: QueryLimits = { timeMs: 30_000, memory: "512MB" };
+export const defaultQueryLimits: QueryLimits = { timeMs: 30_000, memory: "512MB", answerBytes: 32 * 1024 * 1024 };
+
+const askForLess = "aggregate (GROUP BY), select fewer columns, or LIMIT the rows";
 
 /**
  * Runs a query over files given by their full paths.
- * @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT; timeout.
+ * @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT; timeout; too_large.
  */
 export async function runQuery(
   query: Query,
@@ -44,7 +54,7 @@ export async function runQuery(
   try {
     await makeView(connection, files);
     await lock(connection, files);
-    return await select(connection, sql, values, query.limit);
+    return await select(connection, sql, values, { rows: query.limit, bytes: limits.answerBytes });
   } catch (error) {
     if (late) {
       throw new VedetteError(
@@ -54,6 +64,11 @@ export async function runQuery(
       );
     }
     if (error instanceof VedetteError) throw error;
+    if (/^Out of Memory Error/.test(messageOf(error))) {
+      throw new VedetteError("too_large", `the query takes over ${limits.memory} of memory: ${askForLess}`, {
+        cause: error,
+      });
+    }
     throw new VedetteError("invalid_argument", `the SQL does not run: ${messageOf(error).slice(0, 500)}`, {
       cause: error,
     });
@@ -106,7 +121,7 @@ async function select(
   connection: DuckDBConnection,
   sql: string,
   values: readonly DuckDBValue[],
-  limit: number,
+  limits: { rows: number; bytes: number },
 ): Promise<Rows> {
   const refusal = "only one SELECT over the view predictions is run";
   if (sql.trim() === "") throw new VedetteError("invalid_argument", `the SQL is empty: ${refusal}`);
@@ -119,7 +134,24 @@ async function select(
     throw new VedetteError("invalid_argument", `the SQL is ${StatementType[statement.statementType]}: ${refusal}`);
   }
   if (values.length > 0) statement.bind([...values]);
-  const reader = await statement.streamAndReadUntil(limit);
-  const rows = reader.getRows().slice(0, limit);
-  return { columns: reader.deduplicatedColumnNames(), rows: rows.map((row) => row.map(toJson)) };
+  return readRows(await statement.stream(), limits);
+}
+
+/** Row by row, so that an answer that is too large is left before it is all in memory. */
+async function readRows(result: DuckDBResult, limits: { rows: number; bytes: number }): Promise<Rows> {
+  const rows: JsonScalar[][] = [];
+  let bytes = 0;
+  for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (let i = 0; i < chunk.rowCount; i++) {
+      if (rows.length === limits.rows) break;
+      const row = chunk.getRowValues(i).map(toJson);
+      for (const value of row) bytes += typeof value === "string" ? value.length : 8;
+      if (bytes > limits.bytes) {
+        throw new VedetteError("too_large", `the answer is over ${limits.bytes} bytes: ${askForLess}`);
+      }
+      rows.push(row);
+    }
+    if (rows.length === limits.rows) break;
+  }
+  return { columns: result.deduplicatedColumnNames(), rows };
 }
