@@ -34,17 +34,12 @@ export interface LakeFiles {
    * Makes one file (or few, where they are large) of each hour that is over and has several. Answers the paths it
    * replaced, no longer registered, and what could not be merged: those files go on counting as they are.
    */
-  merge(now: number): Promise<Merged>;
+  merge(now: number): Promise<{ replaced: string[]; failed: { hour: string; why: string }[] }>;
   /** The files that count, by their paths within the folder. */
   list(): { path: string; model: string }[];
   /** Removes files that do not count. Only where no reader holds an older list. */
   sweep(): Promise<string[]>;
   close(): void;
-}
-
-export interface Merged {
-  readonly replaced: string[];
-  readonly failed: { readonly hour: string; readonly why: string }[];
 }
 
 type BatchRow = { id: number; model: string; received: number; frame: Buffer };
@@ -155,7 +150,7 @@ export function openLakeFiles(
       return moved;
     },
     async merge(now) {
-      const merged: Merged = { replaced: [], failed: [] };
+      const merged: Awaited<ReturnType<LakeFiles["merge"]>> = { replaced: [], failed: [] };
       for (const { model, hour } of sql.closedHours.all(hourOf(now))) {
         const key = partition(model, hour);
         if ((retryAt.get(key) ?? 0) > now) continue;
