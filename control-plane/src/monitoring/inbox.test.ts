@@ -203,7 +203,7 @@ test("a batch of no predictions is stored", () => {
   expect(take(makeFrame({ count: 0 }))).toEqual([upTo(0)]);
 });
 
-test("[N7] a new batch with numbers that are stored already is refused, in whatever order batches come", () => {
+test("[N8] a new batch with numbers that are stored already is refused, in whatever order batches come", () => {
   const { take, count } = testInbox();
   const rejects = (seq: number, why: string) => ({ ack: { epoch, reject: seq, why: expect.stringContaining(why) } });
   expect(take(makeFrame({ seq: 0 }), makeFrame({ seq: 3 }))).toEqual([upTo(0), upTo(0, 3)]);
