@@ -5,6 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ZodError } from "zod";
 import type { Logger } from "../ports.ts";
+import { storageFault } from "../storage-fault.ts";
 
 const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   unauthenticated: 401,
@@ -46,7 +47,7 @@ export function misfit(error: ZodError, where: string): VedetteError {
 
 /** Answers anything thrown. What is not a VedetteError is logged whole and told to nobody. */
 export function answerError(error: unknown, c: Context, logger: Logger): Response {
-  const fault = error instanceof HTTPException ? fromHttp(error) : error;
+  const fault = error instanceof HTTPException ? fromHttp(error) : storageFault(error);
   const code = codeOf(fault);
   const known = fault instanceof VedetteError;
   if (!known || !(fault.user || statusOf(code) < 500)) {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, onTestFinished, test } from "vitest";
@@ -22,11 +22,11 @@ function testLake() {
     inbox.take([from], received);
   };
   /** Opens the lake as after a start; `stopAt`: where the power goes. */
-  const start = async (stopAt?: Step, mostBytes?: number) => {
+  const start = async (stopAt?: Step, limits?: Parameters<typeof openLakeFiles>[3]) => {
     const stop = (step: Step) => {
       if (step === stopAt) throw new Error(`power lost: ${step}`);
     };
-    const files = openLakeFiles(path, folder, stop, mostBytes);
+    const files = openLakeFiles(path, folder, stop, limits);
     await files.sweep();
     return files;
   };
@@ -77,7 +77,7 @@ test("batches that are wide in the lake are moved some at a time", async () => {
     Array.from({ length: 500 }, (_, i) => [`in:w${i}`, ["u8", new Uint8Array(100)] as const]),
   ) as NonNullable<Parameters<typeof makeFrame>[0]>["columns"];
   for (let seq = 0; seq < 5; seq++) take(noon, { seq, count: 100, ...(wide && { columns: wide }) });
-  const files = await start(undefined, 1024 * 1024);
+  const files = await start(undefined, { mostBytes: 1024 * 1024 });
   expect(await files.move()).toBe(5);
   expect(files.list().map(({ path }) => path.split("/").at(-1))).toEqual(["1-2.parquet", "3-4.parquet", "5-5.parquet"]);
   expect(new Set(await rowsOf(folder, files.list())).size).toBe(500);
@@ -112,19 +112,59 @@ test.each<Step | undefined>([undefined, "merge-written", "merge-registered"])(
       take(noon, { seq });
       await first.move();
     }
-    expect(await first.merge(noon + hour - 1)).toEqual([]);
+    expect(await first.merge(noon + hour - 1)).toEqual({ replaced: [], failed: [] });
     first.close();
     const second = await start(step);
-    if (step) await expect(second.merge(noon + hour)).rejects.toThrow("power lost");
-    else expect(await second.merge(noon + hour)).toHaveLength(3);
+    const { replaced, failed } = await second.merge(noon + hour);
+    if (step) expect(failed).toMatchObject([{ why: `power lost: ${step}` }]);
+    else expect(replaced).toHaveLength(3);
     second.close();
     const third = await start();
     await third.merge(noon + hour);
     expect(third.list()).toEqual([{ path: "model=rain/hour=2026-11-23T12/merged-1-3.parquet", model: "rain" }]);
     expect(await rowsOf(folder, third.list())).toHaveLength(9);
-    expect(await third.merge(noon + hour)).toEqual([]);
+    expect(await third.merge(noon + hour)).toEqual({ replaced: [], failed: [] });
     await third.sweep();
     expect(onDisk()).toHaveLength(1);
     third.close();
   },
 );
+
+test("an hour is merged in groups of files under a size, once; late files join it", async () => {
+  const { folder, take, start, onDisk } = testLake();
+  const files = await start(undefined, { mostMerged: 1 });
+  for (let seq = 0; seq < 3; seq++) {
+    take(noon, { seq });
+    await files.move();
+  }
+  const size = statSync(join(folder, files.list()[0]!.path)).size;
+  expect(await files.merge(noon + hour)).toEqual({ replaced: [], failed: [] });
+  files.close();
+  const larger = await start(undefined, { mostMerged: 2.5 * size });
+  expect((await larger.merge(noon + hour)).replaced).toEqual([]);
+  take(noon, { seq: 3 });
+  await larger.move();
+  expect((await larger.merge(noon + hour)).replaced).toHaveLength(4);
+  expect(onDisk().filter((name) => name.includes("merged")).length).toBe(2);
+  expect(new Set(await rowsOf(folder, larger.list())).size).toBe(12);
+  larger.close();
+});
+
+test("an hour that cannot be merged is told and left for an hour; the others are merged", async () => {
+  const { folder, take, start } = testLake();
+  const files = await start();
+  for (const at of [noon, noon + hour]) {
+    for (let i = 0; i < 2; i++) {
+      take(at, { seq: (at - noon) / (hour / 2) + i });
+      await files.move();
+    }
+  }
+  writeFileSync(join(folder, files.list()[0]!.path), "no Parquet");
+  const merged = await files.merge(noon + 2 * hour);
+  expect(merged.replaced).toHaveLength(2);
+  expect(merged.failed).toMatchObject([{ hour: "model=rain/hour=2026-11-23T12" }]);
+  expect((await files.merge(noon + 2 * hour)).failed).toEqual([]);
+  expect((await files.merge(noon + 3 * hour)).failed).toHaveLength(1);
+  expect(files.list()).toHaveLength(3);
+  files.close();
+});

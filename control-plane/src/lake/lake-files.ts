@@ -3,7 +3,7 @@
  * that registers it, which is the same that deletes its batches (or the files it replaces): a crash before leaves the
  * batches and an orphan, a crash after leaves the file. Orphans are swept at the start.
  */
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "@vedette/protocol/errors";
 import { openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
@@ -19,6 +19,10 @@ const roundBatches = 500;
  * has every column of its file: without this a device could have some hundred KiB take gigabytes.
  */
 const roundBytes = 128 * 1024 * 1024;
+/** Bytes of the files that one merge reads. An hour that has more becomes several files. */
+const mergeBytes = 64 * 1024 * 1024;
+
+const retryMergeMs = 3_600_000;
 
 /** Moments at which a test may stop the world. */
 export type Step = "batches-written" | "batches-registered" | "merge-written" | "merge-registered";
@@ -26,8 +30,11 @@ export type Step = "batches-written" | "batches-registered" | "merge-written" | 
 export interface LakeFiles {
   /** Moves all batches that were there at the call. Answers how many. */
   move(): Promise<number>;
-  /** Makes one file of each hour that is over and has several. Answers the paths it replaced, no longer registered. */
-  merge(now: number): Promise<string[]>;
+  /**
+   * Makes one file (or few, where they are large) of each hour that is over and has several. Answers the paths it
+   * replaced, no longer registered, and what could not be merged: those files go on counting as they are.
+   */
+  merge(now: number): Promise<{ replaced: string[]; failed: { hour: string; why: string }[] }>;
   /** The files that count, by their paths within the folder. */
   list(): { path: string; model: string }[];
   /** Removes files that do not count. Only where no reader holds an older list. */
@@ -45,7 +52,7 @@ export function openLakeFiles(
   inboxPath: string,
   folder: string,
   step: (name: Step) => void = () => {},
-  mostBytes = roundBytes,
+  { mostBytes = roundBytes, mostMerged = mergeBytes } = {},
 ): LakeFiles {
   const db = openTables(inboxPath);
   const names = columnNames(db);
@@ -63,11 +70,53 @@ export function openLakeFiles(
     unregister: db.prepare("DELETE FROM lake_files WHERE path = ?"),
     files: db.prepare<[], FileRow>("SELECT * FROM lake_files ORDER BY first_batch"),
     closedHours: db.prepare<[string], { model: string; hour: string }>(
-      "SELECT model, hour FROM lake_files WHERE hour < ? GROUP BY model, hour HAVING count(*) > 1",
+      `SELECT model, hour FROM lake_files WHERE hour < ?
+       GROUP BY model, hour HAVING count(*) > 1 AND sum(compacted) < count(*)`,
     ),
     ofHour: db.prepare<[string, string], FileRow>(
       "SELECT * FROM lake_files WHERE model = ? AND hour = ? ORDER BY first_batch",
     ),
+  };
+
+  /** Hours whose merge failed, and when it may be tried again: it will hardly be better fifteen seconds later. */
+  const retryAt = new Map<string, number>();
+  const compacted = db.prepare("UPDATE lake_files SET compacted = 1 WHERE path = ?");
+
+  const mergeHour = async (model: string, hour: string): Promise<string[]> => {
+    const replaced: string[] = [];
+    for (const old of await inGroups(sql.ofHour.all(model, hour))) {
+      if (old.length === 1) {
+        compacted.run(old[0]!.path);
+        continue;
+      }
+      const lastBatch = Math.max(...old.map((row) => row.last_batch));
+      const merged = fileOf(model, hour, old[0]!.first_batch, lastBatch, "merged-");
+      const sources = old.map((row) => join(folder, row.path));
+      await mergeFiles(join(folder, merged.path), sources);
+      step("merge-written");
+      const rows = old.reduce((sum, row) => sum + row.rows, 0);
+      db.transaction(() => {
+        for (const { path } of old) sql.unregister.run(path);
+        sql.register.run({ ...merged, rows, compacted: 1 });
+      }).immediate();
+      step("merge-registered");
+      replaced.push(...sources);
+    }
+    return replaced;
+  };
+  const inGroups = async (files: readonly FileRow[]): Promise<FileRow[][]> => {
+    const groups: FileRow[][] = [];
+    let left = 0;
+    for (const file of files) {
+      const { size } = await stat(join(folder, file.path));
+      if (size > left) {
+        groups.push([]);
+        left = mostMerged;
+      }
+      left -= size;
+      groups.at(-1)?.push(file);
+    }
+    return groups;
   };
 
   /** Moves the first of these batches, as many as fit. Answers how many. */
@@ -101,23 +150,18 @@ export function openLakeFiles(
       return moved;
     },
     async merge(now) {
-      const replaced: string[] = [];
+      const merged: Awaited<ReturnType<LakeFiles["merge"]>> = { replaced: [], failed: [] };
       for (const { model, hour } of sql.closedHours.all(hourOf(now))) {
-        const old = sql.ofHour.all(model, hour);
-        const lastBatch = Math.max(...old.map((row) => row.last_batch));
-        const merged = fileOf(model, hour, old[0]!.first_batch, lastBatch, "merged-");
-        const sources = old.map((row) => join(folder, row.path));
-        await mergeFiles(join(folder, merged.path), sources);
-        step("merge-written");
-        const rows = old.reduce((sum, row) => sum + row.rows, 0);
-        db.transaction(() => {
-          for (const { path } of old) sql.unregister.run(path);
-          sql.register.run({ ...merged, rows, compacted: 1 });
-        }).immediate();
-        step("merge-registered");
-        replaced.push(...sources);
+        const key = partition(model, hour);
+        if ((retryAt.get(key) ?? 0) > now) continue;
+        try {
+          merged.replaced.push(...(await mergeHour(model, hour)));
+        } catch (error) {
+          retryAt.set(key, now + retryMergeMs);
+          merged.failed.push({ hour: key, why: messageOf(error) });
+        }
       }
-      return replaced;
+      return merged;
     },
     list: () => sql.files.all().map(({ path, model }) => ({ path, model })),
     async sweep() {

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { epoch, handClock, makeFrame, noon, silent, testFolder } from "../monitoring/testing.ts";
 import { realClock } from "../mqtt/testing.ts";
 import { openLake } from "./open-lake.ts";
-import type { QueryLimits } from "./query.ts";
+import { defaultQueryLimits, type QueryLimits } from "./query.ts";
 
 async function testLake(
   options: { folder?: string; clock?: ReturnType<typeof handClock>; queryLimits?: QueryLimits } = {},
@@ -242,7 +242,7 @@ test("a query that runs too long is stopped", async () => {
     folder,
     clock: realClock,
     logger: silent,
-    queryLimits: { timeMs: 200, memory: "256MB" },
+    queryLimits: { ...defaultQueryLimits, timeMs: 200, memory: "256MB" },
   });
   onTestFinished(() => opened.close());
   const sql = "SELECT count(*) FROM range(100000000000) AS t(i) WHERE hash(i) % 7 = 3";
@@ -276,4 +276,21 @@ test("after a start, what was stored is there and known", async () => {
   const second = await testLake({ folder: first.folder });
   expect(await second.ingestion.take("dev", "rain", makeFrame({ seq: 0 }))).toEqual({ epoch, upTo: 1, also: [] });
   expect((await second.ask("SELECT count(*) FROM predictions")).rows).toEqual([[6]]);
+});
+
+test("an answer or a query that is too large is refused, and says what to ask instead", async () => {
+  const { ask } = await testLake();
+  const tooLarge = { code: "too_large", message: expect.stringContaining("aggregate") };
+  await expect(ask("SELECT repeat('x', 1000000) FROM range(40)")).rejects.toMatchObject(tooLarge);
+  await expect(ask("SELECT string_agg(repeat('x', 1000), '') FROM range(2000000)")).rejects.toMatchObject(tooLarge);
+  expect((await ask("SELECT repeat('x', 1000000) FROM range(40)", 20)).rows).toHaveLength(20);
+});
+
+test("where new batches cannot become files, those that did are still found", async () => {
+  const { ingestion, ask, folder } = await testLake();
+  await ingestion.take("dev", "rain", makeFrame());
+  expect((await ask("SELECT count(*) FROM predictions")).rows).toEqual([[3]]);
+  await ingestion.take("dev", "snow", makeFrame({ stream: "snow" }));
+  writeFileSync(join(folder, "files", "model=snow"), "in the way");
+  expect((await ask("SELECT count(*) FROM predictions")).rows).toEqual([[3]]);
 });

@@ -57,7 +57,10 @@ export async function openLake(options: {
   let flushing: Promise<number> = Promise.resolve(0);
   const flushNow = async () => {
     const batches = await files.call("move", undefined as never);
-    replaced.push(...(await files.call("merge", { now: clock.now() })));
+    // Merging is housekeeping: what fails there is told, and leaves its files as they are.
+    const merged = await files.call("merge", { now: clock.now() });
+    for (const failed of merged.failed) logger.warn("lake.merge_failed", { ...failed });
+    replaced.push(...merged.replaced);
     await removeReplaced();
     return batches;
   };
@@ -93,7 +96,8 @@ export async function openLake(options: {
   const ask = async (query: Query) => {
     queries++;
     try {
-      await flush();
+      // A full disk keeps new batches in the inbox, and must not hide those that are in the lake's files already.
+      await flush().catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }));
       const all = await files.call("list", undefined as never);
       const wanted = all.filter((file) => query.model === undefined || file.model === query.model);
       const paths = wanted.map((file) => join(folder, file.path));

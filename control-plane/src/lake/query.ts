@@ -3,13 +3,19 @@
  * then access to all other files, to the network and to its own settings is locked, and only then the operator's SQL is
  * looked at. Only one SELECT runs; it is stopped after a time.
  */
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, StatementType } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBResult,
+  type DuckDBValue,
+  StatementType,
+} from "@duckdb/node-api";
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { z } from "zod";
 import type { Clock } from "../ports.ts";
 import { standardLakeColumns } from "./columns.ts";
-import { toJson } from "./json-values.ts";
+import { type JsonScalar, toJson } from "./json-values.ts";
 import { quoteList, quoteName } from "./sql.ts";
 
 export type Query = z.infer<typeof predictionQuery>;
@@ -20,14 +26,18 @@ export interface QueryLimits {
   readonly timeMs: number;
   /** As DuckDB says it, e.g. `512MB`. */
   readonly memory: string;
+  /** Bytes of all values of an answer. */
+  readonly answerBytes: number;
 }
 /** Rows where the query says no limit. */
 const defaultRows = { filters: 100, sql: 10_000 } as const;
-export const defaultQueryLimits: QueryLimits = { timeMs: 30_000, memory: "512MB" };
+export const defaultQueryLimits: QueryLimits = { timeMs: 30_000, memory: "512MB", answerBytes: 32 * 1024 * 1024 };
+
+const askForLess = "aggregate (GROUP BY), select fewer columns, or LIMIT the rows";
 
 /**
  * Runs a query over files given by their full paths.
- * @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT; timeout.
+ * @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT; timeout; too_large.
  */
 export async function runQuery(
   query: Query,
@@ -47,7 +57,7 @@ export async function runQuery(
   try {
     await makeView(connection, files);
     await lock(connection, files);
-    return await select(connection, sql, values, limit);
+    return await select(connection, sql, values, { rows: limit, bytes: limits.answerBytes });
   } catch (error) {
     if (late) {
       throw new VedetteError(
@@ -57,6 +67,11 @@ export async function runQuery(
       );
     }
     if (error instanceof VedetteError) throw error;
+    if (/^Out of Memory Error/.test(messageOf(error))) {
+      throw new VedetteError("too_large", `the query takes over ${limits.memory} of memory: ${askForLess}`, {
+        cause: error,
+      });
+    }
     throw new VedetteError("invalid_argument", `the SQL does not run: ${messageOf(error).slice(0, 500)}`, {
       cause: error,
     });
@@ -112,7 +127,7 @@ async function select(
   connection: DuckDBConnection,
   sql: string,
   values: readonly DuckDBValue[],
-  limit: number,
+  limits: { rows: number; bytes: number },
 ): Promise<Rows> {
   const refusal = "only one SELECT over the view predictions is run";
   if (sql.trim() === "") throw new VedetteError("invalid_argument", `the SQL is empty: ${refusal}`);
@@ -125,9 +140,24 @@ async function select(
     throw new VedetteError("invalid_argument", `the SQL is ${StatementType[statement.statementType]}: ${refusal}`);
   }
   if (values.length > 0) statement.bind([...values]);
-  // One more than asked for tells whether there are more.
-  const reader = await statement.streamAndReadUntil(limit + 1);
-  const found = reader.getRows();
-  const rows = found.slice(0, limit).map((row) => row.map(toJson));
-  return { columns: reader.deduplicatedColumnNames(), rows, truncated: found.length > limit };
+  return readRows(await statement.stream(), limits);
+}
+
+/** Row by row, so that an answer that is too large is left before it is all in memory. */
+async function readRows(result: DuckDBResult, limits: { rows: number; bytes: number }): Promise<Rows> {
+  const columns = result.deduplicatedColumnNames();
+  const rows: JsonScalar[][] = [];
+  let bytes = 0;
+  for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (let i = 0; i < chunk.rowCount; i++) {
+      if (rows.length === limits.rows) return { columns, rows, truncated: true };
+      const row = chunk.getRowValues(i).map(toJson);
+      for (const value of row) bytes += typeof value === "string" ? value.length : 8;
+      if (bytes > limits.bytes) {
+        throw new VedetteError("too_large", `the answer is over ${limits.bytes} bytes: ${askForLess}`);
+      }
+      rows.push(row);
+    }
+  }
+  return { columns, rows, truncated: false };
 }

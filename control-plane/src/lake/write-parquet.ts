@@ -45,11 +45,13 @@ export async function writeBatches(path: string, batches: readonly ReceivedBatch
   });
 }
 
-/** Writes the rows of many files as one. */
+/** Writes the rows of many files as one. How wide they are does not matter: row groups are cut by their bytes. */
 export async function mergeFiles(path: string, files: readonly string[]): Promise<void> {
-  await withDuckDb((connection) =>
-    copyTo(connection, `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true)`, path),
-  );
+  const select = `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true)`;
+  await withDuckDb((connection) => copyTo(connection, select, path, ", ROW_GROUP_SIZE_BYTES '32MB'"), {
+    memory_limit: "512MB",
+    preserve_insertion_order: "false",
+  });
 }
 
 /** A column that is FLOAT in one batch and DOUBLE in another is DOUBLE. */
@@ -63,8 +65,11 @@ function unionOfColumns(batches: readonly ReceivedBatch[], nameOf: NameOf): Lake
   return [...columns.values()];
 }
 
-async function withDuckDb<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+async function withDuckDb<T>(
+  work: (connection: DuckDBConnection) => Promise<T>,
+  settings: Record<string, string> = {},
+): Promise<T> {
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1", ...settings });
   const connection = await instance.connect();
   try {
     return await work(connection);
@@ -74,10 +79,10 @@ async function withDuckDb<T>(work: (connection: DuckDBConnection) => Promise<T>)
   }
 }
 
-async function copyTo(connection: DuckDBConnection, select: string, path: string): Promise<void> {
+async function copyTo(connection: DuckDBConnection, select: string, path: string, more = ""): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const beside = `${path}.tmp`;
-  await connection.run(`COPY (${select}) TO ${quoteText(beside)} (FORMAT parquet, COMPRESSION zstd)`);
+  await connection.run(`COPY (${select}) TO ${quoteText(beside)} (FORMAT parquet, COMPRESSION zstd${more})`);
   await sync(beside);
   await rename(beside, path);
   await sync(dirname(path));

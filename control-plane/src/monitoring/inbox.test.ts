@@ -216,3 +216,16 @@ test("a batch of no predictions is stored", () => {
   const { take } = testInbox();
   expect(take(makeFrame({ count: 0 }))).toEqual([upTo(0)]);
 });
+
+test("[N9] a new batch with numbers that are stored already is refused, in whatever order batches come", () => {
+  const { take, count } = testInbox();
+  const rejects = (seq: number, why: string) => ({ ack: { epoch, reject: seq, why: expect.stringContaining(why) } });
+  expect(take(makeFrame({ seq: 0 }), makeFrame({ seq: 3 }))).toEqual([upTo(0), upTo(0, 3)]);
+  expect(take(makeFrame({ seq: 1, firstN: 0 }))).toMatchObject([rejects(1, "batch 0 before it reaches to 2")]);
+  expect(take(makeFrame({ seq: 2, firstN: 8 }))).toMatchObject([rejects(2, "batch 3 after it begins with 9")]);
+  expect(take(makeFrame({ seq: 4, count: 0, firstN: 0 }))).toEqual([upTo(4)]);
+  expect(take(makeFrame({ seq: 5, firstN: 11 }))).toMatchObject([rejects(5, "batch 3 before it reaches to 11")]);
+  expect(take(makeFrame({ seq: 6, firstN: 500 }))).toEqual([upTo(6)]);
+  expect(take(makeFrame({ seq: 6, firstN: 500 }))).toEqual([upTo(6)]);
+  expect([count("batches"), count("ranges")]).toEqual([4, 1]);
+});

@@ -9,6 +9,7 @@ import type { FrameName } from "@vedette/protocol/prediction-batch";
 import { columnNames } from "./column-names.ts";
 import { checkFrame } from "./frame-check.ts";
 import { openTables } from "./inbox-tables.ts";
+import { numberRanges } from "./number-ranges.ts";
 
 export interface InboxFrame {
   readonly agent: string;
@@ -46,6 +47,7 @@ export interface Inbox {
 export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits): Inbox {
   const db = openTables(path);
   const names = columnNames(db);
+  const ranges = numberRanges(db);
   const sql = {
     spool: db.prepare<[string, string, string], { id: number; up_to: number }>(
       "SELECT id, up_to FROM spools WHERE agent = ? AND stream = ? AND epoch = ?",
@@ -131,7 +133,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     if (before || seq <= spool.up_to) return { ack: acknowledge(spool, epoch) };
 
     const { gap } = header;
-    const why = checked.kind === "refused" ? checked.why : undefined;
+    const why = checked.kind === "refused" ? checked.why : ranges.conflict(spool.id, header);
     if (why === undefined) names.assign(header);
     // A refused number is settled too: the device drops that batch, and `upTo` must get past it.
     settle(spool, seq, sha256, why ?? null);
@@ -139,6 +141,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       keepAside(received, from, why);
       return reject(why);
     }
+    ranges.add(spool, header);
     sql.batch.run(from.stream, received, from.frame);
     if (gap) sql.gap.run(from.agent, from.stream, epoch, gap.from, gap.to, received);
     return { ack: acknowledge(spool, epoch) };

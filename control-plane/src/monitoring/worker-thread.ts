@@ -4,6 +4,7 @@
  */
 import { parentPort, type Transferable, Worker } from "node:worker_threads";
 import { codeOf, type ErrorCode, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { storageFault } from "../storage-fault.ts";
 
 /** What a thread answers: plain data in, plain data out. */
 export type Calls = Record<string, (input: never) => unknown>;
@@ -84,7 +85,8 @@ export function serveCalls<C extends Calls>(calls: C & { close(): unknown }): vo
     before = before.then(async () => {
       try {
         port.postMessage({ id, value: await calls[name]?.(input) } satisfies Answer);
-      } catch (error) {
+      } catch (thrown) {
+        const error = storageFault(thrown);
         port.postMessage({ id, error: { code: codeOf(error), message: messageOf(error) } } satisfies Answer);
       }
     });

@@ -336,6 +336,20 @@ describe("a candidate", () => {
     expect(run.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: { state: "rejected", reason } });
   });
 
+  it("whose answers are late while the device is busy is timed by itself, and goes on", async () => {
+    const { peer, run } = await serving();
+    const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, forRuns: 2, answer: "slow" } });
+    peer.assign(second);
+    await run.clock.advance(500);
+    await run.predict(1);
+    expect(await run.predict(1)).toMatchObject({ reason: "latency_budget" });
+    await run.clock.advance(0);
+    expect(run.slot()?.candidate?.state).toBe("probation");
+    expect(run.log.entries.map(({ event }) => event)).toContain("model.late_but_sound");
+    for (let i = 0; i < 3; i++) await run.predict(1);
+    expect(run.slot()).toMatchObject({ serving: { digest: second.digest }, candidate: null });
+  });
+
   it("that tripped and is assigned anew is proved anew", async () => {
     const { peer, run } = await serving();
     const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, answer: "throw" } });

@@ -48,7 +48,7 @@ export interface FakeModel {
   readonly broken?: true;
   readonly output?: string;
   /** Answers this, once it has run more often than its proof needs. */
-  readonly later?: { readonly afterRuns: number; readonly answer: "throw" | "nan" | "slow" };
+  readonly later?: { readonly afterRuns: number; readonly forRuns?: number; readonly answer: "throw" | "nan" | "slow" };
   readonly runMs?: number;
 }
 

@@ -39,7 +39,8 @@ function createFakeBackend(took: (ms: number) => void): Backend {
         outputs: [{ name: model.output ?? "y", datatype: "FP32", shape: [-1, 1] }],
         async run(inputs, outputs) {
           const x = inputs.x?.data as Float32Array;
-          const trouble = model.later && ++runs > model.later.afterRuns ? model.later.answer : undefined;
+          const { afterRuns = Infinity, forRuns = Infinity, answer } = model.later ?? {};
+          const trouble = ++runs > afterRuns && runs <= afterRuns + forRuns ? answer : undefined;
           took(trouble === "slow" ? 1000 : (model.runMs ?? 0));
           if (trouble === "throw") throw new VedetteError("model_failed", "the model threw");
           const scale = trouble === "nan" ? Number.NaN : model.scale;

@@ -59,7 +59,9 @@ export function parseInferRequest(body: Uint8Array, headerLength: string | undef
   const parsed = inferRequest.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw invalid(`the request does not fit the Open Inference Protocol: ${issue?.path.join(".")}: ${issue?.message}`);
+    throw invalid(
+      `the request does not fit the Open Inference Protocol: ${shown(issue?.path.join(".") ?? "")}: ${issue?.message}`,
+    );
   }
   const { data: request } = parsed;
   const binaryOutput = request.parameters.binary_data_output === true;
@@ -70,7 +72,7 @@ export function parseInferRequest(body: Uint8Array, headerLength: string | undef
     inputs: takeData(request.inputs, body.subarray(length)),
     outputs: request.outputs?.map(({ name, parameters: asked }) => {
       if (asked.classification !== undefined) {
-        throw new VedetteError("unsupported", `output ${name}: the classification extension is not served here`);
+        throw new VedetteError("unsupported", `output ${shown(name)}: the classification extension is not served here`);
       }
       return { name, binary: typeof asked.binary_data === "boolean" ? asked.binary_data : binaryOutput };
     }),
@@ -116,11 +118,13 @@ function takeData(inputs: readonly PlainInput[], tail: Uint8Array): InputTensor[
   const tensors = inputs.map(({ parameters: given, data, ...tensor }): InputTensor => {
     const size = given?.binary_data_size;
     if (size === undefined) {
-      if (data === undefined) throw invalid(`input tensor ${tensor.name} has neither data nor binary_data_size`);
+      if (data === undefined) throw invalid(`input tensor ${shown(tensor.name)} has neither data nor binary_data_size`);
       return { ...tensor, data: { kind: "json", values: data } };
     }
     if (typeof size !== "number" || !Number.isInteger(size) || size < 0 || size > tail.length - at) {
-      throw invalid(`input tensor ${tensor.name}: binary_data_size is ${size}, but ${tail.length - at} bytes are left`);
+      throw invalid(
+        `input tensor ${shown(tensor.name)}: binary_data_size is ${size}, but ${tail.length - at} bytes are left`,
+      );
     }
     at += size;
     return { ...tensor, data: { kind: "binary", bytes: tail.subarray(at - size, at) } };
@@ -156,4 +160,9 @@ function parseJson(bytes: Uint8Array): unknown {
 
 function invalid(message: string): VedetteError {
   return new VedetteError("invalid_input", message);
+}
+
+/** A name that a client sent, fit for an error. */
+export function shown(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }

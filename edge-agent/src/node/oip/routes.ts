@@ -4,7 +4,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Agent, Prediction, ServedModel } from "../../core/agent.ts";
 import type { OipFailure } from "./errors.ts";
-import { type InferRequest, parseInferRequest } from "./request.ts";
+import { type InferRequest, parseInferRequest, shown } from "./request.ts";
 import { readRows } from "./tensors-in.ts";
 import { type InferBody, servedOutputs, writeBody, writeParameters, writeTensors } from "./tensors-out.ts";
 
@@ -90,7 +90,7 @@ function checkOutputs(request: InferRequest, manifest: Manifest): void {
   if (!stranger) return;
   throw new VedetteError(
     "invalid_input",
-    `output ${stranger.name} is none of this model's: it has ${known.join(", ")}`,
+    `output ${shown(stranger.name)} is none of this model's: it has ${known.join(", ")}`,
   );
 }
 
@@ -141,11 +141,11 @@ function find(agent: Agent, name: string, version: string | undefined): ServedMo
   const served = models.find((model) => model.name === name);
   if (!served) {
     const known = models.map((model) => model.name).join(", ") || "none";
-    throw new VedetteError("not_found", `no model ${name} here: this agent has ${known}`);
+    throw new VedetteError("not_found", `no model ${shown(name)} here: this agent has ${known}`);
   }
   if (version === undefined || version === String(served.version?.release)) return served;
   const serving = served.version ? `version ${served.version.release} serves` : "no version serves";
-  throw new VedetteError("not_found", `version ${version} of ${name} is not serving here: ${serving}`);
+  throw new VedetteError("not_found", `version ${shown(version)} of ${name} is not serving here: ${serving}`);
 }
 
 function get(request: OipRequest, make: () => OipAnswer): OipAnswer {

@@ -435,6 +435,39 @@ test("more than the agent can take at once is shed with Retry-After, and the res
   expect((await Promise.all(calls)).map(({ status }) => status).sort()).toEqual([200, 200, 429]);
 });
 
+test("requests that never end shut nobody out, and hold bounded memory together", async () => {
+  await server.close();
+  server = await start({ maxInFlight: 4, maxHeldBytes: 300_000 });
+  const unfinished = Array.from({ length: 20 }, () => {
+    const request = httpRequest(`${server.url}/v2/models/rain/infer`, {
+      method: "POST",
+      headers: { "content-length": 1_000_000 },
+    });
+    const refused = new Promise<number | undefined>((resolve) => {
+      request.on("response", (response) => resolve(response.resume().statusCode)).on("error", () => resolve(undefined));
+    });
+    request.write(Buffer.alloc(200_000, 32));
+    return { request, refused };
+  });
+  expect(await Promise.race(unfinished.map(({ refused }) => refused))).toBe(429);
+  expect((await infer({ inputs: [x([1, 2])] })).status).toBe(200);
+  for (const { request } of unfinished) request.destroy();
+  const large = { inputs: [x(Array<number>(40_000).fill(1.25), { shape: [20_000, 2] })] };
+  await expect.poll(async () => (await infer({ ...large, id: "x".repeat(200) })).status).toBe(400);
+});
+
+test("more rows than one request may have are refused, and so are long names, in few words", async () => {
+  const rows = await infer({ inputs: [x(Array<number>(8194).fill(1), { shape: [4097, 2] })] });
+  expect([rows.status, rows.body.error]).toEqual([400, expect.stringContaining("split it, 4096 rows at most")]);
+  expect((await infer({ inputs: [x(Array<number>(8192).fill(1), { shape: [4096, 2] })] })).status).toBe(200);
+  for (const name of ["n".repeat(1_000_000), "x"]) {
+    const outputs = [{ name: "o".repeat(1_000_000) }];
+    const refused = await infer({ inputs: [x([1, 2], { name })], outputs });
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.length).toBeLessThan(300);
+  }
+});
+
 test("any host but loopback needs a key; with one, only health is open", async () => {
   await expect(start({ host: "0.0.0.0" })).rejects.toMatchObject({ code: "unauthenticated" });
   await server.close();

@@ -9,6 +9,7 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Agent } from "../../core/agent.ts";
 import type { Logger } from "../../core/ports.ts";
 import { failureOf } from "./errors.ts";
+import { createBodyReader } from "./read-body.ts";
 import { answer, type OipAnswer, type ServerFacts } from "./routes.ts";
 
 export interface OipServerOptions {
@@ -22,8 +23,10 @@ export interface OipServerOptions {
   readonly port: number;
   /** Needed for any host but loopback; then asked of every request but the two of health. */
   readonly apiKey?: string;
-  /** Requests under way before others are shed. */
+  /** Requests under way, whose bodies are here, before others are shed. */
   readonly maxInFlight?: number;
+  /** As `createBodyReader`. */
+  readonly maxHeldBytes?: number;
 }
 export interface OipServer {
   readonly url: string;
@@ -41,7 +44,6 @@ export function requireKey(host: string, apiKey: string | undefined): void {
   );
 }
 
-const maxBodyBytes = 8 * 1024 * 1024;
 const defaultMaxInFlight = 256;
 const closeWithinMs = 5_000;
 
@@ -51,6 +53,7 @@ export async function startOipServer(options: OipServerOptions): Promise<OipServ
   requireKey(host, options.apiKey);
   const checkKey = options.apiKey === undefined ? undefined : keyCheck(options.apiKey);
   const maxInFlight = options.maxInFlight ?? defaultMaxInFlight;
+  const readBody = createBodyReader(options.maxHeldBytes);
   let stopping = false;
   let inFlight = 0;
   const facts: ServerFacts = { version: options.version, stopping: () => stopping };
@@ -62,25 +65,29 @@ export async function startOipServer(options: OipServerOptions): Promise<OipServ
       checkKey?.(incoming);
       refuseForeignPages(incoming, options.apiKey !== undefined);
       if (stopping) throw new VedetteError("not_ready", "the agent is stopping: ask again in a moment");
-      if (inFlight > maxInFlight)
-        throw new VedetteError("busy", `over ${maxInFlight} requests are under way: ask later`);
     }
     const body = await readBody(incoming);
     const header = incoming.headers["inference-header-content-length"];
     const headerLength = Array.isArray(header) ? header[0] : header;
-    return answer(options.agent, facts, { method: incoming.method ?? "GET", path, headerLength, body });
+    // Counted from here: a client that never ends its request must not shut out the others.
+    inFlight++;
+    try {
+      if (inFlight > maxInFlight && !health) {
+        throw new VedetteError("busy", `over ${maxInFlight} requests are under way: ask later`);
+      }
+      return await answer(options.agent, facts, { method: incoming.method ?? "GET", path, headerLength, body });
+    } finally {
+      inFlight--;
+    }
   };
 
   /** One chain and no more: each promise between request and answer costs as much as the log. Never throws. */
   const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    inFlight++;
     try {
       send(outgoing, await handle(incoming).catch((error: unknown) => failed(incoming, error)), stopping);
     } catch (error) {
       options.log.error("http.not_sent", { why: messageOf(error) });
       outgoing.destroy();
-    } finally {
-      inFlight--;
     }
   };
   const failed = (incoming: IncomingMessage, error: unknown): OipAnswer => {
@@ -89,7 +96,11 @@ export async function startOipServer(options: OipServerOptions): Promise<OipServ
     return { kind: "failure", ...failure };
   };
 
-  const server = createServer((incoming, outgoing) => void respond(incoming, outgoing));
+  // The timeouts below are only looked at this often.
+  const server = createServer(
+    { connectionsCheckingInterval: 2_000 },
+    (incoming, outgoing) => void respond(incoming, outgoing),
+  );
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
   server.keepAliveTimeout = 60_000;
@@ -151,32 +162,6 @@ function keyCheck(apiKey: string): (incoming: IncomingMessage) => void {
 function refuseForeignPages({ headers }: IncomingMessage, hasKey: boolean): void {
   if (hasKey || headers.origin === undefined) return;
   throw new VedetteError("forbidden", "pages do not ask here without an API key: use the agent for browsers, or a key");
-}
-
-/** By events: an async iterator over the request costs more than all else that is done with a small body. */
-function readBody(incoming: IncomingMessage): Promise<Uint8Array> {
-  const encoding = incoming.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    throw new VedetteError("unsupported", `content-encoding ${encoding} is not taken: send the body as it is`);
-  }
-  if (Number(incoming.headers["content-length"] ?? 0) > maxBodyBytes) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  return new Promise((resolve, reject) => {
-    incoming.on("data", (part: Uint8Array) => {
-      length += part.length;
-      if (length <= maxBodyBytes) parts.push(part);
-      else reject(tooLarge());
-    });
-    incoming.on("end", () => resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)));
-    incoming.on("error", (cause) => {
-      reject(new VedetteError("invalid_input", "the client went away before its request was whole", { cause }));
-    });
-  });
-}
-
-function tooLarge(): VedetteError {
-  return new VedetteError("too_large", `the body is over ${maxBodyBytes} bytes: send fewer rows at a time`);
 }
 
 function send(outgoing: ServerResponse, answered: OipAnswer, stopping: boolean): void {

@@ -2,8 +2,10 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Datatype, Rows, TensorSpec } from "@vedette/protocol/tensors";
-import type { InputTensor } from "./request.ts";
+import { type InputTensor, shown } from "./request.ts";
 
+/** Answering, logging and writing rows takes the one thread: others, and health, wait that long. */
+const maxRows = 4096;
 const maxValues = 8 * 1024 * 1024;
 type Numbers = ArrayLike<number | bigint>;
 
@@ -42,7 +44,8 @@ export function readRows(inputs: readonly InputTensor[], schema: Manifest["input
 function byName(inputs: readonly InputTensor[], specs: readonly TensorSpec[]): InputTensor[] {
   const known = specs.map((spec) => spec.name);
   const stranger = inputs.find((tensor) => !known.includes(tensor.name));
-  if (stranger) throw invalid(`input tensor ${stranger.name} is none of this model's: it takes ${known.join(", ")}`);
+  if (stranger)
+    throw invalid(`input tensor ${shown(stranger.name)} is none of this model's: it takes ${known.join(", ")}`);
   return specs.map((spec) => {
     const found = inputs.filter((tensor) => tensor.name === spec.name);
     if (found[0] && found.length === 1) return found[0];
@@ -63,6 +66,7 @@ function checkShape(tensor: InputTensor, spec: TensorSpec, n: number): void {
   // Before anything is allocated by what a client says: no body within the limit holds more values than this.
   const count = tensor.shape.reduce((product, size) => product * size, 1);
   if (count > maxValues) throw invalid(`input tensor ${tensor.name} has shape ${shown}: over ${maxValues} values`);
+  if (n > maxRows) throw invalid(`${n} rows are too many for one request: split it, ${maxRows} rows at most`);
   if (tensor.shape[0] !== n) throw invalid(`input tensor ${tensor.name} has ${tensor.shape[0]} rows, others have ${n}`);
 }
 
