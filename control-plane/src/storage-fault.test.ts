@@ -31,10 +31,11 @@ test("over HTTP a full disk is said, and is not something that went wrong", asyn
       openLake: async () => ({
         lake: {
           flush: () => Promise.reject(new Error("database or disk is full")),
-          query: async () => ({ columns: [], rows: [] }),
+          query: async () => ({ columns: [], rows: [], truncated: false }),
+          counts: async () => [],
           close: async () => {},
         },
-        ingestion: { take: async () => ({ pause: 1 }), stored: async () => [] },
+        ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => [] },
         close: async () => {},
       }),
     },

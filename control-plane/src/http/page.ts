@@ -43,6 +43,7 @@ export function pageRoutes(app: OpenAPIHono, pageDir: string): void {
     await next();
   });
   app.get("/agent/*", page);
+  app.get("/", (c) => c.redirect("/page/"));
   app.get("/page", (c) => c.redirect("/page/"));
   app.get("/page/*", page);
 }
