@@ -35,7 +35,7 @@ test("over HTTP a full disk is said, and is not something that went wrong", asyn
           counts: async () => [],
           close: async () => {},
         },
-        ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => [] },
+        ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
         close: async () => {},
       }),
     },
