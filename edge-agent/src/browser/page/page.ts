@@ -3,7 +3,7 @@
  * (`#token=…`), which is never sent to a server.
  */
 import { connect, type PageConnection, type PageStatus, type Prediction, VedetteError } from "../index.ts";
-import { element, facts, note, percent, short, shortBytes, table } from "./view.ts";
+import { element, facts, middle, note, percent, short, shortBytes, table } from "./view.ts";
 
 const form = element("ask", HTMLFormElement);
 const chooser = element("model", HTMLSelectElement);
@@ -87,7 +87,7 @@ function showForm(model: Model | undefined): void {
     Object.assign(input, { name: field.name, type: "number", step: "any", required: field.required });
     if (field.min !== undefined && field.max !== undefined) {
       // Ready to be asked at once: the middle of what the model was trained on.
-      input.value = short((field.min + field.max) / 2);
+      input.value = middle(field.min, field.max);
       input.title = `trained on ${short(field.min)} to ${short(field.max)}`;
     }
     label.append(field.name.replaceAll("_", " "), input);

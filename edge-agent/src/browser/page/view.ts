@@ -47,6 +47,12 @@ export function short(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/** The middle of a range, to a hundredth of it: digits beyond that say nothing. */
+export function middle(min: number, max: number): string {
+  const step = 10 ** Math.floor(Math.log10((max - min) / 100 || 1));
+  return short(Math.round((min + max) / 2 / step) * step);
+}
+
 /** Bytes, as people read them. */
 export function shortBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
