@@ -1,20 +1,11 @@
 /** Numbers to measure with: the same for every run, and never constant (constant inputs understate drift many times). */
-export const fieldCount = 16;
+import { mulberry32 } from "../../fixtures/src/fleet/random.ts";
 
-/** Uniform in [0, 1), from a seed (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export const fieldCount = 16;
 
 /** `n` rows as sensors give them: each field wanders slowly, and is read to one decimal. */
 export function sensorRows(n: number, seed = 1): Float32Array {
-  const random = createRandom(seed);
+  const random = mulberry32(seed);
   const at = Array.from({ length: fieldCount }, (_, f) => 10 + 5 * f);
   const rows = new Float32Array(n * fieldCount);
   for (let i = 0; i < rows.length; i++) {
@@ -27,7 +18,7 @@ export function sensorRows(n: number, seed = 1): Float32Array {
 
 /** The layers of an MLP with weights small enough that its classes stay in doubt. */
 export function mlpLayers(widths: readonly number[], seed = 7) {
-  const random = createRandom(seed);
+  const random = mulberry32(seed);
   const weight = (inputs: number): number => ((random() - 0.5) * 2) / Math.sqrt(inputs) / 4;
   return widths.slice(1).map((outputs, i) => {
     const inputs = widths[i] as number;

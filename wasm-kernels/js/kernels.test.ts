@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { goldenAbi1, goldenHash } from "./golden.ts";
+import { goldenHash } from "./golden.ts";
+import { goldenAbi1 } from "./golden-run.ts";
 import type { DriftReference, KernelErrorCode } from "./index.ts";
 import { KernelError } from "./index.ts";
 import { loadKernelsNode } from "./node.ts";

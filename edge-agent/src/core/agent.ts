@@ -1,6 +1,6 @@
 /**
  * What the ways in (HTTP in Node, comlink in the page, in process) see of an agent. Built by `create-agent.ts` from
- * ports; see DESIGN of the repository in README: receive → verify → prove → serve → watch → log.
+ * ports; its stages: receive → verify → prove → serve → watch → log.
  */
 
 import type { Manifest } from "@vedette/protocol/bundle";

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { goldenAbi1 } from "@vedette/wasm-kernels/golden-run";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -49,7 +50,7 @@ function serve(folder: string, root: string): Promise<Server> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
+describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", () => {
   let folder: string;
   let server: Server;
   let browser: Browser;
@@ -122,7 +123,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
       input,
     );
 
-  it("keeps files, verifies trust, holds a key, runs a model and the kernels in a worker", async () => {
+  it("[W8] keeps files, verifies trust, holds a key, runs a model and the kernels in a worker", async () => {
     await page.goto(`${origin}/page/`);
     const runtime = await runtimeUrl(folder, origin);
     const input: ProbeInput = {
@@ -143,6 +144,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
       forged: false,
       noModel: "invalid_model",
       kernels: "simd",
+      golden: [goldenAbi1, goldenAbi1],
       model: {
         inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
         outputs: [{ name: "y", datatype: "FP32", shape: [-1, 2] }],

@@ -1,7 +1,8 @@
 /** Runs the page's adapters in a real dedicated worker and says what happened; `chromium.test.ts` asks it. */
-import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
+import { concatBytes, fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { codeOf } from "@vedette/protocol/errors";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
+import { goldenRun } from "@vedette/wasm-kernels/golden-run";
 import type { Storage, Tensor } from "../../core/ports.ts";
 import { gzipCompressor } from "../gzip-compressor.ts";
 import { openIndexedDbStorage } from "../indexed-db-storage.ts";
@@ -60,6 +61,11 @@ async function probe({ files, root, now, target, runtime }: ProbeInput) {
   const session = await createOrtWebBackend(new URL(runtime)).load(tinyModel());
   const x = { datatype: "FP32", shape: [2, 2], data: new Float32Array([1, 2, 3, 4]) } as const;
   const { y } = await session.run({ x }, ["y"]);
+  const golden = async (variant: "simd" | "scalar") => {
+    const parts: Uint8Array[] = [];
+    goldenRun(await loadKernelsBrowser(variant), (bytes) => parts.push(bytes.slice()));
+    return webCrypto.sha256(concatBytes(parts));
+  };
   const kernels = await loadKernelsBrowser();
   const packed = await gzipCompressor.compress(new Uint8Array(10_000));
   return {
@@ -78,6 +84,7 @@ async function probe({ files, root, now, target, runtime }: ProbeInput) {
       .load(utf8("no model"))
       .then(() => "loaded", codeOf),
     kernels: kernels.variant,
+    golden: [await golden("simd"), await golden("scalar")],
     packed: packed.length,
   };
 }
