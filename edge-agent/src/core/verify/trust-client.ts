@@ -36,11 +36,11 @@ async function findRelease(trusted: TrustedMetadata, model: string, digest: stri
   const path = targetPath(model, digest);
   const target = await trusted.find(path);
   if (!target) throw new VedetteError("unknown_target", `nobody signed ${path}: publish that version again`);
-  if (target.length !== length) {
-    throw new VedetteError("length_mismatch", `${path} has ${length} bytes where ${target.length} are signed`);
-  }
   if (target.hashes.sha256 !== digest) {
     throw new VedetteError("digest_mismatch", `${path} is signed with the sha256 ${target.hashes.sha256}`);
+  }
+  if (target.length !== length) {
+    throw new VedetteError("length_mismatch", `${path} has ${length} bytes where ${target.length} are signed`);
   }
   const custom = targetCustom.safeParse(target.custom);
   if (!custom.success || custom.data.model !== model) {
