@@ -23,7 +23,7 @@ export interface RunningAgent {
 /** Ready when HTTP is up: also offline, and also with no model yet. @throws VedetteError what either part throws. */
 export async function runAgent(options: RunOptions): Promise<RunningAgent> {
   await refuseControlPlaneHome(options.home);
-  requireKey(options.serveHost ?? "127.0.0.1", options.apiKey);
+  requireKey(options.serveHost ?? "127.0.0.1", { apiKey: options.apiKey });
   const { agent, close } = await openNodeAgent(options);
   try {
     const server = await startOipServer({
