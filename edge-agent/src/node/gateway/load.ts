@@ -24,17 +24,17 @@ const freeOfCharge = 8;
 /** Of one model: a slow one must not shut out the others. */
 export function createLoad({ inFlight, waitMs }: LoadLimits, monotonic: () => number): Load {
   let underWay = 0;
+  /** Of the window: since then there was always something under way, so all of its time went into answers. */
+  let windowFrom = 0;
   let answered = 0;
-  let windowFrom = monotonic();
-  /** ms a request, as the last windows had it. */
+  /** ms a request, as the last windows had it; 0 while there is nothing to go by. */
   let each = 0;
 
   const look = (now: number): void => {
     const past = now - windowFrom;
     if (past < windowMs) return;
-    // After a pause there is nothing to go by.
-    const seen = answered > 0 ? past / answered : 0;
-    each = past > 10 * windowMs && answered < freeOfCharge ? 0 : each === 0 ? seen : (each + seen) / 2;
+    const seen = past / Math.max(1, answered);
+    each = each === 0 ? seen : (each + seen) / 2;
     answered = 0;
     windowFrom = now;
   };
@@ -43,7 +43,11 @@ export function createLoad({ inFlight, waitMs }: LoadLimits, monotonic: () => nu
       if (underWay >= inFlight) {
         throw refuseForNow("busy", `over ${inFlight} requests are under way: ask later`, (each * underWay) / 1000);
       }
-      if (underWay >= freeOfCharge) {
+      if (underWay === 0) {
+        windowFrom = monotonic();
+        answered = 0;
+        each = 0;
+      } else if (underWay >= freeOfCharge) {
         look(monotonic());
         const wait = each * underWay;
         if (wait > waitMs) {

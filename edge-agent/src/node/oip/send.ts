@@ -28,6 +28,8 @@ export function send(outgoing: ServerResponse, answered: OipAnswer, last: boolea
 }
 
 function sendText(outgoing: ServerResponse, status: number, type: string, text: string): void {
-  outgoing.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
-  outgoing.end(text);
+  const length = Buffer.byteLength(text);
+  outgoing.writeHead(status, { "content-type": type, "content-length": length });
+  // What has as many bytes as characters is ASCII, and leaves without being encoded.
+  outgoing.end(text, length === text.length ? "latin1" : "utf8");
 }
