@@ -8,7 +8,7 @@ import { defaultGateway, type GatewayConfig } from "./gateway/config.ts";
 import { followKeys, gatewayOptions } from "./gateway/open-gateway.ts";
 import { agentVersion, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
 import { startOipServer } from "./oip/server.ts";
-import { passingOn, type Tracing } from "./telemetry/tracing.ts";
+import { openTracing } from "./telemetry/open-tracing.ts";
 
 export interface RunOptions extends NodeAgentOptions {
   readonly log: Logger;
@@ -32,7 +32,7 @@ export async function runAgent(options: RunOptions): Promise<RunningAgent> {
   const http = await gatewayOptions(gateway, home, options.apiKey);
   const { agent, close } = await openNodeAgent({ ...options, responseCache: cachesOf(gateway) });
   try {
-    const tracing = await openTracing(agent.id, log);
+    const tracing = await openTracing(agent.id, agentVersion, log);
     const server = await startOipServer({
       ...http,
       ...(options.port !== undefined && { port: options.port }),
@@ -66,15 +66,6 @@ async function refuseControlPlaneHome(home: string): Promise<void> {
     return; // absent, as it should be
   }
   throw new VedetteError("invalid_argument", `${home} is a control plane's home: give the agent a --home of its own`);
-}
-
-/** The SDK costs 40 ms and some megabytes: it is loaded where spans are wanted only. */
-async function openTracing(agent: string, log: Logger): Promise<Tracing> {
-  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_SDK_DISABLED } = process.env;
-  const wanted = OTEL_EXPORTER_OTLP_ENDPOINT || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT;
-  if (!wanted || OTEL_SDK_DISABLED === "true") return passingOn;
-  const { createOtlpTracing } = await import("./telemetry/otlp-tracing.ts");
-  return createOtlpTracing({ agent, version: agentVersion, log });
 }
 
 function cachesOf({ cache }: GatewayConfig) {

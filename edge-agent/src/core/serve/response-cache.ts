@@ -31,7 +31,8 @@ export function createResponseCache({ ttlMs, maxBytes }: ResponseCacheLimits, cl
     maxSize: maxBytes,
     ttl: ttlMs,
     ttlResolution: 0,
-    perf: { now: () => clock.monotonic() },
+    // To the library an entry of time 0 has no age.
+    perf: { now: () => clock.monotonic() + 1 },
     sizeCalculation: (answers, key) =>
       answers.reduce((sum, { scores }) => sum + answerBytes + 8 * (scores?.length ?? 0), 2 * key.length),
   });

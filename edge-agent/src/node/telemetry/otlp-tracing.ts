@@ -29,9 +29,9 @@ import { parseTraceparent, type Tracing } from "./tracing.ts";
 
 const hex2 = (value: number): string => value.toString(16).padStart(2, "0");
 
-/** @param options.delayMs longest a span waits to be sent. */
+/** Every request a span, by what the environment says of sampling. */
 export function createOtlpTracing(options: { agent: string; version: string; log: Logger; delayMs?: number }): Tracing {
-  const { agent, version, log, delayMs } = options;
+  const { agent, version, log } = options;
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       "service.name": process.env.OTEL_SERVICE_NAME || "vedette-agent",
@@ -39,12 +39,7 @@ export function createOtlpTracing(options: { agent: string; version: string; log
       "service.instance.id": agent,
     }),
     sampler: new ParentBasedSampler({ root: rootSampler(process.env) }),
-    spanProcessors: [
-      new BatchSpanProcessor({
-        exporter: new OTLPTraceExporter(),
-        ...(delayMs !== undefined && { scheduledDelayMillis: delayMs }),
-      }),
-    ],
+    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
   });
   const tracer = provider.getTracer("@vedette/edge-agent", version);
 
