@@ -147,7 +147,7 @@ function of(flag: string, variable: string, path: string, read: Setting["read"],
 }
 
 /** The name that commander gives a flag's value. */
-export function flagName(flag: string): string {
+function flagName(flag: string): string {
   const [name = ""] = flag.replace(/^--/, "").split(" ");
   return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

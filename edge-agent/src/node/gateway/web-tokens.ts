@@ -14,7 +14,7 @@ export interface WebTokenOptions {
   readonly audience: string;
 }
 /** What a good token says. */
-export interface TokenClaims {
+interface TokenClaims {
   readonly subject: string;
   /** Null: every model. */
   readonly models: readonly string[] | null;

@@ -8,7 +8,7 @@ import type { Rows } from "@vedette/protocol/tensors";
 import type { Answer, Prediction } from "../../core/agent.ts";
 import { servedOutputs } from "./tensors-out.ts";
 
-export interface QuickRequest {
+interface QuickRequest {
   readonly rows: Rows;
   readonly id: string | undefined;
 }

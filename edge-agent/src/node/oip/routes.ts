@@ -56,7 +56,7 @@ export function routeOf(path: string): Route {
 }
 
 /** The one method that a route is asked with; HEAD is as good as GET. */
-export function methodOf(route: Route): "GET" | "POST" {
+function methodOf(route: Route): "GET" | "POST" {
   return route.kind === "infer" || route.kind === "index" ? "POST" : "GET";
 }
 
