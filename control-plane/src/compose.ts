@@ -22,6 +22,7 @@ import { describeProduction } from "./fleet/production.ts";
 import { createApp } from "./http/app.ts";
 import { openOperatorToken } from "./http/operator-token.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
+import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
 import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
@@ -99,11 +100,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
     const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
+    const activity = createActivity();
     const broker = await parts.startBroker({
       site,
-      fleet,
+      fleet: countReports(fleet, activity),
       blobs,
-      ingestion,
+      ingestion: countIngestion(ingestion, activity),
       clock,
       logger,
       host: config.host,
@@ -155,6 +157,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       describeProduction: () => describeProduction({ site, db, director, lake, clock }),
       lake,
       missing: () => ingestion.missing(),
+      metrics: { activity, lake, connected: () => broker.connected().length },
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });

@@ -9,6 +9,7 @@ import type { BlobStore, Clock, Lake, Logger } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
+import type { MetricsPorts } from "./metrics.ts";
 import type { IsOperator } from "./operator-token.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
@@ -35,4 +36,5 @@ export interface HttpPorts {
   /** Predictions by model that devices lost. */
   readonly missing: () => Promise<Readonly<Record<string, number>>>;
   readonly lake: Pick<Lake, "query" | "flush">;
+  readonly metrics: MetricsPorts;
 }

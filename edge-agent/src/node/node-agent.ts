@@ -5,9 +5,9 @@ import { type AgentAbilities, currentCapability } from "@vedette/protocol/capabi
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import type { Agent } from "../core/agent.ts";
+import type { Agent, Measured } from "../core/agent.ts";
 import { closeAll } from "../core/close-all.ts";
-import { createAgent } from "../core/create-agent.ts";
+import { type AgentOptions, createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Logger } from "../core/ports.ts";
 import { createTrustClient } from "../core/verify/trust-client.ts";
 import { readBootId } from "./boot-id.ts";
@@ -40,9 +40,11 @@ export interface NodeAgentOptions {
     readonly labels?: Readonly<Record<string, string>>;
   };
   readonly log?: Logger;
+  /** By model: the same input again is answered without a run. */
+  readonly responseCache?: AgentOptions["responseCache"];
 }
 export interface NodeAgent {
-  readonly agent: Agent;
+  readonly agent: Agent & Measured;
   /** Stops the agent and gives its folder back. */
   close(): Promise<void>;
 }
@@ -89,7 +91,10 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       abilities,
       kernels,
       // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
-      options: { schedule: (call) => void setImmediate(call) },
+      options: {
+        schedule: (call) => void setImmediate(call),
+        ...(options.responseCache && { responseCache: options.responseCache }),
+      },
       ports: {
         clock: systemClock,
         random: systemRandom,
