@@ -35,6 +35,8 @@ export interface BlobStore {
 export interface Fleet {
   /** The MQTT password is a device's JWT. Answers until when it holds (UTC ms), or undefined where it does not. */
   authenticate(agent: string, password: string): Promise<number | undefined>;
+  /** The body of a device's signed message. @throws VedetteError where the device did not sign it, here, and just now. */
+  open(agent: string, topic: string, text: string): Promise<string>;
   /** Answers a device's request with the text to send back. @throws VedetteError to be sent as the error. */
   answer(agent: string, request: Request): Promise<string>;
   reported(agent: string, report: Reported): Promise<void>;

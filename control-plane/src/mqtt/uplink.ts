@@ -102,11 +102,11 @@ export function createUplink(options: {
     });
   };
 
-  const handle = async (session: Session, topic: Topic, payload: Buffer) => {
+  const handle = async (session: Session, name: string, topic: Topic, payload: Buffer) => {
     const { agent } = session;
     noteLife(session);
     if (topic.kind === "log") return takeBatch(session, topic.stream, payload);
-    const text = textOf(payload);
+    const text = await fleet.open(agent, name, textOf(payload));
     if (topic.kind === "req") return answer(session, text);
     if (topic.kind === "pull") return sendChunks(session, text);
     if (topic.kind === "presence") return ownPresence(agent, text);
@@ -124,7 +124,7 @@ export function createUplink(options: {
     }
     session.backlog += payload.length;
     const done = (topic.kind === "log" ? Promise.resolve() : session.tail)
-      .then(() => handle(session, topic, payload))
+      .then(() => handle(session, text, topic, payload))
       .catch((error: unknown) => complain(session, faultOf(error), topic, error))
       .finally(() => {
         session.backlog -= payload.length;
@@ -141,6 +141,7 @@ function endsRootChain(asked: Request | undefined, error: unknown): boolean {
 
 /** The kind of fault that a failed message is counted as: refused is what a device may not do. */
 function faultOf(error: unknown): string {
+  if (["unsigned", "bad_signature", "wrong_device", "replayed"].includes(codeOf(error))) return "refused";
   if (!(error instanceof VedetteError) || !error.user) return "failed";
   if (error.code === "rate_limited" || error.code === "not_found") return error.code;
   return ["invalid_message", "invalid_batch", "too_large"].includes(error.code) ? "malformed" : "refused";
