@@ -13,7 +13,9 @@ function kept() {
   let heard: Stamp | null = null;
   const devices = {
     identity: async (agent: string) => (agent === "dev" ? { publicKey: key.publicKeyHex, heard } : undefined),
-    heard: async (_: string, stamp: Stamp) => void (heard = stamp),
+    heard: async (_: string, stamp: Stamp) => {
+      heard = stamp;
+    },
   };
   return { devices } as unknown as Database;
 }

@@ -8,6 +8,9 @@ function disk() {
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
   let writes = 0;
   let full = false;
+  const fill = () => {
+    full = true;
+  };
   const storage = {
     read: async (path: string) => files.get(path),
     write: async (path: string, bytes: Uint8Array<ArrayBuffer>) => {
@@ -16,7 +19,7 @@ function disk() {
       files.set(path, bytes);
     },
   } as unknown as Storage;
-  return { storage, files, writes: () => writes, fill: () => void (full = true) };
+  return { storage, files, writes: () => writes, fill };
 }
 const at = (seconds: number) => ({ now: () => seconds * 1000 }) as Clock;
 
