@@ -14,6 +14,7 @@ import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
+import { authorityFolder } from "./fleet/authority-folder.ts";
 import { listDevices } from "./fleet/device-list.ts";
 import { createDeviceTokens } from "./fleet/device-tokens.ts";
 import { createEnrollment } from "./fleet/enrollment.ts";
@@ -107,7 +108,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
     const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
-    const authority = await openSiteAuthority(join(data, "site-authority"), site, clock);
+    const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
     const link = await readBrokerLink(config, authority);
     const broker = await parts.startBroker({
       site,

@@ -48,7 +48,11 @@ const backdatedMs = 3_600_000;
 const ecdsa = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /** @throws VedetteError storage_failed where the folder's files are no authority. */
-export async function openSiteAuthority(folder: string, site: string, clock: Clock): Promise<SiteAuthority> {
+export async function openSiteAuthority(
+  folder: string,
+  site: string,
+  clock: Pick<Clock, "now">,
+): Promise<SiteAuthority> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { cert, key } = (await readCredential(folder)) ?? (await makeAuthority(folder, site, clock));
   const issuer = openCertificate(cert, folder);
@@ -109,7 +113,7 @@ export async function openSiteAuthority(folder: string, site: string, clock: Clo
   };
 }
 
-async function makeAuthority(folder: string, site: string, clock: Clock): Promise<Credential> {
+async function makeAuthority(folder: string, site: string, clock: Pick<Clock, "now">): Promise<Credential> {
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   const privateKey = await importKey(key, folder);
