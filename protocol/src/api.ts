@@ -135,8 +135,7 @@ export const deviceTokenAnswer = z.object({
   mqttCa: z.string().optional(),
 });
 
-/** POST /v1/device-certificate: a client certificate for the device's key, at enrolment and before one expires. */
-export const deviceCertificateRequest = deviceTokenRequest;
+/** POST /v1/device-certificate, asked as a device token is, with another proof: a client certificate for the device's key, at enrolment and before one expires. */
 export const deviceCertificateAnswer = z.object({ certificate: z.string(), expiresAt: z.iso.datetime() });
 
 export const device = z.object({

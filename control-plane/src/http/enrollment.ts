@@ -4,7 +4,6 @@ import {
   createToken,
   createTokenAnswer,
   deviceCertificateAnswer,
-  deviceCertificateRequest,
   deviceTokenAnswer,
   deviceTokenRequest,
   enrollAnswer,
@@ -81,7 +80,7 @@ export function enrollmentRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       method: "post",
       path: "/v1/device-certificate",
       summary: "A client certificate for the device's key, by the site's authority",
-      request: { body: body(deviceCertificateRequest) },
+      request: { body: body(deviceTokenRequest) },
       responses: { 200: json(deviceCertificateAnswer, "The certificate, and until when it holds"), ...faults },
     }),
     async (c) => {

@@ -5,7 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { deviceCertificateAnswer, type deviceCertificateRequest } from "@vedette/protocol/api";
+import { deviceCertificateAnswer, type deviceTokenRequest } from "@vedette/protocol/api";
 import { toHex, utf8 } from "@vedette/protocol/bytes";
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { deviceCertificateClaim } from "@vedette/protocol/joining";
@@ -53,7 +53,7 @@ async function requestCertificate(options: Parameters<typeof currentCertificate>
   const { agent, key, random, now } = options;
   const nonce = toHex(random.bytes(16));
   const proof = await key.sign(deviceCertificateClaim(agent, now, nonce));
-  const body: z.infer<typeof deviceCertificateRequest> = { agent, at: now, nonce, proof };
+  const body: z.infer<typeof deviceTokenRequest> = { agent, at: now, nonce, proof };
   const { certificate } = await postJson(new URL("/v1/device-certificate", options.url), body, deviceCertificateAnswer);
   return certificate;
 }
