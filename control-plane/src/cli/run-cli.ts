@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
 import { addAgent, isAgents, runAgent } from "./agent.ts";
+import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
@@ -61,6 +62,7 @@ function build(args: readonly string[], io: Io): Command {
   addUp(program, io);
   addKeys(program, io);
   addModel(program, io);
+  addBroker(program, io);
   addDevice(program, io);
   addAgent(program);
   addProduction(program, io);

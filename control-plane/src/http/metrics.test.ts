@@ -46,6 +46,7 @@ test("[G18] batches are counted by what they were answered with, and reports", a
   const heard: string[] = [];
   const fleet: Fleet = {
     authenticate: async () => undefined,
+    open: async () => "",
     answer: async () => "",
     reported: async (agent) => void heard.push(agent),
     presence: async () => undefined,

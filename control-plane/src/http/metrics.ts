@@ -9,15 +9,13 @@ import type { HttpPorts } from "./ports.ts";
 export interface MetricsPorts {
   readonly activity: Activity;
   readonly lake: Pick<Lake, "counts">;
-  /** Devices connected to the broker now. */
-  readonly connected: () => number;
 }
 const countEveryMs = 60_000;
 
 export function metricsRoute(
   app: OpenAPIHono,
   ports: Pick<HttpPorts, "site" | "clock" | "listDevices" | "missing">,
-  { activity, lake, connected }: MetricsPorts,
+  { activity, lake }: MetricsPorts,
 ): void {
   const { clock, site } = ports;
   let counted: { readonly at: number; readonly rows: Promise<readonly StoredCount[]> } | undefined;
@@ -38,7 +36,6 @@ export function metricsRoute(
     family("vedette_site_info", "gauge", "Always 1; which site this is", [[{ site }, 1]]);
     single("vedette_devices_enrolled", "gauge", "Devices that joined", devices.length);
     single("vedette_devices_online", "gauge", "Devices heard of lately", devices.filter(({ online }) => online).length);
-    single("vedette_broker_connections", "gauge", "Clients connected to the broker", connected());
     single("vedette_ingest_batches_total", "counter", "Batches that came", activity.batches);
     single("vedette_ingest_bytes_total", "counter", "Bytes of these", activity.batchBytes);
     family(

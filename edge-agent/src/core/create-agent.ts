@@ -15,6 +15,8 @@ import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
 import { createSession, type SessionTimes } from "./link/session.ts";
+import { openSessionCounter } from "./link/session-counter.ts";
+import { signTransport } from "./link/signed-transport.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
@@ -63,10 +65,14 @@ interface Model {
  * @throws VedetteError storage_failed where the device's own state cannot be read.
  */
 export async function createAgent(given: CreateAgentOptions): Promise<Agent & Measured> {
-  const { site, agent, abilities, labels, ports, kernels } = given;
-  const { clock, random, storage, transport } = ports;
+  const { site, agent, abilities, labels, kernels } = given;
+  const { clock, random, storage, key } = given.ports;
   const schedule = given.options?.schedule ?? ((call: () => void) => void clock.after(0, call));
   const topic = topics(site);
+  const sessions = await openSessionCounter(given.ports);
+  const presenceTopic = topic.presence(agent);
+  const transport = signTransport({ transport: given.ports.transport, key, agent, presenceTopic, sessions });
+  const ports = { ...given.ports, transport };
   const models = new Map<string, Model>();
   const listeners = new Set<() => void>();
   let online = false;

@@ -11,10 +11,10 @@ import { type AgentOptions, createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Logger } from "../core/ports.ts";
 import { createTrustClient } from "../core/verify/trust-client.ts";
 import { readBootId } from "./boot-id.ts";
-import { requestDeviceToken } from "./device-token.ts";
 import { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 import { openFsStorage } from "./fs-storage.ts";
 import { lockHome } from "./home-lock.ts";
+import { loginOf } from "./login.ts";
 import { createMqttTransport } from "./mqtt-transport.ts";
 import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 import { createOrtBackend } from "./ort-backend.ts";
@@ -67,10 +67,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     const transport = createMqttTransport({
       agent: id,
       presenceTopic: topics(site).presence(id),
-      credentials: async () => {
-        const answer = await requestDeviceToken({ url, agent: id, key, clock: systemClock, random: systemRandom });
-        return { url: answer.mqttUrl, password: answer.token };
-      },
+      credentials: () => loginOf({ home, url, agent: id, key, log, clock: systemClock, random: systemRandom }),
       clock: systemClock,
       random: systemRandom,
       log,
