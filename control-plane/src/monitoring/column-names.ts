@@ -33,7 +33,7 @@ export function columnNames(db: Db): ColumnNames {
     assign(header) {
       const names = known.get(header.stream) ?? load(header.stream);
       const fresh = header.columns
-        .filter(({ name, type }) => type !== "text" && plain(name) && !names.has(name))
+        .filter(({ name }) => plain(name) && !names.has(name))
         .map(({ name }) => name);
       if (fresh.length === 0) return;
       const taken = new Set([...names.values()].map((name) => name.toLowerCase()));

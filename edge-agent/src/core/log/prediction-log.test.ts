@@ -23,7 +23,7 @@ const version = (release: number): LoggedVersion => ({
   classes: ["dry", "rain"],
   value: false,
   fields: ["wind", "temp"],
-  wide: false,
+  wide: false, texts: [],
 });
 const one = version(1);
 const two = version(2);

@@ -44,6 +44,7 @@ test("the first rule whose every comparison holds answers, for its own row", () 
     value: null,
     confidence: 0.8,
     scores: null,
+    outputs: null,
   });
   expect(answerOf(rules, [0, 0, 10, 9])).toMatchObject({ label: "dry", confidence: null });
   expect(answerOf(rules, [10, 1, 0, 0])).toMatchObject({ source: "none", label: null });
@@ -59,7 +60,7 @@ test("a rule answers by the task: a number for regression, a class for classific
 
 test("the cache keeps the entities asked for last", () => {
   const cache = createAnswerCache(2);
-  const answer = { label: "dry", value: null, confidence: 1, scores: null };
+  const answer = { label: "dry", value: null, confidence: 1, scores: null, outputs: null };
   cache.put("a", answer, 0);
   cache.put("b", answer, 0);
   expect(cache.get("a", 5, 10)).toBe(answer);

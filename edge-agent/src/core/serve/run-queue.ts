@@ -3,7 +3,8 @@
  * adds jobs and answers them; whatever the session does, every job is handed back exactly once, at its deadline at last.
  */
 import { messageOf } from "@vedette/protocol/errors";
-import type { Rows } from "@vedette/protocol/tensors";
+import { joinTensors, sliceTensor } from "@vedette/protocol/feeds";
+import type { ModelInputs, Rows, Tensor } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
 import type { Ports } from "../ports.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
@@ -51,6 +52,7 @@ export function createRunQueue<J extends Job>(options: {
   const wanted = neededOutputs(manifest.output);
   const feed = feederOf(manifest);
   const fields = manifest.input.fields.length;
+  const categories = manifest.input.fields.filter(({ kind }) => kind === "category").length;
   const cap = fixedBatch(manifest) ?? options.cap;
   let waiting: J[] = [];
   /** In the order of their deadlines. */
@@ -94,7 +96,7 @@ export function createRunQueue<J extends Job>(options: {
     let rows = 0;
     let count = 0;
     for (const job of waiting) {
-      if (count > 0 && rows + job.n > cap) break;
+      if (count > 0 && (rows + job.n > cap || !sameShapes(job, waiting[0] as J))) break;
       rows += job.n;
       count++;
     }
@@ -148,21 +150,29 @@ export function createRunQueue<J extends Job>(options: {
   }
 
   async function run(group: readonly J[]): Promise<readonly (ModelAnswer | null)[]> {
-    const rows = joinRows(group);
-    const n = rows.length / fields;
-    if (n <= cap) return runOnce(rows, n);
+    const inputs = joinInputs(group);
+    const n = inputs.rows.length / fields;
+    if (n <= cap) return runOnce(inputs, n);
     const answers: (ModelAnswer | null)[] = [];
     for (let at = 0; at < n; at += cap) {
       // Nobody waits any more: a long request must not hold up the next.
       if (group.every((job) => job.done)) break;
       const count = Math.min(cap, n - at);
-      answers.push(...(await runOnce(rows.subarray(at * fields, (at + count) * fields), count)));
+      answers.push(...(await runOnce(rowsOf(inputs, at, at + count), count)));
     }
     return answers;
   }
 
-  async function runOnce(rows: Rows, n: number): Promise<(ModelAnswer | null)[]> {
-    return decodeOutputs(await session.run(feed(rows, n), wanted), manifest.output, n);
+  async function runOnce(inputs: ModelInputs, n: number): Promise<(ModelAnswer | null)[]> {
+    return decodeOutputs(await session.run(feed(inputs, n), wanted), manifest.output, n);
+  }
+
+  function rowsOf({ rows, texts, tensors }: ModelInputs, from: number, to: number): ModelInputs {
+    return {
+      rows: rows.subarray(from * fields, to * fields),
+      ...(texts && { texts: texts.slice(from * categories, to * categories) }),
+      ...(tensors && { tensors: each(tensors, (tensor) => sliceTensor(tensor, from, to)) }),
+    };
   }
 
   return {
@@ -181,6 +191,34 @@ export function createRunQueue<J extends Job>(options: {
       cancelDeadline?.();
     },
   };
+}
+
+/** Sequences of other lengths cannot lie in one tensor. */
+function sameShapes({ request: { tensors: a } }: Job, { request: { tensors: b } }: Job): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Object.entries(a).every(([name, { shape }]) =>
+    shape.every((size, i) => i === 0 || size === b[name]?.shape[i]),
+  );
+}
+
+function joinInputs(group: readonly Job[]): ModelInputs {
+  const [first] = group;
+  if (first && group.length === 1) return first.request;
+  const rows = joinRows(group);
+  const texts = first?.request.texts && group.flatMap(({ request }) => request.texts ?? []);
+  const tensors =
+    first?.request.tensors &&
+    each(first.request.tensors, (_, name) =>
+      joinTensors(group.map(({ request }) => request.tensors?.[name] as Tensor)),
+    );
+  return { rows, ...(texts && { texts }), ...(tensors && { tensors }) };
+}
+
+function each(
+  tensors: Readonly<Record<string, Tensor>>,
+  make: (tensor: Tensor, name: string) => Tensor,
+): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, make(tensor, name)]));
 }
 
 function joinRows(group: readonly Job[]): Rows {

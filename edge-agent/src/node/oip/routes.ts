@@ -5,7 +5,7 @@ import { VedetteError } from "@vedette/protocol/errors";
 import type { Agent, Prediction, ServedModel } from "../../core/agent.ts";
 import type { OipFailure } from "./errors.ts";
 import { type InferRequest, parseInferRequest, shown } from "./request.ts";
-import { readRows } from "./tensors-in.ts";
+import { readInputs } from "./tensors-in.ts";
 import { type InferBody, servedOutputs, writeBody, writeParameters, writeTensors } from "./tensors-out.ts";
 
 export interface OipRequest {
@@ -59,11 +59,11 @@ export function answer(agent: Agent, facts: ServerFacts, request: OipRequest): O
 async function infer(agent: Agent, served: ServedModel, request: InferRequest): Promise<OipAnswer> {
   const { version, manifest } = served;
   // Where no version ever was, nobody knows what the tensors mean: the agent answers, and logs, for the request as a whole.
-  const rows = manifest ? readRows(request.inputs, manifest.input) : new Float32Array(0);
+  const inputs = manifest ? readInputs(request.inputs, manifest.input) : { rows: new Float32Array(0) };
   if (manifest) checkOutputs(request, manifest);
   const prediction = await agent.predict({
     model: served.name,
-    rows,
+    ...inputs,
     ...(request.entity !== undefined && { entity: request.entity }),
     ...(request.eventTime !== undefined && { eventTime: request.eventTime }),
     ...(request.id !== undefined && { requestId: request.id }),
