@@ -94,7 +94,10 @@ function outputSpec(meta: InferenceSession.ValueMetadata): { name: string; datat
 function toOrt({ datatype, shape, data }: Tensor): OrtTensor {
   // The constructor's overloads name each pair of type and array; ours are pairs already.
   const Make = OrtTensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => OrtTensor;
-  return new Make(onnxTypes[datatype], data, shape);
+  const made = new Make(onnxTypes[datatype], data, shape);
+  // The constructor makes a Float16Array of halves, which the native side of onnxruntime-node 1.30 reads as empty.
+  if (datatype === "FP16") Object.defineProperty(made, "data", { value: data });
+  return made;
 }
 
 function plain(tensor: OrtTensor): Output {

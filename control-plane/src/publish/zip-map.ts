@@ -4,6 +4,7 @@
  * attributes say the names of the classes, in their order. Field numbers are those of onnx.proto. Pure.
  */
 import { concatBytes, fromUtf8, utf8 } from "@vedette/protocol/bytes";
+import { isDefault } from "./onnx-opset.ts";
 import { bytesField, type Field, fieldsOf, varintField } from "./protobuf.ts";
 
 export interface Unzipped {
@@ -20,6 +21,8 @@ const modelGraph = 7;
 const graphNode = 1;
 const graphOutput = 12;
 const tensorFloat = 1;
+/** The oldest that runtimes of today take without a word. */
+const identityOpset = 9;
 
 /** @throws RangeError where the bytes are no protobuf message. */
 export function unzip(model: Uint8Array<ArrayBuffer>): Unzipped {
@@ -38,7 +41,11 @@ export function unzip(model: Uint8Array<ArrayBuffer>): Unzipped {
     return bytesField(modelGraph, concatBytes(graph.map((part) => rewritten(part, outputs))));
   });
   const classes = named.size === 1 ? [...named.values()][0] : undefined;
-  return { model: outputs.length === 0 ? model : concatBytes(parts), outputs, classes };
+  if (outputs.length === 0) return { model, outputs, classes };
+  // Trees alone need none of ONNX's own operators, and their models may not name the set that Identity is of.
+  const imports = [...fieldsOf(model)].flatMap(({ number, bytes }) => (number === 8 && bytes ? [textOf([...fieldsOf(bytes)], 1)] : []));
+  if (!imports.some(isDefault)) parts.push(bytesField(8, varintField(2, identityOpset)));
+  return { model: concatBytes(parts), outputs, classes };
 }
 
 function rewritten({ number, bytes, raw }: Field, zipped: readonly string[]): Uint8Array {
