@@ -171,7 +171,10 @@ export type Manifest = z.infer<typeof manifest>;
 /** Golden vectors: what the model answered where it was published. [n][fields] → graph outputs, flat, row-major. */
 export const goldenVectors = z.object({
   /** A category as its text; null is missing, and what a summary of a raw tensor is made from is in `tensors`. */
-  rows: z.array(z.array(z.union([z.number(), z.string(), z.null()]))).min(1).max(256),
+  rows: z
+    .array(z.array(z.union([z.number(), z.string(), z.null()])))
+    .min(1)
+    .max(256),
   /** Raw tensors [n, …] by name: little-endian bytes. */
   tensors: z.record(z.string(), z.object({ datatype, shape: z.array(z.int().min(0)), data: z.base64() })).optional(),
   outputs: z.record(z.string(), z.array(z.union([z.number(), z.string()]))),

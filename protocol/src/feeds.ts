@@ -54,7 +54,8 @@ function planOf(spec: TensorSpec, fields: readonly InputField[]): Plan {
     if (field.kind === "summary") continue;
     if (field.tensor === name) {
       const text = field.kind === "category";
-      if (text !== (datatype === "BYTES")) throw invalid(`field ${field.name} is a ${field.kind}, and ${name} ${datatype}`);
+      if (text !== (datatype === "BYTES"))
+        throw invalid(`field ${field.name} is a ${field.kind}, and ${name} ${datatype}`);
       columns.push({ from: text ? texts : f, column: field.column });
     }
     if (field.kind === "category") texts++;
@@ -67,7 +68,8 @@ function planOf(spec: TensorSpec, fields: readonly InputField[]): Plan {
     throw invalid(`a field of tensor ${name} lies outside its ${width} columns`);
   }
   const tail = shape.length < 2 ? [] : shape.length === 2 ? [width] : shape.slice(1);
-  if (datatype === "BYTES") return textPlan(columns, width, tail, fields.filter(({ kind }) => kind === "category").length);
+  if (datatype === "BYTES")
+    return textPlan(columns, width, tail, fields.filter(({ kind }) => kind === "category").length);
   const identity =
     datatype === "FP32" &&
     columns.length === fields.length &&
@@ -149,7 +151,11 @@ export function joinTensors(tensors: readonly Tensor[]): Tensor {
 function resized({ datatype, shape, data }: Tensor, from: number, to: number, size: number): Tensor {
   const width = rowLength(shape);
   const sized = [size, ...shape.slice(1)];
-  const part = (datatype === "BYTES" ? (data as string[]).slice(from * width, to * width) : (data as Float64Array).subarray(from * width, to * width)) as TensorData;
+  const part = (
+    datatype === "BYTES"
+      ? (data as string[]).slice(from * width, to * width)
+      : (data as Float64Array).subarray(from * width, to * width)
+  ) as TensorData;
   if (to - from === size) return { datatype, shape: sized, data: part };
   if (datatype === "BYTES") throw new VedetteError("unsupported", "texts are no raw tensor");
   const filled = new tensorArrays[datatype](size * width) as Float64Array;

@@ -30,11 +30,25 @@ export function addAgent(program: Command): void {
     });
 }
 
-/** Resolves with the agent's exit code. */
-export async function runAgent(args: readonly string[], io: Io): Promise<number> {
+/** Listed for --help; `runCli` hands it over as it does `agent run`. */
+export function addPredict(program: Command): void {
+  program
+    .command("predict")
+    .description("predict for every row of a file with an agent's home on this machine (see vedette predict --help)")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ vedette predict --home ./station --model rain-gauge --in days.parquet --out sky.parquet",
+    )
+    .action(() => {
+      throw new VedetteError("invalid_argument", "options of `predict` come after it: its --home is an agent's folder");
+    });
+}
+
+/** Runs a verb of the agent's own command. Resolves with its exit code. */
+export async function runAgent(verb: "run" | "predict", args: readonly string[], io: Io): Promise<number> {
   const { bin } = z.object({ bin: z.object({ "vedette-agent": z.string() }) }).parse(await readAgentPackage());
-  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args], "answer", {
-    [invokedAs]: "vedette agent",
+  return io.run(agentFile(bin["vedette-agent"]), [verb, ...args], "answer", {
+    [invokedAs]: verb === "run" ? "vedette agent" : "vedette",
   });
 }
 

@@ -59,7 +59,11 @@ export function addModel(program: Command, io: Io): void {
         "tensor",
       ]),
     )
-    .option("--refuse <a,b,c>", "fields for which a value outside what the data show falls back (default: it counts)", list)
+    .option(
+      "--refuse <a,b,c>",
+      "fields for which a value outside what the data show falls back (default: it counts)",
+      list,
+    )
     .option("--label <column>", "the column that holds the right answers")
     .option(
       "--features <a,b,c>",

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
-import { addAgent, runAgent } from "./agent.ts";
+import { addAgent, addPredict, runAgent } from "./agent.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
@@ -34,7 +34,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
       io.stdout(`${version}\n`);
       return exitCodes.ok;
     }
-    if (args[0] === "agent" && args[1] === "run") return await runAgent(args.slice(2), io);
+    if (args[0] === "agent" && args[1] === "run") return await runAgent("run", args.slice(2), io);
+    if (args[0] === "predict") return await runAgent("predict", args.slice(1), io);
     await build(args, io).parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
@@ -63,6 +64,7 @@ function build(args: readonly string[], io: Io): Command {
   addModel(program, io);
   addDevice(program, io);
   addAgent(program);
+  addPredict(program);
   addProduction(program, io);
   addPrediction(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");

@@ -17,8 +17,7 @@ import { utf8 } from "@vedette/protocol/bytes";
 import { currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
-import { fixedBatchOf } from "@vedette/protocol/feeds";
-import { firstDatatypes, type Rows } from "@vedette/protocol/tensors";
+import { firstDatatypes, type Rows, type TensorSpec } from "@vedette/protocol/tensors";
 import { checkRules } from "./check-rules.ts";
 import { chunkFile, sha256 } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
@@ -150,7 +149,9 @@ function unzipOrFail(model: Uint8Array<ArrayBuffer>): Unzipped {
   try {
     return unzip(model);
   } catch (cause) {
-    throw new VedetteError("invalid_model", "the model is no ONNX file, or it is cut short: export it again", { cause });
+    throw new VedetteError("invalid_model", "the model is no ONNX file, or it is cut short: export it again", {
+      cause,
+    });
   }
 }
 
@@ -166,7 +167,10 @@ async function assemble(
   const sample = spread(data.rows, Math.min(mostEvaluated, Math.ceil(mostValues / data.width)));
   const labels = table && (await readLabels(table, what.label, sample));
   if (!table && what.label !== undefined) {
-    throw new VedetteError("invalid_argument", "--label names a column of a CSV: give one as --reference, or leave it out");
+    throw new VedetteError(
+      "invalid_argument",
+      "--label names a column of a CSV: give one as --reference, or leave it out",
+    );
   }
 
   const answers = await answerAll(graph, data, sample);
@@ -196,8 +200,15 @@ async function assemble(
     chunkFile("drift-reference.bin", driftReference(ports.kernels, names, watched)),
     chunkFile("golden.json", utf8(JSON.stringify(golden))),
   ];
-  const fixed = fixedBatchOf(graph.inputs);
-  const outputs = output.tensors.map((tensor) => ({ ...tensor, shape: [fixed ?? -1, ...tensor.shape.slice(1)] }));
+  // As the graph says of itself, true or not: LightGBM's converter declares one label, however many there are.
+  const outputs = output.tensors.map((tensor, i): TensorSpec => {
+    const declared = graph.outputs[i]?.shape ?? [];
+    if (declared.length !== tensor.shape.length) return { ...tensor, shape: declared };
+    return {
+      ...tensor,
+      shape: tensor.shape.map((size, at) => (at === 0 || declared[at] !== -1 ? (declared[at] ?? -1) : size)),
+    };
+  });
   const manifest: Manifest = {
     format: bundleFormat,
     critical: [],
@@ -299,13 +310,22 @@ function rewriteNotes({ outputs }: Unzipped, output: OutputSchema): string[] {
         : output.tensors.map(({ name }) => name);
   const unread = output.tensors.flatMap(({ name }) => (read.includes(name) ? [] : [name]));
   return [
-    ...outputs.map((name) => `ZipMap was taken out: output "${name}" is the tensor of scores itself, and not a list of maps.`),
-    ...(unread.length > 0 ? [`Output ${unread.join(", ")} is not answered; --task tensor answers with all of them.`] : []),
+    ...outputs.map(
+      (name) => `ZipMap was taken out: output "${name}" is the tensor of scores itself, and not a list of maps.`,
+    ),
+    ...(unread.length > 0
+      ? [`Output ${unread.join(", ")} is not answered; --task tensor answers with all of them.`]
+      : []),
   ];
 }
 
 /** @param rows of reference data; undefined where there are none. */
-function notesOn(output: OutputSchema, fields: readonly InputField[], copes: boolean, rows: number | undefined): string[] {
+function notesOn(
+  output: OutputSchema,
+  fields: readonly InputField[],
+  copes: boolean,
+  rows: number | undefined,
+): string[] {
   const notes: string[] = [];
   if (!copes) notes.push("The model answers NaN where a value is missing, so every field is required.");
   if (rows === undefined) {
@@ -316,14 +336,19 @@ function notesOn(output: OutputSchema, fields: readonly InputField[], copes: boo
     (field) => field.kind !== "category" && field.min !== undefined && field.min === field.max,
   );
   if (constant.length > 0)
-    notes.push(`${constant.map(({ name }) => name).join(", ")} never varies in the reference data: any other value will look like drift.`);
+    notes.push(
+      `${constant.map(({ name }) => name).join(", ")} never varies in the reference data: any other value will look like drift.`,
+    );
   for (const field of fields) {
     if (field.kind === "category" && field.categories.length === maxCategories)
       notes.push(`${field.name} has over ${maxCategories} categories: all but the most frequent count as unknown.`);
   }
   if (fields.some(({ kind }) => kind === "summary"))
-    notes.push("Its input is watched and logged by the mean, deviation, least and greatest of each row, not value by value.");
-  if (output.task === "tensor") notes.push("Published without a task: its outputs are answered as they are, and not logged.");
+    notes.push(
+      "Its input is watched and logged by the mean, deviation, least and greatest of each row, not value by value.",
+    );
+  if (output.task === "tensor")
+    notes.push("Published without a task: its outputs are answered as they are, and not logged.");
   if (output.task === "regression")
     notes.push("Published as a regression; name --classes if the one output is a class's logit.");
   return notes;

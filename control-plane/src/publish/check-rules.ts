@@ -28,11 +28,20 @@ function checkValue(field: InputField, op: string, value: number | string | unde
     throw new VedetteError("invalid_rules", `${where} compares "${field.name}" with a text, and it is a number`);
   }
   if (op !== "==" && op !== "!=") {
-    throw new VedetteError("invalid_rules", `${where}: "${field.name}" is a category, which is == or != another, not ${op}`);
+    throw new VedetteError(
+      "invalid_rules",
+      `${where}: "${field.name}" is a category, which is == or != another, not ${op}`,
+    );
   }
   if (typeof value === "string" && field.categories.includes(value)) return;
-  const known = field.categories.slice(0, 8).map((text) => JSON.stringify(text)).join(", ");
-  throw new VedetteError("invalid_rules", `${where}: ${JSON.stringify(value)} is no category of "${field.name}", which has ${known}`);
+  const known = field.categories
+    .slice(0, 8)
+    .map((text) => JSON.stringify(text))
+    .join(", ");
+  throw new VedetteError(
+    "invalid_rules",
+    `${where}: ${JSON.stringify(value)} is no category of "${field.name}", which has ${known}`,
+  );
 }
 
 function checkRule(rule: Rule, where: string, fields: readonly InputField[], output: OutputSchema): void {
@@ -61,7 +70,10 @@ function checkRule(rule: Rule, where: string, fields: readonly InputField[], out
     );
   }
   if (output.task === "tensor") {
-    throw new VedetteError("invalid_rules", `${where}: no rule can answer for a model whose outputs are tensors: leave --rules out`);
+    throw new VedetteError(
+      "invalid_rules",
+      `${where}: no rule can answer for a model whose outputs are tensors: leave --rules out`,
+    );
   }
   if (output.task === "regression" && typeof rule.answer !== "number") {
     throw new VedetteError(

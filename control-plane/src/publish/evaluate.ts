@@ -1,5 +1,5 @@
 /** Runs the model over the reference rows, and measures what one row costs. Talks to a graph only. */
-import { fixedBatchOf, feederOfGraph } from "@vedette/protocol/feeds";
+import { feederOfGraph, fixedBatchOf } from "@vedette/protocol/feeds";
 import type { Graph, Output } from "./graph.ts";
 import type { Reference } from "./reference.ts";
 
@@ -9,7 +9,11 @@ const batchRows = 256;
 const batchValues = 1024 * 1024;
 
 /** The graph's answers to some rows of the reference data. */
-export async function answerAll(graph: Graph, data: Reference, rows: readonly number[]): Promise<Record<string, Output>> {
+export async function answerAll(
+  graph: Graph,
+  data: Reference,
+  rows: readonly number[],
+): Promise<Record<string, Output>> {
   const feed = feederOfGraph(data.graphInputs, data.input.fields);
   const atOnce = fixedBatchOf(graph.inputs) ?? Math.max(1, Math.min(batchRows, Math.floor(batchValues / data.width)));
   const parts = new Map<string, { shape: readonly number[]; data: (number | string)[]; rows: number }>();

@@ -3,7 +3,7 @@
  * the same. Pure.
  */
 import type { GoldenVectors, OutputSchema } from "@vedette/protocol/bundle";
-import { sliceTensor, joinTensors } from "@vedette/protocol/feeds";
+import { joinTensors, sliceTensor } from "@vedette/protocol/feeds";
 import type { Tensor } from "@vedette/protocol/tensors";
 import { spread } from "./evaluate.ts";
 import type { Output } from "./graph.ts";
@@ -66,12 +66,18 @@ function mostRows({ tensors }: Reference): number {
   return bytes === 0 ? goldenRows : Math.max(1, Math.min(goldenRows, Math.floor(rawBytes / bytes)));
 }
 
-function packed(tensors: Readonly<Record<string, Tensor>>, rows: readonly number[]): NonNullable<GoldenVectors["tensors"]> {
+function packed(
+  tensors: Readonly<Record<string, Tensor>>,
+  rows: readonly number[],
+): NonNullable<GoldenVectors["tensors"]> {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, tensor]) => {
       const { datatype, shape, data } = joinTensors(rows.map((row) => sliceTensor(tensor, row, row + 1)));
       const { buffer, byteOffset, byteLength } = data as Float64Array;
-      return [name, { datatype, shape: [...shape], data: Buffer.from(buffer, byteOffset, byteLength).toString("base64") }];
+      return [
+        name,
+        { datatype, shape: [...shape], data: Buffer.from(buffer, byteOffset, byteLength).toString("base64") },
+      ];
     }),
   );
 }
@@ -83,7 +89,9 @@ function plain(value: number | string | null | undefined): number | string | nul
 /** Halves have 11 bits: what other kernels add up in another order differs at the third digit. */
 function tolerances({ graphInputs }: Reference, { tensors }: OutputSchema): GoldenVectors["tolerance"] {
   const halves = [...graphInputs, ...tensors].some(({ datatype }) => datatype === "FP16");
-  return halves ? { "node-cpu": { absolute: 2e-3, relative: 1e-2 }, wasm: { absolute: 4e-3, relative: 2e-2 } } : tolerance;
+  return halves
+    ? { "node-cpu": { absolute: 2e-3, relative: 1e-2 }, wasm: { absolute: 4e-3, relative: 2e-2 } }
+    : tolerance;
 }
 
 /** What one output answers to one row. */

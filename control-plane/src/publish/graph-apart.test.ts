@@ -5,7 +5,9 @@ import { openGraphApart } from "./graph-apart.ts";
 
 const model = (name: string) => readFile(new URL(`../../../fixtures/models/written/${name}.onnx`, import.meta.url));
 /** A view into a larger buffer, as batches of a table are. */
-const feeds = { X: { datatype: "FP32", shape: [2, 2], data: Float32Array.of(9, 9, 1, 2, -3, 0.5).subarray(2) } } as const;
+const feeds = {
+  X: { datatype: "FP32", shape: [2, 2], data: Float32Array.of(9, 9, 1, 2, -3, 0.5).subarray(2) },
+} as const;
 
 it("answers as it would here, row views and all", async () => {
   const bytes = await model("linear");
@@ -27,9 +29,7 @@ it("[R6] a graph that never ends is refused and its process ended", async () => 
 });
 
 it("what is wrong with a model is said as if it were opened here", async () => {
-  for (const [name, code] of [
-    ["bad-corrupt", "invalid_model"],
-  ] as const) {
+  for (const [name, code] of [["bad-corrupt", "invalid_model"]] as const) {
     await expect(openGraphApart(await model(name))).rejects.toMatchObject({ code });
   }
 });

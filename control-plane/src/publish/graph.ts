@@ -1,13 +1,7 @@
 /** An ONNX graph as publishing sees it: its signature, and its answers to tensors. Talks to onnxruntime-node. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { fromHalf } from "@vedette/protocol/halves";
-import {
-  type Datatype,
-  datatypeOfOnnx,
-  onnxTypes,
-  type Tensor,
-  type TensorSpec,
-} from "@vedette/protocol/tensors";
+import { datatypeOfOnnx, onnxTypes, type Tensor, type TensorSpec } from "@vedette/protocol/tensors";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { readOpset } from "./onnx-opset.ts";
 
@@ -20,8 +14,8 @@ export interface Graph {
   readonly opset: number;
   /** Sizes of −1 are settled by whoever feeds them; the first is the rows. */
   readonly inputs: readonly TensorSpec[];
-  /** Names of the outputs, all of them tensors. */
-  readonly outputs: readonly { readonly name: string; readonly datatype: Datatype }[];
+  /** As the graph declares them, all of them tensors; what it answers may have other shapes. */
+  readonly outputs: readonly TensorSpec[];
   /** @throws VedetteError invalid_model where the graph cannot be run on them. */
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Output>>>;
   release(): Promise<void>;
@@ -82,9 +76,11 @@ function inputSpec(meta: InferenceSession.ValueMetadata): TensorSpec {
   return { name, datatype, shape };
 }
 
-function outputSpec(meta: InferenceSession.ValueMetadata): { name: string; datatype: Datatype } {
+function outputSpec(meta: InferenceSession.ValueMetadata): TensorSpec {
   const datatype = meta.isTensor ? datatypeOfOnnx(meta.type) : undefined;
-  if (datatype) return { name: meta.name, datatype };
+  if (meta.isTensor && datatype) {
+    return { name: meta.name, datatype, shape: meta.shape.map((size) => (typeof size === "number" ? size : -1)) };
+  }
   throw new VedetteError(
     "unsupported",
     `output "${meta.name}" is ${meta.isTensor ? meta.type : "a sequence or map that is no ZipMap"}, and no tensor that can be served: export the model without it`,

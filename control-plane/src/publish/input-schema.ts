@@ -52,7 +52,10 @@ export function columnField(
   }
   const broken = isInteger(datatype) ? values.find((value) => !Number.isInteger(value)) : undefined;
   if (broken !== undefined) {
-    throw new VedetteError("invalid_csv", `column "${name}" holds ${broken}, and input "${tensor}" is ${datatype}: it takes whole numbers`);
+    throw new VedetteError(
+      "invalid_csv",
+      `column "${name}" holds ${broken}, and input "${tensor}" is ${datatype}: it takes whole numbers`,
+    );
   }
   return { kind: "number", ...base, ...rangeOf(values) };
 }

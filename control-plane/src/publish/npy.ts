@@ -37,8 +37,14 @@ export function readNpy(bytes: Uint8Array, path: string): Tensor {
   const end = start + (long ? view.getUint32(8, true) : view.getUint16(8, true));
   const header = new TextDecoder().decode(bytes.subarray(start, end));
   const type = /'descr': '[<|=]([a-z]\d)'/.exec(header)?.[1] ?? "";
-  const shape = /'shape': \(([\d, ]*)\)/.exec(header)?.[1]?.split(",").map((size) => size.trim()).filter(Boolean).map(Number);
-  if (!Object.hasOwn(datatypes, type)) throw refuse("its values are no little-endian numbers: save it as astype(np.float32)");
+  const shape = /'shape': \(([\d, ]*)\)/
+    .exec(header)?.[1]
+    ?.split(",")
+    .map((size) => size.trim())
+    .filter(Boolean)
+    .map(Number);
+  if (!Object.hasOwn(datatypes, type))
+    throw refuse("its values are no little-endian numbers: save it as astype(np.float32)");
   if (!shape || shape.length === 0 || !/'fortran_order': False/.test(header)) {
     throw refuse("it has no rows in C order: save np.ascontiguousarray(array)");
   }
@@ -53,7 +59,9 @@ export function readNpy(bytes: Uint8Array, path: string): Tensor {
 
 /** The same values in the datatype that an input takes. @throws VedetteError invalid_csv where the shape or a value does not fit. */
 export function asInput(tensor: Tensor, { name, datatype, shape }: TensorSpec, path: string): Tensor {
-  const fits = tensor.shape.length === shape.length && shape.every((size, i) => i === 0 || size === -1 || size === tensor.shape[i]);
+  const fits =
+    tensor.shape.length === shape.length &&
+    shape.every((size, i) => i === 0 || size === -1 || size === tensor.shape[i]);
   const has = `${path} holds ${tensor.datatype} [${tensor.shape.join(", ")}]`;
   const takes = `input "${name}" takes ${datatype} [${shape.join(", ")}]`;
   if (!fits || datatype === "BYTES") throw new VedetteError("invalid_csv", `${has}, and ${takes}`);

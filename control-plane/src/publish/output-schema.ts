@@ -49,7 +49,10 @@ export function inferOutput(evidence: OutputEvidence): OutputSchema {
   if (evidence.task === "regression") {
     const value = numbers.find(one);
     if (value) return { task: "regression", value: { tensor: value.name }, tensors };
-    throw new VedetteError("invalid_argument", "--task regression, and no output is one number a row: --task tensor takes them all");
+    throw new VedetteError(
+      "invalid_argument",
+      "--task regression, and no output is one number a row: --task tensor takes them all",
+    );
   }
   const certain = evidence.task === "classification" || evidence.classes !== undefined;
   const scored = wide.length > 0 ? scoresAmong(wide) : undefined;

@@ -8,7 +8,14 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { joinTensors, sliceTensor } from "@vedette/protocol/feeds";
 import { toHalf } from "@vedette/protocol/halves";
 import { buildInputs } from "@vedette/protocol/input-rows";
-import { isInteger, type ModelInputs, rowLength, type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
+import {
+  isInteger,
+  type ModelInputs,
+  rowLength,
+  type Tensor,
+  type TensorSpec,
+  tensorArrays,
+} from "@vedette/protocol/tensors";
 import { type ColumnChoice, chooseFields } from "./choose-fields.ts";
 import type { CsvTable } from "./csv-table.ts";
 import { columnField, settled, summaryRange } from "./input-schema.ts";
@@ -34,7 +41,11 @@ export interface Reference {
 const noiseRows = 4;
 
 /** @throws VedetteError invalid_csv where the columns do not fit the model's inputs. */
-export async function fromTable(inputs: readonly TensorSpec[], table: CsvTable, choice: Omit<ColumnChoice, "columns"> & { refuse?: readonly string[] | undefined }): Promise<Reference> {
+export async function fromTable(
+  inputs: readonly TensorSpec[],
+  table: CsvTable,
+  choice: Omit<ColumnChoice, "columns"> & { refuse?: readonly string[] | undefined },
+): Promise<Reference> {
   const deep = inputs.find(({ shape }) => shape.length > 2);
   if (deep) {
     throw new VedetteError(
@@ -64,14 +75,20 @@ async function readColumn(table: CsvTable, name: string, datatype: TensorSpec["d
   if (datatype === "BYTES") return table.texts(name);
   const column = table.columns.find((each) => each.name === name);
   if (column?.numeric || column?.boolean) return table.numbers(name);
-  throw new VedetteError("invalid_csv", `column "${name}" of ${table.path} holds no numbers, and the model takes numbers`);
+  throw new VedetteError(
+    "invalid_csv",
+    `column "${name}" of ${table.path} holds no numbers, and the model takes numbers`,
+  );
 }
 
 /** @throws VedetteError invalid_csv, unsupported where the model takes more than one array. */
 export function fromArray(inputs: readonly TensorSpec[], bytes: Uint8Array, path: string): Reference {
   const [input, ...more] = inputs;
   if (!input || more.length > 0) {
-    throw new VedetteError("unsupported", `the model takes ${inputs.length} inputs, and an array is one: leave --reference out, or give a CSV`);
+    throw new VedetteError(
+      "unsupported",
+      `the model takes ${inputs.length} inputs, and an array is one: leave --reference out, or give a CSV`,
+    );
   }
   const tensor = asInput(readNpy(bytes, path), input, path);
   return rawReference(inputs, { [input.name]: tensor }, tensor.shape[0] ?? 0, true);
@@ -80,7 +97,11 @@ export function fromArray(inputs: readonly TensorSpec[], bytes: Uint8Array, path
 /** Whole tensors of noise, the same at each publishing: only good to prove that a device computes alike. */
 export function fromNoise(inputs: readonly TensorSpec[]): Reference {
   const texts = inputs.find(({ datatype }) => datatype === "BYTES");
-  if (texts) throw new VedetteError("invalid_argument", `input "${texts.name}" takes texts: give --reference a CSV that has them`);
+  if (texts)
+    throw new VedetteError(
+      "invalid_argument",
+      `input "${texts.name}" takes texts: give --reference a CSV that has them`,
+    );
   let state = 1;
   // mulberry32, public domain.
   const unit = () => {
@@ -104,7 +125,12 @@ export function fromNoise(inputs: readonly TensorSpec[]): Reference {
   return rawReference(inputs, Object.fromEntries(tensors), noiseRows, false);
 }
 
-function rawReference(inputs: readonly TensorSpec[], tensors: Readonly<Record<string, Tensor>>, rows: number, real: boolean): Reference {
+function rawReference(
+  inputs: readonly TensorSpec[],
+  tensors: Readonly<Record<string, Tensor>>,
+  rows: number,
+  real: boolean,
+): Reference {
   const fields = inputs.flatMap(({ name: tensor }): InputField[] =>
     statistics.map((statistic) => ({
       kind: "summary",
@@ -141,8 +167,15 @@ function referenceOf(
     tensors,
     width: raw.reduce((sum, [, { shape }]) => sum + rowLength(shape), fields.length),
     take(wanted) {
-      const some = raw.map(([name, tensor]) => [name, joinTensors(wanted.map((row) => sliceTensor(tensor, row, row + 1)))] as const);
-      return buildInputs(input, wanted.length, (_, f, row) => columns[f]?.[wanted[row] as number] ?? null, Object.fromEntries(some));
+      const some = raw.map(
+        ([name, tensor]) => [name, joinTensors(wanted.map((row) => sliceTensor(tensor, row, row + 1)))] as const,
+      );
+      return buildInputs(
+        input,
+        wanted.length,
+        (_, f, row) => columns[f]?.[wanted[row] as number] ?? null,
+        Object.fromEntries(some),
+      );
     },
   };
 }

@@ -43,7 +43,9 @@ export function unzip(model: Uint8Array<ArrayBuffer>): Unzipped {
   const classes = named.size === 1 ? [...named.values()][0] : undefined;
   if (outputs.length === 0) return { model, outputs, classes };
   // Trees alone need none of ONNX's own operators, and their models may not name the set that Identity is of.
-  const imports = [...fieldsOf(model)].flatMap(({ number, bytes }) => (number === 8 && bytes ? [textOf([...fieldsOf(bytes)], 1)] : []));
+  const imports = [...fieldsOf(model)].flatMap(({ number, bytes }) =>
+    number === 8 && bytes ? [textOf([...fieldsOf(bytes)], 1)] : [],
+  );
   if (!imports.some(isDefault)) parts.push(bytesField(8, varintField(2, identityOpset)));
   return { model: concatBytes(parts), outputs, classes };
 }
@@ -52,7 +54,10 @@ function rewritten({ number, bytes, raw }: Field, zipped: readonly string[]): Ui
   if (number === graphNode && bytes) {
     const node = readNode(bytes);
     if (!isZipMap(node)) return raw;
-    const names = [...node.inputs.map((name) => bytesField(1, utf8(name))), ...node.outputs.map((name) => bytesField(2, utf8(name)))];
+    const names = [
+      ...node.inputs.map((name) => bytesField(1, utf8(name))),
+      ...node.outputs.map((name) => bytesField(2, utf8(name))),
+    ];
     return bytesField(graphNode, concatBytes([...names, bytesField(4, utf8("Identity"))]));
   }
   if (number === graphOutput && bytes) {
@@ -76,13 +81,16 @@ interface Node {
 
 function readNode(bytes: Uint8Array): Node {
   const fields = [...fieldsOf(bytes)];
-  const texts = (number: number) => fields.flatMap((field) => (field.number === number && field.bytes ? [fromUtf8(field.bytes)] : []));
+  const texts = (number: number) =>
+    fields.flatMap((field) => (field.number === number && field.bytes ? [fromUtf8(field.bytes)] : []));
   return {
     op: textOf(fields, 4),
     domain: textOf(fields, 7),
     inputs: texts(1),
     outputs: texts(2),
-    classes: fields.flatMap((field) => (field.number === 5 && field.bytes ? [classNames(field.bytes)] : [])).find(Boolean),
+    classes: fields
+      .flatMap((field) => (field.number === 5 && field.bytes ? [classNames(field.bytes)] : []))
+      .find(Boolean),
   };
 }
 

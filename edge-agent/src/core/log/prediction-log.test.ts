@@ -23,7 +23,8 @@ const version = (release: number): LoggedVersion => ({
   classes: ["dry", "rain"],
   value: false,
   fields: ["wind", "temp"],
-  wide: false, texts: [],
+  wide: false,
+  texts: [],
 });
 const one = version(1);
 const two = version(2);

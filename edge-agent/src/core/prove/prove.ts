@@ -5,10 +5,10 @@
 import { type GoldenVectors, goldenVectors, type Manifest } from "@vedette/protocol/bundle";
 import { fromBase64, fromUtf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
+import { sliceTensor } from "@vedette/protocol/feeds";
 import { fromHalf } from "@vedette/protocol/halves";
 import { buildInputs } from "@vedette/protocol/input-rows";
 import { type ModelInputs, rowLength, type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
-import { sliceTensor } from "@vedette/protocol/feeds";
 import type { Backend, Clock, Session } from "../ports.ts";
 import { feederOf, fixedBatch } from "../serve/feeds.ts";
 
@@ -72,7 +72,8 @@ function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): Golden
     );
   }
   const short = Object.entries(golden.tensors ?? {}).find(([, { shape }]) => shape[0] !== golden.rows.length);
-  if (short) throw new VedetteError("invalid_manifest", `tensor ${short[0]} of the ${where} has other rows: publish it again`);
+  if (short)
+    throw new VedetteError("invalid_manifest", `tensor ${short[0]} of the ${where} has other rows: publish it again`);
   return golden;
 }
 
@@ -92,7 +93,10 @@ function tensorOf({ datatype, shape, data }: NonNullable<GoldenVectors["tensors"
   const Values = datatype === "BYTES" ? undefined : tensorArrays[datatype];
   const length = (shape[0] ?? 0) * rowLength(shape) * (Values?.BYTES_PER_ELEMENT ?? 0);
   if (Values && bytes.length === length) return { datatype, shape, data: new Values(bytes.buffer) };
-  throw new VedetteError("invalid_manifest", `a golden tensor has ${bytes.length} bytes of ${length}: publish the model again`);
+  throw new VedetteError(
+    "invalid_manifest",
+    `a golden tensor has ${bytes.length} bytes of ${length}: publish the model again`,
+  );
 }
 
 function checkSignature({ model, runtime }: Manifest, session: Session): void {

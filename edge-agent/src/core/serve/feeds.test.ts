@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
-import type { Rows } from "@vedette/protocol/tensors";
 import type { Manifest } from "@vedette/protocol/bundle";
+import type { Rows } from "@vedette/protocol/tensors";
+import { describe, expect, test } from "vitest";
 import { feederOf } from "./feeds.ts";
 import { rainManifest } from "./test/rig.ts";
 

@@ -1,14 +1,21 @@
 /** The fallback ladder of a bundle: the last answer for the same entity, then rules, then `none`. */
 import type { InputField, Manifest } from "@vedette/protocol/bundle";
-import type { Rule } from "@vedette/protocol/rules";
 import { categoryCodes } from "@vedette/protocol/input-rows";
+import type { Rule } from "@vedette/protocol/rules";
 import type { Rows } from "@vedette/protocol/tensors";
 import type { ModelAnswer } from "./decode-outputs.ts";
 
 export interface LadderAnswer extends ModelAnswer {
   readonly source: "cache" | "rule" | "none";
 }
-const nothing: LadderAnswer = { source: "none", label: null, value: null, confidence: null, scores: null, outputs: null };
+const nothing: LadderAnswer = {
+  source: "none",
+  label: null,
+  value: null,
+  confidence: null,
+  scores: null,
+  outputs: null,
+};
 
 /** The last model answer of each entity; the one asked for longest ago goes first. */
 export interface AnswerCache {

@@ -31,7 +31,9 @@ describe("rows by field name", () => {
   it("puts values in the order of the schema, NaN where they are missing", () => {
     const inputs = [{ wind: 4.5, temp_max: 12 }, { wind: null }, { temp_max: undefined, wind: 0 }, {}];
     const { NaN: none } = Number;
-    expect(toInputs(manifest("FP64"), inputs).rows).toEqual(new Float64Array([12, 4.5, none, none, none, 0, none, none]));
+    expect(toInputs(manifest("FP64"), inputs).rows).toEqual(
+      new Float64Array([12, 4.5, none, none, none, 0, none, none]),
+    );
   });
 
   it("keeps 64 bits where any input tensor does", () => {

@@ -4,7 +4,14 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { joinTensors } from "@vedette/protocol/feeds";
 import { toHalf } from "@vedette/protocol/halves";
 import { buildInputs, rawTensors } from "@vedette/protocol/input-rows";
-import { isInteger, type ModelInputs, numberBounds, type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
+import {
+  isInteger,
+  type ModelInputs,
+  numberBounds,
+  type Tensor,
+  type TensorSpec,
+  tensorArrays,
+} from "@vedette/protocol/tensors";
 import type { Agent, Prediction } from "../agent.ts";
 
 type Nested = readonly (number | bigint | boolean | Nested)[];
@@ -30,7 +37,10 @@ export interface NamedRequest {
  * Answers every row, as `Agent.predict` does.
  * @throws VedetteError not_found (no such model here), invalid_input (names the row and the field that is wrong).
  */
-export async function predictRows(agent: Pick<Agent, "models" | "predict">, request: NamedRequest): Promise<Prediction> {
+export async function predictRows(
+  agent: Pick<Agent, "models" | "predict">,
+  request: NamedRequest,
+): Promise<Prediction> {
   const { inputs, ...about } = request;
   const model = agent.models().find((served) => served.name === about.model);
   if (!model) {
@@ -53,17 +63,24 @@ export function toInputs(manifest: Manifest, inputs: readonly NamedRow[]): Model
   const { input } = manifest;
   if (inputs.length === 0) throw new VedetteError("invalid_input", "`inputs` is empty: give at least one row");
   const raw = rawTensors(input);
-  const names = [...input.fields.flatMap(({ kind, name }) => (kind === "summary" ? [] : [name])), ...raw.map(({ name }) => name)];
+  const names = [
+    ...input.fields.flatMap(({ kind, name }) => (kind === "summary" ? [] : [name])),
+    ...raw.map(({ name }) => name),
+  ];
   const known = new Set(names);
   for (const [n, row] of inputs.entries()) {
     if (typeof row !== "object" || row === null) throw wrong(`inputs[${n}] is no object of values by field name`);
     for (const name of Object.keys(row)) {
-      if (!known.has(name)) throw wrong(`inputs[${n}] has an unknown field "${name}": the model knows ${names.join(", ")}`);
+      if (!known.has(name))
+        throw wrong(`inputs[${n}] has an unknown field "${name}": the model knows ${names.join(", ")}`);
     }
   }
   const tensors = raw.map((spec): [string, Tensor] => [
     spec.name,
-    joinRows(spec, inputs.map((row, n) => rowOf(spec, own(row, spec.name), `inputs[${n}].${spec.name}`))),
+    joinRows(
+      spec,
+      inputs.map((row, n) => rowOf(spec, own(row, spec.name), `inputs[${n}].${spec.name}`)),
+    ),
   ]);
   return buildInputs(
     input,
@@ -78,7 +95,8 @@ export function toInputs(manifest: Manifest, inputs: readonly NamedRow[]): Model
       if (typeof value === "number") return value;
       if (typeof value === "boolean") return Number(value);
       if (typeof value === "bigint" && Number.isSafeInteger(Number(value))) return Number(value);
-      if (typeof value === "bigint") throw wrong(`inputs[${n}].${name} is ${value}: over 2^53, which no row holds exactly`);
+      if (typeof value === "bigint")
+        throw wrong(`inputs[${n}].${name} is ${value}: over 2^53, which no row holds exactly`);
       throw wrong(`inputs[${n}].${name} is a ${typeof value}: give a number, or leave it out`);
     },
     Object.fromEntries(tensors),
@@ -91,7 +109,8 @@ function own(row: NamedRow, name: string): NamedValue {
 
 function joinRows({ name }: TensorSpec, rows: readonly Tensor[]): Tensor {
   const shapes = new Set(rows.map(({ shape }) => shape.join(", ")));
-  if (shapes.size > 1) throw wrong(`the rows of ${name} have several shapes, [${[...shapes].join("] and [")}]: ask for each`);
+  if (shapes.size > 1)
+    throw wrong(`the rows of ${name} have several shapes, [${[...shapes].join("] and [")}]: ask for each`);
   return joinTensors(rows);
 }
 
@@ -102,7 +121,8 @@ function rowOf({ datatype, shape }: TensorSpec, value: NamedValue, where: string
   const wanted = shape.slice(1);
   const fixed = wanted.reduce((product, size) => product * Math.max(size, 1), 1);
   const open = wanted.filter((size) => size === -1).length;
-  const flat = sizes.length === 1 && open <= 1 ? wanted.map((size) => (size === -1 ? values.length / fixed : size)) : sizes;
+  const flat =
+    sizes.length === 1 && open <= 1 ? wanted.map((size) => (size === -1 ? values.length / fixed : size)) : sizes;
   const fits = flat.length === wanted.length && wanted.every((size, i) => size === -1 || size === flat[i]);
   if (!fits || flat.reduce((product, size) => product * size, 1) !== values.length) {
     throw wrong(`${where} has shape [${sizes.join(", ")}]: [${wanted.join(", ")}] is expected`);
@@ -132,7 +152,11 @@ function flatten(value: Nested | ArrayBufferView, where: string): { values: (num
 }
 
 /** Exactly, but that floats are rounded to the nearest. @throws VedetteError invalid_input where a value does not fit. */
-function typedData(datatype: TensorSpec["datatype"], values: readonly (number | bigint)[], where: string): Tensor["data"] {
+function typedData(
+  datatype: TensorSpec["datatype"],
+  values: readonly (number | bigint)[],
+  where: string,
+): Tensor["data"] {
   if (datatype === "BYTES") throw wrong(`${where}: texts are no raw tensor`);
   const [least, most] = numberBounds[datatype];
   const big = datatype === "INT64" || datatype === "UINT64";

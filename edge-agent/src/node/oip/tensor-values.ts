@@ -1,6 +1,7 @@
 /** The values of one tensor of a request, JSON or binary, as its datatype holds them: nothing is rounded but floats. */
-import { VedetteError } from "@vedette/protocol/errors";
+
 import { fromUtf8 } from "@vedette/protocol/bytes";
+import { VedetteError } from "@vedette/protocol/errors";
 import { toHalf } from "@vedette/protocol/halves";
 import { type Datatype, isInteger, numberBounds, type TensorData, tensorArrays } from "@vedette/protocol/tensors";
 import type { InputTensor } from "./request.ts";
@@ -69,7 +70,8 @@ function putter(tensor: InputTensor, out: Values): (value: unknown, at: number) 
   const [least, most] = numberBounds[datatype];
   if (isInteger(datatype)) {
     return (value, at) => {
-      if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) throw wrongValue(tensor, value, at);
+      if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
+        throw wrongValue(tensor, value, at);
       numbers[at] = value as number;
     };
   }
@@ -119,7 +121,14 @@ function readTexts(tensor: InputTensor, bytes: Uint8Array, count: number): strin
 function wrongValue(tensor: InputTensor, value: unknown, at: number): VedetteError {
   const { datatype } = tensor;
   // Not written out: it may be nested deeper than the stack is.
-  const what = typeof value === "bigint" ? String(value) : value === null ? "null" : typeof value === "object" ? "an object" : JSON.stringify(value)?.slice(0, 60);
+  const what =
+    typeof value === "bigint"
+      ? String(value)
+      : value === null
+        ? "null"
+        : typeof value === "object"
+          ? "an object"
+          : JSON.stringify(value)?.slice(0, 60);
   const bounds = isInteger(datatype) && datatype !== "BOOL" ? ` (${range(datatype)})` : "";
   const missing = isInteger(datatype) ? "; it cannot be missing" : " (null means missing)";
   return invalid(tensor, `value ${at} is ${what}, not ${datatype}${bounds}${missing}`);
@@ -133,7 +142,10 @@ function range(datatype: Datatype): string {
 
 function wrongCount(tensor: InputTensor, has: string, wants: string): VedetteError {
   const shape = tensor.shape.join(", ");
-  return new VedetteError("invalid_input", `input tensor ${tensor.name} has ${has}, but its shape [${shape}] wants ${wants}`);
+  return new VedetteError(
+    "invalid_input",
+    `input tensor ${tensor.name} has ${has}, but its shape [${shape}] wants ${wants}`,
+  );
 }
 
 function invalid({ name }: InputTensor, what: string): VedetteError {

@@ -3,7 +3,14 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import { fromHalf } from "@vedette/protocol/halves";
 import { buildInputs, rawTensors } from "@vedette/protocol/input-rows";
-import { isWide, type ModelInputs, numberBounds, rowLength, type Tensor, type TensorSpec } from "@vedette/protocol/tensors";
+import {
+  isWide,
+  type ModelInputs,
+  numberBounds,
+  rowLength,
+  type Tensor,
+  type TensorSpec,
+} from "@vedette/protocol/tensors";
 import { type InputTensor, shown } from "./request.ts";
 import { readBinary, readJson } from "./tensor-values.ts";
 
@@ -31,9 +38,14 @@ export function readInputs(inputs: readonly InputTensor[], schema: Manifest["inp
 }
 
 /** The commonest request, of nothing but numbers, without a call for each. */
-function plainRows(tensors: Readonly<Record<string, Tensor>>, schema: Manifest["input"], n: number): ModelInputs | undefined {
+function plainRows(
+  tensors: Readonly<Record<string, Tensor>>,
+  schema: Manifest["input"],
+  n: number,
+): ModelInputs | undefined {
   const { fields } = schema;
-  if (!fields.every(({ kind, tensor }) => kind === "number" && /FP(32|64)/.test(tensors[tensor]?.datatype ?? ""))) return undefined;
+  if (!fields.every(({ kind, tensor }) => kind === "number" && /FP(32|64)/.test(tensors[tensor]?.datatype ?? "")))
+    return undefined;
   const width = fields.length;
   const rows = new (isWide(schema.tensors) ? Float64Array : Float32Array)(n * width);
   for (const [f, field] of fields.entries()) {
@@ -54,12 +66,17 @@ function mixedInputs(tensors: Readonly<Record<string, Tensor>>, schema: Manifest
     if (typeof value !== "bigint") return value;
     const [least, most] = numberBounds.INT64;
     if (value >= least && value <= most) return Number(value);
-    throw invalid(`input tensor ${field.tensor}: field ${field.name} of row ${row} is ${value}, over 2^53, which no row holds exactly`);
+    throw invalid(
+      `input tensor ${field.tensor}: field ${field.name} of row ${row} is ${value}, over 2^53, which no row holds exactly`,
+    );
   };
   return buildInputs(schema, n, read, Object.fromEntries(raw));
 }
 
-function columned(tensors: Readonly<Record<string, Tensor>>, field: { name: string; tensor: string; column: number }): Tensor {
+function columned(
+  tensors: Readonly<Record<string, Tensor>>,
+  field: { name: string; tensor: string; column: number },
+): Tensor {
   const tensor = tensors[field.tensor];
   if (tensor && field.column < rowLength(tensor.shape)) return tensor;
   const has = tensor ? `${rowLength(tensor.shape)} columns` : "no such tensor";

@@ -40,7 +40,10 @@ export function writeTensors(answers: readonly Answer[], schema: OutputSchema): 
 function whole(spec: TensorSpec, answers: readonly Answer[]): OutputTensor {
   const parts = answers.map(({ outputs }) => outputs?.[spec.name] as Tensor);
   if (new Set(parts.map(({ shape }) => shape.join())).size > 1) {
-    throw new VedetteError("unsupported", `output ${spec.name} has another shape for each row: ask for one row at a time`);
+    throw new VedetteError(
+      "unsupported",
+      `output ${spec.name} has another shape for each row: ask for one row at a time`,
+    );
   }
   const { datatype, shape, data } = joinTensors(parts);
   if (datatype === "FP16") return { ...spec, shape: [...shape], data: Array.from(data as Uint16Array, fromHalf) };
@@ -169,7 +172,9 @@ function jsonValues({ datatype }: OutputTensor, data: OutputTensor["data"]): rea
 
 function rawJson(value: bigint): unknown {
   const number = Number(value);
-  return Number.isSafeInteger(number) ? number : (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value));
+  return Number.isSafeInteger(number)
+    ? number
+    : (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value));
 }
 
 /** Raw little-endian values; texts each behind a u32 length. */
