@@ -16,6 +16,8 @@ export interface PredictRequest extends ModelInputs {
   /** When it happened, UTC ms. */
   readonly eventTime?: number;
   readonly requestId?: string;
+  /** Takes the model's answer however long it takes: for batches, where a late answer is better than the ladder's. */
+  readonly patient?: boolean;
 }
 
 /** The answer for one row. */

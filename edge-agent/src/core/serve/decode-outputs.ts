@@ -100,13 +100,13 @@ function rawAnswers(
   });
   return Array.from({ length: n }, (_, i) => {
     const row = Object.fromEntries(given.map(([name, tensor]) => [name, sliceTensor(tensor, i, i + 1)]));
-    if (!Object.values(row).every(isFinite)) return null;
+    if (!Object.values(row).every(isAnswer)) return null;
     return { label: null, value: null, confidence: null, scores: null, outputs: row };
   });
 }
 
 /** Whether all numbers of a tensor are some. */
-function isFinite({ datatype, data }: Tensor): boolean {
+function isAnswer({ datatype, data }: Tensor): boolean {
   if (datatype === "FP16") return (data as Uint16Array).every((bits) => (bits & 0x7c00) !== 0x7c00);
   if (datatype === "FP32" || datatype === "FP64") return (data as Float64Array).every(Number.isFinite);
   return true;

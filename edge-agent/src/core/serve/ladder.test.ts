@@ -68,3 +68,16 @@ test("the cache keeps the entities asked for last", () => {
   expect([cache.get("a", 6, 10), cache.get("b", 6, 10), cache.get("c", 6, 10)]).toEqual([answer, undefined, answer]);
   expect(cache.get("a", 11, 10)).toBeUndefined();
 });
+
+test("[O26] a category is compared by its text; one that nobody knows equals none, and differs from each", () => {
+  const field = { tensor: "x", required: false, outOfRange: "count" };
+  const fields = [
+    { ...field, kind: "category", name: "wind", column: 0, categories: ["calm", "gale"] },
+    { ...field, kind: "number", name: "temp", column: 1 },
+  ];
+  const change = { input: { fields, tensors: rainManifest().input.tensors } };
+  const rule = (op: "==" | "!="): Rule[] => [{ when: [{ field: "wind", op, value: "gale" }], answer: "rain" }];
+  const sources = (op: "==" | "!=") => [1, 0, 2, Number.NaN].map((code) => answerOf(rule(op), [code, 0], change).source);
+  expect(sources("==")).toEqual(["rule", "none", "none", "none"]);
+  expect(sources("!=")).toEqual(["none", "rule", "rule", "none"]);
+});

@@ -31,6 +31,8 @@ export interface NamedRequest {
   /** When it happened, UTC ms. */
   readonly eventTime?: number;
   readonly requestId?: string;
+  /** Takes the model's answer however long it takes. */
+  readonly patient?: boolean;
 }
 
 /**

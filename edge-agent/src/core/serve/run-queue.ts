@@ -62,6 +62,10 @@ export function createRunQueue<J extends Job>(options: {
   let saidFailed = false;
   const idlers: (() => void)[] = [];
 
+  function inTime({ request, started }: J, now: number): boolean {
+    return request.patient === true || now - started <= budget;
+  }
+
   function arm(): void {
     const first = undecided[0];
     if (cancelDeadline || !first) return;
@@ -127,26 +131,26 @@ export function createRunQueue<J extends Job>(options: {
   /** Gives each job its rows' answers; jobs past their deadline go to the ladder, and the result is counted as late. */
   function hand(group: readonly J[], answers: readonly (ModelAnswer | null)[]): void {
     const now = clock.monotonic();
-    if (group.every((job) => !job.done && now - job.started <= budget)) {
+    if (group.every((job) => !job.done && inTime(job, now))) {
       decide(group, answers);
       return;
     }
-    const inTime: J[] = [];
+    const kept: J[] = [];
     const tooLate: J[] = [];
-    const kept: (ModelAnswer | null)[] = [];
+    const keptAnswers: (ModelAnswer | null)[] = [];
     let at = 0;
     for (const job of group) {
-      if (job.done || now - job.started > budget) {
+      if (job.done || !inTime(job, now)) {
         late(job.n);
         if (!job.done) tooLate.push(job);
       } else {
-        inTime.push(job);
-        for (let i = 0; i < job.n; i++) kept.push(answers[at + i] ?? null);
+        kept.push(job);
+        for (let i = 0; i < job.n; i++) keptAnswers.push(answers[at + i] ?? null);
       }
       at += job.n;
     }
     decide(tooLate, "latency_budget");
-    decide(inTime, kept);
+    decide(kept, keptAnswers);
   }
 
   async function run(group: readonly J[]): Promise<readonly (ModelAnswer | null)[]> {
@@ -178,7 +182,7 @@ export function createRunQueue<J extends Job>(options: {
   return {
     add(job) {
       waiting.push(job);
-      undecided.push(job);
+      if (!job.request.patient) undecided.push(job);
       arm();
       if (active) return;
       active = true;

@@ -1,6 +1,6 @@
 /**
  * Predicts for every row of a file, by the same pipeline as serving: schema check, features, model, fallback ladder, drift
- * and log. Talks to an agent in process; read-file.ts and write-file.ts bring and take rows.
+ * and log; only the latency budget is none, since nobody waits for one answer. Talks to an agent in process; read-file.ts and write-file.ts bring and take rows.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
@@ -23,7 +23,7 @@ export interface BatchSummary {
   readonly seconds: number;
 }
 
-/** Rows of one request: what one run of a model takes, so that the latency budget means what it means when serving. */
+/** Rows of one request: what one run of a model takes. */
 const requestRows = 32;
 /** What tools write for a missing value, as publishing reads it. */
 const missing = new Set(["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]);
@@ -57,7 +57,7 @@ export async function predictFile(options: {
     let waiting: NamedRow[] = [];
     const ask = async (): Promise<void> => {
       if (waiting.length === 0) return;
-      const prediction = await predictRows(agent, { model, inputs: waiting }).catch((error: unknown) => {
+      const prediction = await predictRows(agent, { model, inputs: waiting, patient: true }).catch((error: unknown) => {
         throw located(error, input, rows);
       });
       digest = prediction.digest ?? digest;
