@@ -76,10 +76,17 @@ describe("halves", () => {
   });
   test("[property] a number becomes the nearest half, as the platform's own array has it", () => {
     const Halves = (globalThis as unknown as { Float16Array: { of(value: number): ArrayLike<number> } }).Float16Array;
-    const numbers = fc.oneof(fc.float({ noNaN: true }), fc.double({ min: -70_000, max: 70_000, noNaN: true }), fc.double({ min: -1e-4, max: 1e-4, noNaN: true }));
-    fc.assert(fc.property(numbers, (value) => {
+    const numbers = fc.oneof(
+      fc.float({ noNaN: true }),
+      fc.double({ min: -70_000, max: 70_000, noNaN: true }),
+      fc.double({ min: -1e-4, max: 1e-4, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(numbers, (value) => {
         expect(fromHalf(toHalf(value))).toBe(Halves.of(value)[0]);
-      }), { numRuns: 2000 });
+      }),
+      { numRuns: 2000 },
+    );
     expect(Number.isNaN(fromHalf(toHalf(Number.NaN)))).toBe(true);
   });
 });

@@ -20,7 +20,10 @@ export interface ProbeInput {
   /** URL of ONNX Runtime's folder. */
   readonly runtime: string;
   /** Models and what they are asked with. */
-  readonly asked: readonly { readonly model: Uint8Array<ArrayBuffer>; readonly feeds: Readonly<Record<string, Tensor>> }[];
+  readonly asked: readonly {
+    readonly model: Uint8Array<ArrayBuffer>;
+    readonly feeds: Readonly<Record<string, Tensor>>;
+  }[];
 }
 
 /** What a storage kept, when it was opened anew and before anything was written to it this time. */

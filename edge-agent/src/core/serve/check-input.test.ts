@@ -25,7 +25,11 @@ const manifest = (outOfRange: "count" | "refuse") =>
       ],
     },
   });
-const request = (rows: number[], texts: (string | null)[]): PredictRequest => ({ model: "m", rows: Float32Array.from(rows), texts });
+const request = (rows: number[], texts: (string | null)[]): PredictRequest => ({
+  model: "m",
+  rows: Float32Array.from(rows),
+  texts,
+});
 
 test("[O27] a category nobody knows is counted, or falls back where the schema says so", () => {
   const counted: Record<string, number> = {};
@@ -47,7 +51,14 @@ test.each([
 test("[O28] texts that are not a row's, and raw tensors of another shape or with NaN, are refused by name", () => {
   expect(() => inputCheckOf(manifest("count"))(request([0, 1], []), {})).toThrow("0 texts");
   const image = { name: "image", datatype: "FP32", shape: [-1, 2, -1] };
-  const mean = { kind: "summary", name: "mean", tensor: "image", statistic: "mean", required: true, outOfRange: "count" };
+  const mean = {
+    kind: "summary",
+    name: "mean",
+    tensor: "image",
+    statistic: "mean",
+    required: true,
+    outOfRange: "count",
+  };
   const check = inputCheckOf(rainManifest({ input: { fields: [mean], tensors: [image] } }));
   const ask = (tensor: Tensor | undefined, rows = [1]) =>
     check({ model: "m", rows: Float32Array.from(rows), ...(tensor && { tensors: { image: tensor } }) }, {});

@@ -77,7 +77,8 @@ test("[O26] a category is compared by its text; one that nobody knows equals non
   ];
   const change = { input: { fields, tensors: rainManifest().input.tensors } };
   const rule = (op: "==" | "!="): Rule[] => [{ when: [{ field: "wind", op, value: "gale" }], answer: "rain" }];
-  const sources = (op: "==" | "!=") => [1, 0, 2, Number.NaN].map((code) => answerOf(rule(op), [code, 0], change).source);
+  const sources = (op: "==" | "!=") =>
+    [1, 0, 2, Number.NaN].map((code) => answerOf(rule(op), [code, 0], change).source);
   expect(sources("==")).toEqual(["rule", "none", "none", "none"]);
   expect(sources("!=")).toEqual(["none", "rule", "rule", "none"]);
 });
