@@ -202,7 +202,7 @@ describe("refusals say what is wrong and what to do", () => {
   it.each([
     ["a model cut short", "written/bad-corrupt.onnx", plane, {}, "invalid_model", "cut short"],
     ["NaN answers", "written/bad-nan.onnx", plane, { features: ["a", "b"] }, "invalid_model", "NaN"],
-    ["no column of texts for a tensor of texts", "written/bad-string-input.onnx", plane, {}, "invalid_csv", "X BYTES"],
+    ["no column of texts for a tensor of texts", "written/bad-string-input.onnx", plane, {}, "invalid_csv", " BYTES "],
     [
       "no such task",
       "written/linear.onnx",
