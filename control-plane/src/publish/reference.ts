@@ -22,7 +22,7 @@ import { columnField, settled, summaryRange } from "./input-schema.ts";
 import { asInput, readNpy } from "./npy.ts";
 
 /** Values of one field; NaN or null = missing. Undefined for what is told of a raw tensor. */
-export type Column = Float64Array | readonly (string | null)[] | undefined;
+type Column = Float64Array | readonly (string | null)[] | undefined;
 export interface Reference {
   readonly rows: number;
   readonly input: Manifest["input"];

@@ -15,7 +15,7 @@ import {
 
 /** As the file has it: texts in CSV, JSON's or Parquet's values elsewhere. */
 export type FileRow = Readonly<Record<string, unknown>>;
-export const formats = ["csv", "ndjson", "parquet"] as const;
+const formats = ["csv", "ndjson", "parquet"] as const;
 export type Format = (typeof formats)[number];
 
 /** Rows decoded at once from a row group of Parquet. */
