@@ -10,7 +10,7 @@ import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex } from "./ids.ts";
 import { maxColumns, standardColumns } from "./prediction-batch.ts";
 import { rules } from "./rules.ts";
-import { tensorSpec } from "./tensors.ts";
+import { datatype, tensorSpec } from "./tensors.ts";
 
 export const bundleFormat = "vedette.bundle/1";
 /** Bytes of one chunk as the first chunker cuts them; readers only follow the list. */
@@ -38,18 +38,37 @@ export const bundleFile = z
   });
 export type BundleFile = z.infer<typeof bundleFile>;
 
-/** One value the model is asked with: column `column` of input tensor `tensor`. */
-export const inputField = z.object({
+const outOfRange = z.enum(["count", "refuse"]);
+const columnField = {
   name: z.string().min(1).max(256),
-  kind: z.literal("number"),
   tensor: z.string(),
   column: z.int().min(0),
   required: z.boolean(),
-  min: z.number().optional(),
-  max: z.number().optional(),
-  /** Ranges inferred from data only count; `refuse` falls back. */
-  outOfRange: z.enum(["count", "refuse"]),
-});
+  /** Values outside what the data showed only count; `refuse` falls back. */
+  outOfRange,
+};
+/** Of one row of a raw tensor. */
+export const statistics = ["mean", "std", "min", "max"] as const;
+/** Most categories of a field that a manifest names. */
+export const maxCategories = 1024;
+
+/** One value of a row: column `column` of input tensor `tensor`, or what is told of a row of a raw tensor. */
+export const inputField = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("number"), ...columnField, min: z.number().optional(), max: z.number().optional() }),
+  /** A text (BYTES). In rows it is its place in `categories`, or their count where it is none of them. */
+  z.object({ kind: z.literal("category"), ...columnField, categories: z.array(z.string()).max(maxCategories) }),
+  /** A tensor with no field of another kind is raw (an image, a sequence): watched and logged by its summaries only. */
+  z.object({
+    kind: z.literal("summary"),
+    name: columnField.name,
+    tensor: z.string(),
+    statistic: z.enum(statistics),
+    required: z.literal(true),
+    min: z.number().optional(),
+    max: z.number().optional(),
+    outOfRange,
+  }),
+]);
 export type InputField = z.infer<typeof inputField>;
 
 export const outputSchema = z.discriminatedUnion("task", [
@@ -68,6 +87,8 @@ export const outputSchema = z.discriminatedUnion("task", [
     unit: z.string().optional(),
     tensors: z.array(tensorSpec).min(1),
   }),
+  /** The graph's outputs as they are (embeddings, boxes, several values): no label, value or confidence is read of them. */
+  z.object({ task: z.literal("tensor"), tensors: z.array(tensorSpec).min(1) }),
 ]);
 export type OutputSchema = z.infer<typeof outputSchema>;
 
@@ -134,6 +155,9 @@ export const manifest = z
       if (!paths.includes(file))
         check.addIssue({ code: "custom", path: [field, "file"], message: `${file} is not among the files` });
     }
+    for (const field of value.input.fields) {
+      if (field.kind === "category") unique(field.categories, ["input", "fields"], `category of ${field.name}`);
+    }
     const classes = value.output.task === "classification" ? value.output.classes : [];
     unique(classes, ["output", "classes"], "class");
     const columns = standardColumns.length + value.input.fields.length + classes.length + 1;
@@ -146,7 +170,13 @@ export type Manifest = z.infer<typeof manifest>;
 
 /** Golden vectors: what the model answered where it was published. [n][fields] → graph outputs, flat, row-major. */
 export const goldenVectors = z.object({
-  rows: z.array(z.array(z.number().nullable())).min(1).max(256),
+  /** A category as its text; null is missing, and what a summary of a raw tensor is made from is in `tensors`. */
+  rows: z
+    .array(z.array(z.union([z.number(), z.string(), z.null()])))
+    .min(1)
+    .max(256),
+  /** Raw tensors [n, …] by name: little-endian bytes. */
+  tensors: z.record(z.string(), z.object({ datatype, shape: z.array(z.int().min(0)), data: z.base64() })).optional(),
   outputs: z.record(z.string(), z.array(z.union([z.number(), z.string()]))),
   /** |got − want| ≤ absolute + relative·|want|, for each backend. Class labels must be equal. */
   tolerance: z.record(z.string(), z.object({ absolute: z.number(), relative: z.number() })),

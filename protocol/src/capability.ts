@@ -3,10 +3,11 @@
  * and the one before.
  *
  * 1  2026-11-23  identity feature plan, numeric inputs, cache → rules → none ladder, batch format 1
+ * 2  2026-11-23  texts, raw tensors and every datatype as inputs; outputs without a task
  */
 import { z } from "zod";
 
-export const currentCapability = 1;
+export const currentCapability = 2;
 
 /** Runtimes of today. Lists on the wire take any name, so that an older end can read a newer one. */
 export const backendNames = ["node-cpu", "wasm"] as const;

@@ -49,7 +49,8 @@ export type NameOf = (original: string) => string | undefined;
 export function ownColumns(batch: PredictionBatch, nameOf: NameOf): LakeColumn[] {
   return batch.header.columns.flatMap(({ name, type }) => {
     const column = nameOf(name);
-    return column === undefined || type === "text" ? [] : [{ name: column, type: type === "f32" ? FLOAT : DOUBLE }];
+    if (column === undefined) return [];
+    return [{ name: column, type: type === "text" ? VARCHAR : type === "f32" ? FLOAT : DOUBLE }];
   });
 }
 
@@ -93,8 +94,8 @@ export function lakeValues(
   const value = numbers("out:value");
   if (value) values.set("value", each(value, known));
   for (const { name, type } of header.columns) {
-    const column = type === "text" ? undefined : nameOf(name);
-    if (column !== undefined) values.set(column, each(numbers(name), known));
+    const column = nameOf(name);
+    if (column !== undefined) values.set(column, type === "text" ? texts(name) : each(numbers(name), known));
   }
   return values;
 }

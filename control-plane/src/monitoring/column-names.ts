@@ -32,9 +32,7 @@ export function columnNames(db: Db): ColumnNames {
   return {
     assign(header) {
       const names = known.get(header.stream) ?? load(header.stream);
-      const fresh = header.columns
-        .filter(({ name, type }) => type !== "text" && plain(name) && !names.has(name))
-        .map(({ name }) => name);
+      const fresh = header.columns.filter(({ name }) => plain(name) && !names.has(name)).map(({ name }) => name);
       if (fresh.length === 0) return;
       const taken = new Set([...names.values()].map((name) => name.toLowerCase()));
       for (const original of fresh.slice(0, maxColumnsOfModel - names.size)) {

@@ -5,11 +5,12 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type ErrorCode, VedetteError } from "@vedette/protocol/errors";
-import type { Graph, Output, Place } from "./graph.ts";
+import type { Tensor } from "@vedette/protocol/tensors";
+import type { Graph, Output } from "./graph.ts";
 
 export type GraphQuestion =
   | { readonly kind: "open"; readonly model: Uint8Array }
-  | { readonly kind: "run"; readonly rows: Float64Array; readonly n: number; readonly places: readonly Place[] };
+  | { readonly kind: "run"; readonly feeds: Readonly<Record<string, Tensor>> };
 export interface GraphAnswer {
   readonly opened?: Pick<Graph, "opset" | "inputs" | "outputs">;
   readonly outputs?: Readonly<Record<string, Output>>;
@@ -33,9 +34,8 @@ export async function openGraphApart(model: Uint8Array, limitMs: number = longes
     if (!opened) throw new VedetteError("internal", "the graph's process did not say what it opened");
     return {
       ...opened,
-      async run(rows, n, places) {
-        // A view would be sent with all of the buffer that it looks at.
-        const { outputs } = await ask({ kind: "run", rows: rows.slice(), n, places });
+      async run(feeds) {
+        const { outputs } = await ask({ kind: "run", feeds: Object.fromEntries(Object.entries(feeds).map(owned)) });
         if (!outputs) throw new VedetteError("internal", "the graph's process did not say what it answered");
         return outputs;
       },
@@ -45,6 +45,12 @@ export async function openGraphApart(model: Uint8Array, limitMs: number = longes
     await release();
     throw error;
   }
+}
+
+/** A view would be sent with all of the buffer that it looks at. */
+function owned([name, tensor]: [string, Tensor]): [string, Tensor] {
+  const { datatype, shape, data } = tensor;
+  return [name, { datatype, shape, data: datatype === "BYTES" ? data : (data.slice() as Tensor["data"]) }];
 }
 
 function askChild(child: ChildProcess, question: GraphQuestion, limitMs: number): Promise<GraphAnswer> {

@@ -29,5 +29,5 @@ async function answer(question: GraphQuestion): Promise<GraphAnswer> {
     return { opened: { opset, inputs, outputs } };
   }
   if (!graph) throw new Error("asked to run before a graph was opened");
-  return { outputs: await graph.run(question.rows, question.n, question.places) };
+  return { outputs: await graph.run(question.feeds) };
 }

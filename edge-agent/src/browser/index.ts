@@ -10,13 +10,14 @@
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { proxy, wrap } from "comlink";
 import type { Prediction } from "../core/agent.ts";
+import type { NamedRequest } from "../core/serve/named-rows.ts";
 import workerUrl from "./agent-worker.ts?worker&url";
-import { type OpenOptions, type PageStatus, type PredictOptions, unwrap, type WorkerApi } from "./worker-api.ts";
+import { type OpenOptions, type PageStatus, unwrap, type WorkerApi } from "./worker-api.ts";
 
 export { VedetteError } from "@vedette/protocol/errors";
 export type { Answer, Prediction } from "../core/agent.ts";
-export type { NamedRow } from "./named-rows.ts";
-export type { PageStatus, PredictOptions } from "./worker-api.ts";
+export type { NamedRequest, NamedRow, NamedValue } from "../core/serve/named-rows.ts";
+export type { PageStatus } from "./worker-api.ts";
 
 export interface ConnectOptions {
   /** Enrolment token; needed the first time only, and ignored once this browser has joined that site. */
@@ -35,7 +36,7 @@ export interface PageConnection {
    * Answers every row, also offline and also without a model (then by the fallback ladder).
    * @throws VedetteError not_found (no such model here), invalid_input (names the field that is wrong).
    */
-  predict(options: PredictOptions): Promise<Prediction>;
+  predict(request: NamedRequest): Promise<Prediction>;
   status(): Promise<PageStatus>;
   /** Calls after each change that a person would want to see; the answer unsubscribes. */
   onChange(call: () => void): () => void;

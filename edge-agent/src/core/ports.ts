@@ -4,8 +4,10 @@
  */
 
 import type { Compression } from "@vedette/protocol/prediction-batch";
-import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import type { Tensor, TensorSpec } from "@vedette/protocol/tensors";
 import type { TargetsExtension } from "@vedette/protocol/trust";
+
+export type { Tensor, TensorData } from "@vedette/protocol/tensors";
 
 export interface Clock {
   /** UTC ms by the device's clock, which may be wrong. */
@@ -94,24 +96,6 @@ export interface Transport {
   /** Bytes sent and received since the start. */
   readonly bytes: { sent: number; received: number };
   close(): Promise<void>;
-}
-
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | readonly string[];
-export interface Tensor {
-  readonly datatype: Datatype;
-  readonly shape: readonly number[];
-  readonly data: TensorData;
 }
 
 export interface Backend {

@@ -27,6 +27,7 @@ describe("an answer of the model", () => {
           label: "dry",
           value: null,
           scores: [0.75, 0.25],
+          outputs: null,
         },
         expect.objectContaining({ id: `a1.rain-gauge.${log.epoch}.1`, label: "dry", confidence: 0.5 }),
       ],

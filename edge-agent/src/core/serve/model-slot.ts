@@ -143,7 +143,7 @@ export function createModelSlot(options: {
     // Without a schema there is no telling how many rows these values are: they are answered as one.
     const { n, refused } = here.check?.(request, counters.outOfRange) ?? { n: 1, refused: null };
     const reason = barrier(here);
-    const key = reason === null && refused === null && responses ? responses.key(request.rows) : null;
+    const key = reason === null && refused === null && responses ? responses.key(request) : null;
     const found = key === null ? undefined : responses?.get(key);
     const job: SlotJob = { request, n, refused, started, done: false, key, cached: !!found, resolve, reject };
     if (key !== null) counters[found ? "cacheHits" : "cacheMisses"]++;
@@ -185,12 +185,12 @@ export function createModelSlot(options: {
         const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
         if (reason === null && given) {
           // Field by field: spreading an object costs more than making one.
-          const { label, value, confidence, scores } = given;
-          answers.push({ id, source: "model", reason, cached, label, value, confidence, scores });
+          const { label, value, confidence, scores, outputs } = given;
+          answers.push({ id, source: "model", reason, cached, label, value, confidence, scores, outputs });
         } else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
       }
-      const { rows, entity, eventTime, requestId } = request;
-      groups.push({ answers, rows, latency: now - started, entity, eventTime, requestId });
+      const { rows, texts, entity, eventTime, requestId } = request;
+      groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
     log.append({ firstN, version: from.logged, time: clock.now(), groups });
     const digest = version?.digest ?? null;
@@ -237,13 +237,13 @@ export function createModelSlot(options: {
   }
 
   function count(from: Place, { request }: SlotJob, answers: readonly Answer[], now: number): void {
-    for (const { source, reason, label, value, confidence, scores } of answers) {
+    for (const { source, reason, label, value, confidence, scores, outputs } of answers) {
       counters.sources[source]++;
       if (reason !== null) counters.reasons[reason]++;
       if (source !== "model") continue;
       if (from === place) counters.served++;
       if (request.entity !== undefined && from.manifest?.fallback.cache) {
-        cache.put(request.entity, { label, value, confidence, scores }, now);
+        cache.put(request.entity, { label, value, confidence, scores, outputs }, now);
       }
     }
   }
@@ -313,6 +313,10 @@ function reasonOf(
 
 function sameOutput(a: Manifest | null, b: Manifest | null): boolean {
   const classes = (manifest: Manifest | null): string =>
-    manifest?.output.task === "classification" ? JSON.stringify(manifest.output.classes) : "";
+    manifest?.output.task === "classification"
+      ? JSON.stringify(manifest.output.classes)
+      : manifest?.output.task === "tensor"
+        ? JSON.stringify(manifest.output.tensors)
+        : "";
   return classes(a) === classes(b);
 }
