@@ -1,5 +1,6 @@
 /** An ONNX graph as publishing sees it: its signature, and its answers to rows of numbers. Talks to onnxruntime-node. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import {
   type Datatype,
   datatypeOfOnnx,
@@ -9,7 +10,6 @@ import {
   type TensorSpec,
 } from "@vedette/protocol/tensors";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { readOpset } from "./onnx-opset.ts";
 
 /** Where a value of a row goes: column `column` of input `tensor`. */
 export interface Place {
@@ -41,11 +41,11 @@ export interface Graph {
 }
 
 /**
- * @throws VedetteError invalid_model (onnxruntime cannot load it), unsupported (inputs or outputs no agent can carry; the
+ * @throws VedetteError invalid_model (refused by its lint, or onnxruntime cannot load it), unsupported (inputs or outputs no agent can carry; the
  * message says how to export instead).
  */
 export async function openGraph(model: Uint8Array): Promise<Graph> {
-  const opset = readOpset(model);
+  const { opset } = lintModel(model);
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(model, { intraOpNumThreads: 1, logSeverityLevel: 4 });

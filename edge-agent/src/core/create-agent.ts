@@ -19,7 +19,7 @@ import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
-import { prove } from "./prove/prove.ts";
+import { filesOfProof, prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
@@ -95,7 +95,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     const file = (path: string) => store.file(manifest, path);
     const drift = openDrift(manifest, await file(manifest.drift.file));
     try {
-      const session = await prove({ manifest, file, backend: ports.backend, clock, quick });
+      // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
+      const apart = quick ? undefined : ports.prover;
+      if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
+      const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
       return { digest: pin.digest, release: pin.release, manifest, session, drift };
     } catch (error) {
       drift.free();

@@ -16,6 +16,7 @@ import { openFsStorage } from "./fs-storage.ts";
 import { lockHome } from "./home-lock.ts";
 import { createMqttTransport } from "./mqtt-transport.ts";
 import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
+import { createNodeProver } from "./node-prover.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
@@ -105,6 +106,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         storage,
         transport,
         backend: createOrtBackend(log),
+        prover: createNodeProver(),
         trust,
         compressor: zstdCompressor,
         log,

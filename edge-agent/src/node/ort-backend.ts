@@ -5,6 +5,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import { InferenceSession } from "onnxruntime-node";
 import { closeAll } from "../core/close-all.ts";
 import type { Backend, Logger, Session } from "../core/ports.ts";
@@ -36,6 +37,7 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
   return {
     name: "node-cpu",
     async load(model) {
+      lintModel(model);
       const remote = await loadInWorker(model);
       // Kept only until the model is placed: some are tens of megabytes.
       let bytes: Uint8Array<ArrayBuffer> | undefined = model;

@@ -24,31 +24,17 @@ export interface GraphFacts {
 }
 
 /** Bits of an element, by TensorProto.DataType; strings (8) have none. */
-const bits: Readonly<Record<number, number>> = {
-  1: 32,
-  2: 8,
-  3: 8,
-  4: 16,
-  5: 16,
-  6: 32,
-  7: 64,
-  9: 8,
-  10: 16,
-  11: 64,
-  12: 32,
-  13: 64,
-  14: 64,
-  15: 128,
-  16: 16,
-  17: 8,
-  18: 8,
-  19: 8,
-  20: 8,
-  21: 4,
-  22: 4,
-  23: 4,
-  24: 8,
-}; // prettier-ignore
+const widths: Readonly<Record<number, readonly number[]>> = {
+  4: [21, 22, 23],
+  8: [2, 3, 9, 17, 18, 19, 20, 24],
+  16: [4, 5, 10, 16],
+  32: [1, 6, 12],
+  64: [7, 11, 13, 14],
+  128: [15],
+};
+const bits: Readonly<Record<number, number>> = Object.fromEntries(
+  Object.entries(widths).flatMap(([width, types]) => types.map((type) => [type, Number(width)])),
+);
 
 /** @throws VedetteError invalid_model: which node, which operator, what is wrong with it, and what to do. */
 export function lintModel(bytes: Uint8Array, limits: LintLimits = lintLimits): GraphFacts {

@@ -41,12 +41,15 @@ export function knownOf({ dims, small }: OnnxTensor): Known {
   return { shape: dims, values: small && small.length <= maxValues ? small : null, asked: false, fixed: true };
 }
 
+/** What these answer is as large as the request, whatever its values are. */
+const shapeReaders = ["Shape", "Size", "SequenceLength"];
+
 /** What is known of a node's first output; of the others only that their origin is the same. */
 export function infer(node: OnnxNode, scope: Scope): Known {
   const inputs = node.inputs.map((name) => scope.get(name) ?? nothing);
   const fixed = inputs.every((input) => input.fixed) && node.attributes.every(({ graphs }) => graphs.length === 0);
   if (node.op === "Constant") return constant(node);
-  const asked = node.op === "Shape" || node.op === "Size" ? false : inputs.some((input) => input.asked);
+  const asked = shapeReaders.includes(node.op) ? false : inputs.some((input) => input.asked);
   const { shape = null, values = null } = rules[node.op]?.(inputs, node) ?? {};
   return { shape, values: values && values.length <= maxValues ? values : null, asked, fixed };
 }
@@ -102,10 +105,10 @@ const rules: Readonly<Record<string, Rule>> = {
   Sub: arithmetic((a, b) => a - b),
   Mul: arithmetic((a, b) => a * b),
   Div: arithmetic((a, b) => Math.trunc(a / b)),
-  Shape: ([x = nothing]) => ({
-    shape: x.shape && [x.shape.length],
-    values: x.shape?.every((size) => size !== null) ? (x.shape as readonly number[]) : null,
-  }),
+  Shape: ([x = nothing], node) => {
+    const shape = x.shape?.slice(intOf(node, "start", 0), attribute(node, "end")?.ints[0]) ?? null;
+    return { shape: shape && [shape.length], values: shape?.every((size) => size !== null) ? shape : null };
+  },
   Reshape: ([x = nothing, to = nothing]) => ({
     shape: to.values?.every((size) => size > 0) ? to.values : x.values ? [x.values.length] : null,
     values: x.values,
