@@ -54,6 +54,8 @@ export const reported = z.object({
         .extend({
           state: z.string().max(32),
           reason: z.string().optional(),
+          /** The reason in words. */
+          why: z.string().max(1000).optional(),
           /** On probation it answers: so many predictions without a trip, of those that it takes to serve. */
           passed: z.int().min(0).optional(),
           of: z.int().min(1).optional(),

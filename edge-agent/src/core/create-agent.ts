@@ -19,7 +19,7 @@ import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
-import { filesOfProof, prove } from "./prove/prove.ts";
+import { answersGolden, filesOfProof, prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
@@ -160,6 +160,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       unload: async (version) => {
         await closeAll(`version ${version.digest}`, [() => version.session.release(), () => version.drift?.free()]);
       },
+      selfTest: async (version) => {
+        const { golden } = version.manifest;
+        await answersGolden(version, await store.file(version.manifest, golden.file), ports.backend.name);
+      },
       exclusive,
       evict: async () => {
         if (!pinsUnreadable)
@@ -283,6 +287,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       release: candidate.release,
       state: candidate.state,
       ...(reason ? { reason } : {}),
+      ...(candidate.why ? { why: candidate.why.slice(0, 1000) } : {}),
       ...keeper.probation,
     },
     served: keeper.served(),

@@ -43,6 +43,15 @@ export async function prove(options: ProveOptions): Promise<Session> {
   }
 }
 
+/** Whether a loaded version still answers its golden vectors. @throws VedetteError proof_failed, model_failed. */
+export async function answersGolden(
+  { manifest, session }: { manifest: Manifest; session: Session },
+  goldenBytes: Uint8Array<ArrayBuffer>,
+  backend: Backend["name"],
+): Promise<void> {
+  await checkGolden(manifest, parseGolden(manifest, goldenBytes), session, backend);
+}
+
 /** The files that a proof reads, for one that is made apart. @throws VedetteError as `file`. */
 export async function filesOfProof(
   { golden, runtime }: Manifest,

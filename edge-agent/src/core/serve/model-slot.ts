@@ -24,6 +24,8 @@ export interface Outcome {
   /** Rows whose outputs were no finite numbers. */
   readonly nan: number;
   readonly overBudget: number;
+  /** Rows that the model answered with too little confidence, so that the ladder did. */
+  readonly unsure: number;
 }
 
 interface SlotCounters {
@@ -181,6 +183,7 @@ export function createModelSlot(options: {
     const served = typeof result === "string" ? null : result;
     let at = 0;
     let nan = 0;
+    let unsure = 0;
     const groups: LoggedGroup[] = [];
     for (const { request, n, refused, started } of jobs) {
       const answers: Answer[] = [];
@@ -190,6 +193,7 @@ export function createModelSlot(options: {
         if (served && !given) nan++;
         const otherwise = served ? "exception" : (result as FallbackReason);
         const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
+        if (reason === "low_confidence") unsure++;
         if (reason === null && given) {
           // Field by field: spreading an object costs more than making one.
           const { label, value, confidence, scores } = given;
@@ -216,6 +220,7 @@ export function createModelSlot(options: {
         failed: result === "exception" ? rows : 0,
         nan,
         overBudget: result === "latency_budget" ? slow : 0,
+        unsure,
       };
       for (const call of calls) report(call, outcome);
     }
