@@ -11,6 +11,7 @@ import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messa
 import { topics } from "@vedette/protocol/topics";
 import type { Agent } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
+import { openDataBudget } from "./link/data-budget.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
@@ -33,6 +34,8 @@ export interface AgentOptions {
   readonly probation: number;
   /** Everyday life ends this process without notice, as a reload does a page: only a death while loading is a crash. */
   readonly endsAbruptly: boolean;
+  /** Bytes that the device may send and receive in a day before models wait; null: no limit. */
+  readonly dataBytesPerDay: number | null;
   readonly times: Partial<SessionTimes>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
@@ -80,7 +83,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     random,
     publish: (payload) => transport.publish(topic.request(agent), payload, { qos: 1 }),
   });
-  const fetchPorts = { ...ports, store, inbox, requester, topic, agent, abilities };
+  const budget = await openDataBudget({ ...ports, limit: given.options?.dataBytesPerDay ?? null });
+  const fetchPorts = { ...ports, budget, store, inbox, requester, topic, agent, abilities };
   const exclusive = createExclusive();
 
   const changed = () => {
@@ -195,6 +199,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     at: clock.now(),
     abilities,
     labels: { ...labels },
+    data: budget.use,
     slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
   });
 
@@ -236,12 +241,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
       ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
       () => session.stop(),
       closeModels, // with those that came meanwhile
+      () => budget.close(),
     ]);
 
   try {
     for (const model of await pinStore.models()) await addModel(model);
     for (const { keeper } of models.values()) await keeper.boot();
   } catch (error) {
+    await budget.close();
     await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }
@@ -277,9 +284,11 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
   const { pins, slot } = keeper;
   const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
   const { candidate } = pins;
-  const reason = candidate?.reason ?? keeper.trouble;
+  const reason = candidate?.reason ?? keeper.trouble?.code;
+  const why = candidate?.why ?? keeper.trouble?.why;
   return {
     model: keeper.model,
+    ...(slot.stale ? { stale: true } : {}),
     serving: short(pins.serving),
     previous: short(pins.previous),
     candidate: candidate && {
@@ -287,7 +296,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       release: candidate.release,
       state: candidate.state,
       ...(reason ? { reason } : {}),
-      ...(candidate.why ? { why: candidate.why.slice(0, 1000) } : {}),
+      ...(why ? { why: why.slice(0, 1000) } : {}),
       ...keeper.probation,
     },
     served: keeper.served(),

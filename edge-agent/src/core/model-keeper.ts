@@ -48,7 +48,7 @@ export interface ModelKeeper {
   readonly pins: Pins;
   readonly slot: ModelSlot;
   /** Why the last try came to nothing, while another is to come. */
-  readonly trouble: ErrorCode | undefined;
+  readonly trouble: { readonly code: ErrorCode; readonly why: string } | undefined;
   /** How far the candidate is that answers on probation. */
   readonly probation: { passed: number; of: number } | undefined;
   /** Predictions answered by the serving version since it began to serve. */
@@ -94,7 +94,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   /** Digests that this process has fetched whole, and begun to prove. */
   let fetched = "";
   let begun = "";
-  let trouble: ErrorCode | undefined;
+  let trouble: ModelKeeper["trouble"];
 
   /** Moves the pins at once and saves them; what depends on them awaits it. */
   const apply = (event: LifeEvent): Promise<void> => {
@@ -194,8 +194,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     random,
     ...retryMs,
     failed: (error, inMs) => {
-      trouble = codeOf(error);
-      log.warn("model.retry", { model, code: trouble, why: messageOf(error), inMs });
+      trouble = { code: codeOf(error), why: messageOf(error) };
+      log.warn("model.retry", { model, ...trouble, inMs });
       options.changed();
     },
     work: async () => {

@@ -41,6 +41,8 @@ export interface NodeAgentOptions {
     readonly labels?: Readonly<Record<string, string>>;
   };
   readonly log?: Logger;
+  /** Bytes that it may send and receive in a day before models wait; none: no limit. */
+  readonly dataBytesPerDay?: number;
 }
 export interface NodeAgent {
   readonly agent: Agent;
@@ -97,7 +99,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       abilities,
       kernels,
       // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
-      options: { schedule: (call) => void setImmediate(call) },
+      options: { schedule: (call) => void setImmediate(call), dataBytesPerDay: options.dataBytesPerDay ?? null },
       ports: {
         clock: systemClock,
         random: systemRandom,

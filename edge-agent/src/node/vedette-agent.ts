@@ -20,6 +20,7 @@ interface RunFlags {
   port: number;
   serveHost?: string;
   apiKeyFile?: string;
+  dataMbPerDay?: number;
   json?: boolean;
 }
 
@@ -56,6 +57,7 @@ program
   .option("--port <number>", "port of the Open Inference Protocol (0: any free one)", parsePort, 8790)
   .option("--serve-host <address>", "where to listen; any but loopback needs an API key (default: 127.0.0.1)")
   .option("--api-key-file <file>", "holds the key that HTTP clients must show (default: VEDETTE_API_KEY)")
+  .option("--data-mb-per-day <number>", "MB that may be sent and received in a day before models wait", parseMegabytes)
   .option("--json", "errors as JSON")
   .addHelpText(
     "after",
@@ -87,6 +89,7 @@ async function run(flags: RunFlags): Promise<void> {
     port: flags.port,
     ...(flags.serveHost !== undefined && { serveHost: flags.serveHost }),
     ...(apiKey !== undefined && { apiKey }),
+    ...(flags.dataMbPerDay !== undefined && { dataBytesPerDay: flags.dataMbPerDay * 1e6 }),
     ...(token && {
       enrolment: {
         token,
@@ -129,6 +132,12 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new InvalidArgumentError("a port is 0 to 65535.");
+}
+
+function parseMegabytes(text: string): number {
+  const megabytes = Number(text);
+  if (text.trim() !== "" && megabytes > 0 && megabytes < 1e9) return megabytes;
+  throw new InvalidArgumentError("a number of MB is above 0.");
 }
 
 /** Tells what went wrong in one line. @returns the exit code. */

@@ -4,6 +4,7 @@
  */
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { topics } from "@vedette/protocol/topics";
+import type { DataBudget } from "../link/data-budget.ts";
 import type { Inbox } from "../link/inbox.ts";
 import type { Clock, Logger, Transport } from "../ports.ts";
 import type { BundleStore, ChunkName } from "../store/bundle-store.ts";
@@ -23,11 +24,13 @@ export interface ChunkPorts {
   readonly store: BundleStore;
   readonly topic: ReturnType<typeof topics>;
   readonly agent: string;
+  readonly budget: Pick<DataBudget, "take">;
 }
 
 /**
  * Resolves when every chunk is in the store.
- * @throws VedetteError digest_mismatch, length_mismatch (wrong bytes, whoever was asked); timeout, offline, forbidden.
+ * @throws VedetteError digest_mismatch, length_mismatch (wrong bytes, whoever was asked); timeout, offline, forbidden,
+ *   data_budget.
  */
 export async function fetchChunks(chunks: readonly ChunkName[], ports: ChunkPorts): Promise<void> {
   const left = [...new Map(chunks.map((chunk) => [chunk.sha256, chunk])).values()];
@@ -35,11 +38,15 @@ export async function fetchChunks(chunks: readonly ChunkName[], ports: ChunkPort
   const worker = async () => {
     for (let chunk = left.shift(); chunk && !failed; chunk = left.shift()) {
       if (await ports.store.hasChunk(chunk)) continue;
+      let giveBack = () => {};
       try {
+        giveBack = ports.budget.take(chunk.length);
         await fetchChunk(chunk, ports);
       } catch (error) {
         failed = true;
         throw error;
+      } finally {
+        giveBack();
       }
     }
   };

@@ -60,6 +60,8 @@ export interface ModelSlot {
   readonly version: ServingVersion | null;
   /** Of the version in place, else of the last one known; null where none ever was. */
   readonly manifest: Manifest | null;
+  /** The version in place is past its freshness deadline: the ladder answers. */
+  readonly stale: boolean;
   readonly counters: SlotCounters;
   /** Calls after the answers of each run of the version in place. */
   onPredictions(call: (outcome: Outcome) => void): void;
@@ -274,6 +276,9 @@ export function createModelSlot(options: {
     },
     get manifest() {
       return place.manifest;
+    },
+    get stale() {
+      return place.version !== null && clock.now() >= place.freshUntil;
     },
     counters,
     onPredictions: (call) => void calls.push(call),
