@@ -161,6 +161,7 @@ async function assemble(
     chunkFile("golden.json", utf8(JSON.stringify(golden))),
   ];
   const inputs = graph.inputs.map((input) => settled(input, places));
+  const memoryBytes = memoryFloor + 8 * sources.model.length;
   const manifest: Manifest = {
     format: bundleFormat,
     critical: [],
@@ -180,7 +181,7 @@ async function assemble(
     golden: { file: "golden.json" },
     limits: {
       latencyMs: what.latencyMs ?? defaultLatencyMs(latency),
-      memoryBytes: memoryFloor + 8 * sources.model.length,
+      memoryBytes,
     },
     freshUntil: what.freshUntil ?? null,
     requires: {
@@ -188,6 +189,8 @@ async function assemble(
       opset: graph.opset,
       kernelAbi: ports.kernels.abi,
       backends: ["node-cpu", "wasm"],
+      domains: [...graph.domains],
+      memoryBytes,
     },
     log: { inputs: what.logInputs },
     lineage: {

@@ -11,7 +11,7 @@ export type GraphQuestion =
   | { readonly kind: "open"; readonly model: Uint8Array }
   | { readonly kind: "run"; readonly rows: Float64Array; readonly n: number; readonly places: readonly Place[] };
 export interface GraphAnswer {
-  readonly opened?: Pick<Graph, "opset" | "inputs" | "outputs">;
+  readonly opened?: Pick<Graph, "opset" | "domains" | "inputs" | "outputs">;
   readonly outputs?: Readonly<Record<string, Output>>;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }

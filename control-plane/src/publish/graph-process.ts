@@ -37,8 +37,8 @@ async function answer(question: GraphQuestion): Promise<GraphAnswer> {
     const limitBytes = memoryFloor + bytesPerModelByte * question.model.length;
     new Worker(watch, { eval: true, workerData: { limitBytes, overMemory } }).unref();
     graph = await openGraph(question.model);
-    const { opset, inputs, outputs } = graph;
-    return { opened: { opset, inputs, outputs } };
+    const { opset, domains, inputs, outputs } = graph;
+    return { opened: { opset, domains, inputs, outputs } };
   }
   if (!graph) throw new Error("asked to run before a graph was opened");
   return { outputs: await graph.run(question.rows, question.n, question.places) };

@@ -27,6 +27,8 @@ export interface Output {
 }
 export interface Graph {
   readonly opset: number;
+  /** Domains of its operators. */
+  readonly domains: readonly string[];
   /** [−1, width] or [−1]; a width of −1 is settled by whoever feeds it. */
   readonly inputs: readonly InputSpec[];
   /** Names of the outputs, all of them tensors. */
@@ -45,7 +47,7 @@ export interface Graph {
  * message says how to export instead).
  */
 export async function openGraph(model: Uint8Array): Promise<Graph> {
-  const { opset } = lintModel(model);
+  const { opset, domains } = lintModel(model);
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(model, { intraOpNumThreads: 1, logSeverityLevel: 4 });
@@ -56,6 +58,7 @@ export async function openGraph(model: Uint8Array): Promise<Graph> {
   const outputs = session.outputMetadata.map(outputSpec);
   return {
     opset,
+    domains,
     inputs,
     outputs,
     async run(rows, n, places) {

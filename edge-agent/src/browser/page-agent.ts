@@ -5,6 +5,7 @@
 import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { parseEnrollmentToken } from "@vedette/protocol/joining";
+import { operators } from "@vedette/protocol/onnx/operators";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
 import type { Agent } from "../core/agent.ts";
@@ -30,6 +31,8 @@ const here = import.meta.url;
 const agentVersion = "0.1.0";
 /** Highest ONNX opset that onnxruntime-web 1.30 is asked to take. */
 const highestOpset = 23;
+/** The most that 32-bit WebAssembly can address. */
+const wasmMemory = 2 ** 32;
 /** A page that is being reloaded lets go of its home within this time. */
 const lockWaitMs = 1_500;
 
@@ -70,6 +73,8 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       opset: highestOpset,
       kernelAbi: kernels.abi,
       backends: ["wasm"],
+      domains: [...operators.keys()],
+      memoryBytes: wasmMemory,
     };
     const agent = await createAgent({
       site: identity.site,

@@ -1,8 +1,10 @@
 /** An agent on this machine, built from its folder: every port of core/ by its Node adapter. For use in process too. */
 import { createRequire } from "node:module";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { operators } from "@vedette/protocol/onnx/operators";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import type { Agent } from "../core/agent.ts";
@@ -91,6 +93,8 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       opset: highestOpset,
       kernelAbi: kernels.abi,
       backends: ["node-cpu"],
+      domains: [...operators.keys()],
+      memoryBytes: machineMemory(),
     };
     const agent = await createAgent({
       site,
@@ -119,6 +123,12 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));
     throw error;
   }
+}
+
+/** Of the container, where one says. Bytes. */
+function machineMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 /** The site of this folder: as joined before, or joined now. A token is of use once; starting again with it does no harm. */

@@ -20,6 +20,8 @@ export const lintLimits: LintLimits = { maxElements: 2 ** 25, maxRounds: 100_000
 export interface GraphFacts {
   /** Version of the default operator set. */
   readonly opset: number;
+  /** Of its operators, sorted; "" is ai.onnx. */
+  readonly domains: readonly string[];
   readonly nodes: number;
 }
 
@@ -48,16 +50,16 @@ export function lintModel(bytes: Uint8Array, limits: LintLimits = lintLimits): G
   if (!graph || graph.nodes.length === 0) refuse("the model has no graph with operators in it", "export it again");
   if (functions > 0) refuse("the model brings functions of its own", "inline them (onnx.inliner) and export it again");
   if (training > 0) refuse("the model brings a training graph", "export it for inference");
-  const state = { nodes: 0, unfolded: 0 };
+  const state = { nodes: 0, unfolded: 0, domains: new Set<string>() };
   lintGraph(graph, { limits, opsets, state, rounds: 1, outer: undefined });
-  return { opset, nodes: state.nodes };
+  return { opset, domains: [...state.domains].sort(), nodes: state.nodes };
 }
 
 interface Context {
   readonly limits: LintLimits;
   readonly opsets: ReadonlyMap<string, number>;
   /** Counted over all graphs. */
-  readonly state: { nodes: number; unfolded: number };
+  readonly state: { nodes: number; unfolded: number; readonly domains: Set<string> };
   readonly rounds: number;
   readonly outer: Scope | undefined;
 }
@@ -86,7 +88,8 @@ function lintGraph(graph: OnnxGraph, context: Context): void {
   }
 }
 
-function lintOperator(node: OnnxNode, { opsets }: Context): void {
+function lintOperator(node: OnnxNode, { opsets, state }: Context): void {
+  state.domains.add(node.domain);
   const known = operators.get(node.domain);
   if (!known) {
     const from = `is of the domain "${node.domain}", which no device has`;
