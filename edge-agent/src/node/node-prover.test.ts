@@ -25,8 +25,8 @@ test("[V11] what is wrong is said as if it had been proven here", async () => {
 test("[V11] a proof that never ends is ended by its watchdog, and this process is not held up", async () => {
   let ticks = 0;
   const ticking = setInterval(() => ticks++, 20);
-  const proof = createNodeProver({ limitMs: 3_000 }).prove(proofQuestion(await written("bad-slow")));
-  const says = expect.stringContaining("did not end within 3 s");
+  const proof = createNodeProver({ limitMs: 8_000 }).prove(proofQuestion(await written("bad-slow")));
+  const says = expect.stringContaining("did not end within 8 s");
   await expect(proof).rejects.toMatchObject({ code: "proof_failed", message: says });
   clearInterval(ticking);
   expect(ticks).toBeGreaterThan(20);
