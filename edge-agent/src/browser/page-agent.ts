@@ -18,6 +18,7 @@ import { enroll, type Identity, loadIdentity, requestDeviceToken } from "./ident
 import { openIndexedDbStorage } from "./indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "./opfs-storage.ts";
 import { createOrtWebBackend, runtimeFolder, runtimeVersion } from "./ort-web-backend.ts";
+import { createPageProver } from "./page-prover.ts";
 import { postJson } from "./post-json.ts";
 import { createTrustClient } from "./tuf-verify/trust-client.ts";
 import { webClock } from "./web-clock.ts";
@@ -53,7 +54,8 @@ export interface PageAgent {
 export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
   const unlock = await lockHome(options.home);
   try {
-    const backend = createOrtWebBackend(new URL(runtimeFolder, here));
+    const assets = new URL(runtimeFolder, here);
+    const backend = createOrtWebBackend(assets);
     const opfs = await hasOpfs();
     const storage = await (opfs ? openOpfsStorage(options.home) : openIndexedDbStorage(options.home));
     const [key, kernels] = await Promise.all([openDeviceKey(options.home), loadKernelsBrowser()]);
@@ -91,6 +93,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
         storage,
         transport,
         backend,
+        prover: createPageProver(assets),
         trust: createTrustClient({ storage, crypto: webCrypto, pinnedRoot: identity.root }),
         compressor: gzipCompressor,
         log: consoleLogger,
