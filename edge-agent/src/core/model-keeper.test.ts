@@ -1,7 +1,7 @@
 /** What a version does after its probation, and what becomes of it: without the network. */
 import { expect, it } from "vitest";
 import type { FakeModel } from "./test/fake-peer.ts";
-import { createDevice } from "./test/harness.ts";
+import { createDevice, wall } from "./test/harness.ts";
 
 /** Runs of a version's proof and of its probation in `installed`. */
 const runsBefore = 15 + 3;
@@ -81,4 +81,18 @@ it("[V14] whose processes answer, or stand for a while, is in no crash loop howe
     disk.kill();
   }
   expect((await start()).slot()).toMatchObject({ serving: { release: 2 }, candidate: null });
+});
+
+it("[V17] past its freshness deadline the ladder answers, and the device reports it by itself", async () => {
+  const { peer, start } = createDevice();
+  const freshUntil = new Date(wall + 3_600_000).toISOString();
+  peer.assign(peer.publish("rain", 1, { scale: 2 }, (made) => ({ ...made, freshUntil })));
+  const run = await start();
+  await run.connect();
+  for (let i = 0; i < 3; i++) expect(await run.predict(1)).toMatchObject({ value: 2 });
+  await run.clock.advance(60_000);
+  expect(peer.reports.at(-1)?.slots[0]?.stale).toBeUndefined();
+  await run.clock.advance(3_600_000);
+  expect(peer.reports.at(-1)?.slots[0]).toMatchObject({ serving: { release: 1 }, stale: true });
+  expect(await run.predict(1)).toMatchObject({ source: "none", reason: "stale_model" });
 });
