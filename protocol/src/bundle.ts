@@ -5,7 +5,7 @@
 import canonicalize from "canonicalize";
 import { z } from "zod";
 import { utf8 } from "./bytes.ts";
-import { currentCapability } from "./capability.ts";
+import { currentCapability, requirements } from "./capability.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex } from "./ids.ts";
 import { maxColumns, standardColumns } from "./prediction-batch.ts";
@@ -13,17 +13,14 @@ import { rules } from "./rules.ts";
 import { datatype, tensorSpec } from "./tensors.ts";
 
 export const bundleFormat = "vedette.bundle/1";
-/** Bytes of one chunk as the first chunker cuts them; readers only follow the list. */
-export const chunkBytes = 96 * 1024;
+/** Longest chunk, bytes: with its topic it fits a packet. Where a file is cut is the publisher's; readers follow the list. */
+export const maxChunkBytes = 110 * 1024;
 /** Longest manifest anyone reads, in bytes. */
 export const maxManifestBytes = 1024 * 1024;
 
 const chunk = z.object({
   sha256: sha256Hex,
-  length: z
-    .int()
-    .min(1)
-    .max(110 * 1024),
+  length: z.int().min(1).max(maxChunkBytes),
 });
 export const bundleFile = z
   .object({
@@ -128,13 +125,7 @@ export const manifest = z
     limits: z.object({ latencyMs: z.number().positive(), memoryBytes: z.int().positive() }),
     /** After this moment the model is stale and the ladder answers; null: never. */
     freshUntil: z.iso.datetime().nullable(),
-    requires: z.object({
-      capability: z.int().min(1),
-      opset: z.int().min(1),
-      kernelAbi: z.int().min(1),
-      /** Names of `backendNames`, and of those yet to come. */
-      backends: z.array(z.string()).min(1),
-    }),
+    requires: requirements,
     log: z.object({ inputs: z.enum(["full", "none"]) }),
     lineage: z.record(z.string(), z.json()),
   })

@@ -209,6 +209,7 @@ async function assemble(
       shape: tensor.shape.map((size, at) => (at === 0 || declared[at] !== -1 ? (declared[at] ?? -1) : size)),
     };
   });
+  const memoryBytes = memoryFloor + 8 * sources.model.length;
   const manifest: Manifest = {
     format: bundleFormat,
     critical: [],
@@ -228,7 +229,7 @@ async function assemble(
     golden: { file: "golden.json" },
     limits: {
       latencyMs: what.latencyMs ?? defaultLatencyMs(latency),
-      memoryBytes: memoryFloor + 8 * sources.model.length,
+      memoryBytes,
     },
     freshUntil: what.freshUntil ?? null,
     requires: {
@@ -236,6 +237,8 @@ async function assemble(
       opset: graph.opset,
       kernelAbi: ports.kernels.abi,
       backends: ["node-cpu", "wasm"],
+      domains: [...graph.domains],
+      memoryBytes,
     },
     log: { inputs: what.logInputs },
     lineage: {

@@ -21,15 +21,25 @@ it("answers as it would here, row views and all", async () => {
 });
 
 it("[R6] a graph that never ends is refused and its process ended", async () => {
-  const graph = await openGraphApart(await model("bad-endless"), 2_000);
-  const refused = { code: "invalid_model", message: expect.stringContaining("did not end within 2 s") };
+  const graph = await openGraphApart(await model("bad-slow"), 8_000);
+  const refused = { code: "invalid_model", message: expect.stringContaining("did not end within 8 s") };
   await expect(graph.run(feeds)).rejects.toMatchObject(refused);
   await expect(graph.run(feeds)).rejects.toBeDefined(); // the process is gone
   await graph.release();
 });
 
+it("[R6] a graph that takes memory without end is refused before it has the publisher's", async () => {
+  const graph = await openGraphApart(await model("bad-growing"));
+  const refused = { code: "invalid_model", message: expect.stringContaining("too much memory") };
+  await expect(graph.run(feeds)).rejects.toMatchObject(refused);
+  await graph.release();
+});
+
 it("what is wrong with a model is said as if it were opened here", async () => {
-  for (const [name, code] of [["bad-corrupt", "invalid_model"]] as const) {
+  for (const [name, code] of [
+    ["bad-corrupt", "invalid_model"],
+    ["bad-endless", "invalid_model"],
+  ] as const) {
     await expect(openGraphApart(await model(name))).rejects.toMatchObject({ code });
   }
 });

@@ -1,9 +1,9 @@
 /** An ONNX graph as publishing sees it: its signature, and its answers to tensors. Talks to onnxruntime-node. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { fromHalf } from "@vedette/protocol/halves";
+import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import { datatypeOfOnnx, onnxTypes, type Tensor, type TensorSpec } from "@vedette/protocol/tensors";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { readOpset } from "./onnx-opset.ts";
 
 /** One output, flat and row-major; integers are numbers. */
 export interface Output {
@@ -12,6 +12,8 @@ export interface Output {
 }
 export interface Graph {
   readonly opset: number;
+  /** Domains of its operators. */
+  readonly domains: readonly string[];
   /** Sizes of −1 are settled by whoever feeds them; the first is the rows. */
   readonly inputs: readonly TensorSpec[];
   /** As the graph declares them, all of them tensors; what it answers may have other shapes. */
@@ -22,11 +24,11 @@ export interface Graph {
 }
 
 /**
- * @throws VedetteError invalid_model (onnxruntime cannot load it), unsupported (inputs or outputs no agent can carry; the
+ * @throws VedetteError invalid_model (refused by its lint, or onnxruntime cannot load it), unsupported (inputs or outputs no agent can carry; the
  * message says how to export instead).
  */
 export async function openGraph(model: Uint8Array): Promise<Graph> {
-  const opset = readOpset(model);
+  const { opset, domains } = lintModel(model);
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(model, { intraOpNumThreads: 1, logSeverityLevel: 4 });
@@ -37,6 +39,7 @@ export async function openGraph(model: Uint8Array): Promise<Graph> {
   const outputs = session.outputMetadata.map(outputSpec);
   return {
     opset,
+    domains,
     inputs,
     outputs,
     async run(feeds) {

@@ -4,7 +4,6 @@
  * attributes say the names of the classes, in their order. Field numbers are those of onnx.proto. Pure.
  */
 import { concatBytes, fromUtf8, utf8 } from "@vedette/protocol/bytes";
-import { isDefault } from "./onnx-opset.ts";
 import { bytesField, type Field, fieldsOf, varintField } from "./protobuf.ts";
 
 export interface Unzipped {
@@ -127,4 +126,9 @@ function packedIntegers(bytes: Uint8Array): string[] {
 function textOf(fields: readonly Field[], number: number): string {
   const bytes = fields.find((field) => field.number === number)?.bytes;
   return bytes ? fromUtf8(bytes) : "";
+}
+
+/** Whether a domain is the one of ONNX's own operators. */
+function isDefault(domain: string): boolean {
+  return domain === "" || domain === "ai.onnx";
 }

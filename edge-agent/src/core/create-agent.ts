@@ -11,6 +11,7 @@ import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messa
 import { topics } from "@vedette/protocol/topics";
 import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
+import { openDataBudget } from "./link/data-budget.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
@@ -21,7 +22,7 @@ import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
-import { prove } from "./prove/prove.ts";
+import { answersGolden, filesOfProof, prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ResponseCacheLimits } from "./serve/response-cache.ts";
@@ -36,6 +37,8 @@ export interface AgentOptions {
   readonly probation: number;
   /** Everyday life ends this process without notice, as a reload does a page: only a death while loading is a crash. */
   readonly endsAbruptly: boolean;
+  /** Bytes that the device may send and receive in a day before models wait; null: no limit. */
+  readonly dataBytesPerDay: number | null;
   readonly times: Partial<SessionTimes>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
@@ -89,7 +92,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     random,
     publish: (payload) => transport.publish(topic.request(agent), payload, { qos: 1 }),
   });
-  const fetchPorts = { ...ports, store, inbox, requester, topic, agent, abilities };
+  const budget = await openDataBudget({ ...ports, limit: given.options?.dataBytesPerDay ?? null });
+  const fetchPorts = { ...ports, budget, store, inbox, requester, topic, agent, abilities };
   const exclusive = createExclusive();
 
   const changed = () => {
@@ -104,7 +108,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     const file = (path: string) => store.file(manifest, path);
     const drift = openDrift(manifest, await file(manifest.drift.file));
     try {
-      const session = await prove({ manifest, file, backend: ports.backend, clock, quick });
+      // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
+      const apart = quick ? undefined : ports.prover;
+      if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
+      const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
       return { digest: pin.digest, release: pin.release, manifest, session, drift };
     } catch (error) {
       drift.free();
@@ -173,6 +180,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       unload: async (version) => {
         await closeAll(`version ${version.digest}`, [() => version.session.release(), () => version.drift?.free()]);
       },
+      selfTest: async (version) => {
+        const { golden } = version.manifest;
+        await answersGolden(version, await store.file(version.manifest, golden.file), ports.backend.name);
+      },
       exclusive,
       evict: async () => {
         if (!pinsUnreadable)
@@ -204,6 +215,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     at: clock.now(),
     abilities,
     labels: { ...labels },
+    data: budget.use,
     slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
   });
 
@@ -245,12 +257,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
       () => session.stop(),
       closeModels, // with those that came meanwhile
+      () => budget.close(),
     ]);
 
   try {
     for (const model of await pinStore.models()) await addModel(model);
     for (const { keeper } of models.values()) await keeper.boot();
   } catch (error) {
+    await budget.close();
     await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }
@@ -304,9 +318,11 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
   const { pins, slot } = keeper;
   const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
   const { candidate } = pins;
-  const reason = candidate?.reason ?? keeper.trouble;
+  const reason = candidate?.reason ?? keeper.trouble?.code;
+  const why = candidate?.why ?? keeper.trouble?.why;
   return {
     model: keeper.model,
+    ...(slot.stale ? { stale: true } : {}),
     serving: short(pins.serving),
     previous: short(pins.previous),
     candidate: candidate && {
@@ -314,6 +330,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       release: candidate.release,
       state: candidate.state,
       ...(reason ? { reason } : {}),
+      ...(why ? { why: why.slice(0, 1000) } : {}),
       ...keeper.probation,
     },
     served: keeper.served(),

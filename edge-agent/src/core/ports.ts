@@ -3,6 +3,7 @@
  * decides, ports do. Nothing in core/ reaches for a platform by any other way.
  */
 
+import type { Manifest } from "@vedette/protocol/bundle";
 import type { Compression } from "@vedette/protocol/prediction-batch";
 import type { Tensor, TensorSpec } from "@vedette/protocol/tensors";
 import type { TargetsExtension } from "@vedette/protocol/trust";
@@ -111,6 +112,21 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** A version to be proven: its manifest, and the verified bytes of the files that the proof reads. */
+export interface ProofQuestion {
+  readonly manifest: Manifest;
+  readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+}
+/** Proves a version where one that hangs, crashes or takes all memory harms nobody: a process, or a worker, that is ended. */
+export interface Prover {
+  /**
+   * As `prove`, and within `limits.memoryBytes` and a time.
+   * @throws VedetteError as `prove`; proof_failed too where it took too much time or memory, or its process died;
+   *   backend_unavailable where there was no process to prove it in: another try may go better.
+   */
+  prove(question: ProofQuestion): Promise<void>;
+}
+
 /** What the trust client learned from a refresh. */
 export interface TrustedTargets {
   /** The extension in the targets metadata: who directs, and the floors. */
@@ -150,6 +166,8 @@ export interface Ports {
   readonly storage: Storage;
   readonly transport: Transport;
   readonly backend: Backend;
+  /** Absent, versions are proven where they serve. */
+  readonly prover?: Prover;
   readonly trust: TrustClient;
   readonly compressor: Compressor;
   readonly log: Logger;

@@ -21,6 +21,7 @@ interface RunFlags {
   name?: string;
   label?: Record<string, string>;
   gatewayConfig?: string;
+  dataMbPerDay?: number;
   json?: boolean;
 }
 
@@ -56,6 +57,7 @@ const run = program
   .option("--name <id>", "the device's name (default: the host's)")
   .option("--label <key=value>", "a label of the device; may be given more than once", addLabel)
   .option("--gateway-config <file>", "settings of the HTTP server as JSON (or VEDETTE_GATEWAY_CONFIG)")
+  .option("--data-mb-per-day <number>", "MB that may be sent and received in a day before models wait", parseMegabytes)
   .option("--json", "errors as JSON")
   .addHelpText(
     "after",
@@ -164,6 +166,7 @@ async function start(flags: RunFlags): Promise<void> {
     log,
     gateway,
     apiKey: process.env.VEDETTE_API_KEY || undefined,
+    ...(flags.dataMbPerDay !== undefined && { dataBytesPerDay: flags.dataMbPerDay * 1e6 }),
     ...(token && {
       enrolment: {
         token,
@@ -200,6 +203,12 @@ function addLabel(text: string, labels: Record<string, string> = {}): Record<str
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("a label is key=value.");
   return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function parseMegabytes(text: string): number {
+  const megabytes = Number(text);
+  if (text.trim() !== "" && megabytes > 0 && megabytes < 1e9) return megabytes;
+  throw new InvalidArgumentError("a number of MB is above 0.");
 }
 
 /** Tells what went wrong in one line. @returns the exit code. */

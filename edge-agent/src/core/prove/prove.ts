@@ -1,6 +1,7 @@
 /**
  * Proves that a model does here what it did where it was published: it loads, its graph has the signed signature, its
- * golden vectors come out within tolerance, and it is fast enough. Between `receive` and `serve`; again at each boot.
+ * golden vectors come out within tolerance, and it is fast enough. Between `receive` and `serve`; again, in short, at each
+ * boot. Where the platform has a `Prover`, the first proof is made apart, in a process that may be ended.
  */
 import { type GoldenVectors, goldenVectors, type Manifest } from "@vedette/protocol/bundle";
 import { fromBase64, fromUtf8 } from "@vedette/protocol/bytes";
@@ -43,6 +44,23 @@ export async function prove(options: ProveOptions): Promise<Session> {
     await session.release();
     throw error;
   }
+}
+
+/** Whether a loaded version still answers its golden vectors. @throws VedetteError proof_failed, model_failed. */
+export async function answersGolden(
+  { manifest, session }: { manifest: Manifest; session: Session },
+  goldenBytes: Uint8Array<ArrayBuffer>,
+  backend: Backend["name"],
+): Promise<void> {
+  await checkGolden(manifest, parseGolden(manifest, goldenBytes), session, backend);
+}
+
+/** The files that a proof reads, for one that is made apart. @throws VedetteError as `file`. */
+export async function filesOfProof(
+  { golden, runtime }: Manifest,
+  file: ProveOptions["file"],
+): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
+  return { [golden.file]: await file(golden.file), [runtime.file]: await file(runtime.file) };
 }
 
 function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): GoldenVectors {

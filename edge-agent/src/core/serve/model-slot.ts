@@ -26,6 +26,8 @@ export interface Outcome {
   /** Rows whose outputs were no finite numbers. */
   readonly nan: number;
   readonly overBudget: number;
+  /** Rows that the model answered with too little confidence, so that the ladder did. */
+  readonly unsure: number;
 }
 
 export interface ModelSlot {
@@ -45,6 +47,8 @@ export interface ModelSlot {
   readonly version: ServingVersion | null;
   /** Of the version in place, else of the last one known; null where none ever was. */
   readonly manifest: Manifest | null;
+  /** The version in place is past its freshness deadline: the ladder answers. */
+  readonly stale: boolean;
   readonly counters: SlotCounters;
   /** Calls after the answers of each run of the version in place. */
   onPredictions(call: (outcome: Outcome) => void): void;
@@ -174,6 +178,7 @@ export function createModelSlot(options: {
     const served = typeof result === "string" ? null : result;
     let at = 0;
     let nan = 0;
+    let unsure = 0;
     const groups: LoggedGroup[] = [];
     for (const { request, n, refused, started, cached } of jobs) {
       const answers: Answer[] = [];
@@ -183,6 +188,7 @@ export function createModelSlot(options: {
         if (served && !given) nan++;
         const otherwise = served ? "exception" : (result as FallbackReason);
         const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
+        if (reason === "low_confidence") unsure++;
         if (reason === null && given) {
           // Field by field: spreading an object costs more than making one.
           const { label, value, confidence, scores, outputs } = given;
@@ -212,6 +218,7 @@ export function createModelSlot(options: {
         failed: result === "exception" ? rows : 0,
         nan,
         overBudget: result === "latency_budget" ? slow : 0,
+        unsure,
       };
       for (const call of calls) report(call, outcome);
     }
@@ -277,6 +284,9 @@ export function createModelSlot(options: {
     },
     get manifest() {
       return place.manifest;
+    },
+    get stale() {
+      return place.version !== null && clock.now() >= place.freshUntil;
     },
     counters,
     onPredictions: (call) => void calls.push(call),
