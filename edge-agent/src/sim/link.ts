@@ -223,7 +223,8 @@ export function createLink(options: {
 }
 
 function bytesOf(payload: Uint8Array | string): Bytes {
-  return typeof payload === "string" ? utf8(payload) : payload.slice();
+  // Not slice: that of a Node Buffer is no copy.
+  return typeof payload === "string" ? utf8(payload) : new Uint8Array(payload);
 }
 
 /**
