@@ -87,9 +87,10 @@ export interface MemoryDisk {
   killAt(change: number, torn: number): void;
   /**
    * The machine loses power and boots anew: what was appended since the last sync is cut to `keep` (0 to 1) of itself,
-   * and with `undoRemoves` files that were removed since their folder was last synced are back.
+   * and with `undoRemoves` files that were removed since their folder was last synced are back, and `rot`
+   * changes bytes of the unsynced rest that was kept, as blocks do that were allotted and never written.
    */
-  powerLoss(loss?: { keep?: number; undoRemoves?: boolean }): void;
+  powerLoss(loss?: { keep?: number; undoRemoves?: boolean; rot?: (tail: Uint8Array) => void }): void;
   /** The next `count` appends fail half done, as on a full disk; the process lives on. */
   failAppends(count: number): void;
   /** From now on (or no longer) nothing that needs room is done: whole writes fail, appends stop half way. */
