@@ -6,8 +6,8 @@ import type { Crypto } from "../../core/ports.ts";
 import type { Key, Kind, Metadata, MetaFile, Role } from "./metadata.ts";
 /** Who has to sign: the keys that a delegator lists, and the role it gives them. */
 export interface Delegation {
-    readonly keys: ReadonlyMap<string, Key>;
-    readonly role: Role;
+  readonly keys: ReadonlyMap<string, Key>;
+  readonly role: Role;
 }
 /**
  * 5.3.4, 5.4.2, 5.5.3, 5.6.3: check for an arbitrary software attack. Counts distinct key material, so that one key
@@ -29,12 +29,18 @@ export declare function checkFresh(metadata: Metadata<Kind>, referenceTime: numb
  * discarded (5.4.3.1), so that the trusted one, and its expiry, stay.
  * @throws VedetteError rollback.
  */
-export declare function isNewerTimestamp(trusted: Metadata<"timestamp"> | undefined, next: Metadata<"timestamp">): boolean;
+export declare function isNewerTimestamp(
+  trusted: Metadata<"timestamp"> | undefined,
+  next: Metadata<"timestamp">,
+): boolean;
 /**
  * 5.5.5: check for a rollback attack: every file of the trusted snapshot is still there, at the same version or higher.
  * @throws VedetteError rollback.
  */
-export declare function checkSnapshotForward(trusted: Metadata<"snapshot"> | undefined, next: Metadata<"snapshot">): void;
+export declare function checkSnapshotForward(
+  trusted: Metadata<"snapshot"> | undefined,
+  next: Metadata<"snapshot">,
+): void;
 /**
  * 5.5.4, 5.6.4, 5.3.5: the version is the very one named.
  * @throws VedetteError rollback (a lower one), invalid_metadata (a higher one: parts of two releases are mixed).

@@ -2,7 +2,11 @@
 import type { Crypto } from "../../core/ports.ts";
 import type { DelegatedRole } from "./metadata.ts";
 /** The roles that a delegator asks for a path, in its order of trust; none after a terminating one (5.6.7.2.1). */
-export declare function rolesFor(crypto: Crypto, roles: readonly DelegatedRole[], path: string): Promise<{
-    roles: DelegatedRole[];
-    terminated: boolean;
+export declare function rolesFor(
+  crypto: Crypto,
+  roles: readonly DelegatedRole[],
+  path: string,
+): Promise<{
+  roles: DelegatedRole[];
+  terminated: boolean;
 }>;

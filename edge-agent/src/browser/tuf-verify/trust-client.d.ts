@@ -7,11 +7,11 @@
  */
 import type { Crypto, Storage, TrustClient } from "../../core/ports.ts";
 export interface TrustClientOptions {
-    readonly storage: Storage;
-    readonly crypto: Crypto;
-    /** The root metadata that enrolment pinned by its sha256 (5.2). */
-    readonly pinnedRoot: string;
-    /** Folder of the trusted metadata. */
-    readonly folder?: string;
+  readonly storage: Storage;
+  readonly crypto: Crypto;
+  /** The root metadata that enrolment pinned by its sha256 (5.2). */
+  readonly pinnedRoot: string;
+  /** Folder of the trusted metadata. */
+  readonly folder?: string;
 }
 export declare function createTrustClient(options: TrustClientOptions): TrustClient;
