@@ -20,7 +20,7 @@ import { type SimProcess, slowStorage, startProcess } from "./process.ts";
 import { createStubBackend } from "./stub-backend.ts";
 
 /** One request and its end. */
-export interface Asked {
+interface Asked {
   readonly model: string;
   readonly x: readonly number[];
   /** Revision that the device followed when it was asked. */
