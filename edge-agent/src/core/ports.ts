@@ -70,10 +70,19 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
+export interface TransportHandlers {
+  up(): void;
+  down(): void;
+  message(topic: string, payload: Uint8Array<ArrayBuffer>): void;
+}
+
 /** One connection to the broker, already authenticated; reconnecting is the adapter's, deciding what to say is core's. */
 export interface Transport {
-  /** Starts; `up` is called after each (re)connection, `down` after each loss. */
-  start(handlers: { up(): void; down(): void; message(topic: string, payload: Uint8Array<ArrayBuffer>): void }): void;
+  /**
+   * Starts; `up` is called after each (re)connection, `down` after each loss. `session` is asked before each connection
+   * for its number and for its will, which the broker publishes to …/presence where the connection breaks.
+   */
+  start(handlers: TransportHandlers & { session(): Promise<{ sid: number; will: string }> }): void;
   readonly connected: boolean;
   /** Number of the present (or last) session, the one its will speaks of: a death with another number is old news. */
   readonly sid: number;

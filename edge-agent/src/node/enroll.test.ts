@@ -115,7 +115,7 @@ test("a device token is asked for by proof of the key", async () => {
   const given = { token: "jwt", expiresAt: "2026-11-23T01:00:00Z", time: 1, ...urls };
   answer = () => ({ json: given });
   const options = { url, agent: "station-1", key, clock: systemClock, random: systemRandom };
-  expect(await requestDeviceToken(options)).toEqual(given);
+  expect(await requestDeviceToken(options)).toEqual({ ...given, mqttAuth: "token" });
   const body = asked[0]?.body;
   const message = signedBytes("device-token", `station-1.${body?.at}.${body?.nonce}`);
   expect(await nodeCrypto.verify(key.publicKeyHex, message, body?.proof ?? "")).toBe(true);

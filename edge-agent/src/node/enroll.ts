@@ -12,6 +12,7 @@ import { agentId, labels, sha256Hex, siteId } from "@vedette/protocol/ids";
 import { enrollmentClaim, parseEnrollmentToken } from "@vedette/protocol/joining";
 import { z } from "zod";
 import type { DeviceKey } from "../core/ports.ts";
+import { certificatePath } from "./device-certificate.ts";
 import { writeDurably } from "./durable-file.ts";
 import { postJson } from "./post-json.ts";
 
@@ -68,6 +69,7 @@ export async function enroll(given: {
     rootSha256: token.rootSha256,
   };
   await writeDurably(rootPath(given.home), utf8(answer.root));
+  if (answer.certificate !== undefined) await writeDurably(certificatePath(given.home), utf8(answer.certificate));
   await writeDurably(enrolmentPath(given.home), utf8(`${JSON.stringify(joined, null, 2)}\n`));
   return joined;
 }

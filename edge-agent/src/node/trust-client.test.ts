@@ -149,7 +149,7 @@ test.each(["timestamp", "snapshot", "targets"] as const)(
 
 test("[S10] endless metadata is refused before it is parsed", async () => {
   repository.files.set("timestamp.json", `${repository.files.get("timestamp.json")}${" ".repeat(20_000)}`);
-  expect(await refused(refresh())).toBe("length_mismatch");
+  expect(await refused(refresh())).toBe("invalid_metadata");
 });
 
 test("[S11] a root chain is followed, and a root not signed by the one before is refused", async () => {

@@ -17,6 +17,7 @@ function rig() {
   const state = { up: true };
   const link = createLink({
     agent: "a",
+    presenceTopic: "presence",
     world,
     random: createSeededRandom(3),
     peer: () => (state.up ? peer : undefined),
@@ -24,7 +25,9 @@ function rig() {
   const process = startProcess(world, () => 0);
   const transport = link.transport(process);
   const events: string[] = [];
+  let sid = 0;
   transport.start({
+    session: async () => ({ sid: ++sid, will: `gone ${sid}` }),
     up: () => events.push("up"),
     down: () => events.push("down"),
     message: (topic, payload) => events.push(`${topic} ${fromUtf8(payload)}`),
@@ -47,11 +50,12 @@ test("messages of a topic come in order, at QoS 1 all of them, doubled or not", 
 });
 
 test("a broken connection fails what waits, and is made anew while there is a broker", async () => {
-  const { world, link, transport, events, state } = rig();
+  const { world, link, transport, heard, events, state } = rig();
   await world.advance(2_000);
   const waiting = transport.publish("t", "x", { qos: 1 });
   link.cut();
   await expect(waiting).rejects.toMatchObject({ code: "offline" });
+  expect(heard).toEqual(["presence gone 1"]);
   state.up = false;
   await world.advance(60_000);
   expect([events, transport.connected]).toEqual([["up", "down"], false]);

@@ -69,11 +69,13 @@ const offline = () => new VedetteError("offline", "the connection to the broker 
 /** @param peer the broker of the moment; undefined while it is down. */
 export function createLink(options: {
   agent: string;
+  /** Where the will goes. */
+  presenceTopic: string;
   world: ManualClock;
   random: Random;
   peer: () => LinkPeer | undefined;
 }): Link {
-  const { agent, world, random, peer } = options;
+  const { agent, presenceTopic: willTopic, world, random, peer } = options;
   let current: { connection: Connection; down: () => void; peer: LinkPeer } | undefined;
   let sid = 0;
   let chatted = 0;
@@ -130,40 +132,48 @@ export function createLink(options: {
 
       const connect = (waitMs: number) => {
         process.clock.after(waitMs * (0.5 + random.unit()), () => {
-          const broker = peer();
           if (closed || !process.alive) return;
-          if (!link.up || !broker) return connect(Math.min(2 * waitMs, longestRetryMs));
-          link.cut(); // of a process before this one
-          const connection: Connection = {
-            agent,
-            topics: new Set(),
-            failers: new Set(),
-            arrivals: new Map(),
-            open: true,
-            cut: () => {
-              if (current?.connection === connection) link.cut();
-            },
-            send(topic, payload, qos) {
-              if (!connection.open) return;
-              carry(connection, "down", topic, bytesOf(payload), qos, (arrived) => {
-                if (!connection.open || !process.alive) return;
-                bytes.received += size(topic, arrived);
-                handlers?.message(topic, arrived);
-              });
-            },
-          };
-          mine = connection;
-          sid = Math.max(sid + 1, Math.floor(world.now() / 1000));
-          const down = () => {
-            mine = undefined;
-            if (!process.alive) return;
-            handlers?.down();
-            if (!closed) connect(firstRetryMs);
-          };
-          current = { connection, down, peer: broker };
-          broker.accepted(connection);
-          handlers?.up();
+          const again = () => connect(Math.min(2 * waitMs, longestRetryMs));
+          if (!link.up || !peer() || !handlers) return again();
+          handlers.session().then((session) => open(session, again), again);
         });
+      };
+      const open = (session: { sid: number; will: string }, again: () => void) => {
+        const broker = peer();
+        if (closed || !process.alive) return;
+        if (!link.up || !broker) return again();
+        link.cut(); // of a process before this one
+        const connection: Connection = {
+          agent,
+          topics: new Set(),
+          failers: new Set(),
+          arrivals: new Map(),
+          open: true,
+          cut: () => {
+            if (current?.connection === connection) link.cut();
+          },
+          send(topic, payload, qos) {
+            if (!connection.open) return;
+            carry(connection, "down", topic, bytesOf(payload), qos, (arrived) => {
+              if (!connection.open || !process.alive) return;
+              bytes.received += size(topic, arrived);
+              handlers?.message(topic, arrived);
+            });
+          },
+        };
+        mine = connection;
+        sid = session.sid;
+        const down = () => {
+          mine = undefined;
+          // The will: what the device left with the broker for this case.
+          if (broker === peer()) broker.published(connection, willTopic, utf8(session.will));
+          if (!process.alive) return;
+          handlers?.down();
+          if (!closed) connect(firstRetryMs);
+        };
+        current = { connection, down, peer: broker };
+        broker.accepted(connection);
+        handlers?.up();
       };
 
       /** Resolves when the broker has it and its answer came back; rejects where the connection breaks before. */

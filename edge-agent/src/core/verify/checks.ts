@@ -118,19 +118,19 @@ export function checkVersion(metadata: Metadata<Kind>, named: number): void {
 
 /**
  * 5.5.2, 5.6.2: length and hashes, where the naming metadata gives them.
- * @throws VedetteError length_mismatch, digest_mismatch.
+ * @throws VedetteError invalid_metadata.
  */
 export async function checkBytes(crypto: Crypto, file: string, text: string, named: MetaFile): Promise<void> {
   const bytes = utf8(text);
   if (named.length !== undefined && bytes.length !== named.length) {
-    throw new VedetteError("length_mismatch", `${file} has ${bytes.length} bytes where ${named.length} are signed`);
+    throw new VedetteError("invalid_metadata", `${file} has ${bytes.length} bytes where ${named.length} are signed`);
   }
   for (const algorithm of ["sha256", "sha512"] as const) {
     const signed = named.hashes?.[algorithm];
     if (signed === undefined) continue;
     const found = await crypto[algorithm]?.(bytes);
     if (found !== signed) {
-      throw new VedetteError("digest_mismatch", `${file} has another ${algorithm} than the one signed`);
+      throw new VedetteError("invalid_metadata", `${file} has another ${algorithm} than the one signed`);
     }
   }
 }

@@ -59,7 +59,7 @@ interface Cycle extends TufClientOptions {
  * One update cycle: root, timestamp, snapshot, targets.
  * @param cycle.fetch a file name to its text; undefined where there is none.
  * @param cycle.referenceTime UTC ms that expiry is judged by.
- * @throws VedetteError unsigned, bad_signature, expired, rollback, invalid_metadata, length_mismatch, digest_mismatch;
+ * @throws VedetteError unsigned, bad_signature, expired, rollback, invalid_metadata;
  * storage_failed where the device's own record of what it has seen is beyond use. What was trusted before stays.
  */
 export async function refreshMetadata(cycle: Cycle): Promise<TrustedMetadata> {
@@ -266,11 +266,11 @@ async function keep(cycle: Cycle, file: string, text: string): Promise<void> {
   await cycle.storage.write(`${cycle.folder}/${file}`, utf8(text));
 }
 
-/** 5.3.3, 5.4.1, 5.5.1, 5.6.1: no more bytes than allowed. @throws VedetteError length_mismatch. */
+/** 5.3.3, 5.4.1, 5.5.1, 5.6.1: no more bytes than allowed. @throws VedetteError invalid_metadata. */
 async function fetchText(cycle: Cycle, file: string, maxBytes: number): Promise<string | undefined> {
   const text = await cycle.fetch(file);
   if (text !== undefined && (text.length > maxBytes || utf8(text).length > maxBytes)) {
-    throw new VedetteError("length_mismatch", `${file} is longer than ${maxBytes} bytes: it is not read`);
+    throw new VedetteError("invalid_metadata", `${file} is longer than ${maxBytes} bytes: it is not read`);
   }
   return text;
 }
