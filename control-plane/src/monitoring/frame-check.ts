@@ -25,7 +25,7 @@ export type CheckedFrame =
   | { kind: "good"; batch: PredictionBatch }
   /** The header can be read, so that the device can be told which batch is refused. */
   | { kind: "refused"; header: BatchHeader; own: boolean; why: string }
-  /** Not even a header. `name` where the frame's head still says which batch it was. */
+  /** Damaged. `name` where it still says which batch it was. */
   | { kind: "unreadable"; name: FrameName | undefined; error: VedetteError };
 
 /** Judges a frame that came on the topic of `agent` and `stream`. Never throws. */
@@ -42,8 +42,11 @@ export function checkFrame(agent: string, stream: string, frame: Uint8Array): Ch
   const refuse = (why: string): CheckedFrame => ({ kind: "refused", header, own, why });
   if (!own) return refuse(`the batch says it is of ${header.agent}/${header.stream}, and came from ${agent}/${stream}`);
   const name = nameOfFrame(frame);
-  if (name?.epoch !== header.epoch || name.seq !== header.seq)
-    return refuse("the frame names another batch than its body");
+  if (name?.epoch !== header.epoch || name.seq !== header.seq) {
+    const error = new VedetteError("invalid_batch", "the frame names another batch than its body");
+    // The body's word counts: it has a checksum, the frame's head has none.
+    return { kind: "unreadable", name: { epoch: header.epoch, seq: header.seq }, error };
+  }
   try {
     const batch = decodeBatch(body);
     const why = wrongColumn(header) ?? wrongValue(batch);

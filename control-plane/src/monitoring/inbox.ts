@@ -16,7 +16,7 @@ export interface InboxFrame {
   readonly stream: string;
   readonly frame: Uint8Array<ArrayBuffer>;
 }
-/** `error`: the frame does not even say which batch it is, so that no acknowledgement can name it. */
+/** `error`: there is nothing to acknowledge; the device sends what it has again. */
 export type Taken = { ack: Ack; refused?: string } | { error: { code: ErrorCode; message: string } };
 
 export interface InboxLimits {
@@ -70,6 +70,9 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     ),
     waiting: db.prepare<[], { n: number }>("SELECT coalesce(max(id) - min(id) + 1, 0) AS n FROM batches"),
     refuse: db.prepare("INSERT INTO refused_frames (at, agent, stream, why, frame) VALUES (?, ?, ?, ?, ?)"),
+    refusedBefore: db.prepare<[string, string, Uint8Array], { id: number }>(
+      "SELECT id FROM refused_frames WHERE agent = ? AND stream = ? AND frame = ? LIMIT 1",
+    ),
     forgetRefused: db.prepare("DELETE FROM refused_frames WHERE id <= (SELECT max(id) FROM refused_frames) - ?"),
   };
 
@@ -97,12 +100,17 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       .map((row) => row.seq)
       .reverse(),
   });
-  /** What cannot be unpacked will be no better when it comes again: its number is settled, or it would hold its stream up. */
+  /**
+   * A frame damaged on the way is not acknowledged, and comes again whole. One that comes again as it was is damaged on its
+   * device, and will be no better: its number is settled, or it would hold its stream up.
+   */
   const refuseDamaged = (from: InboxFrame, { epoch, seq }: FrameName, why: string, received: number): Taken => {
     const spool = spoolOf(from.agent, from.stream, epoch);
     const before = sql.key.get(spool.id, seq);
-    keepAside(received, from, why);
+    const again = sql.refusedBefore.get(from.agent, from.stream, from.frame) !== undefined;
+    if (!again) keepAside(received, from, why);
     if (before?.refused === null || (!before && seq <= spool.up_to)) return { ack: acknowledge(spool, epoch) };
+    if (!before && !again) return { error: { code: "invalid_batch", message: `batch ${seq} came damaged: ${why}` } };
     if (!before) settle(spool, seq, createHash("sha256").update(from.frame).digest(), why);
     return { ack: { epoch, reject: seq, why: why.slice(0, 300) }, refused: why };
   };

@@ -160,6 +160,7 @@ describe("an agent", () => {
     disk.kill();
     run.transport.disconnect();
     disk.poke("pins/rain.json", new Uint8Array([1, 2, 3]));
+    disk.poke("pins/rain.json.copy", new Uint8Array([1, 2, 3]));
     const next = await start();
     expect(await next.predict(1, "flood")).toMatchObject({ value: 10 });
     expect(await next.predict(1)).toMatchObject({ source: "none" });

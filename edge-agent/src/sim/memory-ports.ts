@@ -87,11 +87,16 @@ export interface MemoryDisk {
   killAt(change: number, torn: number): void;
   /**
    * The machine loses power and boots anew: what was appended since the last sync is cut to `keep` (0 to 1) of itself,
-   * and with `undoRemoves` files that were removed since their folder was last synced are back.
+   * and with `undoRemoves` files that were removed since their folder was last synced are back, and `rot`
+   * changes bytes of the unsynced rest that was kept, as blocks do that were allotted and never written.
    */
-  powerLoss(loss?: { keep?: number; undoRemoves?: boolean }): void;
+  powerLoss(loss?: { keep?: number; undoRemoves?: boolean; rot?: (tail: Uint8Array) => void }): void;
   /** The next `count` appends fail half done, as on a full disk; the process lives on. */
   failAppends(count: number): void;
+  /** From now on (or no longer) nothing that needs room is done: whole writes fail, appends stop half way. */
+  full: boolean;
+  /** Calls when the process dies at a change (`killAt`), before its caller hears of it. */
+  onDeath: (() => void) | undefined;
   /** Changes (write, remove, append, sync, close) so far. */
   readonly changes: number;
   /** Every path, sorted. */
@@ -115,6 +120,7 @@ export function createMemoryDisk(): MemoryDisk {
   let changes = 0;
   let failing = 0;
   let death: { at: number; torn: number } | undefined;
+  const full = (): VedetteError => new VedetteError("storage_failed", "the disk is full");
 
   const dead = (): VedetteError => new VedetteError("storage_failed", "the process was killed");
   const check = (process: object): void => {
@@ -128,6 +134,7 @@ export function createMemoryDisk(): MemoryDisk {
     const { torn } = death;
     death = undefined;
     alive = {};
+    disk.onDeath?.();
     return torn;
   };
   /** A change that happens wholly or not at all. */
@@ -140,7 +147,9 @@ export function createMemoryDisk(): MemoryDisk {
     for (const path of removed.keys()) if (folderOf(path) === folder) removed.delete(path);
   };
 
-  return {
+  const disk: MemoryDisk = {
+    full: false,
+    onDeath: undefined,
     start() {
       const process = {};
       alive = process;
@@ -154,6 +163,8 @@ export function createMemoryDisk(): MemoryDisk {
         async write(path, bytes) {
           const copy = bytes.slice();
           await Promise.resolve();
+          check(process);
+          if (disk.full) throw full();
           whole(process, () => {
             files.set(path, { bytes: copy, synced: copy.length });
             settleFolder(folderOf(path));
@@ -175,6 +186,7 @@ export function createMemoryDisk(): MemoryDisk {
         },
         async append(path) {
           check(process);
+          if (disk.full && !files.has(path)) throw full();
           const file = files.get(path) ?? { bytes: new Uint8Array(0), synced: undefined };
           files.set(path, file);
           return appendTo(file, path, process);
@@ -198,6 +210,7 @@ export function createMemoryDisk(): MemoryDisk {
         else {
           const tail = Math.floor((file.bytes.length - file.synced) * (loss.keep ?? 0));
           file.bytes = file.bytes.slice(0, file.synced + tail);
+          if (tail > 0) loss.rot?.(file.bytes.subarray(file.synced));
           file.synced = file.bytes.length;
         }
       }
@@ -217,15 +230,17 @@ export function createMemoryDisk(): MemoryDisk {
       files.set(path, { bytes: bytes.slice(), synced: bytes.length });
     },
   };
+  return disk;
 
   function appendTo(file: MemoryFile, path: string, process: object): AppendFile {
     return {
       append(bytes) {
-        const full = failing > 0;
-        const torn = full ? 0.5 : change(process);
-        if (full) failing--;
+        check(process);
+        const fails = failing > 0 || disk.full;
+        const torn = fails ? 0.5 : change(process);
+        if (failing > 0) failing--;
         file.bytes = concatBytes([file.bytes, bytes.subarray(0, Math.floor(bytes.length * (torn ?? 1)))]);
-        if (full) throw new VedetteError("storage_failed", "the disk is full");
+        if (fails) throw full();
         if (torn !== undefined) throw dead();
       },
       async sync() {

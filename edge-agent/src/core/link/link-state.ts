@@ -7,6 +7,7 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { type TargetsExtension, targetsExtension } from "@vedette/protocol/trust";
 import { z } from "zod";
 import type { Clock, Storage } from "../ports.ts";
+import { readTwice, writeTwice } from "../store/kept-twice.ts";
 
 const path = "link.json";
 const stateFile = z.object({
@@ -52,17 +53,16 @@ export async function openLinkState(ports: { storage: Storage; clock: Clock }): 
     async follow(rev, director) {
       const heard = origin === undefined ? saved.timeFloor : Math.floor(origin + clock.monotonic());
       const next = { v: 1 as const, rev, timeFloor: Math.max(saved.timeFloor, heard), director };
-      await storage.write(path, utf8(JSON.stringify(next)));
+      await writeTwice(storage, path, utf8(JSON.stringify(next)));
       saved = next;
     },
   };
 }
 
 async function load(storage: Storage): Promise<z.infer<typeof stateFile>> {
-  const bytes = await storage.read(path);
-  if (!bytes) return { v: 1, rev: 0, timeFloor: 0, director: null };
   try {
-    return stateFile.parse(JSON.parse(fromUtf8(bytes)));
+    const saved = await readTwice({ storage }, path, (bytes) => stateFile.parse(JSON.parse(fromUtf8(bytes))));
+    return saved ?? { v: 1, rev: 0, timeFloor: 0, director: null };
   } catch (cause) {
     const why = `${path} on this device cannot be read (${messageOf(cause)})`;
     throw new VedetteError("storage_failed", `${why}: restore it, or enrol this device again`, { cause });

@@ -7,6 +7,7 @@ import { errorCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName, sha256Hex } from "@vedette/protocol/ids";
 import { z } from "zod";
 import type { Storage } from "../ports.ts";
+import { readTwice, writeTwice } from "./kept-twice.ts";
 import type { Pins } from "./life-cycle.ts";
 
 const folder = "pins";
@@ -60,16 +61,16 @@ export function createPinStore(storage: Storage): PinStore {
         .filter((name, i) => names[i]?.endsWith(".json") && modelName.safeParse(name).success);
     },
     async load(model) {
-      const bytes = await storage.read(path(model));
-      if (!bytes) return undefined;
       try {
-        const { v: _, ...pins } = pinsFile.parse(JSON.parse(fromUtf8(bytes)));
-        return pins;
+        return await readTwice({ storage }, path(model), (bytes) => {
+          const { v: _, ...pins } = pinsFile.parse(JSON.parse(fromUtf8(bytes)));
+          return pins;
+        });
       } catch (cause) {
         const what = `${path(model)} on this device cannot be read (${messageOf(cause)})`;
         throw new VedetteError("storage_failed", `${what}: remove it and the model is installed again`, { cause });
       }
     },
-    save: (model, pins) => storage.write(path(model), utf8(JSON.stringify({ v: 1, ...pins }))),
+    save: (model, pins) => writeTwice(storage, path(model), utf8(JSON.stringify({ v: 1, ...pins }))),
   };
 }

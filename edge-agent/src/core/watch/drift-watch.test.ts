@@ -3,7 +3,7 @@ import { rainManifest } from "../serve/test/rig.ts";
 import { createDriftWatch, type DriftReference } from "./drift-watch.ts";
 
 /** Kernels that report how many rows they saw and what was in them. */
-function rig(names = ["temp", "wind"]) {
+function rig(names = ["temp", "wind"], finished?: () => void) {
   const seen: number[][] = [];
   let n = 0;
   let freed = 0;
@@ -38,7 +38,12 @@ function rig(names = ["temp", "wind"]) {
     }),
     free: () => void freed++,
   };
-  const watch = createDriftWatch({ reference, manifest: rainManifest(), schedule: (call) => void ticks.push(call) });
+  const watch = createDriftWatch({
+    reference,
+    manifest: rainManifest(),
+    schedule: (call) => void ticks.push(call),
+    ...(finished && { finished }),
+  });
   return { watch, seen, ticks, freed: () => freed };
 }
 
@@ -81,4 +86,13 @@ test("after free nothing is counted, and state and reference are given back once
   ticks[0]?.();
   watch.observe(new Float32Array(2));
   expect([freed(), watch.report()]).toEqual([2, []]);
+});
+
+test("who hears of a full window may ask for its report at once", () => {
+  const heard: number[] = [];
+  const { watch, ticks } = rig(["temp", "wind"], () => heard.push(watch.report()[0]?.n ?? -1));
+  const { windowRows } = rainManifest().drift;
+  watch.observe(new Float32Array(2 * (2 * windowRows + 1)));
+  ticks[0]?.();
+  expect([heard, watch.windows]).toEqual([[windowRows], 2]);
 });

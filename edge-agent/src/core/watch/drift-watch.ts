@@ -57,6 +57,7 @@ export function createDriftWatch(options: {
   function flush(): void {
     scheduled = false;
     if (freed) return;
+    const before = windows;
     for (let at = 0; at < held; ) {
       const count = Math.min(held - at, windowRows - state.n);
       state.observe(buffer.subarray(at * width, (at + count) * width));
@@ -65,10 +66,11 @@ export function createDriftWatch(options: {
         last = state.report(alpha);
         windows++;
         state.reset();
-        finished?.();
       }
     }
     held = 0;
+    // Last, for who hears of it may ask for the report at once, which comes here again.
+    if (windows > before) finished?.();
   }
 
   return {
