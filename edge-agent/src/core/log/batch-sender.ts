@@ -96,8 +96,9 @@ export function createBatchSender(options: {
     for (const { key, ...batch } of batches.waiting) {
       if (batch.epoch !== epoch || batch.seq !== reject || leaving.has(key)) continue;
       const frame = await batches.read(key);
-      if (!frame || leaving.has(key)) return;
-      if (refused !== (await options.sha256(frame))) logger.warn("refusal_of_other_bytes", { key, why });
+      const hash = frame && (await options.sha256(frame));
+      if (hash === undefined || leaving.has(key)) return;
+      if (refused !== hash) logger.warn("refusal_of_other_bytes", { key, why });
       else leave([key], batches.reject(key, why));
       return;
     }

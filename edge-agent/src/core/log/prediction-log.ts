@@ -88,6 +88,7 @@ const maxDoublings = 4;
 /** More numbers than a process gives that can write nothing. */
 const beyondReserved = 2 ** 36;
 
+const shortOf = ({ digest, release }: LoggedVersion): Unlogged["version"] => ({ digest, release });
 const isSegment = (name: string): boolean => /^segment-\d{12}$/.test(name);
 
 interface Segment {
@@ -163,12 +164,12 @@ export async function openPredictionLog(options: {
   let mark = Math.max(0, before?.mark ?? 0, ...marks);
   const powerLost = before !== undefined && !before.clean && before.bootId !== storage.bootId;
   /** Numbers that were handed out and are in no record, in order. */
-  let unlogged: Unlogged[] = [];
+  let unlogged: Unlogged[] = (before?.unlogged ?? []).filter(({ to }) => to > writer.batchedTo);
   const explain = (to: number, reason: string): void => {
     const from = Math.max(writer.batchedTo, unlogged.at(-1)?.to ?? 0);
     if (to > from) unlogged.push({ from, to, reason, version: null });
   };
-  explain(unmarked ? before.reservedTo : (before?.unloggedTo ?? 0), "disk_full");
+  if (unmarked) explain(before.reservedTo, "disk_full");
   const names = (await storage.list(folder)).filter(isSegment);
   let segmentNumber = Math.max(-1, ...names.map((name) => Number(name.slice(8)))) + 1;
   await batchOld();
@@ -229,7 +230,7 @@ export async function openPredictionLog(options: {
   function stateNow(reservedTo: number, clean: boolean): SpoolState {
     const { nextSeq, batchedTo } = writer;
     const place = storage.place === undefined ? {} : { place: storage.place };
-    const unloggedTo = unlogged.at(-1)?.to ?? 0;
+    const untold = unlogged.map(({ from, to, reason, version }) => ({ from, to, reason, version }));
     return {
       v: 1,
       epoch,
@@ -237,7 +238,7 @@ export async function openPredictionLog(options: {
       ...place,
       clean,
       nextN,
-      unloggedTo,
+      unlogged: untold,
       mark,
       reservedTo,
       nextSeq,
@@ -281,7 +282,7 @@ export async function openPredictionLog(options: {
     const last = unlogged.at(-1);
     if (last?.to === firstN && last.reason === reason && last.version?.digest === version.digest) {
       unlogged[unlogged.length - 1] = { ...last, to: firstN + count };
-    } else unlogged.push({ from: firstN, to: firstN + count, reason, version });
+    } else unlogged.push({ from: firstN, to: firstN + count, reason, version: shortOf(version) });
     if (!unloggedSaid)
       log.error("predictions_not_logged", { stream, from: firstN, next: "answers go on; they are counted" });
     unloggedSaid = true;
@@ -456,7 +457,12 @@ export async function openPredictionLog(options: {
       try {
         record = encodeRows(rows);
       } catch (error) {
-        unlogged.push({ from: rows.firstN, to: rows.firstN + count, reason: "unanswered", version: rows.version });
+        unlogged.push({
+          from: rows.firstN,
+          to: rows.firstN + count,
+          reason: "unanswered",
+          version: shortOf(rows.version),
+        });
         throw error;
       }
       const head = open.version === rows.version ? undefined : encodeVersion(rows.version);

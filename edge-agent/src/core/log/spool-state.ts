@@ -15,8 +15,17 @@ const spoolState = z.object({
   clean: z.boolean(),
   /** Where numbering stood when this was written. */
   nextN: z.int().min(0),
-  /** Every number below was handed out, though it be in no record: answers were given while the disk was full. */
-  unloggedTo: z.int().min(0).default(0),
+  /** Numbers that are in no record and no batch, in order; `to` exclusive. */
+  unlogged: z
+    .array(
+      z.object({
+        from: z.int().min(0),
+        to: z.int().min(0),
+        reason: z.string(),
+        version: z.object({ digest: z.string().nullable(), release: z.int().nullable() }).nullable(),
+      }),
+    )
+    .default([]),
   /** `logged-<mark>` is there as long as this state, and the records, say all numbers that were handed out. */
   mark: z.int().min(0).optional(),
   /** No number at or above this one has ever been handed out. */
