@@ -162,8 +162,7 @@ export async function openBatchQueue(options: {
     const batch = waiting.get(key);
     const frame = batch && (await storage.read(path(batch)));
     if (!batch || !frame || waiting.get(key) !== batch || (await isWhole(batch, frame))) return frame;
-    await replaceDamaged(batch, frame);
-    return waiting.get(key)?.rows === null ? read(key) : undefined;
+    return replaceDamaged(batch, frame);
   }
 
   /** Whether the bytes are those that this device once signed: a card that forgets must not hold the log up. */
@@ -180,20 +179,24 @@ export async function openBatchQueue(options: {
   }
 
   /** An account by the file's name, which is all that is left to believe. */
-  async function replaceDamaged(batch: WaitingBatch, frame: Uint8Array<ArrayBuffer>): Promise<void> {
+  async function replaceDamaged(
+    batch: WaitingBatch,
+    frame: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { epoch, seq, through, firstN, nextN, rows } = batch;
     log.error("batch_damaged", { folder, epoch, seq, kept: "rejected/", told: "as missing, by number" });
     await keepRejected(batch, frame);
     const ends = new Array<number>(through - seq + 1).fill(nextN);
     const { digest = null, release = null } = rows ?? {};
     const account = await options.account({ epoch, seq }, [{ reason: "damaged", digest, release, from: firstN, ends }]);
-    if (waiting.get(batch.key) !== batch) return;
+    if (waiting.get(batch.key) !== batch) return undefined;
     const made = { key: batch.key, epoch, seq, through, firstN, nextN, bytes: account.length, rows: null };
     await storage.write(path(made), account);
     // In its place, so that the order stays.
     waiting.set(batch.key, made);
     bytes += made.bytes - batch.bytes;
     if (path(made) !== path(batch)) await storage.remove(path(batch));
+    return account;
   }
 
   async function keepRejected(batch: WaitingBatch, frame: Uint8Array): Promise<void> {
@@ -281,12 +284,12 @@ export async function openBatchQueue(options: {
       await storage.write(path(made), frame);
       // In the place of the first, so that the order stays. What was acknowledged while it was written is told again, which
       // counts nothing: those numbers are settled.
-      waiting = new Map(
-        all
-          .filter((one) => waiting.get(one.key) === one || one === first)
-          .filter((one) => one === first || !parts.includes(one))
-          .map((one) => (one === first ? ([made.key, made] as const) : ([one.key, one] as const))),
-      );
+      const next = new Map<string, WaitingBatch>();
+      for (const one of waiting.values()) {
+        if (one === parts[0]) next.set(made.key, made);
+        else if (!parts.includes(one)) next.set(one.key, one);
+      }
+      waiting = next.has(made.key) ? next : new Map([[made.key, made], ...next]);
       bytes = [...waiting.values()].reduce((sum, one) => sum + one.bytes, 0);
       for (const part of parts) if (fileName(part) !== fileName(made)) await storage.remove(path(part));
     },
