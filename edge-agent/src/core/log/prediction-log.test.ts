@@ -672,7 +672,7 @@ describe("[model] a spool survives death at every change of the disk", () => {
           if (reasons.size === 0) for (const n of answered) expect(rows.has(n)).toBe(true);
         },
       ),
-      { numRuns: 250, endOnFailure: true },
+      { numRuns: 250 },
     );
   });
 });
