@@ -79,7 +79,7 @@ function agentOf({ slot, version }: ServedModel): Agent {
   const models = [{ name: modelName, version: { digest, release }, manifest }];
   return {
     id: "bench-1",
-    predict: async (request) => slot.predict(request),
+    predict: (request) => slot.predict(request),
     models: () => models,
     status() {
       throw new Error("the bench reports no status");

@@ -10,19 +10,24 @@ import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
 import { bindPort } from "./bind-port.ts";
+import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
+import { authorityFolder } from "./fleet/authority-folder.ts";
 import { listDevices } from "./fleet/device-list.ts";
 import { createDeviceTokens } from "./fleet/device-tokens.ts";
 import { createEnrollment } from "./fleet/enrollment.ts";
 import { createFleet } from "./fleet/fleet.ts";
 import { createPresence } from "./fleet/presence.ts";
 import { describeProduction } from "./fleet/production.ts";
+import { createRetainedChunks } from "./fleet/retained-chunks.ts";
+import { openSiteAuthority } from "./fleet/site-authority.ts";
 import { createApp } from "./http/app.ts";
 import { openOperatorToken } from "./http/operator-token.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
-import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger } from "./ports.ts";
+import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
+import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, RetainedChunks } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
@@ -51,6 +56,11 @@ export interface Parts {
     host: string;
     port: number;
     wsPort: number;
+    /** Of the embedded broker. */
+    tls: BrokerLink["tls"];
+    /** Of an external broker, where there is one, and what it retains for us. */
+    address: BrokerLink["address"];
+    chunks: RetainedChunks;
   }): Promise<Broker>;
 }
 
@@ -106,16 +116,22 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
     const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
+    const activity = createActivity();
+    const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
+    const link = await readBrokerLink(config, authority);
     const broker = await parts.startBroker({
       site,
-      fleet,
+      fleet: countReports(fleet, activity),
       blobs,
-      ingestion,
+      ingestion: countIngestion(ingestion, activity),
       clock,
       logger,
       host: config.host,
       port: config.mqttPort,
       wsPort: config.wsPort,
+      tls: link.tls,
+      address: link.address,
+      chunks: createRetainedChunks({ db, director }),
     });
     closers.push(() => broker.close());
     const assignments = createAssignments({
@@ -125,6 +141,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       clock,
       logger,
       hint: (agent, rev) => broker.hint(agent, rev),
+      offer: () => broker.offer(),
     });
     for (const reconciler of [
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
@@ -136,11 +153,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     /** Known once the HTTP port is. */
     let url = config.publicUrl ?? "";
     const brokerUrls = () => {
-      const host = new URL(url).hostname;
-      return {
-        mqttUrl: config.mqttUrl ?? `mqtt://${host}:${broker.port}`,
-        mqttWsUrl: config.mqttWsUrl ?? `ws://${host}:${broker.wsPort}`,
-      };
+      const { mqttUrl, mqttWsUrl } = broker.urls(new URL(url).hostname);
+      return { mqttUrl: config.mqttUrl ?? mqttUrl, mqttWsUrl: config.mqttWsUrl ?? mqttWsUrl };
     };
     const app = createApp({
       site,
@@ -158,10 +172,13 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       assignments,
       enrollment: createEnrollment({ db, trust, clock, randomBytes, site, publicUrl: () => url }),
       deviceTokens,
+      authority,
+      deviceLogin: link.deviceLogin,
       listDevices: () => listDevices({ db, presence }),
       describeProduction: () => describeProduction({ site, db, director, lake, clock }),
       lake,
       missing: () => ingestion.missing(),
+      metrics: { activity, lake },
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });

@@ -21,6 +21,18 @@ const settings = z.object({
   /** Where devices (`mqtt://`) and pages (`ws://`) reach the broker, where that is not the public URL's host. */
   mqttUrl: z.url({ protocol: /^mqtts?$/ }).optional(),
   mqttWsUrl: z.url({ protocol: /^wss?$/ }).optional(),
+  /** A broker of yours, by `mqtt://` or `mqtts://`; absent: one within this process. */
+  brokerUrl: z.url({ protocol: /^mqtts?$/ }).optional(),
+  /** What the control plane is to that broker, where its certificate is not enough. */
+  brokerUsername: z.string().min(1).optional(),
+  brokerPasswordFile: z.string().min(1).optional(),
+  /** PEM of who signs the broker's certificate, where that is neither a public authority nor the site's own. */
+  brokerCaFile: z.string().min(1).optional(),
+  /** How devices log in there; without a broker of yours always by token. */
+  deviceAuth: z.enum(["token", "certificate"]).default("certificate"),
+  /** PEM files of the broker within this process: then devices come by `mqtts://`, pages by `wss://`. */
+  mqttCertFile: z.string().min(1).optional(),
+  mqttKeyFile: z.string().min(1).optional(),
   /** Folder of the built page; `<home>/page` by default. */
   pageDir: z.string().min(1).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
@@ -36,6 +48,13 @@ const variables = {
   publicUrl: "VEDETTE_PUBLIC_URL",
   mqttUrl: "VEDETTE_MQTT_URL",
   mqttWsUrl: "VEDETTE_MQTT_WS_URL",
+  brokerUrl: "MQTT_URL",
+  brokerUsername: "MQTT_USERNAME",
+  brokerPasswordFile: "MQTT_PASSWORD_FILE",
+  brokerCaFile: "MQTT_CA_FILE",
+  deviceAuth: "VEDETTE_DEVICE_AUTH",
+  mqttCertFile: "VEDETTE_MQTT_CERT_FILE",
+  mqttKeyFile: "VEDETTE_MQTT_KEY_FILE",
   pageDir: "VEDETTE_PAGE_DIR",
   logLevel: "VEDETTE_LOG_LEVEL",
 } as const satisfies Record<keyof z.input<typeof settings>, string>;

@@ -4,6 +4,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deviceTokenAnswer } from "@vedette/protocol/api";
+import { sealDeviceMessage } from "@vedette/protocol/device-message";
 import { assignment, helloAnswer, response } from "@vedette/protocol/messages";
 import { openSigned, signedBytes } from "@vedette/protocol/signed";
 import { topics } from "@vedette/protocol/topics";
@@ -87,9 +88,14 @@ test("a device joins, is told what to run by the real broker, and gets every byt
   expect(assigned).toMatchObject({ body: { devices: ["gauge-1"] } });
   const { rev } = JSON.parse((await next(names.desired("gauge-1"))).toString());
 
+  let said = 0;
   const ask = async (request: Record<string, unknown>) => {
     const id = "0123456789abcdef";
-    await client.publishAsync(names.request("gauge-1"), JSON.stringify({ id, ...request }), { qos: 1 });
+    const topic = names.request("gauge-1");
+    const body = JSON.stringify({ id, ...request });
+    const sign = async (bytes: Uint8Array) => device.key.sign(bytes);
+    const signed = await sealDeviceMessage("gauge-1", topic, { sid: 1, n: said++ }, body, sign);
+    await client.publishAsync(topic, signed, { qos: 1 });
     const part = response.parse(JSON.parse((await next(names.response("gauge-1"))).toString()));
     if ("error" in part) throw new Error(part.error.message);
     expect(part).toMatchObject({ id, i: 0, of: 1 });

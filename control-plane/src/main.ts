@@ -1,9 +1,9 @@
-/** The control plane: the rooms of compose.ts with the embedded broker, the lake on disk, and the real clock. */
+/** The control plane: the rooms of compose.ts with a broker, the lake on disk, and the real clock. */
 import { type ControlPlane, composeControlPlane, type Parts } from "./compose.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { openLake } from "./lake/open-lake.ts";
 import { createLogger } from "./logger.ts";
-import { startBroker } from "./mqtt/broker.ts";
+import { startBroker } from "./mqtt/start-broker.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** What those who start a control plane from outside this package need. */

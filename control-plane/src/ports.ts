@@ -35,6 +35,8 @@ export interface BlobStore {
 export interface Fleet {
   /** The MQTT password is a device's JWT. Answers until when it holds (UTC ms), or undefined where it does not. */
   authenticate(agent: string, password: string): Promise<number | undefined>;
+  /** The body of a device's signed message. @throws VedetteError where the device did not sign it, here, and just now. */
+  open(agent: string, topic: string, text: string): Promise<string>;
   /** Answers a device's request with the text to send back. @throws VedetteError to be sent as the error. */
   answer(agent: string, request: Request): Promise<string>;
   reported(agent: string, report: Reported): Promise<void>;
@@ -43,15 +45,30 @@ export interface Fleet {
   seen(agent: string): Promise<void>;
 }
 
-/** mqtt/: the way to the devices. */
+/** What of an external broker's retained messages is ours to keep up: it may forget them, and never cleans up itself. */
+export interface RetainedChunks {
+  /** Chunks that devices may ask for now, with how many rules and devices need each. */
+  wanted(): Promise<ReadonlyMap<string, number>>;
+  /** Chunks that were ever given to the broker and not yet taken back. */
+  kept(): Promise<readonly RetainedChunk[]>;
+  keep(chunks: readonly RetainedChunk[]): Promise<void>;
+  forget(sha256: string): Promise<void>;
+}
+export interface RetainedChunk {
+  readonly sha256: string;
+  readonly refs: number;
+  /** UTC ms when the last reference went; null while there is one. */
+  readonly unusedSince: number | null;
+}
+
+/** mqtt/: the way to the devices: a broker of our own, or a connection to one. */
 export interface Broker {
-  readonly port: number;
-  /** The port that speaks MQTT over websockets. */
-  readonly wsPort: number;
+  /** Where devices and pages reach it, from the host where the control plane is reached; "" where pages cannot. */
+  urls(host: string): { readonly mqttUrl: string; readonly mqttWsUrl: string };
+  /** Makes the chunks of what is assigned ready to be fetched; before devices are hinted at it. */
+  offer(): Promise<void>;
   /** Tells a device that its assignment changed (retained). */
   hint(agent: string, rev: number): Promise<void>;
-  /** Clients connected now. */
-  connected(): string[];
   /** Ends a device's connection, as when it is retired. */
   disconnect(agent: string): Promise<void>;
   close(): Promise<void>;

@@ -75,10 +75,9 @@ export async function startSite(
     startBroker: async (options) => {
       fleet = options.fleet;
       return {
-        port: 1883,
-        wsPort: 1884,
+        urls: (host) => ({ mqttUrl: `mqtt://${host}:1883`, mqttWsUrl: `ws://${host}:1884` }),
+        offer: async () => {},
         hint: async (agent, rev) => void hints.push({ agent, rev }),
-        connected: () => [],
         disconnect: async () => {},
         close: async () => {},
       };

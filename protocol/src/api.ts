@@ -105,6 +105,8 @@ export const enrollAnswer = z.object({
   agent: agentId,
   /** First root metadata, whose sha256 the token pins. */
   root: z.string(),
+  /** A client certificate for the device's key, CN = agent, by the site's authority. PEM. */
+  certificate: z.string().optional(),
   /** `mqtt://host:port` for devices and `ws://…` for pages. */
   mqttUrl: z.string(),
   mqttWsUrl: z.string(),
@@ -125,8 +127,16 @@ export const deviceTokenAnswer = z.object({
   expiresAt: z.iso.datetime(),
   time: z.int(),
   mqttUrl: z.string(),
+  /** Empty where the broker cannot be reached by pages. */
   mqttWsUrl: z.string(),
+  /** Whether the broker takes the token as password, or knows devices by their certificates. */
+  mqttAuth: z.enum(["token", "certificate"]).default("token"),
+  /** Who signs the broker's certificate, where that is no public authority. PEM. */
+  mqttCa: z.string().optional(),
 });
+
+/** POST /v1/device-certificate, asked as a device token is, with another proof: a client certificate for the device's key, at enrolment and before one expires. */
+export const deviceCertificateAnswer = z.object({ certificate: z.string(), expiresAt: z.iso.datetime() });
 
 export const device = z.object({
   agent: agentId,

@@ -27,6 +27,11 @@ export function enrollmentClaim(secret: string, agent: string, publicKeyHex: str
   return signedBytes("enroll", `${secret}.${agent}.${publicKeyHex}`);
 }
 
+/** What a device signs to get a certificate for its key. @param at UTC ms. */
+export function deviceCertificateClaim(agent: string, at: number, nonce: string): Uint8Array<ArrayBuffer> {
+  return signedBytes("device-certificate", `${agent}.${at}.${nonce}`);
+}
+
 /** What a device signs to get a token for the broker. @param at UTC ms. */
 export function deviceTokenClaim(agent: string, at: number, nonce: string): Uint8Array<ArrayBuffer> {
   return signedBytes("device-token", `${agent}.${at}.${nonce}`);

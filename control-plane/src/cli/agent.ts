@@ -15,25 +15,35 @@ const agentPackage = "@vedette/edge-agent/package.json";
 
 /** Listed for --help; `runCli` hands `agent run` over before options are read, since all of them are the agent's. */
 export function addAgent(program: Command): void {
-  program
-    .command("agent")
-    .description("an edge agent on this machine")
+  // Reached only where options came first, and those would be lost.
+  const misplaced = () => {
+    throw new VedetteError(
+      "invalid_argument",
+      "options of an agent come after `agent run` or `agent key`: its --home is a folder of its own, and not the operator's",
+    );
+  };
+  const agent = program.command("agent").description("an edge agent on this machine");
+  agent
     .command("run")
     .description("run one in the foreground; its --home is the agent's own folder (see vedette agent run --help)")
     .addHelpText("after", "\nExample:\n  $ vedette agent run --home ./station --enroll-file token --name station-1")
-    .action(() => {
-      // Reached only where options came first, and those would be lost.
-      throw new VedetteError(
-        "invalid_argument",
-        "options of an agent come after `agent run`: its --home is a folder of its own, and not the operator's",
-      );
-    });
+    .action(misplaced);
+  agent
+    .command("key")
+    .description("API keys of an agent's HTTP server (see vedette agent key --help)")
+    .addHelpText("after", "\nExample:\n  $ vedette agent key create --home ./station --name dashboard")
+    .action(misplaced);
 }
 
-/** Resolves with the agent's exit code. */
+/** Whether `vedette agent <verb>` is the agent's own to read. */
+export function isAgents(verb: string | undefined): boolean {
+  return verb === "run" || verb === "key";
+}
+
+/** Resolves with the agent's exit code. @param args the verb and what follows. */
 export async function runAgent(args: readonly string[], io: Io): Promise<number> {
   const { bin } = z.object({ bin: z.object({ "vedette-agent": z.string() }) }).parse(await readAgentPackage());
-  return io.run(agentFile(bin["vedette-agent"]), ["run", ...args], "answer", {
+  return io.run(agentFile(bin["vedette-agent"]), args, "answer", {
     [invokedAs]: "vedette agent",
   });
 }

@@ -2,7 +2,8 @@
 import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
-import { addAgent, runAgent } from "./agent.ts";
+import { addAgent, isAgents, runAgent } from "./agent.ts";
+import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
@@ -34,7 +35,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
       io.stdout(`${version}\n`);
       return exitCodes.ok;
     }
-    if (args[0] === "agent" && args[1] === "run") return await runAgent(args.slice(2), io);
+    if (args[0] === "agent" && isAgents(args[1])) return await runAgent(args.slice(1), io);
     await build(args, io).parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
@@ -61,6 +62,7 @@ function build(args: readonly string[], io: Io): Command {
   addUp(program, io);
   addKeys(program, io);
   addModel(program, io);
+  addBroker(program, io);
   addDevice(program, io);
   addAgent(program);
   addProduction(program, io);

@@ -4,6 +4,7 @@
  */
 import { type AssignmentRepository, assignmentRepository } from "./assignments.ts";
 import { type AuditRepository, auditRepository } from "./audit.ts";
+import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.ts";
 import { openConnection } from "./connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
@@ -19,6 +20,7 @@ export interface Database {
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
   readonly audit: AuditRepository;
+  readonly brokerBlobs: BrokerBlobRepository;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ export async function openDatabase(file: string): Promise<Database> {
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
     audit: auditRepository(connection),
+    brokerBlobs: brokerBlobRepository(connection),
     close: async () => close(),
   };
 }

@@ -1,5 +1,6 @@
 /** Enrolled devices: who they are, what they last said, and what was decided for them. */
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import type { Stamp } from "@vedette/protocol/device-message";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { asc, eq } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
@@ -8,6 +9,9 @@ import { devices } from "./schema.ts";
 
 export interface DeviceRepository {
   find(agent: string): Promise<DeviceRecord | undefined>;
+  /** Its key, and the stamp of what it said last: all that its messages are judged by. */
+  identity(agent: string): Promise<{ publicKey: string; heard: Stamp | null } | undefined>;
+  heard(agent: string, stamp: Stamp): Promise<void>;
   /** All devices by id. */
   list(): Promise<DeviceRecord[]>;
   /** What a hello said of the device. */
@@ -24,6 +28,13 @@ export function deviceRepository(db: Connection): DeviceRepository {
     async find(agent) {
       const row = db.select().from(devices).where(eq(devices.agent, agent)).get();
       return row && toRecord(row);
+    },
+    async identity(agent) {
+      const { publicKey, heard } = devices;
+      return db.select({ publicKey, heard }).from(devices).where(eq(devices.agent, agent)).get();
+    },
+    async heard(agent, stamp) {
+      db.update(devices).set({ heard: stamp }).where(eq(devices.agent, agent)).run();
     },
     async list() {
       return db.select().from(devices).orderBy(asc(devices.agent)).all().map(toRecord);
@@ -51,6 +62,6 @@ export function deviceRepository(db: Connection): DeviceRepository {
 }
 
 function toRecord(row: typeof devices.$inferSelect): DeviceRecord {
-  const { tokenLabels, saidLabels, token: _token, ...rest } = row;
+  const { tokenLabels, saidLabels, token: _token, heard: _heard, ...rest } = row;
   return { ...rest, labels: { ...saidLabels, ...tokenLabels } };
 }

@@ -4,6 +4,7 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import type { Stamp } from "@vedette/protocol/device-message";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { AuditEntry, Labels, Selector } from "./records.ts";
@@ -76,6 +77,17 @@ export const devices = sqliteTable("devices", {
   /** The assignment last decided: its revision and slots. */
   rev: integer().notNull(),
   slots: text({ mode: "json" }).$type<readonly AssignedSlot[]>().notNull(),
+  /** Session and number of the last message believed: an earlier one is a replay, also after a restart. */
+  heard: text({ mode: "json" }).$type<Stamp>(),
+});
+
+/** Chunks that an external broker retains for us, so that those nobody needs any more are taken back. */
+export const brokerBlobs = sqliteTable("broker_blobs", {
+  sha256: text().primaryKey(),
+  /** Assigned versions and rules that need it. */
+  refs: integer().notNull(),
+  /** When the last reference went; null while there is one. */
+  unusedSince: integer(),
 });
 
 /** Standing rules: of those that match a device, the latest one of each model counts. Kept as history once superseded. */

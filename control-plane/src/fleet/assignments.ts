@@ -34,12 +34,15 @@ export function createAssignments(ports: {
   logger: Logger;
   /** Tells a device that its assignment changed. */
   hint: (agent: string, rev: number) => Promise<void>;
+  /** Makes the chunks of what is assigned ready to be fetched. */
+  offer: () => Promise<void>;
 }): Assignments {
-  const { db, trust, director, clock, logger, hint } = ports;
+  const { db, trust, director, clock, logger, hint, offer } = ports;
 
   async function reconcile(): Promise<void> {
     const changes = await director.decideAll();
     if (changes.length > 0) logger.info("assignments.changed", { devices: changes.length });
+    await offer();
     for (const { agent, rev } of changes) {
       try {
         await hint(agent, rev);

@@ -17,6 +17,8 @@ export interface DeviceTokens {
    * message says by how much), replayed.
    */
   issue(request: z.infer<typeof deviceTokenRequest>): Promise<{ token: string; expiresAt: number; time: number }>;
+  /** The enrolled key of a device that proved to hold it. @throws VedetteError as `issue`. */
+  prove(request: z.infer<typeof deviceTokenRequest>, claim: typeof deviceTokenClaim): Promise<string>;
   /** Until when a password holds (UTC ms), or undefined where it does not. */
   authenticate(agent: string, password: string): Promise<number | undefined>;
 }
@@ -41,21 +43,29 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
     used.set(nonce, Math.max(at, now) + skewMs);
   }
 
+  const prove: DeviceTokens["prove"] = async ({ agent, at, nonce, proof }, claim) => {
+    const now = clock.now();
+    const device = await db.devices.find(agent);
+    if (!device || !verifyEd25519(device.publicKey, claim(agent, at, nonce), proof)) {
+      // One answer for both, so that nobody learns which devices there are.
+      throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here with this key: enrol it again`);
+    }
+    if (Math.abs(at - now) > skewMs) {
+      throw new VedetteError(
+        "expired",
+        `device ${agent} says it is ${at}, the control plane says ${now} (UTC ms): set the clock, or ask with this time`,
+      );
+    }
+    refuseReplay(`${agent}.${nonce}`, at, now);
+    return device.publicKey;
+  };
+
   return {
-    async issue({ agent, at, nonce, proof }) {
+    prove,
+    async issue(request) {
+      const { agent } = request;
       const now = clock.now();
-      const device = await db.devices.find(agent);
-      if (!device || !verifyEd25519(device.publicKey, deviceTokenClaim(agent, at, nonce), proof)) {
-        // One answer for both, so that nobody learns which devices there are.
-        throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here with this key: enrol it again`);
-      }
-      if (Math.abs(at - now) > skewMs) {
-        throw new VedetteError(
-          "expired",
-          `device ${agent} says it is ${at}, the control plane says ${now} (UTC ms): set the clock, or ask with this time`,
-        );
-      }
-      refuseReplay(`${agent}.${nonce}`, at, now);
+      await prove(request, deviceTokenClaim);
       const issuedAt = Math.floor(now / 1000);
       const token = await new SignJWT()
         .setProtectedHeader({ alg: "EdDSA" })

@@ -7,6 +7,7 @@ import type { Database } from "../db/database.ts";
 import type { Clock, Fleet, Ingestion } from "../ports.ts";
 import type { Director } from "../release/director.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
+import { createDeviceMessages } from "./device-messages.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
 
@@ -53,7 +54,9 @@ export function createFleet(ports: {
     };
   }
 
+  const messages = createDeviceMessages({ db });
   return {
+    open: messages.open,
     authenticate: (agent, password) => deviceTokens.authenticate(agent, password),
     async answer(agent, request) {
       if (request.kind === "hello") return JSON.stringify(await hello(agent, request));

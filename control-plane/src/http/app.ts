@@ -8,6 +8,7 @@ import { blobRoutes } from "./blobs.ts";
 import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
+import { metricsRoute } from "./metrics.ts";
 import { modelRoutes } from "./models.ts";
 import { pageRoutes } from "./page.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -36,6 +37,11 @@ const about = {
 
 export function createApp(ports: HttpPorts): OpenAPIHono {
   const { logger, isOperator } = ports;
+  const { activity } = ports.metrics;
+  const needOperator = (authorization: string | undefined): void => {
+    if (isOperator(authorization)) return;
+    throw new VedetteError("unauthenticated", "this needs the operator's token: Authorization: Bearer <token>");
+  };
   const app = new OpenAPIHono({
     defaultHook: (result) => {
       if (!result.success) throw misfit(result.error, `the request's ${result.target}`);
@@ -50,20 +56,25 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
     );
   });
 
+  // First, so that what the others refuse passes here, too.
+  app.use(async (c, next) => {
+    await next();
+    c.header("X-Content-Type-Options", "nosniff");
+    const kind = `${String(c.res.status).slice(0, 1)}xx`;
+    activity.http[kind] = (activity.http[kind] ?? 0) + 1;
+  });
+  app.use("/metrics", async (c, next) => {
+    needOperator(c.req.header("Authorization"));
+    await next();
+  });
   app.use("/v1/*", async (c, next) => {
     c.header("Cache-Control", "no-store");
-    if (!openPaths.includes(c.req.path) && !isOperator(c.req.header("Authorization"))) {
-      throw new VedetteError("unauthenticated", "this needs the operator's token: Authorization: Bearer <token>");
-    }
+    if (!openPaths.includes(c.req.path)) needOperator(c.req.header("Authorization"));
     const maxSize = bodyLimits.find(([path]) => fits(path, c.req.path))?.[1] ?? kib;
     const onError = () => {
       throw new VedetteError("too_large", `the body of ${c.req.path} may have ${maxSize} bytes at most`);
     };
     return bodyLimit({ maxSize, onError })(c, next);
-  });
-  app.use(async (c, next) => {
-    await next();
-    c.header("X-Content-Type-Options", "nosniff");
   });
 
   app.openapi(
@@ -82,6 +93,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);
+  metricsRoute(app, ports, ports.metrics);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

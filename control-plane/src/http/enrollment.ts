@@ -3,21 +3,23 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   createToken,
   createTokenAnswer,
+  deviceCertificateAnswer,
   deviceTokenAnswer,
   deviceTokenRequest,
   enrollAnswer,
   enrollRequest,
 } from "@vedette/protocol/api";
+import { deviceCertificateClaim } from "@vedette/protocol/joining";
 import { cors } from "hono/cors";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 import { rateLimit } from "./rate-limit.ts";
 
 /** What anyone may call: the request proves itself. */
-export const openPaths: readonly string[] = ["/v1/enroll", "/v1/device-token"];
+export const openPaths: readonly string[] = ["/v1/enroll", "/v1/device-token", "/v1/device-certificate"];
 
 export function enrollmentRoutes(app: OpenAPIHono, ports: HttpPorts): void {
-  const { site, enrollment, deviceTokens, brokerUrls } = ports;
+  const { site, enrollment, deviceTokens, authority, deviceLogin, brokerUrls } = ports;
   const limit = rateLimit(ports.joinLimit, ports.clock);
   for (const path of openPaths) {
     // Pages of any origin may join; nothing else answers another origin.
@@ -50,7 +52,9 @@ export function enrollmentRoutes(app: OpenAPIHono, ports: HttpPorts): void {
     async (c) => {
       const request = c.req.valid("json");
       const { root, labels } = await enrollment.enroll(request);
-      return c.json({ site, agent: request.agent, root, labels: { ...labels }, ...brokerUrls() }, 200);
+      const { agent, publicKey } = request;
+      const { certificate } = await authority.forDevice(agent, publicKey);
+      return c.json({ site, agent, root, labels: { ...labels }, certificate, ...brokerUrls() }, 200);
     },
   );
 
@@ -64,7 +68,26 @@ export function enrollmentRoutes(app: OpenAPIHono, ports: HttpPorts): void {
     }),
     async (c) => {
       const { token, expiresAt, time } = await deviceTokens.issue(c.req.valid("json"));
-      return c.json({ token, expiresAt: new Date(expiresAt).toISOString(), time, ...brokerUrls() }, 200);
+      return c.json(
+        { token, expiresAt: new Date(expiresAt).toISOString(), time, ...deviceLogin, ...brokerUrls() },
+        200,
+      );
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/device-certificate",
+      summary: "A client certificate for the device's key, by the site's authority",
+      request: { body: body(deviceTokenRequest) },
+      responses: { 200: json(deviceCertificateAnswer, "The certificate, and until when it holds"), ...faults },
+    }),
+    async (c) => {
+      const request = c.req.valid("json");
+      const publicKey = await deviceTokens.prove(request, deviceCertificateClaim);
+      const { certificate, expiresAt } = await authority.forDevice(request.agent, publicKey);
+      return c.json({ certificate, expiresAt: new Date(expiresAt).toISOString() }, 200);
     },
   );
 }

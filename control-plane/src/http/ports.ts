@@ -1,14 +1,17 @@
 /** What the HTTP adapters call. Each file here parses, calls, and maps errors; nothing is decided here. */
 
 import type { Device, Production } from "@vedette/protocol/api";
+import type { DeviceLogin } from "../broker-link.ts";
 import type { Database } from "../db/database.ts";
 import type { Assignments } from "../fleet/assignments.ts";
 import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
+import type { SiteAuthority } from "../fleet/site-authority.ts";
 import type { BlobStore, Clock, Lake, Logger } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
+import type { MetricsPorts } from "./metrics.ts";
 import type { IsOperator } from "./operator-token.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
@@ -30,9 +33,13 @@ export interface HttpPorts {
   readonly assignments: Assignments;
   readonly enrollment: Enrollment;
   readonly deviceTokens: DeviceTokens;
+  readonly authority: Pick<SiteAuthority, "forDevice">;
+  /** How devices log in to the broker, and whom they trust to have signed its certificate (PEM). */
+  readonly deviceLogin: DeviceLogin;
   readonly listDevices: () => Promise<Device[]>;
   readonly describeProduction: () => Promise<Production>;
   /** Predictions by model that devices lost. */
   readonly missing: () => Promise<Readonly<Record<string, number>>>;
   readonly lake: Pick<Lake, "query" | "flush">;
+  readonly metrics: MetricsPorts;
 }

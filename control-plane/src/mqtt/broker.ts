@@ -32,16 +32,27 @@ export interface BrokerOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly wsPort: number;
+  /** PEM texts: then devices come by mqtts:// and pages by wss://. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly limits?: Partial<BrokerLimits>;
   /** Names this start of the control plane: a new name asks every agent to say hello anew. */
   readonly incarnation?: string;
+}
+
+export interface EmbeddedBroker extends Broker {
+  readonly port: number;
+  /** The port that speaks MQTT over websockets. */
+  readonly wsPort: number;
+  /** Devices connected now. */
+  connected(): string[];
+  counters(): Record<string, number>;
 }
 
 /**
  * Starts the broker on both ports. `counters` counts what was refused, dropped or malformed, by kind.
  * @throws VedetteError not_ready where a port cannot be had.
  */
-export async function startBroker(options: BrokerOptions): Promise<Broker & { counters(): Record<string, number> }> {
+export async function startBroker(options: BrokerOptions): Promise<EmbeddedBroker> {
   const { site, fleet, ingestion, clock, logger, incarnation = randomUUID() } = options;
   const limits = { ...defaultBrokerLimits, ...options.limits };
   const names = topics(site);
@@ -52,7 +63,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker & { co
   const birth = (on: boolean) => JSON.stringify({ on, incarnation });
   const messages = new Map<string, string>([[names.controlPlane, birth(true)]]);
   const sessions = createSessions(clock, limits);
-  const receive = createUplink({ site, fleet, ingestion, blobs, sessions, limits, clock, logger, count });
+  const receive = createUplink({ site, fleet, ingestion, blobs, downlink: sessions, limits, clock, logger, count });
 
   const aedes = await Aedes.createBroker({
     persistence: retainedOnly(messages, blobs, logger),
@@ -64,7 +75,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker & { co
       // At once: the connection's next packets do not wait for a disk.
       done();
       const session = client && sessions.of(client);
-      if (session) receive(session, packet.topic, payloadOf(packet.payload));
+      if (session) void receive(session, packet.topic, payloadOf(packet.payload));
     },
   });
   const noteError = (_: unknown, error: Error) => {
@@ -97,6 +108,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker & { co
   };
 
   return {
+    urls: (host) => ({
+      mqttUrl: `${options.tls ? "mqtts" : "mqtt"}://${host}:${listeners.port}`,
+      mqttWsUrl: `${options.tls ? "wss" : "ws"}://${host}:${listeners.wsPort}`,
+    }),
+    offer: async () => {}, // a subscription to a chunk is answered from the store
     port: listeners.port,
     wsPort: listeners.wsPort,
     async hint(agent, rev) {

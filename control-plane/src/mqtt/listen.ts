@@ -1,7 +1,9 @@
-/** The two ways in: MQTT over TCP for devices, and over websockets (subprotocol `mqtt`) for pages. */
-import { createServer, type IncomingMessage } from "node:http";
+/** The two ways in: MQTT over TCP for devices, and over websockets (subprotocol `mqtt`) for pages; both with TLS, or neither. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer } from "node:net";
 import type { Duplex } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import { bindPort } from "../bind-port.ts";
 import type { BrokerLimits } from "./limits.ts";
@@ -15,10 +17,16 @@ export interface Listeners {
 
 /** Listens on both. `accept` is handed each connection's bytes. @throws VedetteError not_ready where a port cannot be had. */
 export async function listen(
-  options: { host: string; port: number; wsPort: number; limits: BrokerLimits },
+  options: {
+    host: string;
+    port: number;
+    wsPort: number;
+    limits: BrokerLimits;
+    tls?: { readonly cert: string; readonly key: string } | undefined;
+  },
   accept: (conn: Duplex, request?: IncomingMessage) => void,
 ): Promise<Listeners> {
-  const { host, limits } = options;
+  const { host, limits, tls } = options;
   const open = new Set<Duplex>();
   const admit = (conn: Duplex) => {
     if (open.size >= limits.connections) {
@@ -30,9 +38,13 @@ export async function listen(
     return true;
   };
 
-  const tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
+  const tcpOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+  const onTcp = (socket: Duplex) => {
     if (admit(socket)) accept(socket);
-  });
+  };
+  const tcp = tls
+    ? createTlsServer({ ...tcpOptions, ...tls, handshakeTimeout: limits.connectTimeoutMs }, onTcp)
+    : createTcpServer(tcpOptions, onTcp);
 
   const sockets = new WebSocketServer({
     noServer: true,
@@ -40,9 +52,10 @@ export async function listen(
     perMessageDeflate: false,
     handleProtocols: () => "mqtt",
   });
-  const http = createServer((_, response) => {
+  const onlyUpgrades = (_: IncomingMessage, response: ServerResponse) => {
     response.writeHead(426, { Upgrade: "websocket", Connection: "close" }).end("MQTT over websockets only\n");
-  });
+  };
+  const http = tls ? createHttpsServer({ ...tls }, onlyUpgrades) : createServer(onlyUpgrades);
   http.headersTimeout = limits.connectTimeoutMs;
   http.requestTimeout = limits.connectTimeoutMs;
   http.on("upgrade", (request, socket, head) => {

@@ -2,25 +2,16 @@
 import type { Client } from "aedes";
 import type { Clock } from "../ports.ts";
 import type { BrokerLimits } from "./limits.ts";
+import { createPeer, type Downlink, type Peer } from "./peer.ts";
 import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
 
-export interface Session {
-  readonly agent: string;
+export interface Session extends Peer {
   readonly client: Client;
   /** Messages and subscriptions. */
   readonly pace: TokenBucket;
-  /** Requests and pulls. */
-  readonly requests: TokenBucket;
-  /** Log lines about this device's faults. */
-  readonly complaints: TokenBucket;
-  /** Bytes of its messages that wait to be dealt with. */
-  backlog: number;
-  /** What it sent is dealt with in order. */
-  tail: Promise<void>;
-  seenAt: number;
 }
 
-export interface Sessions {
+export interface Sessions extends Downlink {
   /** A connection proved its name until a moment (UTC ms), when it is closed. */
   open(client: Client, agent: string, until: number): void;
   /** The connection is accepted: from now on it is the device's, and an older one ends. */
@@ -28,13 +19,6 @@ export interface Sessions {
   of(client: Client): Session | undefined;
   connected(): string[];
   disconnect(agent: string): void;
-  /** Resolves when the bytes left for the device; at once where it is not there or did not subscribe. */
-  send(
-    agent: string,
-    topic: string,
-    payload: string | Buffer,
-    options?: { qos?: 0 | 1; retain?: boolean },
-  ): Promise<void>;
 }
 
 /** A timer that waits longer than this fires at once. */
@@ -47,14 +31,9 @@ export function createSessions(clock: Clock, limits: BrokerLimits): Sessions {
   return {
     open(client, agent, until) {
       const session: Session = {
-        agent,
+        ...createPeer(agent, limits, clock),
         client,
         pace: createTokenBucket(limits.messagesPerSecond, limits.messageBurst, clock),
-        requests: createTokenBucket(limits.requestsPerSecond, limits.requestBurst, clock),
-        complaints: createTokenBucket(0.2, 5, clock),
-        backlog: 0,
-        tail: Promise.resolve(),
-        seenAt: Number.NEGATIVE_INFINITY,
       };
       byClient.set(client, session);
       const cancel = clock.after(Math.min(until - clock.now(), maxTimerMs), () => client.conn.destroy());

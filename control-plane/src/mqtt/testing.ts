@@ -22,6 +22,7 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
   const heard: unknown[][] = [];
   const fleet: Fleet = {
     authenticate: async (_, password) => (password === "good" ? Date.now() + 3_600_000 : undefined),
+    open: async (_, __, text) => text,
     answer: async (agent, request) => JSON.stringify({ agent, kind: request.kind }),
     reported: async (agent, report) => void heard.push(["reported", agent, report.rev]),
     presence: async (agent, on, sid) => void heard.push(["presence", agent, on, sid]),

@@ -72,7 +72,7 @@ export async function enroll({ token, name, storage, key, crypto, random, post }
 
 /**
  * A fresh one-hour MQTT password, and where to use it.
- * @throws VedetteError offline, timeout; or the control plane's own refusal.
+ * @throws VedetteError unsupported (the broker takes no pages), offline, timeout; or the control plane's own refusal.
  */
 export async function requestDeviceToken(options: {
   readonly identity: Identity;
@@ -86,5 +86,10 @@ export async function requestDeviceToken(options: {
   const nonce = toHex(options.random.bytes(16));
   const proof = await options.key.sign(deviceTokenClaim(agent, at, nonce));
   const answer = await options.post(new URL("/v1/device-token", url), { agent, at, nonce, proof }, deviceTokenAnswer);
+  if (answer.mqttWsUrl === "" || answer.mqttAuth !== "token") {
+    const why =
+      "this site's broker takes no pages: its operator sets VEDETTE_MQTT_WS_URL and VEDETTE_DEVICE_AUTH=token";
+    throw new VedetteError("unsupported", why);
+  }
   return { url: answer.mqttWsUrl, password: answer.token };
 }

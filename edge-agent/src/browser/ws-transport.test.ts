@@ -59,9 +59,11 @@ function start(credentials: () => Promise<{ url: string; password: string }>) {
     backoff: { firstMs: 10, capMs: 50 },
   });
   const made = transport;
+  let sid = 0;
   made.start({
     up: () => ups.push(made.sid),
     down: () => downs.push(made.sid),
+    session: async () => ({ sid: ++sid, will: JSON.stringify({ on: 0, sid }) }),
     message: (topic, payload) => messages.push([topic, new TextDecoder().decode(payload)]),
   });
   return { made, ups, downs, messages };

@@ -7,6 +7,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import type { FallbackReason, Source } from "@vedette/protocol/ids";
 import type { Reported } from "@vedette/protocol/messages";
 import type { Rows } from "@vedette/protocol/tensors";
+import type { SlotCounters } from "./serve/slot-counters.ts";
 
 export interface PredictRequest {
   readonly model: string;
@@ -66,4 +67,25 @@ export interface Agent {
   onChange(call: () => void): () => void;
   /** Stops taking requests, flushes the spool, says goodbye, closes. */
   stop(): Promise<void>;
+}
+
+/** What there is to measure of an agent: counters since it started, and what is there now. For metrics; taken when asked. */
+export interface Measured {
+  measures(): AgentMeasures;
+}
+export interface AgentMeasures {
+  readonly connected: boolean;
+  /** Over the network, of this process. */
+  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly models: readonly ModelMeasures[];
+}
+export interface ModelMeasures {
+  readonly name: string;
+  readonly release: number | null;
+  readonly digest: string | null;
+  readonly counters: SlotCounters;
+  /** What waits until the control plane has stored it. */
+  readonly spoolBatches: number;
+  readonly spoolRows: number;
+  readonly drift: readonly { readonly field: string; readonly verdict: string }[];
 }

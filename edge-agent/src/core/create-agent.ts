@@ -9,12 +9,14 @@ import type { AgentAbilities } from "@vedette/protocol/capability";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
-import type { Agent } from "./agent.ts";
+import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
 import { createSession, type SessionTimes } from "./link/session.ts";
+import { openSessionCounter } from "./link/session-counter.ts";
+import { signTransport } from "./link/signed-transport.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
@@ -23,6 +25,7 @@ import type { Ports, TrustedTargets } from "./ports.ts";
 import { prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
+import type { ResponseCacheLimits } from "./serve/response-cache.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
 import { noPins, type Pin, type Pins, pinned } from "./store/life-cycle.ts";
@@ -39,6 +42,8 @@ export interface AgentOptions {
   readonly spool: Partial<SpoolLimits>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
+  /** By model: the same input again is answered without a run. None where not said. */
+  readonly responseCache: Readonly<Record<string, ResponseCacheLimits>>;
 }
 
 export interface CreateAgentOptions {
@@ -62,11 +67,15 @@ interface Model {
  * Resolves when the device serves what it holds, online or not.
  * @throws VedetteError storage_failed where the device's own state cannot be read.
  */
-export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
-  const { site, agent, abilities, labels, ports, kernels } = given;
-  const { clock, random, storage, transport } = ports;
+export async function createAgent(given: CreateAgentOptions): Promise<Agent & Measured> {
+  const { site, agent, abilities, labels, kernels } = given;
+  const { clock, random, storage, key } = given.ports;
   const schedule = given.options?.schedule ?? ((call: () => void) => void clock.after(0, call));
   const topic = topics(site);
+  const sessions = await openSessionCounter(given.ports);
+  const presenceTopic = topic.presence(agent);
+  const transport = signTransport({ transport: given.ports.transport, key, agent, presenceTopic, sessions });
+  const ports = { ...given.ports, transport };
   const models = new Map<string, Model>();
   const listeners = new Set<() => void>();
   let online = false;
@@ -146,7 +155,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
     const sender = createBatchSender({ log, sha256: ports.crypto.sha256, publish, clock, random, logger: ports.log });
     const pins = await loadPins(model);
-    const slot = createModelSlot({ model, ports, log, schedule, ...(await lastKnown(pins)) });
+    const slot = createModelSlot({
+      model,
+      ports,
+      log,
+      schedule,
+      responseCache: given.options?.responseCache?.[model],
+      ...(await lastKnown(pins)),
+    });
     const keeper = createModelKeeper({
       model,
       ports,
@@ -245,14 +261,19 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   }
   session.start();
 
+  const isStopping = () => new VedetteError("not_ready", `agent ${agent} is stopping: ask again when it is back`);
+  const isUnknown = (model: string) => {
+    const known = [...models.keys()].join(", ") || "none yet";
+    return new VedetteError("not_found", `no model ${model} on ${agent} (here: ${known}): assign it first`);
+  };
+
   return {
     id: agent,
-    async predict(request) {
-      if (stopping) throw new VedetteError("not_ready", `agent ${agent} is stopping: ask again when it is back`);
+    // The slot's own promise: one more around it would cost as much as the log.
+    predict(request) {
       const model = models.get(request.model);
-      if (model) return model.keeper.slot.predict(request);
-      const known = [...models.keys()].join(", ") || "none yet";
-      throw new VedetteError("not_found", `no model ${request.model} on ${agent} (here: ${known}): assign it first`);
+      if (model && !stopping) return model.keeper.slot.predict(request);
+      return Promise.reject(stopping ? isStopping() : isUnknown(request.model));
     },
     models: () =>
       [...models.values()].map(({ keeper: { model, slot } }) => {
@@ -260,6 +281,22 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
         return { name: model, version: version && { digest: version.digest, release: version.release }, manifest };
       }),
     status,
+    measures: () => ({
+      connected: transport.connected,
+      bytes: { ...transport.bytes },
+      models: [...models.values()].map(({ keeper, log }) => ({
+        name: keeper.model,
+        release: keeper.slot.version?.release ?? null,
+        digest: keeper.slot.version?.digest ?? null,
+        counters: keeper.slot.counters,
+        spoolBatches: log.pending,
+        spoolRows: [...log.batches.waiting].reduce(
+          (sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0),
+          0,
+        ),
+        drift: (keeper.slot.version?.drift?.report() ?? []).map(({ name, verdict }) => ({ field: name, verdict })),
+      })),
+    }),
     onChange(call) {
       listeners.add(call);
       return () => void listeners.delete(call);

@@ -27,8 +27,20 @@ export interface Crypto {
   sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
   /** SHA-256 at once, 32 bytes: for the many small ones of receipts. The bytes are read before it returns. */
   hash(bytes: Uint8Array<ArrayBuffer>): Uint8Array;
+  /** Lower-case hex; asked only of trust metadata that give it, as those of other tools do. */
+  sha512?(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
   /** Ed25519; false for a bad signature or key, never a throw. */
   verify(publicKeyHex: string, message: Uint8Array<ArrayBuffer>, signatureHex: string): Promise<boolean>;
+  /**
+   * Keys of other kinds, where the platform has them: a TUF scheme, and the public key as SPKI PEM.
+   * Undefined for a scheme it does not know.
+   */
+  verifyPem?(
+    scheme: string,
+    publicKeyPem: string,
+    message: Uint8Array<ArrayBuffer>,
+    signatureHex: string,
+  ): Promise<boolean | undefined>;
 }
 
 /** The device's own key, made once and never leaving the device. */
@@ -64,10 +76,19 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
+export interface TransportHandlers {
+  up(): void;
+  down(): void;
+  message(topic: string, payload: Uint8Array<ArrayBuffer>): void;
+}
+
 /** One connection to the broker, already authenticated; reconnecting is the adapter's, deciding what to say is core's. */
 export interface Transport {
-  /** Starts; `up` is called after each (re)connection, `down` after each loss. */
-  start(handlers: { up(): void; down(): void; message(topic: string, payload: Uint8Array<ArrayBuffer>): void }): void;
+  /**
+   * Starts; `up` is called after each (re)connection, `down` after each loss. `session` is asked before each connection
+   * for its number and for its will, which the broker publishes to …/presence where the connection breaks.
+   */
+  start(handlers: TransportHandlers & { session(): Promise<{ sid: number; will: string }> }): void;
   readonly connected: boolean;
   /** Number of the present (or last) session, the one its will speaks of: a death with another number is old news. */
   readonly sid: number;

@@ -3,6 +3,7 @@
  * connection, so that each has a fresh password, will and packet ids, and nothing that was queued for a lost connection
  * lives on. core/ keeps what matters on disk and sends it again.
  */
+import { utf8 } from "@vedette/protocol/bytes";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { maxPayloadBytes } from "@vedette/protocol/messages";
 import type { IClientOptions, MqttClient } from "mqtt";
@@ -12,13 +13,23 @@ export interface MqttTransportOptions {
   /** Client id and user name. */
   readonly agent: string;
   readonly presenceTopic: string;
-  /** Where to connect, and the password: asked anew for each connection. */
-  readonly credentials: () => Promise<{ url: string; password: string }>;
+  /**
+   * Where to connect, and by what: asked anew for each connection. Without a password, the broker knows the device by its
+   * certificate alone. PEM texts; `ca`: who signs the broker's own certificate, where that is no public authority.
+   */
+  readonly credentials: () => Promise<MqttCredentials>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   /** Wait before another try: `firstMs` doubled to `capMs`, each halved to full at random. */
   readonly backoff?: { readonly firstMs: number; readonly capMs: number };
+}
+export interface MqttCredentials {
+  readonly url: string;
+  readonly password?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
 }
 interface Traffic {
   readonly sent: number;
@@ -68,29 +79,29 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
   const attempt = async () => {
     cancelRetry = undefined;
     try {
-      const { url, password } = await options.credentials();
-      if (!closed) open(url, password);
+      const session = await handlers?.session();
+      const { url, password, ...tls } = await options.credentials();
+      if (!closed && session)
+        open(url, { ...(password !== undefined && { username: options.agent, password }), ...tls }, session);
     } catch (error) {
       log.warn("mqtt.no_password", { code: codeOf(error), why: messageOf(error) });
       retry();
     }
   };
 
-  const open = (url: string, password: string) => {
-    // Grows over restarts too, without a write to the disk at each connection.
-    sid = Math.max(sid + 1, Math.floor(clock.now() / 1000));
+  const open = (url: string, login: IClientOptions, session: { sid: number; will: string }) => {
+    sid = session.sid;
     const client = platform.connect(url, {
       protocolVersion: 4,
       clientId: options.agent,
-      username: options.agent,
-      password,
       clean: true,
       keepalive: keepaliveSeconds,
       connectTimeout: connectTimeoutMs,
       reconnectPeriod: 0, // reconnecting is `retry`'s, with jitter and a fresh password
       resubscribe: false,
       queueQoSZero: false,
-      will: { topic: options.presenceTopic, payload: willOf(sid), qos: 1, retain: false },
+      will: { topic: options.presenceTopic, payload: asPayload(utf8(session.will)), qos: 1, retain: false },
+      ...login,
     });
     const opened: Connection = { client, traffic: platform.meter(client), waiting: new Set(), upSince: undefined };
     current = opened;
@@ -177,7 +188,7 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
       return { sent: bytes.sent + now.sent, received: bytes.received + now.received };
     },
     publish(topic, payload, { qos }) {
-      const body = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+      const body = typeof payload === "string" ? utf8(payload) : payload;
       if (body.length > maxPayloadBytes) {
         const size = `${body.length} bytes for ${topic}, over the ${maxPayloadBytes} that every broker carries`;
         return Promise.reject(new VedetteError("too_large", `${size}: send it in parts`));
@@ -217,10 +228,6 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
       lose(last, "closed by this agent");
     },
   };
-}
-
-function willOf(sid: number): Buffer {
-  return asPayload(new TextEncoder().encode(JSON.stringify({ on: 0, sid })));
 }
 
 /** mqtt.js asks for its platform's Buffer and writes any bytes. */

@@ -115,7 +115,7 @@ test("a device token is asked for by proof of the key", async () => {
   const given = { token: "jwt", expiresAt: "2026-11-23T01:00:00Z", time: 1, ...urls };
   answer = () => ({ json: given });
   const options = { url, agent: "station-1", key, clock: systemClock, random: systemRandom };
-  expect(await requestDeviceToken(options)).toEqual(given);
+  expect(await requestDeviceToken(options)).toEqual({ ...given, mqttAuth: "token" });
   const body = asked[0]?.body;
   const message = signedBytes("device-token", `station-1.${body?.at}.${body?.nonce}`);
   expect(await nodeCrypto.verify(key.publicKeyHex, message, body?.proof ?? "")).toBe(true);
@@ -133,4 +133,10 @@ test("a clock in 1970 is overcome by the control plane's date, once", async () =
   answer = () => ({ ...refused("unauthenticated"), date });
   expect(await requestDeviceToken(options).catch(codeOf)).toBe("unauthenticated");
   expect(asked).toHaveLength(4);
+});
+
+test("a root that is not the one that enrolment pinned is refused at the start", async () => {
+  await joinDemo();
+  await writeFile(join(home, "root.json"), '{"signed":"another"}');
+  await expect(readEnrolment(home)).rejects.toMatchObject({ code: "digest_mismatch" });
 });

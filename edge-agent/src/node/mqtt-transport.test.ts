@@ -47,6 +47,7 @@ afterEach(async () => {
 function start(log: Logger = silent, capMs = 80) {
   const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let n = 0;
+  let sid = 0;
   const events: string[] = [];
   const transport = createMqttTransport({
     agent: "dev",
@@ -61,6 +62,7 @@ function start(log: Logger = silent, capMs = 80) {
   transport.start({
     up: () => events.push("up"),
     down: () => events.push("down"),
+    session: async () => ({ sid: ++sid, will: JSON.stringify({ on: 0, sid }) }),
     message: (topic, payload) => events.push(`${topic} ${Buffer.from(payload)}`),
   });
   return { transport, events };

@@ -5,21 +5,21 @@ import { type AgentAbilities, currentCapability } from "@vedette/protocol/capabi
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import type { Agent } from "../core/agent.ts";
+import type { Agent, Measured } from "../core/agent.ts";
 import { closeAll } from "../core/close-all.ts";
-import { createAgent } from "../core/create-agent.ts";
+import { type AgentOptions, createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Logger } from "../core/ports.ts";
+import { createTrustClient } from "../core/verify/trust-client.ts";
 import { readBootId } from "./boot-id.ts";
-import { requestDeviceToken } from "./device-token.ts";
 import { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 import { openFsStorage } from "./fs-storage.ts";
 import { lockHome } from "./home-lock.ts";
+import { loginOf } from "./login.ts";
 import { createMqttTransport } from "./mqtt-transport.ts";
 import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
-import { createTufTrust } from "./tuf-trust.ts";
 import { zstdCompressor } from "./zstd-compressor.ts";
 
 /** Highest ONNX opset that onnxruntime-node 1.30 is asked to take. */
@@ -42,9 +42,11 @@ export interface NodeAgentOptions {
   readonly log?: Logger;
   /** How much of the disk unsent predictions may take (bytes), and how old they may grow (ms). */
   readonly spool?: { readonly bytes?: number; readonly ageMs?: number };
+  /** By model: the same input again is answered without a run. */
+  readonly responseCache?: AgentOptions["responseCache"];
 }
 export interface NodeAgent {
-  readonly agent: Agent;
+  readonly agent: Agent & Measured;
   /** Stops the agent and gives its folder back. */
   close(): Promise<void>;
 }
@@ -64,20 +66,10 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     const key = await openDeviceKey(join(home, "device.key"));
     const { enrolment, root } = await joinSite(options, key);
     const { site, agent: id, url, labels } = enrolment;
-    const trust = await createTufTrust({
-      storage,
-      crypto: nodeCrypto,
-      stagingFolder: join(home, "staging"),
-      pinnedRoot: root,
-      pinnedRootSha256: enrolment.rootSha256,
-    });
     const transport = createMqttTransport({
       agent: id,
       presenceTopic: topics(site).presence(id),
-      credentials: async () => {
-        const answer = await requestDeviceToken({ url, agent: id, key, clock: systemClock, random: systemRandom });
-        return { url: answer.mqttUrl, password: answer.token };
-      },
+      credentials: () => loginOf({ home, url, agent: id, key, log, clock: systemClock, random: systemRandom }),
       clock: systemClock,
       random: systemRandom,
       log,
@@ -98,7 +90,11 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       abilities,
       kernels,
       // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
-      options: { schedule: (call) => void setImmediate(call), ...(options.spool && { spool: options.spool }) },
+      options: {
+        schedule: (call) => void setImmediate(call),
+        ...(options.spool && { spool: options.spool }),
+        ...(options.responseCache && { responseCache: options.responseCache }),
+      },
       ports: {
         clock: systemClock,
         random: systemRandom,
@@ -107,7 +103,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         storage,
         transport,
         backend: createOrtBackend(log),
-        trust,
+        trust: createTrustClient({ storage, crypto: nodeCrypto, pinnedRoot: root }),
         compressor: zstdCompressor,
         log,
       },

@@ -1,7 +1,7 @@
 import { codeOf } from "@vedette/protocol/errors";
 import { InferenceSession } from "onnxruntime-node";
 import { expect, test, vi } from "vitest";
-import { tinyModel } from "../../test/node/onnx-model.ts";
+import { slowModel, tinyModel } from "../../test/node/onnx-model.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import type { Tensors } from "./ort-tensors.ts";
 
@@ -76,4 +76,23 @@ test("what is no model, a wrong input and a released session are said as such", 
   expect(await session.run(x, ["scores"]).then(() => "ran", codeOf)).toBe("ran");
   await session.release();
   expect(await session.run(x, ["scores"]).catch(codeOf)).toBe("model_failed");
+});
+
+test("[G19] a model that takes over a millisecond stays in its worker, and the main thread goes round while it runs", async () => {
+  const session = await createOrtBackend(silent).load(slowModel());
+  const one: Tensors = { x: { datatype: "FP32", shape: [1, 1], data: Float32Array.of(1) } };
+  let turns = 0;
+  const counting = setInterval(() => turns++, 0);
+  try {
+    for (let i = 0; i < 12; i++) {
+      const before = turns;
+      const y = (await session.run(one, ["y"])).y?.data[0];
+      expect(Number.isFinite(y)).toBe(true);
+      if (i > 6) expect(turns).toBeGreaterThan(before);
+    }
+  } finally {
+    clearInterval(counting);
+  }
+  expect(session.thread).toBe("worker");
+  await session.release();
 });

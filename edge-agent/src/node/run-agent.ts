@@ -1,18 +1,23 @@
 /** The agent as a program: the agent of a folder, the HTTP server before it, and an orderly end on a signal. */
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { closeAll } from "../core/close-all.ts";
 import type { Logger } from "../core/ports.ts";
+import { defaultGateway, type GatewayConfig } from "./gateway/config.ts";
+import { followKeys, gatewayOptions } from "./gateway/open-gateway.ts";
 import { agentVersion, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
-import { requireKey, startOipServer } from "./oip/server.ts";
+import { startOipServer } from "./oip/server.ts";
+import { openTracing } from "./telemetry/open-tracing.ts";
 
 export interface RunOptions extends NodeAgentOptions {
   readonly log: Logger;
-  /** 0: any free one. */
-  readonly port: number;
-  readonly serveHost?: string;
-  readonly apiKey?: string;
+  /** Its defaults where not said: loopback, no key. */
+  readonly gateway?: GatewayConfig;
+  /** Instead of the settings' port. 0: any free one. */
+  readonly port?: number;
+  /** One key for everything, from the environment. */
+  readonly apiKey?: string | undefined;
 }
 export interface RunningAgent {
   readonly url: string;
@@ -23,23 +28,28 @@ export interface RunningAgent {
 /** Ready when HTTP is up: also offline, and also with no model yet. @throws VedetteError what either part throws. */
 export async function runAgent(options: RunOptions): Promise<RunningAgent> {
   await refuseControlPlaneHome(options.home);
-  requireKey(options.serveHost ?? "127.0.0.1", options.apiKey);
-  const { agent, close } = await openNodeAgent(options);
+  const { home, log, gateway = defaultGateway } = options;
+  const http = await gatewayOptions(gateway, home, options.apiKey);
+  const { agent, close } = await openNodeAgent({ ...options, responseCache: cachesOf(gateway) });
   try {
+    const tracing = await openTracing(agent.id, agentVersion, log);
     const server = await startOipServer({
+      ...http,
+      ...(options.port !== undefined && { port: options.port }),
       agent,
-      log: options.log,
+      log,
       version: agentVersion,
-      port: options.port,
-      ...(options.serveHost !== undefined && { host: options.serveHost }),
-      ...(options.apiKey !== undefined && { apiKey: options.apiKey }),
+      tracing,
+      measures: () => agent.measures(),
     });
-    options.log.info("agent.ready", { agent: agent.id, url: server.url });
+    const unfollow = followKeys(home, (keys) => server.useKeys(keys), log);
+    log.info("agent.ready", { agent: agent.id, url: server.url });
     return {
       url: server.url,
       async stop() {
-        await closeAll("the agent's program", [() => server.close(), close]);
-        options.log.info("agent.stopped", { agent: agent.id });
+        unfollow();
+        await closeAll("the agent's program", [() => server.close(), () => tracing.close(), close]);
+        log.info("agent.stopped", { agent: agent.id });
       },
     };
   } catch (error) {
@@ -58,17 +68,8 @@ async function refuseControlPlaneHome(home: string): Promise<void> {
   throw new VedetteError("invalid_argument", `${home} is a control plane's home: give the agent a --home of its own`);
 }
 
-/** The key that HTTP clients must show: from a file, else from the environment. @throws VedetteError invalid_argument. */
-export async function readApiKey(
-  file: string | undefined,
-  fromEnvironment: string | undefined,
-): Promise<string | undefined> {
-  if (file === undefined) return fromEnvironment || undefined;
-  try {
-    const key = (await readFile(file, "utf8")).trim();
-    if (key !== "") return key;
-  } catch (cause) {
-    throw new VedetteError("invalid_argument", `--api-key-file ${file} cannot be read: ${messageOf(cause)}`, { cause });
-  }
-  throw new VedetteError("invalid_argument", `--api-key-file ${file} is empty: put the key on its first line`);
+function cachesOf({ cache }: GatewayConfig) {
+  return Object.fromEntries(
+    Object.entries(cache).map(([model, { ttlSeconds, maxBytes }]) => [model, { ttlMs: 1000 * ttlSeconds, maxBytes }]),
+  );
 }

@@ -2,11 +2,13 @@
 /** The command `vedette-agent`: options in, one JSON line on stdout when ready, log lines on stderr, an exit code. */
 import { hostname } from "node:os";
 import { codeOf, exitCodeOf, exitCodes, messageOf } from "@vedette/protocol/errors";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { enrolmentToken } from "./enrolment-token.ts";
+import { loadGatewayConfig, settings } from "./gateway/config.ts";
+import { addKeyCommand } from "./gateway/key-command.ts";
 import { agentVersion } from "./node-agent.ts";
 import { createPinoLogger } from "./pino-logger.ts";
-import { readApiKey, runAgent } from "./run-agent.ts";
+import { runAgent } from "./run-agent.ts";
 
 /** An orderly end that takes longer is given up: a supervisor would kill the process anyway. */
 const stopWithinMs = 15_000;
@@ -17,11 +19,9 @@ interface RunFlags {
   enrollFile?: string;
   name?: string;
   label?: Record<string, string>;
-  port: number;
-  serveHost?: string;
-  apiKeyFile?: string;
   spoolMb?: number;
   spoolDays?: number;
+  gatewayConfig?: string;
   json?: boolean;
 }
 
@@ -44,7 +44,7 @@ Examples:
 ${exitCodeHelp}`,
   );
 
-program
+const run = program
   .command("run")
   .description("run the agent in the foreground until SIGTERM or SIGINT")
   .requiredOption(
@@ -55,9 +55,6 @@ program
   .option("--enroll <token>", "the token itself, which the process list shows; - reads it from standard input")
   .option("--name <id>", "the device's name (default: the host's)")
   .option("--label <key=value>", "a label of the device; may be given more than once", addLabel)
-  .option("--port <number>", "port of the Open Inference Protocol (0: any free one)", parsePort, 8790)
-  .option("--serve-host <address>", "where to listen; any but loopback needs an API key (default: 127.0.0.1)")
-  .option("--api-key-file <file>", "holds the key that HTTP clients must show (default: VEDETTE_API_KEY)")
   .option(
     "--spool-mb <number>",
     "disk that predictions may take that are not sent yet; then the log policy says what goes, and it is counted (default: 256)",
@@ -68,6 +65,7 @@ program
     "unsent predictions older than this go, and are counted (default: never)",
     parsePositive,
   )
+  .option("--gateway-config <file>", "settings of the HTTP server as JSON (or VEDETTE_GATEWAY_CONFIG)")
   .option("--json", "errors as JSON")
   .addHelpText(
     "after",
@@ -83,11 +81,19 @@ Example:
 
 ${exitCodeHelp}`,
   )
-  .action(run);
+  .action(start);
+for (const { flag, variable, help } of settings) {
+  run.addOption(new Option(flag, `${help} [${variable}]`).helpGroup("HTTP server (docs/guides/gateway.md):"));
+}
+addKeyCommand(program, name, exitCodeHelp);
 
-async function run(flags: RunFlags): Promise<void> {
+async function start(flags: RunFlags): Promise<void> {
+  const gateway = await loadGatewayConfig({
+    flags: { ...flags },
+    env: process.env,
+    file: flags.gatewayConfig ?? (process.env.VEDETTE_GATEWAY_CONFIG || undefined),
+  });
   const log = createPinoLogger();
-  const apiKey = await readApiKey(flags.apiKeyFile, process.env.VEDETTE_API_KEY);
   const token = enrolmentToken(
     { argument: flags.enroll, file: flags.enrollFile, variable: process.env.VEDETTE_ENROLL_TOKEN },
     process.stdin,
@@ -96,9 +102,8 @@ async function run(flags: RunFlags): Promise<void> {
   const running = await runAgent({
     home: flags.home,
     log,
-    port: flags.port,
-    ...(flags.serveHost !== undefined && { serveHost: flags.serveHost }),
-    ...(apiKey !== undefined && { apiKey }),
+    gateway,
+    apiKey: process.env.VEDETTE_API_KEY || undefined,
     spool: {
       ...(flags.spoolMb !== undefined && { bytes: flags.spoolMb * 1024 * 1024 }),
       ...(flags.spoolDays !== undefined && { ageMs: flags.spoolDays * 86_400_000 }),
@@ -139,12 +144,6 @@ function addLabel(text: string, labels: Record<string, string> = {}): Record<str
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("a label is key=value.");
   return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new InvalidArgumentError("a port is 0 to 65535.");
 }
 
 function parsePositive(text: string): number {

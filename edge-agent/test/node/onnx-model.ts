@@ -40,3 +40,32 @@ export function tinyModel(withText = true): Uint8Array<ArrayBuffer> {
   );
   return new Uint8Array(message([1, 8], [8, message([2, 17])], [7, graph]));
 }
+
+/**
+ * x FP32 [n,1] → y FP32 [n,1], by way of many products of large matrices: far over a millisecond a run on any machine, in
+ * a file of a few hundred bytes.
+ */
+export function slowModel(size = 512, products = 40): Uint8Array<ArrayBuffer> {
+  const integers = (name: string, ...values: number[]) =>
+    message([1, values.length], [2, int64], ...values.map((each): Field => [7, each]), [8, name]);
+  const nodes: Field[] = [
+    [1, message([1, "side"], [2, "ones"], [4, "ConstantOfShape"])],
+    // Neither zero nor constant, so that nothing is worked out beforehand.
+    [1, message([1, "x"], [2, "mean"], [4, "ReduceMax"], [5, message([1, "keepdims"], [3, 0], [20, 2])])],
+    [1, message([1, "ones"], [1, "mean"], [2, "m0"], [4, "Add"])],
+  ];
+  for (let i = 0; i < products; i++) {
+    nodes.push([1, message([1, `m${i}`], [1, `m${i}`], [2, `p${i}`], [4, "MatMul"])]);
+    nodes.push([1, message([1, `p${i}`], [2, `m${i + 1}`], [4, "Tanh"])]);
+  }
+  const graph = message(
+    ...nodes,
+    [1, message([1, `m${products}`], [2, "z"], [4, "ReduceMean"], [5, message([1, "keepdims"], [3, 0], [20, 2])])],
+    [1, message([1, "x"], [1, "z"], [2, "y"], [4, "Add"])],
+    [2, "slow"],
+    [5, integers("side", size, size)],
+    [11, value("x", float, "n", 1)],
+    [12, value("y", float, "n", 1)],
+  );
+  return new Uint8Array(message([1, 8], [8, message([2, 17])], [7, graph]));
+}

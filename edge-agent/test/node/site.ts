@@ -138,8 +138,8 @@ export class TestSite {
 
   private takes(agent: string, topic: string, payload: Uint8Array): void {
     const parsed = parseTopic(topic);
-    if (parsed?.kind === "req") this.answer(agent, JSON.parse(fromUtf8(payload)) as Request);
-    if (parsed?.kind === "reported") this.reports.push(JSON.parse(fromUtf8(payload)) as Reported);
+    if (parsed?.kind === "req") this.answer(agent, bodyOf(payload) as Request);
+    if (parsed?.kind === "reported") this.reports.push(bodyOf(payload) as Reported);
     if (parsed?.kind !== "log") return;
     const batch = decodeBatch(zstdDecompressSync(openFrame(payload).compressed));
     this.batches.push(batch);
@@ -164,6 +164,12 @@ export class TestSite {
     const stored = request.streams.map((each) => ({ ...each, upTo: -1 }));
     return JSON.stringify({ assignment, stored, time: Date.now() });
   }
+}
+
+/** What a device said, in its signed envelope. */
+function bodyOf(payload: Uint8Array): unknown {
+  const { payload: signed } = JSON.parse(fromUtf8(payload)) as { payload: string };
+  return JSON.parse(signed.slice(signed.indexOf("\n") + 1));
 }
 
 const signHex = (key: KeyObject, message: Uint8Array) => sign(null, message, key).toString("hex");

@@ -23,6 +23,7 @@ import { openAssignment } from "./assignment.ts";
 import type { Inbox } from "./inbox.ts";
 import type { LinkState } from "./link-state.ts";
 import type { Requester } from "./requester.ts";
+import type { SignedTransport } from "./signed-transport.ts";
 import { createRetry, createTimer } from "./timing.ts";
 
 export interface SessionTimes {
@@ -51,7 +52,9 @@ export interface SessionOptions {
   readonly agent: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly abilities: AgentAbilities;
-  readonly ports: Pick<Ports, "clock" | "random" | "crypto" | "transport" | "trust" | "log">;
+  readonly ports: Pick<Ports, "clock" | "random" | "crypto" | "trust" | "log"> & {
+    readonly transport: SignedTransport;
+  };
   readonly topic: ReturnType<typeof topics>;
   readonly inbox: Inbox;
   readonly requester: Requester;

@@ -18,19 +18,18 @@ const maxTime = 8.64e15;
 
 /** Texts that go into the log with each row. @throws VedetteError invalid_input. */
 export function checkTexts(request: PredictRequest): void {
-  for (const [name, text] of [
-    ["entity", request.entity],
-    ["requestId", request.requestId],
-  ] as const) {
-    if (text !== undefined && (text.length === 0 || text.length > maxText)) {
-      throw new VedetteError("invalid_input", `${name} has ${text.length} characters: 1 to ${maxText} are expected`);
-    }
-  }
+  checkText("entity", request.entity);
+  checkText("requestId", request.requestId);
   // One row with a time that is no date would have its whole batch, and so the rows of others, refused above.
   const { eventTime = 0 } = request;
   if (!(Math.abs(eventTime) <= maxTime)) {
     throw new VedetteError("invalid_input", `the event time ${eventTime} is no date: UTC milliseconds are expected`);
   }
+}
+
+function checkText(name: string, text: string | undefined): void {
+  if (text === undefined || (text.length > 0 && text.length <= maxText)) return;
+  throw new VedetteError("invalid_input", `${name} has ${text.length} characters: 1 to ${maxText} are expected`);
 }
 
 /**

@@ -220,6 +220,30 @@ describe("every fallback trigger, with source and reason", () => {
     expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 0, overBudget: 2 }]);
   });
 
+  test("[G20] under load every request is answered at its own deadline, whatever waits before it", async () => {
+    const { slot, ask, clock } = await slotRig();
+    const version = scriptedVersion(clock);
+    version.script.takes = 70;
+    await slot.use(version);
+    const waits: number[] = [];
+    let sources = 0;
+    // Far more than a run of 70 ms each 70 ms takes: 40 requests of 20 rows come, one each 5 ms.
+    for (let i = 0; i < 40; i++) {
+      const asked = clock.monotonic();
+      void ask(Array.from({ length: 20 }, () => i)).then(({ answers }) => {
+        waits.push(clock.monotonic() - asked);
+        sources += answers.filter(({ source, reason }) => source === "model" || reason === "latency_budget").length;
+      });
+      await clock.advance(5);
+    }
+    await clock.advance(2000);
+    expect(waits).toHaveLength(40);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(100);
+    expect(sources).toBe(800);
+    expect(slot.counters.sources.model).toBeGreaterThan(0);
+    expect(slot.counters.reasons.latency_budget).toBeGreaterThan(0);
+  });
+
   test("a request of more rows than one run takes is no evidence against the model when it is late", async () => {
     const { slot, ask, clock, outcomes } = await slotRig();
     const version = scriptedVersion(clock);

@@ -5,7 +5,7 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf } from "@vedette/protocol/errors";
-import { type FallbackReason, fallbackReasons, type Source, sources } from "@vedette/protocol/ids";
+import type { FallbackReason } from "@vedette/protocol/ids";
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
 import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/segment.ts";
@@ -13,8 +13,10 @@ import type { Ports } from "../ports.ts";
 import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
 import type { ModelAnswer } from "./decode-outputs.ts";
 import { createAnswerCache, fallBack } from "./ladder.ts";
+import { createResponseCache, type ResponseCacheLimits } from "./response-cache.ts";
 import { createRunQueue, type Job, type RunQueue, type RunResult } from "./run-queue.ts";
 import type { ServingVersion } from "./serving-version.ts";
+import { addRun, newCounters, noRuns, type SlotCounters } from "./slot-counters.ts";
 
 /** What came of the rows of one run: evidence for probation. */
 export interface Outcome {
@@ -24,21 +26,6 @@ export interface Outcome {
   /** Rows whose outputs were no finite numbers. */
   readonly nan: number;
   readonly overBudget: number;
-}
-
-interface SlotCounters {
-  /** Rows that the version in place has answered since it was put there. */
-  readonly served: number;
-  /** Rows answered, by source. */
-  readonly sources: Readonly<Record<Source, number>>;
-  /** Rows that fell back, by reason. */
-  readonly reasons: Readonly<Record<FallbackReason, number>>;
-  /** Values outside their ranges, by field. */
-  readonly outOfRange: Readonly<Record<string, number>>;
-  /** Requests refused as invalid. */
-  readonly errors: number;
-  /** Rows whose model answer came after the ladder had answered. */
-  readonly late: number;
 }
 
 export interface ModelSlot {
@@ -67,6 +54,9 @@ export interface ModelSlot {
 export type LastKnown = Pick<ServingVersion, "manifest">;
 
 interface SlotJob extends Job {
+  /** Where the response cache has, or will have, its answers. */
+  readonly key: string | null;
+  readonly cached: boolean;
   readonly resolve: (prediction: Prediction) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -89,6 +79,7 @@ const defaultLimits = { cap: 32, cacheEntities: 1024, drainMs: 10_000 };
  * @param options.schedule calls once when all requests of this tick have come. Node passes `setImmediate`: requests of
  *   several sockets arrive in one turn of the loop, but microtasks run between them. Without it, a microtask.
  * @param options.lastKnown whose rules and cache answer before any version is in place.
+ * @param options.responseCache answers the same input again without a run; without it every request is run.
  */
 export function createModelSlot(options: {
   model: string;
@@ -96,6 +87,7 @@ export function createModelSlot(options: {
   log: Pick<PredictionLog, "room" | "reserve" | "id" | "append">;
   schedule?: (call: () => void) => void;
   lastKnown?: LastKnown;
+  responseCache?: ResponseCacheLimits | undefined;
   /** Rows of one run; entities in the fallback cache; longest wait of `use` for a run that hangs, ms. */
   limits?: Partial<typeof defaultLimits>;
 }): ModelSlot {
@@ -104,15 +96,9 @@ export function createModelSlot(options: {
   const limits = { ...defaultLimits, ...options.limits };
   const schedule = options.schedule ?? ((call: () => void) => void Promise.resolve().then(call));
   const cache = createAnswerCache(limits.cacheEntities);
+  const responses = options.responseCache ? createResponseCache(options.responseCache, clock) : null;
   const calls: ((outcome: Outcome) => void)[] = [];
-  const counters = {
-    served: 0,
-    sources: zeros(sources),
-    reasons: zeros(fallbackReasons),
-    outOfRange: {} as Record<string, number>,
-    errors: 0,
-    late: 0,
-  };
+  const counters = newCounters();
   let place = placeOf(null, options.lastKnown?.manifest ?? null);
 
   function placeOf(version: ServingVersion | null, lastManifest: Manifest | null): Place {
@@ -132,6 +118,9 @@ export function createModelSlot(options: {
           finish: (jobs, result) => finish(made, jobs, result),
           late: (rows) => {
             counters.late += rows;
+          },
+          ran: (figures) => {
+            if (made === place) addRun(counters.runs, figures);
           },
         }),
       freshUntil: manifest?.freshUntil ? Date.parse(manifest.freshUntil) : Number.POSITIVE_INFINITY,
@@ -153,10 +142,14 @@ export function createModelSlot(options: {
     checkTexts(request);
     // Without a schema there is no telling how many rows these values are: they are answered as one.
     const { n, refused } = here.check?.(request, counters.outOfRange) ?? { n: 1, refused: null };
-    const job: SlotJob = { request, n, refused, started, done: false, resolve, reject };
     const reason = barrier(here);
-    if (reason === null && here.queue) here.queue.add(job);
-    else finish(here, [job], reason ?? "no_model");
+    const key = reason === null && refused === null && responses ? responses.key(request.rows) : null;
+    const found = key === null ? undefined : responses?.get(key);
+    const job: SlotJob = { request, n, refused, started, done: false, key, cached: !!found, resolve, reject };
+    if (key !== null) counters[found ? "cacheHits" : "cacheMisses"]++;
+    if (reason !== null || !here.queue) finish(here, [job], reason ?? "no_model");
+    else if (found) finish(here, [job], found);
+    else here.queue.add(job);
   }
 
   function finish(from: Place, jobs: readonly SlotJob[], result: RunResult | FallbackReason): void {
@@ -182,7 +175,7 @@ export function createModelSlot(options: {
     let at = 0;
     let nan = 0;
     const groups: LoggedGroup[] = [];
-    for (const { request, n, refused, started } of jobs) {
+    for (const { request, n, refused, started, cached } of jobs) {
       const answers: Answer[] = [];
       for (let row = 0; row < n; row++, at++) {
         const id = log.id(firstN + at);
@@ -193,7 +186,7 @@ export function createModelSlot(options: {
         if (reason === null && given) {
           // Field by field: spreading an object costs more than making one.
           const { label, value, confidence, scores } = given;
-          answers.push({ id, source: "model", reason, cached: false, label, value, confidence, scores });
+          answers.push({ id, source: "model", reason, cached, label, value, confidence, scores });
         } else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
       }
       const { rows, entity, eventTime, requestId } = request;
@@ -219,18 +212,27 @@ export function createModelSlot(options: {
       result,
       nan,
       now,
-    }: { rows: number; served: object | null; result: RunResult | FallbackReason; nan: number; now: number },
+    }: {
+      rows: number;
+      served: readonly (ModelAnswer | null)[] | null;
+      result: RunResult | FallbackReason;
+      nan: number;
+      now: number;
+    },
   ): void {
     const { version } = from;
     const digest = version?.digest ?? null;
     const release = version?.release ?? null;
-    for (const [i, job] of jobs.entries()) {
+    for (let i = 0; i < jobs.length; i++) {
+      const job = jobs[i] as SlotJob;
       const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
       version?.drift?.observe(job.request.rows);
     }
-    if (version && from === place && (served || result === "exception" || result === "latency_budget")) {
+    const ran = !jobs[0]?.cached;
+    if (ran && served && responses && from === place) keep(jobs, served);
+    if (version && ran && from === place && (served || result === "exception" || result === "latency_budget")) {
       // A request of more rows than one run takes says nothing of how long the model takes.
       const slow = jobs.reduce((sum, job) => sum + (job.n <= limits.cap ? job.n : 0), 0);
       const outcome = {
@@ -240,6 +242,16 @@ export function createModelSlot(options: {
         overBudget: result === "latency_budget" ? slow : 0,
       };
       for (const call of calls) report(call, outcome);
+    }
+  }
+
+  /** Only whole answers: what was no number once may be one the next time. */
+  function keep(jobs: readonly SlotJob[], served: readonly (ModelAnswer | null)[]): void {
+    let at = 0;
+    for (const { key, n } of jobs) {
+      const answers = key === null ? [] : served.slice(at, at + n).filter((answer) => answer !== null);
+      if (key !== null && answers.length === n) responses?.put(key, answers);
+      at += n;
     }
   }
 
@@ -278,6 +290,8 @@ export function createModelSlot(options: {
       const former = place;
       place = placeOf(version, former.manifest);
       counters.served = 0;
+      counters.runs = noRuns();
+      responses?.clear();
       // A cached answer of other classes would be read by the wrong names.
       if (!sameOutput(former.manifest, place.manifest)) cache.clear();
       if (former.queue) await drained(former.queue);
@@ -329,8 +343,4 @@ function sameOutput(a: Manifest | null, b: Manifest | null): boolean {
   const classes = (manifest: Manifest | null): string =>
     manifest?.output.task === "classification" ? JSON.stringify(manifest.output.classes) : "";
   return classes(a) === classes(b);
-}
-
-function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
-  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }

@@ -9,6 +9,7 @@ import type { Ports } from "../ports.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
 import { feederOf, fixedBatch } from "./feeds.ts";
 import type { ServingVersion } from "./serving-version.ts";
+import type { RunFigures } from "./slot-counters.ts";
 
 export interface Job {
   readonly request: PredictRequest;
@@ -35,6 +36,7 @@ export interface RunQueue<J extends Job> {
  * @param options.cap rows of one run.
  * @param options.finish takes jobs that are decided, with the answers of all their rows in order. Never throws.
  * @param options.late is told of rows whose answer came after their deadline.
+ * @param options.ran is told of each run that the session ended.
  */
 export function createRunQueue<J extends Job>(options: {
   version: Pick<ServingVersion, "digest" | "manifest" | "session">;
@@ -43,8 +45,9 @@ export function createRunQueue<J extends Job>(options: {
   cap: number;
   finish: (jobs: readonly J[], result: RunResult) => void;
   late: (rows: number) => void;
+  ran?: (figures: RunFigures) => void;
 }): RunQueue<J> {
-  const { version, ports, schedule, finish, late } = options;
+  const { version, ports, schedule, finish, late, ran } = options;
   const { clock, log } = ports;
   const { manifest, session } = version;
   const budget = manifest.limits.latencyMs;
@@ -150,19 +153,32 @@ export function createRunQueue<J extends Job>(options: {
   async function run(group: readonly J[]): Promise<readonly (ModelAnswer | null)[]> {
     const rows = joinRows(group);
     const n = rows.length / fields;
-    if (n <= cap) return runOnce(rows, n);
+    const began = clock.monotonic();
+    let queueMs = 0;
+    for (const job of group) queueMs += began - job.started;
+    if (n <= cap) return runOnce(rows, n, queueMs);
     const answers: (ModelAnswer | null)[] = [];
     for (let at = 0; at < n; at += cap) {
       // Nobody waits any more: a long request must not hold up the next.
       if (group.every((job) => job.done)) break;
       const count = Math.min(cap, n - at);
-      answers.push(...(await runOnce(rows.subarray(at * fields, (at + count) * fields), count)));
+      answers.push(
+        ...(await runOnce(rows.subarray(at * fields, (at + count) * fields), count, at === 0 ? queueMs : 0)),
+      );
     }
     return answers;
   }
 
-  async function runOnce(rows: Rows, n: number): Promise<(ModelAnswer | null)[]> {
-    return decodeOutputs(await session.run(feed(rows, n), wanted), manifest.output, n);
+  async function runOnce(rows: Rows, n: number, queueMs: number): Promise<(ModelAnswer | null)[]> {
+    const began = clock.monotonic();
+    const inputs = feed(rows, n);
+    const fed = clock.monotonic();
+    const outputs = await session.run(inputs, wanted);
+    const inferred = clock.monotonic();
+    const answers = decodeOutputs(outputs, manifest.output, n);
+    const outputMs = clock.monotonic() - inferred;
+    ran?.({ rows: n, queueMs, inputMs: fed - began, inferMs: inferred - fed, outputMs });
+    return answers;
   }
 
   return {

@@ -193,7 +193,8 @@ export function createFakePeer(options: { now: () => number }) {
       if (text === undefined) throw new VedetteError("not_found", `no manifest ${request.digest}`);
       return text;
     },
-    takes(to: string, text: string) {
+    takes(to: string, said: string) {
+      const text = bodyOf(said);
       if (to === topic.request(agentName)) return respond(JSON.parse(text) as Request);
       if (to === topic.reported(agentName)) peer.reports.push(JSON.parse(text) as Reported);
       if (to === topic.presence(agentName)) peer.presence.push(JSON.parse(text) as { on: number; sid: number });
@@ -233,6 +234,13 @@ export function createFakePeer(options: { now: () => number }) {
   return peer;
 }
 export type FakePeer = ReturnType<typeof createFakePeer>;
+
+/** The body of a signed message; a batch is as it is. */
+function bodyOf(said: string): string {
+  if (!said.startsWith('{"payload"')) return said;
+  const { payload } = JSON.parse(said) as { payload: string };
+  return payload.slice(payload.indexOf("\n") + 1);
+}
 
 /** A connection to the peer for one process of the agent; `connect` and `disconnect` are the network's. */
 export function createFakeTransport(peer: FakePeer, sid: number) {

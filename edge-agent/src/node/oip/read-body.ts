@@ -1,63 +1,99 @@
 /** Takes the bodies of requests, within a limit for each and one for all that are not whole yet. */
 import type { IncomingMessage } from "node:http";
 import { VedetteError } from "@vedette/protocol/errors";
+import { HttpRefusal } from "./errors.ts";
 
-const maxBodyBytes = 8 * 1024 * 1024;
+const defaultMaxBytes = 8 * 1024 * 1024;
 /** What a body may hold that counts for nothing: clients that never end large ones must not shut out small ones. */
 const freeBytes = 64 * 1024;
 const defaultHeldBytes = 64 * 1024 * 1024;
 
-/** @throws VedetteError unsupported, too_large, busy (too much is held for others), invalid_input (it never became whole). */
-export type BodyReader = (incoming: IncomingMessage) => Promise<Uint8Array>;
+export interface BodyLimits {
+  /** Of one body. */
+  readonly maxBytes?: number;
+  /** Of all unfinished bodies together, beyond the first 64 KiB of each. */
+  readonly maxHeldBytes?: number;
+}
+/**
+ * Calls one of the two, once; neither where the client goes away.
+ * @throws VedetteError too_large, unsupported: before anything is read.
+ */
+export type BodyReader = (
+  incoming: IncomingMessage,
+  whole: (body: Uint8Array) => void,
+  /** too_large, busy (too much is held for others). */
+  refused: (error: VedetteError) => void,
+) => void;
 
-/** @param maxHeldBytes of all unfinished bodies together, beyond the first 64 KiB of each. */
-export function createBodyReader(maxHeldBytes: number = defaultHeldBytes): BodyReader {
+export function createBodyReader({
+  maxBytes = defaultMaxBytes,
+  maxHeldBytes = defaultHeldBytes,
+}: BodyLimits = {}): BodyReader {
   let held = 0;
-  /** By events: an async iterator over the request costs more than all else that is done with a small body. */
-  return (incoming) => {
-    const encoding = incoming.headers["content-encoding"];
-    if (encoding !== undefined && encoding !== "identity") {
-      throw new VedetteError("unsupported", `content-encoding ${encoding} is not taken: send the body as it is`);
-    }
-    if (Number(incoming.headers["content-length"] ?? 0) > maxBodyBytes) throw tooLarge();
+
+  const tooLarge = (): VedetteError =>
+    new VedetteError("too_large", `the body is over ${maxBytes} bytes: send fewer rows at a time`);
+
+  /** By events and without promises: these cost more than all else that is done with a small body. */
+  const readSmall: BodyReader = (incoming, whole) => {
+    let first: Uint8Array | undefined;
+    let parts: Uint8Array[] | undefined;
+    incoming.on("data", (part: Uint8Array) => {
+      if (first === undefined) first = part;
+      else if (parts === undefined) parts = [first, part];
+      else parts.push(part);
+    });
+    incoming.on("end", () => whole(parts === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(parts)));
+  };
+
+  const readAny: BodyReader = (incoming, whole, refused) => {
     let parts: Uint8Array[] = [];
     let length = 0;
     let own = 0;
-    return new Promise((resolve, reject) => {
-      let ended = false;
-      const end = () => {
-        ended = true;
-        held -= own;
-      };
-      const refuse = (error: VedetteError) => {
-        if (ended) return;
-        end();
-        parts = [];
-        reject(error);
-      };
-      incoming.on("data", (part: Uint8Array) => {
-        if (ended) return;
-        length += part.length;
-        const more = Math.max(0, length - freeBytes) - own;
-        own += more;
-        held += more;
-        if (length > maxBodyBytes) refuse(tooLarge());
-        else if (more > 0 && held > maxHeldBytes) {
-          refuse(new VedetteError("busy", `over ${maxHeldBytes} bytes of unfinished requests are held: ask later`));
-        } else parts.push(part);
-      });
-      incoming.on("end", () => {
-        if (ended) return;
-        end();
-        resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
-      });
-      incoming.on("error", (cause) => {
-        refuse(new VedetteError("invalid_input", "the client went away before its request was whole", { cause }));
-      });
+    let ended = false;
+    const end = (): void => {
+      ended = true;
+      held -= own;
+    };
+    const refuse = (error: VedetteError): void => {
+      end();
+      parts = [];
+      refused(error);
+    };
+    incoming.on("data", (part: Uint8Array) => {
+      if (ended) return;
+      length += part.length;
+      const more = Math.max(0, length - freeBytes) - own;
+      own += more;
+      held += more;
+      if (length > maxBytes) refuse(tooLarge());
+      else if (more > 0 && held > maxHeldBytes) {
+        refuse(new VedetteError("busy", `over ${maxHeldBytes} bytes of unfinished requests are held: ask later`));
+      } else parts.push(part);
+    });
+    incoming.on("end", () => {
+      if (ended) return;
+      end();
+      whole(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
+    });
+    incoming.on("close", () => {
+      if (!ended) end();
     });
   };
-}
 
-function tooLarge(): VedetteError {
-  return new VedetteError("too_large", `the body is over ${maxBodyBytes} bytes: send fewer rows at a time`);
+  return (incoming, whole, refused) => {
+    const { "content-encoding": encoding, "content-length": said } = incoming.headers;
+    if (encoding !== undefined && encoding !== "identity") {
+      throw new HttpRefusal(
+        415,
+        "unsupported",
+        `content-encoding ${encoding.slice(0, 60)} is not taken: send the body as it is`,
+        { "accept-encoding": "identity" },
+      );
+    }
+    const length = said === undefined ? Number.POSITIVE_INFINITY : Number(said);
+    if (length > maxBytes && said !== undefined) throw tooLarge();
+    if (length <= freeBytes) readSmall(incoming, whole, refused);
+    else readAny(incoming, whole, refused);
+  };
 }

@@ -54,8 +54,15 @@ export function parseInferRequest(body: Uint8Array, headerLength: string | undef
   if (!Number.isInteger(length) || length < 0 || length > body.length) {
     throw invalid(`Inference-Header-Content-Length is ${headerLength}, but the body has ${body.length} bytes`);
   }
-  const json = parseJson(body.subarray(0, length));
-  if (isPlain(json)) return { ...nothingAsked, inputs: takeData(json.inputs, body.subarray(length)) };
+  return readInferRequest(parseJson(body.subarray(0, length)), body.subarray(length));
+}
+
+/**
+ * @param tail the bytes after the JSON header.
+ * @throws VedetteError as parseInferRequest.
+ */
+export function readInferRequest(json: unknown, tail: Uint8Array): InferRequest {
+  if (isPlain(json)) return { ...nothingAsked, inputs: takeData(json.inputs, tail) };
   const parsed = inferRequest.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -69,7 +76,7 @@ export function parseInferRequest(body: Uint8Array, headerLength: string | undef
     id: request.id,
     entity: parseEntity(request.parameters.vedette_entity),
     eventTime: parseTime(request.parameters.vedette_time),
-    inputs: takeData(request.inputs, body.subarray(length)),
+    inputs: takeData(request.inputs, tail),
     outputs: request.outputs?.map(({ name, parameters: asked }) => {
       if (asked.classification !== undefined) {
         throw new VedetteError("unsupported", `output ${shown(name)}: the classification extension is not served here`);
@@ -150,7 +157,8 @@ function parseTime(value: string | number | boolean | undefined): number | undef
   return time;
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+/** @throws VedetteError invalid_input. */
+export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(fromUtf8(bytes));
   } catch (cause) {

@@ -1,120 +1,109 @@
-/** The paths of the Open Inference Protocol over an Agent: parse, call, answer. server.ts brings bytes and sockets. */
-
-import type { Manifest } from "@vedette/protocol/bundle";
+/** The paths of the Open Inference Protocol: which request is meant, and the answers to all but infer (infer.ts). */
 import { VedetteError } from "@vedette/protocol/errors";
-import type { Agent, Prediction, ServedModel } from "../../core/agent.ts";
-import type { OipFailure } from "./errors.ts";
-import { type InferRequest, parseInferRequest, shown } from "./request.ts";
-import { readRows } from "./tensors-in.ts";
-import { type InferBody, servedOutputs, writeBody, writeParameters, writeTensors } from "./tensors-out.ts";
+import type { Agent, ModelMeasures, ServedModel } from "../../core/agent.ts";
+import { HttpRefusal, type OipFailure } from "./errors.ts";
+import type { Desks, InferAnswer } from "./infer.ts";
+import { statisticsOf } from "./statistics.ts";
+import { servedOutputs } from "./tensors-out.ts";
 
-export interface OipRequest {
-  readonly method: string;
-  /** Without query. */
-  readonly path: string;
-  /** Of `Inference-Header-Content-Length`. */
-  readonly headerLength: string | undefined;
-  readonly body: Uint8Array;
-}
 export type OipAnswer =
   | { readonly kind: "json"; readonly status: number; readonly body: unknown }
-  | { readonly kind: "infer"; readonly body: InferBody }
+  | { readonly kind: "text"; readonly type: string; readonly text: string }
+  | InferAnswer
   | ({ readonly kind: "failure" } & OipFailure);
 
-export interface ServerFacts {
+interface OfModel {
+  readonly model: string;
+  readonly version: string | undefined;
+}
+/** What a path means. */
+export type Route =
+  | { readonly kind: "server" | "models" | "index" | "allStats" | "metrics" }
+  | { readonly kind: "health"; readonly asked: "live" | "ready" }
+  | ({ readonly kind: "infer" | "metadata" | "ready" | "stats" | "config" } & OfModel);
+
+export interface RouteParts {
+  readonly agent: Pick<Agent, "models">;
+  readonly desks: Desks;
+  /** The agent's version, told at /v2. */
   readonly version: string;
   readonly stopping: () => boolean;
+  readonly measures: () => readonly ModelMeasures[];
+  readonly metrics: () => string;
 }
 
-/** @throws VedetteError for what failureOf maps: invalid_input, not_found, not_ready, unsupported, model_failed. */
-export function answer(agent: Agent, facts: ServerFacts, request: OipRequest): OipAnswer | Promise<OipAnswer> {
-  const parts = request.path.split("/").slice(1);
-  if (parts[0] !== "v2") throw noPath(request.path);
-  const [, first, model, ...rest] = parts;
-  if (first === undefined || first === "") return get(request, () => json(200, serverMetadata(facts)));
-  if (first === "health" && (model === "live" || model === "ready") && rest.length === 0) {
-    return get(request, () => health(facts, model));
+/** @param path without query. @throws VedetteError not_found. */
+export function routeOf(path: string): Route {
+  if (path === "/metrics") return { kind: "metrics" };
+  const [root, first, ...rest] = path.split("/").slice(1);
+  if (root !== "v2") throw noPath(path);
+  const [second, ...more] = rest;
+  if (first === undefined || first === "") return { kind: "server" };
+  if (first === "health" && (second === "live" || second === "ready") && more.length === 0) {
+    return { kind: "health", asked: second };
   }
-  if (first === "models" && model === undefined) {
-    return get(request, () => json(200, { models: agent.models().map(({ name }) => name) }));
-  }
-  if (first === "repository" && model === "index" && rest.length === 0) {
-    needMethod(request, "POST");
-    return json(200, repositoryIndex(agent));
-  }
-  if (first !== "models" || model === undefined) throw noPath(request.path);
-  const [version, verb, ...more] = rest[0] === "versions" ? rest.slice(1) : [undefined, ...rest];
-  if (more.length > 0 || (rest[0] === "versions" && !version)) throw noPath(request.path);
-  const served = find(agent, decode(model), version);
-  if (verb === undefined) return get(request, () => json(200, modelMetadata(served)));
-  if (verb === "ready") {
-    const ready = served.version !== null;
-    return get(request, () => json(ready ? 200 : 503, { name: served.name, ready }));
-  }
-  if (verb !== "infer") throw noPath(request.path);
-  needMethod(request, "POST");
-  return infer(agent, served, parseInferRequest(request.body, request.headerLength));
+  if (first === "repository" && second === "index" && more.length === 0) return { kind: "index" };
+  if (first !== "models") throw noPath(path);
+  if (second === undefined) return { kind: "models" };
+  if (second === "stats" && more.length === 0) return { kind: "allStats" };
+  const versioned = more[0] === "versions";
+  const [version, verb, ...beyond] = versioned ? more.slice(1) : [undefined, ...more];
+  if (beyond.length > 0 || (versioned && !version)) throw noPath(path);
+  const of = { model: decode(second), version };
+  if (verb === undefined) return { kind: "metadata", ...of };
+  if (verb === "infer" || verb === "ready" || verb === "stats" || verb === "config") return { kind: verb, ...of };
+  throw noPath(path);
 }
 
-async function infer(agent: Agent, served: ServedModel, request: InferRequest): Promise<OipAnswer> {
-  const { version, manifest } = served;
-  // Where no version ever was, nobody knows what the tensors mean: the agent answers, and logs, for the request as a whole.
-  const rows = manifest ? readRows(request.inputs, manifest.input) : new Float32Array(0);
-  if (manifest) checkOutputs(request, manifest);
-  const prediction = await agent.predict({
-    model: served.name,
-    rows,
-    ...(request.entity !== undefined && { entity: request.entity }),
-    ...(request.eventTime !== undefined && { eventTime: request.eventTime }),
-    ...(request.id !== undefined && { requestId: request.id }),
+/** The one method that a route is asked with; HEAD is as good as GET. */
+function methodOf(route: Route): "GET" | "POST" {
+  return route.kind === "infer" || route.kind === "index" ? "POST" : "GET";
+}
+
+/** @throws HttpRefusal 405, with the methods that are taken. */
+export function needMethod(route: Route, method: string, path: string): void {
+  const needed = methodOf(route);
+  if (method === needed || (method === "HEAD" && needed === "GET")) return;
+  throw new HttpRefusal(405, "invalid_argument", `${path.slice(0, 200)} is asked with ${needed}, not ${method}`, {
+    allow: needed === "GET" ? "GET, HEAD" : needed,
   });
-  // A tensor has no place for "no answer", so one row without makes the whole request unanswered; and where a version
-  // came between, these are not its tensors. Either way the answers are in the log: their ids are told.
-  const replaced = prediction.digest !== null && prediction.digest !== version?.digest;
-  if (!manifest || replaced || prediction.answers.some(({ source }) => source === "none")) {
-    return unanswered(served.name, prediction, replaced);
+}
+
+/** @throws VedetteError not_found, not_ready. */
+export function answer(route: Exclude<Route, { kind: "infer" }>, parts: RouteParts): OipAnswer {
+  const { agent, desks } = parts;
+  switch (route.kind) {
+    case "server":
+      return json(200, {
+        name: "vedette",
+        version: parts.version,
+        extensions: ["binary_tensor_data", "model_repository", "statistics", "model_configuration"],
+      });
+    case "health":
+      return health(route.asked, !parts.stopping());
+    case "models":
+      return json(200, { models: agent.models().map(({ name }) => name) });
+    case "index":
+      return json(200, repositoryIndex(agent));
+    case "allStats":
+      return json(200, statisticsOf(agent.models(), desks, parts.measures()));
+    case "metrics":
+      return { kind: "text", type: "text/plain; version=0.0.4; charset=utf-8", text: parts.metrics() };
   }
-  const head = {
-    model_name: served.name,
-    ...(version && { model_version: String(prediction.release ?? version.release) }),
-    ...(request.id !== undefined && { id: request.id }),
-    parameters: writeParameters(prediction),
-  };
-  return { kind: "infer", body: writeBody(head, writeTensors(prediction.answers, manifest.output), request) };
-}
-
-/** Before the model runs, so that a request that cannot be answered is not counted as a prediction. */
-function checkOutputs(request: InferRequest, manifest: Manifest): void {
-  const known = servedOutputs(manifest.output).map(({ name }) => name);
-  const stranger = request.outputs?.find(({ name }) => !known.includes(name));
-  if (!stranger) return;
-  throw new VedetteError(
-    "invalid_input",
-    `output ${shown(stranger.name)} is none of this model's: it has ${known.join(", ")}`,
-  );
-}
-
-function unanswered(model: string, prediction: Prediction, replaced: boolean): OipAnswer {
-  const none = prediction.answers.find(({ source }) => source === "none");
-  const reason = replaced ? "not_ready" : (none?.reason ?? "no_model");
-  const error = replaced
-    ? `${model} was replaced while this was answered: ask again`
-    : `${model} has no answer (${reason}), and neither has its fallback`;
-  const parameters = { source: "none", reason, ...writeParameters(prediction) };
-  return { kind: "failure", status: 503, body: { error, parameters } };
-}
-
-function serverMetadata(facts: ServerFacts) {
-  return { name: "vedette", version: facts.version, extensions: ["binary_tensor_data", "model_repository"] };
+  const { served } = desks.find(route.model, route.version);
+  if (route.kind === "metadata") return json(200, modelMetadata(served));
+  if (route.kind === "config") return json(200, modelConfig(served));
+  if (route.kind === "stats") return json(200, statisticsOf([served], desks, parts.measures()));
+  const ready = served.version !== null;
+  return json(ready ? 200 : 503, { name: served.name, ready });
 }
 
 /** The specification says `live`, KServe `ready`: both keys, so that either client understands. */
-function health(facts: ServerFacts, asked: "live" | "ready"): OipAnswer {
-  const ready = !facts.stopping();
+function health(asked: "live" | "ready", ready: boolean): OipAnswer {
   return json(asked === "live" || ready ? 200 : 503, { live: true, ready });
 }
 
-function repositoryIndex(agent: Agent) {
+function repositoryIndex(agent: Pick<Agent, "models">) {
   return agent.models().map(({ name, version }) => ({
     name,
     ...(version && { version: String(version.release) }),
@@ -125,7 +114,7 @@ function repositoryIndex(agent: Agent) {
 
 /** Also of a version that was withdrawn: its fallback answers, for the same tensors. */
 function modelMetadata({ name, version, manifest }: ServedModel) {
-  if (!manifest) throw new VedetteError("not_ready", `${name} is assigned here, but no version serves yet`);
+  if (!manifest) throw notServing(name);
   const { input, output } = manifest;
   return {
     name,
@@ -136,26 +125,27 @@ function modelMetadata({ name, version, manifest }: ServedModel) {
   };
 }
 
-function find(agent: Agent, name: string, version: string | undefined): ServedModel {
-  const models = agent.models();
-  const served = models.find((model) => model.name === name);
-  if (!served) {
-    const known = models.map((model) => model.name).join(", ") || "none";
-    throw new VedetteError("not_found", `no model ${shown(name)} here: this agent has ${known}`);
-  }
-  if (version === undefined || version === String(served.version?.release)) return served;
-  const serving = served.version ? `version ${served.version.release} serves` : "no version serves";
-  throw new VedetteError("not_found", `version ${shown(version)} of ${name} is not serving here: ${serving}`);
+/** As Triton's model configuration: rows together, and what its clients look for. */
+function modelConfig({ name, manifest }: ServedModel) {
+  if (!manifest) throw notServing(name);
+  const tensors = (specs: readonly { name: string; datatype: string; shape: readonly number[] }[]) =>
+    specs.map((spec) => ({ name: spec.name, data_type: configType(spec.datatype), dims: spec.shape.slice(1) }));
+  return {
+    name,
+    platform: "onnxruntime_onnx",
+    backend: "onnxruntime",
+    max_batch_size: 32,
+    input: tensors(manifest.input.tensors),
+    output: tensors(servedOutputs(manifest.output)),
+    dynamic_batching: {},
+    parameters: { vedette_latency_budget_ms: { string_value: String(manifest.limits.latencyMs) } },
+  };
 }
 
-function get(request: OipRequest, make: () => OipAnswer): OipAnswer {
-  needMethod(request, "GET");
-  return make();
-}
+const configType = (datatype: string): string => `TYPE_${datatype === "BYTES" ? "STRING" : datatype}`;
 
-function needMethod(request: OipRequest, method: string): void {
-  if (request.method === method || (request.method === "HEAD" && method === "GET")) return;
-  throw new VedetteError("invalid_argument", `${request.path} is asked with ${method}, not ${request.method}`);
+function notServing(name: string): VedetteError {
+  return new VedetteError("not_ready", `${name} is assigned here, but no version serves yet`);
 }
 
 function decode(name: string): string {

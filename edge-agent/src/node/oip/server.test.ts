@@ -312,7 +312,7 @@ test("unknown models, paths and extensions, and wrong methods", async () => {
   });
   expect((await call("/v3")).status).toBe(404);
   expect((await call("/v2/models/rain/nonsense")).status).toBe(404);
-  expect((await call("/v2/models/rain/infer")).status).toBe(400);
+  expect((await call("/v2/models/rain/infer")).status).toBe(405);
   const classification = { inputs: [x([1, 2])], outputs: [{ name: "scores", parameters: { classification: 2 } }] };
   expect((await infer(classification)).status).toBe(501);
   const zipped = await call("/v2/models/rain/infer", {
@@ -320,7 +320,7 @@ test("unknown models, paths and extensions, and wrong methods", async () => {
     body: "x",
     headers: { "content-encoding": "gzip" },
   });
-  expect(zipped.status).toBe(501);
+  expect(zipped.status).toBe(415);
 });
 
 test("no answer is 503 with source and reason, for one row or among several", async () => {

@@ -1,16 +1,27 @@
 /**
- * The agent's HTTP: node:http by hand, since this is the hot path. Applications on the device ask here; the routes call
- * the Agent. Loopback needs no key; any other address does, and pages of other origins are refused.
+ * The agent's HTTP: node:http by hand, since this is the hot path. Applications on the device ask here; exchange.ts takes
+ * their requests to the Agent. Loopback and a Unix socket need no key; any other address does.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { isIP } from "node:net";
+import { rm, stat } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { connect, isIP } from "node:net";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { Agent } from "../../core/agent.ts";
+import type { Agent, AgentMeasures } from "../../core/agent.ts";
 import type { Logger } from "../../core/ports.ts";
-import { failureOf } from "./errors.ts";
+import { type AllowanceLimits, noLimits } from "../gateway/allowance.ts";
+import type { ApiKey } from "../gateway/api-keys.ts";
+import { createAuthenticator } from "../gateway/authenticate.ts";
+import { createCors } from "../gateway/cors.ts";
+import { createLoad } from "../gateway/load.ts";
+import { type CertificateFiles, readCertificate, watchFiles } from "../gateway/tls.ts";
+import type { TokenVerifier } from "../gateway/web-tokens.ts";
+import { systemClock } from "../system-clock.ts";
+import { agentMetrics } from "../telemetry/agent-metrics.ts";
+import { passingOn, type Tracing } from "../telemetry/tracing.ts";
+import { createExchange } from "./exchange.ts";
+import { createDesks } from "./infer.ts";
 import { createBodyReader } from "./read-body.ts";
-import { answer, type OipAnswer, type ServerFacts } from "./routes.ts";
 
 export interface OipServerOptions {
   readonly agent: Agent;
@@ -21,99 +32,132 @@ export interface OipServerOptions {
   readonly host?: string;
   /** 0: any free one. */
   readonly port: number;
-  /** Needed for any host but loopback; then asked of every request but the two of health. */
+  /** A Unix socket to listen on instead of a port. */
+  readonly socket?: string;
+  readonly tls?: CertificateFiles;
+  /** One key for everything; asked of every request but the two of health. */
   readonly apiKey?: string;
-  /** Requests under way, whose bodies are here, before others are shed. */
+  readonly keys?: readonly ApiKey[];
+  readonly tokens?: TokenVerifier;
+  /** Anybody who reaches the port may ask: said where nobody is asked for a key beyond loopback. */
+  readonly allowAnonymous?: boolean;
+  readonly corsOrigins?: readonly string[];
+  /** Of each client. */
+  readonly clientLimits?: AllowanceLimits;
+  readonly maxBodyBytes?: number;
+  readonly maxRows?: number;
+  readonly maxValues?: number;
+  /** Requests under way at one model, whose bodies are here, before others are shed. */
   readonly maxInFlight?: number;
+  /** Expected wait, ms, over which requests are shed. */
+  readonly maxWaitMs?: number;
   /** As `createBodyReader`. */
   readonly maxHeldBytes?: number;
+  readonly openMetrics?: boolean;
+  /** Share of requests with a log line, 0 to 1. */
+  readonly logShare?: number;
+  readonly tracing?: Tracing;
+  /** For metrics and statistics; these hold what HTTP itself counts where not given. */
+  readonly measures?: () => AgentMeasures;
 }
 export interface OipServer {
   readonly url: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
+  /** The keys from now on. */
+  useKeys(keys: readonly ApiKey[]): void;
   /** Takes no more connections, finishes what is under way, then resolves. */
   close(): Promise<void>;
 }
 
+/** How those who ask are known, as far as `requireKey` looks. */
+interface WaysIn {
+  readonly apiKey?: string | undefined;
+  readonly keys?: readonly ApiKey[] | undefined;
+  readonly tokens?: unknown;
+  readonly allowAnonymous?: boolean | undefined;
+}
+
 /** @throws VedetteError unauthenticated where anybody on the network could ask. */
-export function requireKey(host: string, apiKey: string | undefined): void {
-  if (isLoopback(host) || apiKey) return;
+export function requireKey(host: string, ways: WaysIn): void {
+  if (isLoopback(host) || knowsClients(ways) || ways.allowAnonymous) return;
   throw new VedetteError(
     "unauthenticated",
-    `anybody could ask for predictions at ${host}: set VEDETTE_API_KEY or --api-key-file, or serve on 127.0.0.1`,
+    `anybody could ask for predictions at ${host}: make a key (vedette-agent key create), set VEDETTE_API_KEY, --api-key-file or --jwt-keys, or serve on 127.0.0.1`,
   );
 }
 
-const defaultMaxInFlight = 256;
+/** A key that was revoked still says that keys are wanted here. */
+function knowsClients({ apiKey, keys = [], tokens }: WaysIn): boolean {
+  return Boolean(apiKey) || keys.length > 0 || tokens !== undefined;
+}
+
+const defaults = { inFlight: 256, waitMs: 5_000, rows: 4096, values: 8 * 1024 * 1024 };
 const closeWithinMs = 5_000;
+const nothingMeasured: AgentMeasures = { connected: false, bytes: { sent: 0, received: 0 }, models: [] };
 
 /** @throws VedetteError unauthenticated (a reachable host without a key), conflict (port taken), invalid_argument. */
 export async function startOipServer(options: OipServerOptions): Promise<OipServer> {
+  const { agent, log, socket, tls } = options;
   const host = options.host ?? "127.0.0.1";
-  requireKey(host, options.apiKey);
-  const checkKey = options.apiKey === undefined ? undefined : keyCheck(options.apiKey);
-  const maxInFlight = options.maxInFlight ?? defaultMaxInFlight;
-  const readBody = createBodyReader(options.maxHeldBytes);
+  if (socket === undefined) requireKey(host, options);
+  const load = { inFlight: options.maxInFlight ?? defaults.inFlight, waitMs: options.maxWaitMs ?? defaults.waitMs };
+  const desks = createDesks(agent, () => createLoad(load, systemClock.monotonic));
+  const authenticator = createAuthenticator({
+    open: options.allowAnonymous === true || !knowsClients(options),
+    apiKey: options.apiKey,
+    keys: options.keys ?? [],
+    tokens: options.tokens,
+    limits: options.clientLimits ?? noLimits,
+    clock: systemClock,
+  });
+  const measures = options.measures ?? (() => nothingMeasured);
+  const metrics = agentMetrics({ agent, desks, measures });
   let stopping = false;
-  let inFlight = 0;
-  const facts: ServerFacts = { version: options.version, stopping: () => stopping };
 
-  const handle = async (incoming: IncomingMessage): Promise<OipAnswer> => {
-    const path = (incoming.url ?? "/").split("?", 1)[0] ?? "/";
-    const health = path === "/v2/health/live" || path === "/v2/health/ready";
-    if (!health) {
-      checkKey?.(incoming);
-      refuseForeignPages(incoming, options.apiKey !== undefined);
-      if (stopping) throw new VedetteError("not_ready", "the agent is stopping: ask again in a moment");
-    }
-    const body = await readBody(incoming);
-    const header = incoming.headers["inference-header-content-length"];
-    const headerLength = Array.isArray(header) ? header[0] : header;
-    // Counted from here: a client that never ends its request must not shut out the others.
-    inFlight++;
-    try {
-      if (inFlight > maxInFlight && !health) {
-        throw new VedetteError("busy", `over ${maxInFlight} requests are under way: ask later`);
-      }
-      return await answer(options.agent, facts, { method: incoming.method ?? "GET", path, headerLength, body });
-    } finally {
-      inFlight--;
-    }
-  };
+  const take = createExchange({
+    agent,
+    desks,
+    authenticator,
+    cors: createCors(options.corsOrigins ?? []),
+    readBody: createBodyReader({
+      ...(options.maxBodyBytes !== undefined && { maxBytes: options.maxBodyBytes }),
+      ...(options.maxHeldBytes !== undefined && { maxHeldBytes: options.maxHeldBytes }),
+    }),
+    rowLimits: { rows: options.maxRows ?? defaults.rows, values: options.maxValues ?? defaults.values },
+    openMetrics: options.openMetrics ?? false,
+    tracing: options.tracing ?? passingOn,
+    log,
+    logShare: options.logShare ?? 0,
+    clock: systemClock,
+    version: options.version,
+    stopping: () => stopping,
+    measures: () => measures().models,
+    metrics: () => metrics.text(),
+  });
 
-  /** One chain and no more: each promise between request and answer costs as much as the log. Never throws. */
-  const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    try {
-      send(outgoing, await handle(incoming).catch((error: unknown) => failed(incoming, error)), stopping);
-    } catch (error) {
-      options.log.error("http.not_sent", { why: messageOf(error) });
-      outgoing.destroy();
-    }
-  };
-  const failed = (incoming: IncomingMessage, error: unknown): OipAnswer => {
-    const failure = failureOf(error);
-    if (failure.status === 500) options.log.error("http.failed", { path: incoming.url, why: messageOf(error) });
-    return { kind: "failure", ...failure };
-  };
-
-  // The timeouts below are only looked at this often.
-  const server = createServer(
-    { connectionsCheckingInterval: 2_000 },
-    (incoming, outgoing) => void respond(incoming, outgoing),
-  );
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 30_000;
-  server.keepAliveTimeout = 60_000;
-  await listen(server, host, options.port);
+  const { server, release } = await makeServer(tls, take, log);
+  try {
+    if (socket === undefined) await listen(server, { host, port: options.port });
+    else await listenOnSocket(server, socket);
+  } catch (error) {
+    release();
+    metrics.close();
+    throw error;
+  }
   const address = server.address();
-  const port = typeof address === "object" && address ? address.port : options.port;
+  const port = typeof address === "object" && address ? address.port : 0;
+  const scheme = tls ? "https" : "http";
 
   return {
     port,
-    url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`,
-    close() {
+    url: socket === undefined ? `${scheme}://${isIP(host) === 6 ? `[${host}]` : host}:${port}` : `unix:${socket}`,
+    useKeys: (keys) => authenticator.useKeys(keys),
+    async close() {
       stopping = true;
-      return new Promise((resolve) => {
+      release();
+      metrics.close();
+      await new Promise<void>((resolve) => {
         // A client that never finishes its request must not keep the spool from being flushed.
         const giveUp = setTimeout(() => server.closeAllConnections(), closeWithinMs);
         server.close(() => {
@@ -126,65 +170,75 @@ export async function startOipServer(options: OipServerOptions): Promise<OipServ
   };
 }
 
-function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<void> {
+async function makeServer(
+  tls: CertificateFiles | undefined,
+  take: RequestListener,
+  log: Logger,
+): Promise<{ server: Server; release: () => void }> {
+  // The timeouts below are only looked at this often.
+  const common = { connectionsCheckingInterval: 2_000 };
+  if (!tls) return { server: withTimeouts(createServer(common, take)), release: () => undefined };
+  const server = createTlsServer({ ...common, minVersion: "TLSv1.2", ...(await readCertificate(tls)) }, take);
+  const release = watchFiles([tls.certFile, tls.keyFile], async () => {
+    try {
+      server.setSecureContext({ minVersion: "TLSv1.2", ...(await readCertificate(tls)) });
+      log.info("http.certificate_reloaded", { file: tls.certFile });
+    } catch (error) {
+      log.error("http.certificate_not_reloaded", {
+        file: tls.certFile,
+        why: messageOf(error),
+        next: "the former serves",
+      });
+    }
+  });
+  return { server: withTimeouts(server), release };
+}
+
+function withTimeouts<S extends Server>(server: S): S {
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 30_000;
+  server.keepAliveTimeout = 60_000;
+  return server;
+}
+
+function listen(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const taken = cause.code === "EADDRINUSE";
-      const why = taken ? "another program has it, choose another --port" : messageOf(cause);
-      reject(
-        new VedetteError(taken ? "conflict" : "invalid_argument", `cannot listen on ${host}:${port}: ${why}`, {
-          cause,
-        }),
-      );
+      const why = taken ? "another program has it, choose another" : messageOf(cause);
+      const shown = "path" in where ? where.path : `${where.host}:${where.port}`;
+      reject(new VedetteError(taken ? "conflict" : "invalid_argument", `cannot listen on ${shown}: ${why}`, { cause }));
     });
-    server.listen(port, host, resolve);
+    server.listen(where, resolve);
+  });
+}
+
+/** For this user alone. A socket that a dead process left is taken over; one that answers is another program's. */
+async function listenOnSocket(server: Server, path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isSocket()) {
+    throw new VedetteError("conflict", `${path} is a file and no socket: choose another --socket`);
+  }
+  if (found && !(await answers(path))) await rm(path, { force: true });
+  const mask = process.umask(0o177);
+  try {
+    await listen(server, { path });
+  } finally {
+    process.umask(mask);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
   });
 }
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-}
-
-/** Compares hashes, so that neither length nor time tells anything of the key. */
-function keyCheck(apiKey: string): (incoming: IncomingMessage) => void {
-  const hash = (text: string) => createHash("sha256").update(text).digest();
-  const wanted = hash(apiKey);
-  return ({ headers }) => {
-    const single = headers["x-api-key"];
-    const given = headers.authorization?.match(/^Bearer +(.+)$/i)?.[1] ?? (Array.isArray(single) ? single[0] : single);
-    if (given !== undefined && timingSafeEqual(hash(given), wanted)) return;
-    const what = given === undefined ? "an API key is needed" : "this is not the API key";
-    throw new VedetteError("unauthenticated", `${what}: send Authorization: Bearer <key> or X-Api-Key`);
-  };
-}
-
-/** Without a key, a page open in the device's browser must not be able to ask (and so fill the prediction log). */
-function refuseForeignPages({ headers }: IncomingMessage, hasKey: boolean): void {
-  if (hasKey || headers.origin === undefined) return;
-  throw new VedetteError("forbidden", "pages do not ask here without an API key: use the agent for browsers, or a key");
-}
-
-function send(outgoing: ServerResponse, answered: OipAnswer, stopping: boolean): void {
-  // What was refused before its body was read leaves bytes that nobody will take: the connection ends with the answer.
-  const unread = !outgoing.req.complete;
-  if (unread || stopping) outgoing.setHeader("connection", "close");
-  if (answered.kind === "infer" && answered.body.kind === "text") {
-    const { text } = answered.body;
-    outgoing.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
-    outgoing.end(text);
-  } else if (answered.kind === "infer" && answered.body.kind === "binary") {
-    const { bytes, headerLength } = answered.body;
-    outgoing.writeHead(200, {
-      "content-type": "application/octet-stream",
-      "content-length": bytes.length,
-      "inference-header-content-length": headerLength,
-    });
-    outgoing.end(bytes);
-  } else if (answered.kind !== "infer") {
-    const text = JSON.stringify(answered.body);
-    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
-    outgoing.writeHead(answered.status, answered.kind === "failure" ? { ...headers, ...answered.headers } : headers);
-    outgoing.end(text);
-  }
-  if (unread) outgoing.req.resume();
 }

@@ -13,6 +13,7 @@ import { openPredictionLog } from "../../log/prediction-log.ts";
 import type { Session, Tensor } from "../../ports.ts";
 import { testCrypto, testKey } from "../../test/fake-peer.ts";
 import { createModelSlot, type Outcome } from "../model-slot.ts";
+import type { ResponseCacheLimits } from "../response-cache.ts";
 import type { ServingVersion } from "../serving-version.ts";
 
 const sha256 = "ab".repeat(32);
@@ -102,7 +103,9 @@ export function scriptedVersion(
   return { digest: String(release).repeat(64), release, manifest, session, drift: given.drift ?? null, script };
 }
 
-export async function slotRig(options: { lastKnown?: { manifest: Manifest } } = {}) {
+export async function slotRig(
+  options: { lastKnown?: { manifest: Manifest }; responseCache?: ResponseCacheLimits } = {},
+) {
   const clock = createManualClock();
   const disk = createMemoryDisk();
   const logger = createMemoryLogger();

@@ -1,0 +1,49 @@
+/**
+ * Numbers the device's sessions with the broker. They only grow, over restarts and wrong clocks, for the control plane
+ * believes nothing of an older session. Numbers are claimed from the disk by the thousand: a connection costs no write.
+ */
+import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
+import { messageOf } from "@vedette/protocol/errors";
+import { z } from "zod";
+import type { Clock, Logger, Storage } from "../ports.ts";
+
+const path = "sessions.json";
+const claimed = z.object({ v: z.literal(1), below: z.int().min(0) });
+const claimSize = 1000;
+
+export interface SessionCounter {
+  /** A number above all before: Unix seconds, where the clock is no trouble. */
+  next(): Promise<number>;
+}
+
+/** Never throws: a full or damaged disk must not keep a device from the broker, and then the clock counts alone. */
+export async function openSessionCounter(ports: {
+  storage: Storage;
+  clock: Clock;
+  log: Logger;
+}): Promise<SessionCounter> {
+  const { storage, clock, log } = ports;
+  let below = await load(storage).catch((error: unknown) => {
+    log.warn("link.session_counter_unreadable", { why: messageOf(error) });
+    return 0;
+  });
+  let sid = below - 1;
+  return {
+    async next() {
+      sid = Math.max(sid + 1, Math.floor(clock.now() / 1000), 0);
+      if (sid < below) return sid;
+      below = sid + claimSize;
+      try {
+        await storage.write(path, utf8(JSON.stringify({ v: 1, below } satisfies z.infer<typeof claimed>)));
+      } catch (error) {
+        log.warn("link.session_counter_unwritten", { why: messageOf(error) });
+      }
+      return sid;
+    },
+  };
+}
+
+async function load(storage: Storage): Promise<number> {
+  const bytes = await storage.read(path);
+  return bytes ? claimed.parse(JSON.parse(fromUtf8(bytes))).below : 0;
+}

@@ -1,0 +1,26 @@
+/** How this device logs in to the broker, as the control plane says: by its one-hour token, or by its certificate. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { rootCertificates } from "node:tls";
+import type { Clock, DeviceKey, Logger, Random } from "../core/ports.ts";
+import type { MqttCredentials } from "../mqtt/transport.ts";
+import { currentCertificate } from "./device-certificate.ts";
+import { requestDeviceToken } from "./device-token.ts";
+
+/** Asked anew for each connection. @throws VedetteError offline, timeout; or the control plane's own refusal. */
+export async function loginOf(device: {
+  readonly home: string;
+  readonly url: string;
+  readonly agent: string;
+  readonly key: DeviceKey;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}): Promise<MqttCredentials> {
+  const { token, time, mqttUrl, mqttAuth, mqttCa } = await requestDeviceToken(device);
+  // Given authorities replace the public ones, and a broker may have either.
+  const ca = mqttCa === undefined ? {} : { ca: [...rootCertificates, mqttCa].join("\n") };
+  if (mqttAuth === "token") return { url: mqttUrl, password: token, ...ca };
+  const cert = await currentCertificate({ ...device, now: time });
+  return { url: mqttUrl, cert, key: await readFile(join(device.home, "device.key"), "utf8"), ...ca };
+}
