@@ -138,7 +138,7 @@ function partSubjects(served: ServedModel): Subject[] {
   const feed = feederOf(manifest);
   const joined = new Float32Array(batch * fieldCount);
   const version = describeVersion(served.version, manifest);
-  const answer = { source: "model", reason: null, cached: false, label: "ok", value: null } as const;
+  const answer = { source: "model", reason: null, cached: false, label: "ok", value: null, outputs: null } as const;
   const answers = Array.from({ length: distinct }, (_, i) => {
     const p = 0.4 + (i % 97) / 500;
     return [{ ...answer, confidence: p, scores: [p, 0.7 - p, 0.3] }];
@@ -150,7 +150,7 @@ function partSubjects(served: ServedModel): Subject[] {
     repeated("check", async (group) => each(group, (request) => void check(request, {}))),
     repeated("features", async (group) => {
       each(group, (request, i) => joined.set(request.rows, i * fieldCount));
-      feed(joined, batch);
+      feed({ rows: joined }, batch);
     }),
     repeated("drift", async (group) => {
       each(group, (request) => drift?.observe(request.rows));

@@ -44,7 +44,7 @@ export const modelVersion = z.object({
   createdAt: z.iso.datetime(),
   publishedBy: z.string(),
   bytes: z.int(),
-  task: z.enum(["classification", "regression"]),
+  task: z.enum(["classification", "regression", "tensor"]),
   lineage: z.record(z.string(), z.json()),
 });
 export type ModelVersion = z.infer<typeof modelVersion>;

@@ -5,26 +5,23 @@
 import canonicalize from "canonicalize";
 import { z } from "zod";
 import { utf8 } from "./bytes.ts";
-import { currentCapability } from "./capability.ts";
+import { currentCapability, requirements } from "./capability.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex } from "./ids.ts";
 import { logPolicy, needsRules, wrongPolicy } from "./log-policy.ts";
 import { maxColumns, standardColumns } from "./prediction-batch.ts";
 import { rules } from "./rules.ts";
-import { tensorSpec } from "./tensors.ts";
+import { datatype, tensorSpec } from "./tensors.ts";
 
 export const bundleFormat = "vedette.bundle/1";
-/** Bytes of one chunk as the first chunker cuts them; readers only follow the list. */
-export const chunkBytes = 96 * 1024;
+/** Longest chunk, bytes: with its topic it fits a packet. Where a file is cut is the publisher's; readers follow the list. */
+export const maxChunkBytes = 110 * 1024;
 /** Longest manifest anyone reads, in bytes. */
 export const maxManifestBytes = 1024 * 1024;
 
 const chunk = z.object({
   sha256: sha256Hex,
-  length: z
-    .int()
-    .min(1)
-    .max(110 * 1024),
+  length: z.int().min(1).max(maxChunkBytes),
 });
 export const bundleFile = z
   .object({
@@ -39,18 +36,37 @@ export const bundleFile = z
   });
 export type BundleFile = z.infer<typeof bundleFile>;
 
-/** One value the model is asked with: column `column` of input tensor `tensor`. */
-export const inputField = z.object({
+const outOfRange = z.enum(["count", "refuse"]);
+const columnField = {
   name: z.string().min(1).max(256),
-  kind: z.literal("number"),
   tensor: z.string(),
   column: z.int().min(0),
   required: z.boolean(),
-  min: z.number().optional(),
-  max: z.number().optional(),
-  /** Ranges inferred from data only count; `refuse` falls back. */
-  outOfRange: z.enum(["count", "refuse"]),
-});
+  /** Values outside what the data showed only count; `refuse` falls back. */
+  outOfRange,
+};
+/** Of one row of a raw tensor. */
+export const statistics = ["mean", "std", "min", "max"] as const;
+/** Most categories of a field that a manifest names. */
+export const maxCategories = 1024;
+
+/** One value of a row: column `column` of input tensor `tensor`, or what is told of a row of a raw tensor. */
+export const inputField = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("number"), ...columnField, min: z.number().optional(), max: z.number().optional() }),
+  /** A text (BYTES). In rows it is its place in `categories`, or their count where it is none of them. */
+  z.object({ kind: z.literal("category"), ...columnField, categories: z.array(z.string()).max(maxCategories) }),
+  /** A tensor with no field of another kind is raw (an image, a sequence): watched and logged by its summaries only. */
+  z.object({
+    kind: z.literal("summary"),
+    name: columnField.name,
+    tensor: z.string(),
+    statistic: z.enum(statistics),
+    required: z.literal(true),
+    min: z.number().optional(),
+    max: z.number().optional(),
+    outOfRange,
+  }),
+]);
 export type InputField = z.infer<typeof inputField>;
 
 export const outputSchema = z.discriminatedUnion("task", [
@@ -69,6 +85,8 @@ export const outputSchema = z.discriminatedUnion("task", [
     unit: z.string().optional(),
     tensors: z.array(tensorSpec).min(1),
   }),
+  /** The graph's outputs as they are (embeddings, boxes, several values): no label, value or confidence is read of them. */
+  z.object({ task: z.literal("tensor"), tensors: z.array(tensorSpec).min(1) }),
 ]);
 export type OutputSchema = z.infer<typeof outputSchema>;
 
@@ -108,13 +126,7 @@ export const manifest = z
     limits: z.object({ latencyMs: z.number().positive(), memoryBytes: z.int().positive() }),
     /** After this moment the model is stale and the ladder answers; null: never. */
     freshUntil: z.iso.datetime().nullable(),
-    requires: z.object({
-      capability: z.int().min(1),
-      opset: z.int().min(1),
-      kernelAbi: z.int().min(1),
-      /** Names of `backendNames`, and of those yet to come. */
-      backends: z.array(z.string()).min(1),
-    }),
+    requires: requirements,
     /** What leaves the device with a prediction. Rules stand in `critical`: an older reader would log all. */
     log: logPolicy,
     lineage: z.record(z.string(), z.json()),
@@ -143,6 +155,9 @@ export const manifest = z
       const message = "log has rules that an older reader would not keep: name it in critical";
       check.addIssue({ code: "custom", path: ["critical"], message });
     }
+    for (const field of value.input.fields) {
+      if (field.kind === "category") unique(field.categories, ["input", "fields"], `category of ${field.name}`);
+    }
     const classes = value.output.task === "classification" ? value.output.classes : [];
     unique(classes, ["output", "classes"], "class");
     const columns = standardColumns.length + value.input.fields.length + classes.length + 2;
@@ -155,7 +170,13 @@ export type Manifest = z.infer<typeof manifest>;
 
 /** Golden vectors: what the model answered where it was published. [n][fields] → graph outputs, flat, row-major. */
 export const goldenVectors = z.object({
-  rows: z.array(z.array(z.number().nullable())).min(1).max(256),
+  /** A category as its text; null is missing, and what a summary of a raw tensor is made from is in `tensors`. */
+  rows: z
+    .array(z.array(z.union([z.number(), z.string(), z.null()])))
+    .min(1)
+    .max(256),
+  /** Raw tensors [n, …] by name: little-endian bytes. */
+  tensors: z.record(z.string(), z.object({ datatype, shape: z.array(z.int().min(0)), data: z.base64() })).optional(),
   outputs: z.record(z.string(), z.array(z.union([z.number(), z.string()]))),
   /** |got − want| ≤ absolute + relative·|want|, for each backend. Class labels must be equal. */
   tolerance: z.record(z.string(), z.object({ absolute: z.number(), relative: z.number() })),

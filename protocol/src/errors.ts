@@ -43,6 +43,7 @@ const systemFaults = [
   "model_failed",
   "backend_unavailable",
   "busy",
+  "data_budget",
   "internal",
 ] as const;
 

@@ -34,6 +34,18 @@ export const controlPlaneBirth = z.object({ on: z.boolean(), incarnation: z.stri
 export const slotStates = ["absent", "fetching", "verified", "proving", "probation", "serving", "rejected"] as const;
 export type SlotState = (typeof slotStates)[number];
 
+/** What a device sent and received of its day, and may. */
+export const dataUse = z.object({
+  /** UTC ms by the device's clock: when the day began, and when the next one does. */
+  since: z.number(),
+  until: z.number(),
+  /** Sent and received since then, counted over restarts. */
+  bytes: z.int().min(0),
+  /** Bytes a day that models may fill; null: no limit. */
+  limit: z.int().min(0).nullable(),
+});
+export type DataUse = z.infer<typeof dataUse>;
+
 const slotVersion = z.object({ digest: sha256Hex, release: z.int() });
 /** …/reported: what the device really runs. */
 export const reported = z.object({
@@ -44,9 +56,12 @@ export const reported = z.object({
   labels: z.record(z.string(), z.string()).default({}),
   /** Why the last hello came to nothing, as with trust metadata that are not signed well; absent once one succeeds. */
   fault: z.object({ code: z.enum(errorCodes), message: z.string().max(2000) }).optional(),
+  data: dataUse.optional(),
   slots: z.array(
     z.object({
       model: modelName,
+      /** The version in place is past its freshness deadline: the ladder answers. */
+      stale: z.boolean().optional(),
       serving: slotVersion.nullable(),
       previous: slotVersion.nullable(),
       /** One of `slotStates`, or of those yet to come. */
@@ -54,6 +69,8 @@ export const reported = z.object({
         .extend({
           state: z.string().max(32),
           reason: z.string().optional(),
+          /** The reason in words. */
+          why: z.string().max(1000).optional(),
           /** On probation it answers: so many predictions without a trip, of those that it takes to serve. */
           passed: z.int().min(0).optional(),
           of: z.int().min(1).optional(),

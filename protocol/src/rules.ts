@@ -4,7 +4,8 @@ import { z } from "zod";
 const comparison = z.strictObject({
   field: z.string(),
   op: z.enum(["<", "<=", ">", ">=", "==", "!=", "missing", "present"]),
-  value: z.number("is a number").optional(),
+  /** A number; the text of a category, which is only equal or not. */
+  value: z.union([z.number(), z.string()], "is a number, or a category's text").optional(),
 });
 export const rule = z.strictObject({
   /** All comparisons must hold. */

@@ -35,16 +35,30 @@ export function addAgent(program: Command): void {
     .action(misplaced);
 }
 
+/** Listed for --help; `runCli` hands it over as it does `agent run`. */
+export function addPredict(program: Command): void {
+  program
+    .command("predict")
+    .description("predict for every row of a file with an agent's home on this machine (see vedette predict --help)")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ vedette predict --home ./station --model rain-gauge --in days.parquet --out sky.parquet",
+    )
+    .action(() => {
+      throw new VedetteError("invalid_argument", "options of `predict` come after it: its --home is an agent's folder");
+    });
+}
+
 /** Whether `vedette agent <verb>` is the agent's own to read. */
 export function isAgents(verb: string | undefined): boolean {
   return verb === "run" || verb === "key";
 }
 
-/** Resolves with the agent's exit code. @param args the verb and what follows. */
+/** Runs a verb of the agent's own command. Resolves with its exit code. @param args the verb and what follows. */
 export async function runAgent(args: readonly string[], io: Io): Promise<number> {
   const { bin } = z.object({ bin: z.object({ "vedette-agent": z.string() }) }).parse(await readAgentPackage());
   return io.run(agentFile(bin["vedette-agent"]), args, "answer", {
-    [invokedAs]: "vedette agent",
+    [invokedAs]: args[0] === "predict" ? "vedette" : "vedette agent",
   });
 }
 

@@ -18,7 +18,9 @@ import { table } from "./table.ts";
 interface PublishFlags {
   name: string;
   model: string;
-  reference: string;
+  reference?: string;
+  task?: "classification" | "regression" | "tensor";
+  refuse?: string[];
   label?: string;
   features?: string[];
   classes?: string[];
@@ -51,7 +53,22 @@ export function addModel(program: Command, io: Io): void {
     .description("build, sign and publish a version of a model")
     .requiredOption("--name <name>", "the model's name; the first version makes it", parseName)
     .requiredOption("--model <file>", "the ONNX model")
-    .requiredOption("--reference <csv>", "the data it was trained on: types, ranges and drift reference come from it")
+    .option(
+      "--reference <file>",
+      "the data it was trained on, a CSV or a numpy array (.npy): types, ranges, categories and drift reference come from it",
+    )
+    .addOption(
+      new Option("--task <task>", "what the outputs mean (default: as their shapes and answers say)").choices([
+        "classification",
+        "regression",
+        "tensor",
+      ]),
+    )
+    .option(
+      "--refuse <a,b,c>",
+      "fields for which a value outside what the data show falls back (default: it counts)",
+      list,
+    )
     .option("--label <column>", "the column that holds the right answers")
     .option(
       "--features <a,b,c>",
@@ -95,7 +112,11 @@ Rules, first match wins; without "when" it always matches (more in docs/guides/r
   op: < <= > >= == != with a value; missing, present without
 
 Example:
-  $ vedette model publish --name rain-gauge --model gauge.onnx --reference seattle.csv --label sky --cache-age 1h`,
+  $ vedette model publish --name rain-gauge --model gauge.onnx --reference seattle.csv --label sky --cache-age 1h
+  $ vedette model publish --name gate-camera --model cnn.onnx --reference frames.npy --classes open,shut
+
+A model of images or sequences takes a numpy array, or no reference at all: then nothing can be said of drift.
+See docs/guides/models.md for what may be exported how.`,
     )
     .action(async (flags: PublishFlags, command: Command) => {
       const context = contextOf(command, io);
@@ -108,6 +129,8 @@ Example:
         name: flags.name,
         modelFile: flags.model,
         referenceFile: flags.reference,
+        task: flags.task,
+        refuse: flags.refuse,
         label: flags.label,
         features: flags.features,
         classes: flags.classes,

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
-import { addAgent, isAgents, runAgent } from "./agent.ts";
+import { addAgent, addPredict, isAgents, runAgent } from "./agent.ts";
 import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
@@ -36,6 +36,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
       return exitCodes.ok;
     }
     if (args[0] === "agent" && isAgents(args[1])) return await runAgent(args.slice(1), io);
+    if (args[0] === "predict") return await runAgent(args, io);
     await build(args, io).parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
@@ -65,6 +66,7 @@ function build(args: readonly string[], io: Io): Command {
   addBroker(program, io);
   addDevice(program, io);
   addAgent(program);
+  addPredict(program);
   addProduction(program, io);
   addPrediction(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");

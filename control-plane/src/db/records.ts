@@ -26,7 +26,7 @@ export interface VersionRecord {
   readonly length: number;
   /** Bytes of all files of the bundle. */
   readonly bytes: number;
-  readonly task: "classification" | "regression";
+  readonly task: "classification" | "regression" | "tensor";
   readonly createdAt: number;
   readonly publishedBy: string;
   readonly requires: Manifest["requires"];

@@ -29,7 +29,7 @@ export const versions = sqliteTable(
     length: integer().notNull(),
     /** Bytes of all files. */
     bytes: integer().notNull(),
-    task: text({ enum: ["classification", "regression"] }).notNull(),
+    task: text({ enum: ["classification", "regression", "tensor"] }).notNull(),
     createdAt: integer().notNull(),
     publishedBy: text().notNull(),
     /** Of the manifest, so that deciding what a device may run reads no manifests. */

@@ -101,7 +101,8 @@ function progress(
   digest: string,
 ): Omit<VersionInProduction["pending"][number], "agent"> {
   if (slot?.candidate?.digest === digest) {
-    const { state, reason = null, passed, of } = slot.candidate;
+    const { state, reason: code = null, why, passed, of } = slot.candidate;
+    const reason = code !== null && why !== undefined ? `${code}: ${why}` : code;
     return { state, reason, ...(passed === undefined || of === undefined ? {} : { passed, of }) };
   }
   if (slot?.serving?.digest === digest) return { state: "serving", reason: "it has answered no prediction yet" };

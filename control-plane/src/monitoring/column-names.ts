@@ -33,9 +33,7 @@ export function columnNames(db: Db): ColumnNames {
   return {
     assign(header) {
       const names = known.get(header.stream) ?? load(header.stream);
-      const fresh = header.columns
-        .filter(({ name, type }) => isText(name) === (type === "text") && plain(name) && !names.has(name))
-        .map(({ name }) => name);
+      const fresh = header.columns.filter(({ name }) => plain(name) && !names.has(name)).map(({ name }) => name);
       if (fresh.length === 0) return;
       const taken = new Set([...names.values()].map((name) => name.toLowerCase()));
       for (const original of fresh.slice(0, maxColumnsOfModel - names.size)) {
@@ -50,11 +48,6 @@ export function columnNames(db: Db): ColumnNames {
     nameOf: (model, original) => known.get(model)?.get(original) ?? load(model).get(original),
     forget: () => known.clear(),
   };
-}
-
-/** What stands for a withheld value, and what a receipt says of it. */
-function isText(original: string): boolean {
-  return original.startsWith("hash:") || original === commitColumn;
 }
 
 /** The column's name before collisions are looked at; undefined for columns that every batch has. */

@@ -9,6 +9,7 @@ import {
   encodeManifest,
   type InputField,
   type Manifest,
+  maxCategories,
   maxManifestBytes,
   type OutputSchema,
 } from "@vedette/protocol/bundle";
@@ -17,24 +18,31 @@ import { currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import { type LogPolicy, needsRules, wrongPolicy } from "@vedette/protocol/log-policy";
+import { firstDatatypes, type Rows, type TensorSpec } from "@vedette/protocol/tensors";
 import { checkRules } from "./check-rules.ts";
-import { chooseFields, type FieldPlace } from "./choose-fields.ts";
 import { chunkFile, sha256 } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
-import { answerAll, measureLatency, pick, spread } from "./evaluate.ts";
+import { answerAll, measureLatency, spread } from "./evaluate.ts";
 import { chooseGolden } from "./golden.ts";
 import type { Graph } from "./graph.ts";
 import { openGraphApart } from "./graph-apart.ts";
-import { copesWithMissing, inputField, settled } from "./input-schema.ts";
+import { copesWithMissing, settleRequired } from "./input-schema.ts";
 import { defaultLatencyMs } from "./latency.ts";
+import { isNpy } from "./npy.ts";
 import { inferOutput } from "./output-schema.ts";
+import { fromArray, fromNoise, fromTable, type Reference } from "./reference.ts";
 import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
+import { type Unzipped, unzip } from "./zip-map.ts";
 
 /** What an operator says about a model. */
 export interface ModelDescription {
   readonly name: string;
   readonly modelFile: string;
-  readonly referenceFile: string;
+  /** A CSV, or a numpy array of what the model takes; undefined: it is published without, and proven with noise. */
+  readonly referenceFile?: string | undefined;
+  readonly task?: OutputSchema["task"] | undefined;
+  /** Fields for which a value outside what the data show falls back. */
+  readonly refuse?: readonly string[] | undefined;
   readonly label?: string | undefined;
   readonly features?: readonly string[] | undefined;
   readonly classes?: readonly string[] | undefined;
@@ -81,32 +89,37 @@ export interface Bundle {
 export interface BundleSources {
   readonly model: Uint8Array<ArrayBuffer>;
   readonly modelSha256: string;
-  readonly referenceSha256: string;
+  /** The reference file itself where it is an array. */
+  readonly array: Uint8Array<ArrayBuffer> | undefined;
+  readonly referenceSha256: string | undefined;
   /** Equal for equal sources and words: what makes publishing twice a no-op. */
   readonly recipe: string;
 }
 
-/** The answers to so many rows, evenly spread, are enough to learn what the outputs mean. */
+/** The answers to so many rows, evenly spread, are enough to learn what the outputs mean; fewer where a row is an image. */
 const mostEvaluated = 100_000;
+const mostValues = 64 * 1024 * 1024;
 const memoryFloor = 256 * 1024 * 1024;
 
 /** @throws VedetteError not_found where a file cannot be read. */
 export async function readSources(what: ModelDescription, kernelAbi: number): Promise<BundleSources> {
   const [model, reference] = await Promise.all([
     readOrFail(what.modelFile, "model"),
-    readOrFail(what.referenceFile, "reference data"),
+    what.referenceFile === undefined ? undefined : readOrFail(what.referenceFile, "reference data"),
   ]);
-  refuseSwapped(what, model, reference);
+  const array = reference && isNpy(reference) ? reference : undefined;
+  if (!array) refuseSwapped(what, model, reference);
   const modelSha256 = sha256(model);
-  const referenceSha256 = sha256(reference);
+  const referenceSha256 = reference && sha256(reference);
   const said = [
     [bundleFormat, currentCapability, kernelAbi, modelSha256, referenceSha256, what.name],
     [what.label, what.features, what.classes, what.rules],
     [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
     what.trainedAt,
     ...(what.log ? [what.log] : []),
+    ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
   ];
-  return { model, modelSha256, referenceSha256, recipe: sha256(JSON.stringify(said)) };
+  return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };
 }
 
 /**
@@ -114,11 +127,20 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
  * and what to do.
  */
 export async function buildBundle(what: ModelDescription, sources: BundleSources, ports: BuildPorts): Promise<Bundle> {
-  const graph = await openGraphApart(sources.model);
+  const unzipped = unzipOrFail(sources.model);
+  const graph = await openGraphApart(unzipped.model);
   try {
+    if (sources.array) {
+      const data = fromArray(graph.inputs, sources.array, what.referenceFile ?? "");
+      return await assemble(what, sources, ports, graph, unzipped, data, undefined);
+    }
+    if (what.referenceFile === undefined) {
+      return await assemble(what, sources, ports, graph, unzipped, fromNoise(graph.inputs), undefined);
+    }
     const table = await readCsv(what.referenceFile);
     try {
-      return await assemble(what, sources, ports, graph, table);
+      const data = await fromTable(graph.inputs, table, what);
+      return await assemble(what, sources, ports, graph, unzipped, data, table);
     } finally {
       table.close();
     }
@@ -127,58 +149,85 @@ export async function buildBundle(what: ModelDescription, sources: BundleSources
   }
 }
 
+function unzipOrFail(model: Uint8Array<ArrayBuffer>): Unzipped {
+  try {
+    return unzip(model);
+  } catch (cause) {
+    throw new VedetteError("invalid_model", "the model is no ONNX file, or it is cut short: export it again", {
+      cause,
+    });
+  }
+}
+
 async function assemble(
   what: ModelDescription,
   sources: BundleSources,
   ports: BuildPorts,
   graph: Graph,
-  table: CsvTable,
+  unzipped: Unzipped,
+  data: Reference,
+  table: CsvTable | undefined,
 ): Promise<Bundle> {
-  const places = chooseFields(graph.inputs, { columns: table.columns, features: what.features, label: what.label });
-  const width = places.length;
-  const rows = await readRows(table, places);
-  const sample = spread(table.rows, mostEvaluated);
-  const sampled = pick(rows, width, sample);
-  const labels = await readLabels(table, what.label, sample);
+  const sample = spread(data.rows, Math.min(mostEvaluated, Math.ceil(mostValues / data.width)));
+  const labels = table && (await readLabels(table, what.label, sample));
+  if (!table && what.label !== undefined) {
+    throw new VedetteError(
+      "invalid_argument",
+      "--label names a column of a CSV: give one as --reference, or leave it out",
+    );
+  }
 
-  const answers = await answerAll(graph, sampled, sample.length, places);
+  const answers = await answerAll(graph, data, sample);
   const output = inferOutput({
     declared: graph.outputs,
     answers,
     rows: sample.length,
     classes: what.classes,
+    graphClasses: unzipped.classes,
+    task: what.task,
     labels,
   });
-  const copes = copesWithMissing(sampled, sample.length, width, answers);
-  const golden = chooseGolden(sampled, sample.length, width, answers, output);
+  const copes = copesWithMissing(data, sample, answers);
+  const golden = chooseGolden(data, sample, answers, output);
   if (!golden)
     throw new VedetteError("invalid_model", "no reference row has a clear answer: the model tells no classes apart");
-  const fields = places.map((place, i) => inputField(place, rows, width, i, graph.inputs, copes));
+  const fields = data.input.fields.map((field) => settleRequired(field, copes));
   const names = fields.map((field) => field.name);
-  const ladder = what.rules === undefined ? null : checkRules(what.rules, names, output);
+  const ladder = what.rules === undefined ? null : checkRules(what.rules, fields, output);
   const metrics = labels && trainingMetrics(output, answers, labels.texts);
-  const latency = await measureLatency(graph, sampled.subarray(0, width), places, ports.monotonic);
+  const latency = await measureLatency(graph, data, ports.monotonic);
+  const real = what.referenceFile !== undefined;
+  const watched = real ? data.take(Array.from({ length: data.rows }, (_, row) => row)).rows : new Float32Array();
 
   const log = logOf(what, sources.recipe);
   const wrong = wrongPolicy(log, names);
   if (wrong !== undefined) throw new VedetteError("invalid_argument", `--log: ${wrong}`);
   const files = [
-    chunkFile("model.onnx", sources.model),
-    chunkFile("drift-reference.bin", driftReference(ports.kernels, names, rows)),
+    chunkFile("model.onnx", unzipped.model),
+    chunkFile("drift-reference.bin", driftReference(ports.kernels, names, watched)),
     chunkFile("golden.json", utf8(JSON.stringify(golden))),
   ];
-  const inputs = graph.inputs.map((input) => settled(input, places));
+  // As the graph says of itself, true or not: LightGBM's converter declares one label, however many there are.
+  const outputs = output.tensors.map((tensor, i): TensorSpec => {
+    const declared = graph.outputs[i]?.shape ?? [];
+    if (declared.length !== tensor.shape.length) return { ...tensor, shape: declared };
+    return {
+      ...tensor,
+      shape: tensor.shape.map((size, at) => (at === 0 || declared[at] !== -1 ? (declared[at] ?? -1) : size)),
+    };
+  });
+  const memoryBytes = memoryFloor + 8 * sources.model.length;
   const manifest: Manifest = {
     format: bundleFormat,
     critical: needsRules(log) ? ["log"] : [],
     model: what.name,
     createdAt: new Date(ports.now()).toISOString(),
     files: files.map(({ file }) => file),
-    runtime: { file: "model.onnx", inputs, outputs: output.tensors },
+    runtime: { file: "model.onnx", inputs: [...data.graphInputs], outputs },
     features: { plan: "identity", hash: identityPlanHash },
-    input: { fields, tensors: inputs },
+    input: { fields, tensors: data.input.tensors },
     output,
-    drift: { file: "drift-reference.bin", alpha: 0.001, windowRows: what.driftWindow ?? windowRows(table.rows) },
+    drift: { file: "drift-reference.bin", alpha: 0.001, windowRows: what.driftWindow ?? windowRows(data.rows) },
     fallback: {
       cache: what.cacheAgeMs === undefined ? null : { maxAgeMs: what.cacheAgeMs },
       rules: ladder,
@@ -187,20 +236,25 @@ async function assemble(
     golden: { file: "golden.json" },
     limits: {
       latencyMs: what.latencyMs ?? defaultLatencyMs(latency),
-      memoryBytes: memoryFloor + 8 * sources.model.length,
+      memoryBytes,
     },
     freshUntil: what.freshUntil ?? null,
     requires: {
-      capability: currentCapability,
+      capability: capabilityOf(data, fields, output),
       opset: graph.opset,
       kernelAbi: ports.kernels.abi,
       backends: ["node-cpu", "wasm"],
+      domains: [...graph.domains],
+      memoryBytes,
     },
     log,
     lineage: {
       recipe: sources.recipe,
       model: { file: basename(what.modelFile), sha256: sources.modelSha256, bytes: sources.model.length },
-      reference: { file: basename(what.referenceFile), sha256: sources.referenceSha256, rows: table.rows },
+      ...(what.referenceFile !== undefined && sources.referenceSha256 !== undefined
+        ? { reference: { file: basename(what.referenceFile), sha256: sources.referenceSha256, rows: data.rows } }
+        : {}),
+      ...(unzipped.outputs.length > 0 ? { rewritten: `ZipMap of ${unzipped.outputs.join(", ")}` } : {}),
       ...(what.label === undefined ? {} : { label: what.label }),
       ...(what.trainedAt === undefined ? {} : { trainedAt: what.trainedAt }),
       ...(metrics ? { trainingData: { ...metrics } } : {}),
@@ -219,7 +273,7 @@ async function assemble(
     digest: sha256(bytes),
     blobs: new Map(files.flatMap(({ blobs }) => [...blobs])),
     metrics,
-    notes: notesOn(output, fields, copes, table.rows),
+    notes: [...rewriteNotes(unzipped, output), ...notesOn(output, fields, copes, real ? data.rows : undefined)],
   };
 }
 
@@ -231,29 +285,12 @@ function logOf(what: ModelDescription, recipe: string): LogPolicy {
   return hashes ? { ...log, salt: sha256(utf8(`salt/${recipe}`)).slice(0, 32) } : log;
 }
 
-function driftReference(kernels: ReferenceKernels, names: string[], rows: Float64Array): Uint8Array<ArrayBuffer> {
+function driftReference(kernels: ReferenceKernels, names: string[], rows: Rows): Uint8Array<ArrayBuffer> {
   try {
     return Uint8Array.from(kernels.buildReference(names, Float32Array.from(rows)));
   } catch (cause) {
     throw new VedetteError("invalid_csv", `no drift reference can be made of the data: ${messageOf(cause)}`, { cause });
   }
-}
-
-async function readRows(table: CsvTable, places: readonly FieldPlace[]): Promise<Float64Array> {
-  const rows = new Float64Array(table.rows * places.length);
-  for (const [i, { name }] of places.entries()) {
-    if (!table.columns.some((column) => column.name === name && column.numeric)) {
-      throw new VedetteError(
-        "invalid_csv",
-        `column "${name}" of ${table.path} holds no numbers, and the model takes numbers`,
-      );
-    }
-    const values = await table.numbers(name);
-    values.forEach((value, row) => {
-      rows[row * places.length + i] = value;
-    });
-  }
-  return rows;
 }
 
 async function readLabels(
@@ -272,22 +309,72 @@ function windowRows(rows: number): number {
   return Math.min(256, Math.max(50, Math.floor(rows / 10)));
 }
 
-function notesOn(output: OutputSchema, fields: readonly InputField[], copes: boolean, rows: number): string[] {
+/** The least an agent must understand: bundles that need nothing new are read by older ones. */
+function capabilityOf({ graphInputs }: Reference, fields: readonly InputField[], output: OutputSchema): number {
+  const first =
+    output.task !== "tensor" &&
+    fields.every(({ kind }) => kind === "number") &&
+    graphInputs.every(({ datatype }) => firstDatatypes.includes(datatype)) &&
+    output.tensors.every(({ datatype }) => datatype !== "FP16");
+  return first ? 1 : currentCapability;
+}
+
+function rewriteNotes({ outputs }: Unzipped, output: OutputSchema): string[] {
+  const read: string[] =
+    output.task === "classification"
+      ? [output.scores.tensor, output.label?.tensor ?? ""]
+      : output.task === "regression"
+        ? [output.value.tensor]
+        : output.tensors.map(({ name }) => name);
+  const unread = output.tensors.flatMap(({ name }) => (read.includes(name) ? [] : [name]));
+  return [
+    ...outputs.map(
+      (name) => `ZipMap was taken out: output "${name}" is the tensor of scores itself, and not a list of maps.`,
+    ),
+    ...(unread.length > 0
+      ? [`Output ${unread.join(", ")} is not answered; --task tensor answers with all of them.`]
+      : []),
+  ];
+}
+
+/** @param rows of reference data; undefined where there are none. */
+function notesOn(
+  output: OutputSchema,
+  fields: readonly InputField[],
+  copes: boolean,
+  rows: number | undefined,
+): string[] {
   const notes: string[] = [];
   if (!copes) notes.push("The model answers NaN where a value is missing, so every field is required.");
-  if (rows < 500)
+  if (rows === undefined) {
+    notes.push("Published without reference data: golden vectors are of noise, and no drift can be told.");
+  } else if (rows < 500)
     notes.push(`Only ${rows} rows of reference data: drift verdicts will be slow to come. 1,000 or more are better.`);
-  const constant = fields.filter((field) => field.min === field.max).map((field) => field.name);
+  const constant = fields.filter(
+    (field) => field.kind !== "category" && field.min !== undefined && field.min === field.max,
+  );
   if (constant.length > 0)
-    notes.push(`${constant.join(", ")} never varies in the reference data: any other value will look like drift.`);
+    notes.push(
+      `${constant.map(({ name }) => name).join(", ")} never varies in the reference data: any other value will look like drift.`,
+    );
+  for (const field of fields) {
+    if (field.kind === "category" && field.categories.length === maxCategories)
+      notes.push(`${field.name} has over ${maxCategories} categories: all but the most frequent count as unknown.`);
+  }
+  if (fields.some(({ kind }) => kind === "summary"))
+    notes.push(
+      "Its input is watched and logged by the mean, deviation, least and greatest of each row, not value by value.",
+    );
+  if (output.task === "tensor")
+    notes.push("Published without a task: its outputs are answered as they are, and not logged.");
   if (output.task === "regression")
     notes.push("Published as a regression; name --classes if the one output is a class's logit.");
   return notes;
 }
 
 /** Both are files given by name, and easily confused: a CSV holds no NUL, and no ONNX model is text throughout. */
-function refuseSwapped(what: ModelDescription, model: Uint8Array, reference: Uint8Array): void {
-  if (reference.subarray(0, 65_536).includes(0)) {
+function refuseSwapped(what: ModelDescription, model: Uint8Array, reference: Uint8Array | undefined): void {
+  if (reference?.subarray(0, 65_536).includes(0)) {
     throw new VedetteError(
       "invalid_csv",
       `--reference ${what.referenceFile} is a binary file and no CSV: are --model and --reference swapped?`,

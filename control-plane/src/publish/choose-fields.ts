@@ -2,9 +2,11 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import type { TensorSpec } from "@vedette/protocol/tensors";
 import type { CsvColumn } from "./csv-table.ts";
-import type { Place } from "./graph.ts";
 
-export interface FieldPlace extends Place {
+/** Where a value of a row goes: column `column` of input tensor `tensor`. */
+export interface FieldPlace {
+  readonly tensor: string;
+  readonly column: number;
   /** The column of the CSV, and the field's name from here on. */
   readonly name: string;
 }
@@ -34,7 +36,15 @@ export function chooseFields(inputs: readonly TensorSpec[], choice: ColumnChoice
   if (choice.label !== undefined && choice.features?.includes(choice.label)) {
     throw new VedetteError("invalid_csv", `"${choice.label}" is named as the label and as a feature: leave one out`);
   }
-  const candidates = choice.columns.filter((column) => column.numeric && column.name !== choice.label);
+  const others = choice.columns.filter((column) => column.name !== choice.label);
+  const texts = inputs.filter(({ datatype }) => datatype === "BYTES");
+  // Tensors of texts take the columns of texts, all others those of numbers, each in their order.
+  const candidates =
+    texts.length === 0
+      ? others.filter((column) => column.numeric)
+      : texts.length === inputs.length && inputs.length === 1
+        ? others.filter((column) => !column.numeric)
+        : inOrder(inputs, others);
   const byName = inputs.length > 1 && choice.features === undefined && inputs.every((i) => known.includes(i.name));
   const names = byName ? inputs.map((i) => i.name) : (choice.features ?? candidates.map((column) => column.name));
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
@@ -57,6 +67,18 @@ export function chooseFields(inputs: readonly TensorSpec[], choice: ColumnChoice
     return Array.from({ length: width }, (_, column) => ({ tensor: input.name, column }));
   });
   return places.map((place, i) => ({ ...place, name: names[i] as string }));
+}
+
+/** As many columns of its kind as each input takes; where they do not suffice, all of them, for the error to tell. */
+function inOrder(inputs: readonly TensorSpec[], columns: readonly CsvColumn[]): readonly CsvColumn[] {
+  const numbers = columns.filter((column) => column.numeric || column.boolean);
+  const texts = columns.filter((column) => !column.numeric && !column.boolean);
+  const taken = inputs.flatMap(({ datatype, shape }) => {
+    const from = datatype === "BYTES" ? texts : numbers;
+    const width = shape.length === 1 ? 1 : (shape[1] as number);
+    return from.splice(0, width === -1 ? from.length : width);
+  });
+  return [...taken, ...numbers];
 }
 
 function describe(inputs: readonly TensorSpec[]): string {

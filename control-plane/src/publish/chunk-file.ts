@@ -1,6 +1,7 @@
 /** Cuts a bundle's file into content-addressed chunks. Pure. */
 import { createHash } from "node:crypto";
-import { type BundleFile, chunkBytes } from "@vedette/protocol/bundle";
+import type { BundleFile } from "@vedette/protocol/bundle";
+import { cutChunks } from "./cut-chunks.ts";
 
 /** Lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -14,8 +15,10 @@ export function chunkFile(
 ): { file: BundleFile; blobs: ReadonlyMap<string, Uint8Array<ArrayBuffer>> } {
   const blobs = new Map<string, Uint8Array<ArrayBuffer>>();
   const chunks: BundleFile["chunks"] = [];
-  for (let at = 0; at < bytes.length; at += chunkBytes) {
-    const part = bytes.subarray(at, at + chunkBytes);
+  let at = 0;
+  for (const length of cutChunks(bytes)) {
+    const part = bytes.subarray(at, at + length);
+    at += length;
     const name = sha256(part);
     blobs.set(name, part);
     chunks.push({ sha256: name, length: part.length });

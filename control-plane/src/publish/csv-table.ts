@@ -6,6 +6,8 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 export interface CsvColumn {
   readonly name: string;
   readonly numeric: boolean;
+  /** True and false. */
+  readonly boolean: boolean;
 }
 export interface CsvTable {
   readonly path: string;
@@ -40,6 +42,7 @@ export async function readCsv(path: string): Promise<CsvTable> {
     const columns = described.getRows().map(([name, type]) => ({
       name: String(name),
       numeric: numericTypes.test(String(type)),
+      boolean: type === "BOOLEAN",
     }));
     const counted = await connection.runAndReadAll("SELECT count(*)::INTEGER FROM data");
     const rows = Number(counted.getRows()[0]?.[0]);

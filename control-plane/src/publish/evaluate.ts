@@ -1,25 +1,32 @@
 /** Runs the model over the reference rows, and measures what one row costs. Talks to a graph only. */
-import type { Graph, Output, Place } from "./graph.ts";
+import { feederOfGraph, fixedBatchOf } from "@vedette/protocol/feeds";
+import type { Graph, Output } from "./graph.ts";
+import type { Reference } from "./reference.ts";
 
 /** Larger batches gain nothing on small models, and slow down tree ensembles. */
 const batchRows = 256;
+/** Numbers in one question: a hundred images at once would take a process's memory. */
+const batchValues = 1024 * 1024;
 
-/** The graph's answers to `n` rows [n][places.length]. */
+/** The graph's answers to some rows of the reference data. */
 export async function answerAll(
   graph: Graph,
-  rows: Float64Array,
-  n: number,
-  places: readonly Place[],
+  data: Reference,
+  rows: readonly number[],
 ): Promise<Record<string, Output>> {
-  const width = places.length;
+  const feed = feederOfGraph(data.graphInputs, data.input.fields);
+  const atOnce = fixedBatchOf(graph.inputs) ?? Math.max(1, Math.min(batchRows, Math.floor(batchValues / data.width)));
   const parts = new Map<string, { shape: readonly number[]; data: (number | string)[]; rows: number }>();
-  for (let at = 0; at < n; at += batchRows) {
-    const count = Math.min(batchRows, n - at);
-    const answers = await graph.run(rows.subarray(at * width, (at + count) * width), count, places);
+  for (let at = 0; at < rows.length; at += atOnce) {
+    const some = rows.slice(at, at + atOnce);
+    const answers = await graph.run(feed(data.take(some), some.length));
     for (const [name, { shape, data }] of Object.entries(answers)) {
       const part = parts.get(name) ?? { shape: shape.slice(1), data: [], rows: 0 };
-      for (const value of data) part.data.push(value);
-      part.rows += shape[0] ?? 0;
+      // Where the graph's batch is fixed, the last may answer more rows than were asked.
+      const answered = fixedBatchOf(graph.inputs) === shape[0] ? some.length : (shape[0] ?? 0);
+      const values = answered === shape[0] ? data : data.slice(0, (data.length / (shape[0] ?? 1)) * answered);
+      for (const value of values) part.data.push(value);
+      part.rows += answered;
       parts.set(name, part);
     }
   }
@@ -29,16 +36,12 @@ export async function answerAll(
 }
 
 /** Median ms of one row answered alone, after warming up. */
-export async function measureLatency(
-  graph: Graph,
-  row: Float64Array,
-  places: readonly Place[],
-  monotonic: () => number,
-): Promise<number> {
+export async function measureLatency(graph: Graph, data: Reference, monotonic: () => number): Promise<number> {
+  const feeds = feederOfGraph(data.graphInputs, data.input.fields)(data.take([0]), 1);
   const times: number[] = [];
   for (let i = 0; i < 40; i++) {
     const start = monotonic();
-    await graph.run(row, 1, places);
+    await graph.run(feeds);
     if (i >= 10) times.push(monotonic() - start);
   }
   return times.sort((a, b) => a - b)[15] as number;
@@ -47,12 +50,6 @@ export async function measureLatency(
 /** Indices of up to `most` of `n` rows, evenly spread, first and last among them. */
 export function spread(n: number, most: number): number[] {
   if (n <= most) return Array.from({ length: n }, (_, i) => i);
+  if (most === 1) return [0];
   return Array.from({ length: most }, (_, i) => Math.round((i * (n - 1)) / (most - 1)));
-}
-
-/** Some rows of [n][width], in the order of `indices`. */
-export function pick(rows: Float64Array, width: number, indices: readonly number[]): Float64Array {
-  const out = new Float64Array(indices.length * width);
-  for (const [i, index] of indices.entries()) out.set(rows.subarray(index * width, (index + 1) * width), i * width);
-  return out;
 }

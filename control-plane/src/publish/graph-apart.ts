@@ -5,16 +5,20 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type ErrorCode, VedetteError } from "@vedette/protocol/errors";
-import type { Graph, Output, Place } from "./graph.ts";
+import type { Tensor } from "@vedette/protocol/tensors";
+import type { Graph, Output } from "./graph.ts";
 
 export type GraphQuestion =
   | { readonly kind: "open"; readonly model: Uint8Array }
-  | { readonly kind: "run"; readonly rows: Float64Array; readonly n: number; readonly places: readonly Place[] };
+  | { readonly kind: "run"; readonly feeds: Readonly<Record<string, Tensor>> };
 export interface GraphAnswer {
-  readonly opened?: Pick<Graph, "opset" | "inputs" | "outputs">;
+  readonly opened?: Pick<Graph, "opset" | "domains" | "inputs" | "outputs">;
   readonly outputs?: Readonly<Record<string, Output>>;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
+
+/** What the process prints before it ends itself for taking too much. */
+export const overMemory = "vedette-graph-over-memory";
 
 const entry = fileURLToPath(new URL("./graph-process.ts", import.meta.url));
 /** Loading, or one run of some hundred rows. A device would give up far sooner. */
@@ -25,17 +29,20 @@ const longestMs = 60_000;
  * @param limitMs for each question.
  */
 export async function openGraphApart(model: Uint8Array, limitMs: number = longestMs): Promise<Graph> {
-  const child = fork(entry, { serialization: "advanced", execArgv: [] });
-  const ask = (question: GraphQuestion) => askChild(child, question, limitMs);
+  const child = fork(entry, { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "pipe", "ipc"] });
+  let said = "";
+  child.stderr?.on("data", (text) => {
+    said = `${said}${text}`.slice(-2_000);
+  });
+  const ask = (question: GraphQuestion) => askChild(child, question, limitMs, () => said);
   const release = async () => void child.kill("SIGKILL"); // it keeps nothing
   try {
     const { opened } = await ask({ kind: "open", model });
     if (!opened) throw new VedetteError("internal", "the graph's process did not say what it opened");
     return {
       ...opened,
-      async run(rows, n, places) {
-        // A view would be sent with all of the buffer that it looks at.
-        const { outputs } = await ask({ kind: "run", rows: rows.slice(), n, places });
+      async run(feeds) {
+        const { outputs } = await ask({ kind: "run", feeds: Object.fromEntries(Object.entries(feeds).map(owned)) });
         if (!outputs) throw new VedetteError("internal", "the graph's process did not say what it answered");
         return outputs;
       },
@@ -47,12 +54,23 @@ export async function openGraphApart(model: Uint8Array, limitMs: number = longes
   }
 }
 
-function askChild(child: ChildProcess, question: GraphQuestion, limitMs: number): Promise<GraphAnswer> {
+/** A view would be sent with all of the buffer that it looks at. */
+function owned([name, tensor]: [string, Tensor]): [string, Tensor] {
+  const { datatype, shape, data } = tensor;
+  return [name, { datatype, shape, data: datatype === "BYTES" ? data : (data.slice() as Tensor["data"]) }];
+}
+
+function askChild(
+  child: ChildProcess,
+  question: GraphQuestion,
+  limitMs: number,
+  said: () => string,
+): Promise<GraphAnswer> {
   const doing = question.kind === "open" ? "loading the model" : "the model, run on the reference data,";
   return new Promise((resolve, reject) => {
     const settle = (done: () => void) => {
       clearTimeout(timer);
-      child.off("message", answered).off("exit", ended).off("error", failed);
+      child.off("message", answered).off("close", ended).off("error", failed);
       done();
     };
     const answered = (answer: GraphAnswer) =>
@@ -62,8 +80,9 @@ function askChild(child: ChildProcess, question: GraphQuestion, limitMs: number)
       });
     const ended = (code: number | null, signal: string | null) =>
       settle(() => {
-        const how = `its process ended (${signal ?? `exit code ${code}`})`;
-        const advice = "it may take more memory than there is here; no device would survive it";
+        const greedy = said().includes(overMemory);
+        const how = greedy ? "it took too much memory" : `its process ended (${signal ?? `exit code ${code}`})`;
+        const advice = greedy ? "use a smaller model" : "the graph crashes the runtime, and no device would survive it";
         reject(new VedetteError("invalid_model", `${doing} was too much: ${how}; ${advice}`));
       });
     const failed = (cause: Error) =>
@@ -77,7 +96,7 @@ function askChild(child: ChildProcess, question: GraphQuestion, limitMs: number)
         }),
       limitMs,
     );
-    child.on("message", answered).on("exit", ended).on("error", failed);
+    child.on("message", answered).on("close", ended).on("error", failed);
     child.send(question, (error) => {
       if (error) failed(error);
     });

@@ -2,14 +2,24 @@
 import { Worker } from "node:worker_threads";
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { type Graph, openGraph } from "./graph.ts";
-import type { GraphAnswer, GraphQuestion } from "./graph-apart.ts";
+import { type GraphAnswer, type GraphQuestion, overMemory } from "./graph-apart.ts";
 
-// onnxruntime holds the main thread while it runs. Were the publisher killed meanwhile, nobody would end an endless graph.
+/** As devices allow by default (build-bundle.ts), and as much again for the reference rows and their answers. */
+const memoryFloor = 1024 * 1024 * 1024;
+const bytesPerModelByte = 16;
+
+// onnxruntime holds the main thread while it runs. Were the publisher killed meanwhile, nobody would end an endless graph,
+// and a graph that takes memory without end would take the publisher's.
 const watch = `
+  const { workerData: { limitBytes, overMemory } } = require("node:worker_threads");
   const parent = process.ppid;
-  setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 1000);
+  const before = process.memoryUsage.rss();
+  setInterval(() => {
+    const grew = process.memoryUsage.rss() - before;
+    if (grew > limitBytes) require("node:fs").writeSync(2, overMemory + " " + grew);
+    if (grew > limitBytes || process.ppid !== parent) process.kill(process.pid, "SIGKILL");
+  }, 10);
 `;
-new Worker(watch, { eval: true }).unref();
 
 let graph: Graph | undefined;
 process.on("message", (question: GraphQuestion) => {
@@ -24,10 +34,12 @@ process.on("message", (question: GraphQuestion) => {
 
 async function answer(question: GraphQuestion): Promise<GraphAnswer> {
   if (question.kind === "open") {
+    const limitBytes = memoryFloor + bytesPerModelByte * question.model.length;
+    new Worker(watch, { eval: true, workerData: { limitBytes, overMemory } }).unref();
     graph = await openGraph(question.model);
-    const { opset, inputs, outputs } = graph;
-    return { opened: { opset, inputs, outputs } };
+    const { opset, domains, inputs, outputs } = graph;
+    return { opened: { opset, domains, inputs, outputs } };
   }
   if (!graph) throw new Error("asked to run before a graph was opened");
-  return { outputs: await graph.run(question.rows, question.n, question.places) };
+  return { outputs: await graph.run(question.feeds) };
 }

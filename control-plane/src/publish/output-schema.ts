@@ -11,6 +11,10 @@ export interface OutputEvidence {
   readonly rows: number;
   /** Class names as the operator gave them. */
   readonly classes?: readonly string[] | undefined;
+  /** As the graph itself names them, in the order of its scores. */
+  readonly graphClasses?: readonly string[] | undefined;
+  /** As the operator says; else it is inferred. */
+  readonly task?: OutputSchema["task"] | undefined;
   /** The label column of the reference data, and whether it holds numbers. */
   readonly labels?: { readonly texts: readonly (string | null)[]; readonly numeric: boolean } | undefined;
 }
@@ -41,24 +45,32 @@ export function inferOutput(evidence: OutputEvidence): OutputSchema {
   const words = evidence.labels !== undefined && !evidence.labels.numeric;
   const single = numbers.length === 1 && wide.length === 0 && one(numbers[0] as TensorSpec) ? numbers[0] : undefined;
 
-  if (wide.length > 0) return classification(evidence, tensors, scoresAmong(wide), label);
+  if (evidence.task === "tensor") return { task: "tensor", tensors };
+  if (evidence.task === "regression") {
+    const value = numbers.find(one);
+    if (value) return { task: "regression", value: { tensor: value.name }, tensors };
+    throw new VedetteError(
+      "invalid_argument",
+      "--task regression, and no output is one number a row: --task tensor takes them all",
+    );
+  }
+  const certain = evidence.task === "classification" || evidence.classes !== undefined;
+  const scored = wide.length > 0 ? scoresAmong(wide) : undefined;
+  if (scored) return classification(evidence, tensors, scored, label);
+  // Several tensors of numbers and none that is called the probabilities: no guess is as good as all of them.
+  if (!certain && (wide.length > 0 || (!single && !label))) return { task: "tensor", tensors };
   if (single && (evidence.classes || words)) return classification(evidence, tensors, single, label);
   if (single) return { task: "regression", value: { tensor: single.name }, tensors };
   throw new VedetteError(
     "unsupported",
     `the outputs ${tensors.map((t) => `"${t.name}" ${t.datatype} [${t.shape.join(", ")}]`).join(", ")} are neither one number a row ` +
-      "(regression) nor scores [rows, classes] (classification): export the probabilities too",
+      "(regression) nor scores [rows, classes] (classification): export the probabilities too, or say --task tensor to be answered with them as they are",
   );
 }
 
-function scoresAmong(wide: readonly TensorSpec[]): TensorSpec {
+function scoresAmong(wide: readonly TensorSpec[]): TensorSpec | undefined {
   const [first, second] = wide.length === 1 ? wide : wide.filter((tensor) => /prob/i.test(tensor.name));
-  if (first && !second) return first;
-  const names = wide.map((tensor) => `"${tensor.name}"`).join(", ");
-  throw new VedetteError(
-    "unsupported",
-    `${names} could all be the class scores: export one, or name it "probabilities"`,
-  );
+  return second ? undefined : first;
 }
 
 function classification(
@@ -111,12 +123,14 @@ function classNames(evidence: OutputEvidence, count: number, spoken: readonly st
     );
   }
   const integers = Array.from({ length: count }, (_, i) => String(i));
+  const known = evidence.graphClasses;
+  if (known?.length === count && new Set(known).size === count) return [...known];
   if (evidence.labels) {
     const { texts, numeric } = evidence.labels;
     const distinct = [...new Set(texts.filter((text) => text !== null))];
     distinct.sort(numeric ? (a, b) => Number(a) - Number(b) : undefined);
-    const known = (spoken ?? []).every((word) => distinct.includes(word));
-    if (distinct.length === count && known) return distinct;
+    const said = (spoken ?? []).every((word) => distinct.includes(word));
+    if (distinct.length === count && said) return distinct;
     if (!spoken && distinct.every((text) => integers.includes(text))) return integers;
     throw new VedetteError(
       "invalid_csv",

@@ -12,14 +12,16 @@ export type TrainingMetrics =
 /**
  * Over the rows that have a label and a finite answer.
  * @param labels class names, or numbers as texts for a regression; null where missing.
+ * @returns undefined where the outputs have no task.
  * @throws VedetteError invalid_csv where the labels are none that the model could answer.
  */
 export function trainingMetrics(
   output: OutputSchema,
   answers: Readonly<Record<string, Output>>,
   labels: readonly (string | null)[],
-): TrainingMetrics {
+): TrainingMetrics | undefined {
   const n = labels.length;
+  if (output.task === "tensor") return undefined;
   if (output.task === "classification") {
     const pairs = named(labels, output.classes).flatMap((want, row) =>
       want === null ? [] : [{ want, got: classOf(output, answers, row, n) }],

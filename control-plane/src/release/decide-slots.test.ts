@@ -1,15 +1,16 @@
-import type { AgentAbilities } from "@vedette/protocol/capability";
+import { type AgentAbilities, lacks } from "@vedette/protocol/capability";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { DeviceRecord, RuleRecord } from "../db/records.ts";
 import { type Candidate, decideSlots, matches } from "./decide-slots.ts";
-import { lacks } from "./fit.ts";
 
 const requires = fc.record({
   capability: fc.integer({ min: 1, max: 2 }),
   opset: fc.integer({ min: 15, max: 19 }),
   kernelAbi: fc.integer({ min: 1, max: 2 }),
   backends: fc.constantFrom<("node-cpu" | "wasm")[]>(["node-cpu"], ["wasm"], ["node-cpu", "wasm"]),
+  domains: fc.constantFrom<(string[] | undefined)[]>([""], ["", "ai.onnx.ml"], ["", "com.microsoft"], undefined),
+  memoryBytes: fc.constantFrom(2 ** 28, 2 ** 30, undefined),
 });
 const abilities: fc.Arbitrary<AgentAbilities> = requires.map((has) => ({ ...has, agent: "0.1.0", runtime: "test" }));
 const candidates: fc.Arbitrary<Candidate[]> = fc
@@ -73,6 +74,22 @@ test("[D3] nothing is ever assigned that is revoked, unlisted, or needs what the
     }),
     { numRuns: 1000 },
   );
+});
+
+test("[D15] a device says what it lacks: operators, memory, opset; what one end does not say is not held against it", () => {
+  const needs = { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"] };
+  const has = { ...needs, agent: "0.1.0", runtime: "test" };
+  const [few, many] = [
+    { domains: [""], memoryBytes: 2 ** 28 },
+    { domains: ["", "com.microsoft"], memoryBytes: 2 ** 30 },
+  ];
+  expect(lacks({ ...needs, ...many }, { ...has, ...few })).toEqual([
+    "operators of com.microsoft",
+    "1024 MiB of memory (has 256 MiB)",
+  ]);
+  expect(lacks({ ...needs, ...few }, { ...has, ...many })).toEqual([]);
+  expect([lacks({ ...needs, ...many }, has), lacks(needs, { ...has, ...few })]).toEqual([[], []]);
+  expect(lacks({ ...needs, opset: 23 }, { ...has, opset: 21 })).toEqual(["opset 23 (has 21)"]);
 });
 
 test("the latest matching rule is followed, or the reason why not is given", () => {

@@ -1,8 +1,8 @@
 /** What one device should run, decided from standing rules: a pure function, so that it can be asked at any time. */
 import type { Manifest } from "@vedette/protocol/bundle";
+import { lacks } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
-import { lacks } from "./fit.ts";
 
 /** A published version as the director sees it. */
 export interface Candidate {

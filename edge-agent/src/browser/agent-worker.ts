@@ -1,7 +1,7 @@
 /** The agent's dedicated worker: the page speaks to it through comlink, and ends it to give its memory back. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { expose } from "comlink";
-import { toRows } from "./named-rows.ts";
+import { predictRows } from "../core/serve/named-rows.ts";
 import { openPageAgent, type PageAgent } from "./page-agent.ts";
 import { replyOf, type WorkerApi } from "./worker-api.ts";
 
@@ -19,21 +19,7 @@ const api: WorkerApi = {
       page.agent.onChange(changed);
       return { agent: page.agent.id };
     }),
-  predict: ({ inputs, ...about }) =>
-    replyOf(() => {
-      const { agent } = opened();
-      const model = agent.models().find((served) => served.name === about.model);
-      if (!model) {
-        const known = agent.models().map((served) => served.name);
-        const there = known.length > 0 ? `there are ${known.join(", ")}` : "none was assigned to this page yet";
-        throw new VedetteError("not_found", `no model "${about.model}" here: ${there}`);
-      }
-      // A version that was withdrawn still says the fields, so that rules see their values. Where there was none, nobody
-      // knows them: one value a row keeps the count, and the ladder answers.
-      const { manifest } = model;
-      const rows = manifest ? toRows(manifest, inputs) : new Float32Array(inputs.length).fill(Number.NaN);
-      return agent.predict({ ...about, rows });
-    }),
+  predict: (request) => replyOf(() => predictRows(opened().agent, request)),
   status: () =>
     replyOf(() => {
       const { agent, identity, connected, bytes, storage } = opened();

@@ -10,13 +10,15 @@
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { proxy, wrap } from "comlink";
 import type { Prediction } from "../core/agent.ts";
+import type { NamedRequest } from "../core/serve/named-rows.ts";
 import workerUrl from "./agent-worker.ts?worker&url";
-import { type OpenOptions, type PageStatus, type PredictOptions, unwrap, type WorkerApi } from "./worker-api.ts";
+import { startWorker } from "./start-worker.ts";
+import { type OpenOptions, type PageStatus, unwrap, type WorkerApi } from "./worker-api.ts";
 
 export { VedetteError } from "@vedette/protocol/errors";
 export type { Answer, Prediction } from "../core/agent.ts";
-export type { NamedRow } from "./named-rows.ts";
-export type { PageStatus, PredictOptions } from "./worker-api.ts";
+export type { NamedRequest, NamedRow, NamedValue } from "../core/serve/named-rows.ts";
+export type { PageStatus } from "./worker-api.ts";
 
 export interface ConnectOptions {
   /** Enrolment token; needed the first time only, and ignored once this browser has joined that site. */
@@ -35,7 +37,7 @@ export interface PageConnection {
    * Answers every row, also offline and also without a model (then by the fallback ladder).
    * @throws VedetteError not_found (no such model here), invalid_input (names the field that is wrong).
    */
-  predict(options: PredictOptions): Promise<Prediction>;
+  predict(request: NamedRequest): Promise<Prediction>;
   status(): Promise<PageStatus>;
   /** Calls after each change that a person would want to see; the answer unsubscribes. */
   onChange(call: () => void): () => void;
@@ -56,7 +58,7 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
   // the agent, which would then have to join anew.
   navigator.storage?.persist?.().catch((error: unknown) => console.warn("vedette storage.not_persistent", error));
 
-  const worker = startWorker();
+  const worker = startWorker(new URL(workerUrl, import.meta.url), "vedette");
   const failed = new Promise<never>((_, reject) => {
     worker.onerror = (event) => {
       const why = event.message || "its script could not be loaded; is `agent/` served whole?";
@@ -96,13 +98,4 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
       }
     },
   };
-}
-
-/** Browsers start workers of the page's own origin only; such a worker may then import the agent's from elsewhere. */
-function startWorker(): Worker {
-  const about = { type: "module", name: "vedette" } as const;
-  const { href, origin } = new URL(workerUrl, import.meta.url);
-  if (origin === location.origin) return new Worker(href, about);
-  const shim = new Blob([`import ${JSON.stringify(href)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(shim), about);
 }

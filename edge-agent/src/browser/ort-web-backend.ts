@@ -3,6 +3,7 @@
  * thread unless the page is cross-origin isolated, so that a strict CSP and ordinary hosting suffice.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import { datatypeOfOnnx, onnxTypes, type TensorSpec } from "@vedette/protocol/tensors";
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-web/wasm";
 import type { Backend, Session, Tensor, TensorData } from "../core/ports.ts";
@@ -20,6 +21,7 @@ export function createOrtWebBackend(assets: URL): Backend {
   return {
     name: "wasm",
     async load(model) {
+      lintModel(model);
       try {
         return openSession(await InferenceSession.create(model, { executionProviders: ["wasm"] }));
       } catch (cause) {

@@ -5,6 +5,7 @@
 import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { parseEnrollmentToken } from "@vedette/protocol/joining";
+import { operators } from "@vedette/protocol/onnx/operators";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
 import type { Agent } from "../core/agent.ts";
@@ -18,6 +19,7 @@ import { enroll, type Identity, loadIdentity, requestDeviceToken } from "./ident
 import { openIndexedDbStorage } from "./indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "./opfs-storage.ts";
 import { createOrtWebBackend, runtimeFolder, runtimeVersion } from "./ort-web-backend.ts";
+import { createPageProver } from "./page-prover.ts";
 import { postJson } from "./post-json.ts";
 import { webClock } from "./web-clock.ts";
 import { openDeviceKey, webCrypto, webRandom } from "./web-crypto.ts";
@@ -30,6 +32,8 @@ const here = import.meta.url;
 const agentVersion = "0.1.0";
 /** Highest ONNX opset that onnxruntime-web 1.30 is asked to take. */
 const highestOpset = 23;
+/** The most that 32-bit WebAssembly can address. */
+const wasmMemory = 2 ** 32;
 /** A page that is being reloaded lets go of its home within this time. */
 const lockWaitMs = 1_500;
 
@@ -50,7 +54,8 @@ export interface PageAgent {
 export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
   const unlock = await lockHome(options.home);
   try {
-    const backend = createOrtWebBackend(new URL(runtimeFolder, here));
+    const assets = new URL(runtimeFolder, here);
+    const backend = createOrtWebBackend(assets);
     const opfs = await hasOpfs();
     const storage = await (opfs ? openOpfsStorage(options.home) : openIndexedDbStorage(options.home));
     const [key, kernels] = await Promise.all([openDeviceKey(options.home), loadKernelsBrowser()]);
@@ -70,6 +75,8 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       opset: highestOpset,
       kernelAbi: kernels.abi,
       backends: ["wasm"],
+      domains: [...operators.keys()],
+      memoryBytes: wasmMemory,
     };
     const agent = await createAgent({
       site: identity.site,
@@ -86,6 +93,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
         storage,
         transport,
         backend,
+        prover: createPageProver(assets),
         trust: createTrustClient({ storage, crypto: webCrypto, pinnedRoot: identity.root }),
         compressor: gzipCompressor,
         log: consoleLogger,

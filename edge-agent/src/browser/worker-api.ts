@@ -2,7 +2,7 @@
 import { codeOf, type ErrorCode, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Reported } from "@vedette/protocol/messages";
 import type { Prediction, ServedModel } from "../core/agent.ts";
-import type { NamedRow } from "./named-rows.ts";
+import type { NamedRequest } from "../core/serve/named-rows.ts";
 
 export interface OpenOptions {
   readonly token?: string;
@@ -10,16 +10,6 @@ export interface OpenOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Folder of this agent among the site's data. */
   readonly home: string;
-}
-
-export interface PredictOptions {
-  readonly model: string;
-  readonly inputs: readonly NamedRow[];
-  /** What the prediction is about: one for all rows. Key of the fallback cache. */
-  readonly entity?: string;
-  /** When it happened, UTC ms. */
-  readonly eventTime?: number;
-  readonly requestId?: string;
 }
 
 export interface PageStatus {
@@ -42,7 +32,7 @@ export type Reply<T> =
 
 export interface WorkerApi {
   open(options: OpenOptions, changed: () => void): Promise<Reply<{ agent: string }>>;
-  predict(options: PredictOptions): Promise<Reply<Prediction>>;
+  predict(request: NamedRequest): Promise<Reply<Prediction>>;
   status(): Promise<Reply<PageStatus>>;
   close(): Promise<Reply<null>>;
 }

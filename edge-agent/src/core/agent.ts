@@ -6,18 +6,19 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { FallbackReason, Source } from "@vedette/protocol/ids";
 import type { Reported } from "@vedette/protocol/messages";
-import type { Rows } from "@vedette/protocol/tensors";
+import type { ModelInputs, Tensor } from "@vedette/protocol/tensors";
 import type { SlotCounters } from "./serve/slot-counters.ts";
 
-export interface PredictRequest {
+/** Its rows are [n][fields] in the order of the input schema's fields; `predict` checks them against the schema. */
+export interface PredictRequest extends ModelInputs {
   readonly model: string;
-  /** [n][fields] in the order of the input schema's fields, NaN = missing; checked by `predict` against the schema. */
-  readonly rows: Rows;
   /** What the prediction is about (a station, a machine): one for all rows. Key of the fallback cache. */
   readonly entity?: string;
   /** When it happened, UTC ms. */
   readonly eventTime?: number;
   readonly requestId?: string;
+  /** Takes the model's answer however long it takes: for batches, where a late answer is better than the ladder's. */
+  readonly patient?: boolean;
 }
 
 /** The answer for one row. */
@@ -30,12 +31,14 @@ export interface Answer {
   readonly cached: boolean;
   /** Probability of the predicted class, or what the rule says; null where unknown. */
   readonly confidence: number | null;
-  /** Predicted class; null for regression and where the source is `none`. */
+  /** Predicted class; null for other tasks and where the source is `none`. */
   readonly label: string | null;
-  /** Predicted value of a regression; null for classification and where the source is `none`. */
+  /** Predicted value of a regression; null for other tasks and where the source is `none`. */
   readonly value: number | null;
   /** Probabilities in the order of the classes; null where the source is not the model or its cache. */
   readonly scores: readonly number[] | null;
+  /** What the model gave for this row, [1, …] by name, where its bundle names no task; else null. */
+  readonly outputs: Readonly<Record<string, Tensor>> | null;
 }
 export interface Prediction {
   readonly model: string;

@@ -345,7 +345,7 @@ describe("a candidate", () => {
     expect(await run.predict(1)).toMatchObject({ reason: "latency_budget" });
     await run.clock.advance(0);
     expect(run.slot()?.candidate?.state).toBe("probation");
-    expect(run.log.entries.map(({ event }) => event)).toContain("model.late_but_sound");
+    expect(run.log.entries.map(({ event }) => event)).toContain("model.doubted_but_sound");
     for (let i = 0; i < 3; i++) await run.predict(1);
     expect(run.slot()).toMatchObject({ serving: { digest: second.digest }, candidate: null });
   });

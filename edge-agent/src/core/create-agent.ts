@@ -11,6 +11,7 @@ import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messa
 import { topics } from "@vedette/protocol/topics";
 import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
+import { openDataBudget } from "./link/data-budget.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
@@ -22,7 +23,7 @@ import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
-import { prove } from "./prove/prove.ts";
+import { answersGolden, filesOfProof, prove } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ResponseCacheLimits } from "./serve/response-cache.ts";
@@ -37,6 +38,8 @@ export interface AgentOptions {
   readonly probation: number;
   /** Everyday life ends this process without notice, as a reload does a page: only a death while loading is a crash. */
   readonly endsAbruptly: boolean;
+  /** Bytes that the device may send and receive in a day before models wait; null: no limit. */
+  readonly dataBytesPerDay: number | null;
   readonly times: Partial<SessionTimes>;
   /** How much of the disk unsent predictions may take, and how old they may grow. */
   readonly spool: Partial<SpoolLimits>;
@@ -86,14 +89,15 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   const state = await openLinkState(ports);
   const pinStore = createPinStore(storage);
   const store = createBundleStore(ports);
-  const budget = createSpoolBudget(given.options?.spool ?? {}, ports.log);
+  const spoolBudget = createSpoolBudget(given.options?.spool ?? {}, ports.log);
   const inbox = createInbox(ports.log);
   const requester = createRequester({
     clock,
     random,
     publish: (payload) => transport.publish(topic.request(agent), payload, { qos: 1 }),
   });
-  const fetchPorts = { ...ports, store, inbox, requester, topic, agent, abilities };
+  const budget = await openDataBudget({ ...ports, limit: given.options?.dataBytesPerDay ?? null });
+  const fetchPorts = { ...ports, budget, store, inbox, requester, topic, agent, abilities };
   const exclusive = createExclusive();
 
   const changed = () => {
@@ -108,7 +112,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     const file = (path: string) => store.file(manifest, path);
     const drift = openDrift(manifest, await file(manifest.drift.file));
     try {
-      const session = await prove({ manifest, file, backend: ports.backend, clock, quick });
+      // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
+      const apart = quick ? undefined : ports.prover;
+      if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
+      const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
       return { digest: pin.digest, release: pin.release, manifest, session, drift };
     } catch (error) {
       drift.free();
@@ -151,7 +158,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   };
 
   const addModel = async (model: string): Promise<Model> => {
-    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset, budget });
+    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset, budget: spoolBudget });
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
     const sender = createBatchSender({ log, sha256: ports.crypto.sha256, publish, clock, random, logger: ports.log });
     const pins = await loadPins(model);
@@ -176,6 +183,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       load,
       unload: async (version) => {
         await closeAll(`version ${version.digest}`, [() => version.session.release(), () => version.drift?.free()]);
+      },
+      selfTest: async (version) => {
+        const { golden } = version.manifest;
+        await answersGolden(version, await store.file(version.manifest, golden.file), ports.backend.name);
       },
       exclusive,
       evict: async () => {
@@ -208,6 +219,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     at: clock.now(),
     abilities,
     labels: { ...labels },
+    data: budget.use,
     slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
   });
 
@@ -250,12 +262,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
       () => session.stop(),
       closeModels, // with those that came meanwhile
+      () => budget.close(),
     ]);
 
   try {
     for (const model of await pinStore.models()) await addModel(model);
     for (const { keeper } of models.values()) await keeper.boot();
   } catch (error) {
+    await budget.close();
     await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }
@@ -312,9 +326,11 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
   const { pins, slot } = keeper;
   const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
   const { candidate } = pins;
-  const reason = candidate?.reason ?? keeper.trouble;
+  const reason = candidate?.reason ?? keeper.trouble?.code;
+  const why = candidate?.why ?? keeper.trouble?.why;
   return {
     model: keeper.model,
+    ...(slot.stale ? { stale: true } : {}),
     serving: short(pins.serving),
     previous: short(pins.previous),
     candidate: candidate && {
@@ -322,6 +338,7 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       release: candidate.release,
       state: candidate.state,
       ...(reason ? { reason } : {}),
+      ...(why ? { why: why.slice(0, 1000) } : {}),
       ...keeper.probation,
     },
     served: keeper.served(),

@@ -10,17 +10,10 @@ import { closeAll } from "./close-all.ts";
 import { createRetry } from "./link/timing.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
-import { quietRunMs } from "./serve/quiet-run.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
-import {
-  type Candidate,
-  type LifeEvent,
-  type Pin,
-  type Pins,
-  pinned,
-  type RejectReason,
-  step,
-} from "./store/life-cycle.ts";
+import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
+import { createTripWatch } from "./trip-watch.ts";
+import { createVersionsInPlace } from "./versions-in-place.ts";
 
 export interface KeeperOptions {
   readonly model: string;
@@ -40,6 +33,8 @@ export interface KeeperOptions {
   /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
   load(pin: Pin, quick: boolean): Promise<ServingVersion>;
   unload(version: ServingVersion): Promise<void>;
+  /** Asks a loaded version its golden vectors again. @throws VedetteError proof_failed, model_failed. */
+  selfTest(version: ServingVersion): Promise<void>;
   /** Runs one install or eviction of the device at a time. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /** Removes what no pin of any model names. */
@@ -53,7 +48,7 @@ export interface ModelKeeper {
   readonly pins: Pins;
   readonly slot: ModelSlot;
   /** Why the last try came to nothing, while another is to come. */
-  readonly trouble: ErrorCode | undefined;
+  readonly trouble: { readonly code: ErrorCode; readonly why: string } | undefined;
   /** How far the candidate is that answers on probation. */
   readonly probation: { passed: number; of: number } | undefined;
   /** Predictions answered by the serving version since it began to serve. */
@@ -82,12 +77,8 @@ const unfit: readonly ErrorCode[] = [
 ];
 /** Damage on the disk: the version itself may be sound, and is fetched again where it is still assigned. */
 const damaged: readonly ErrorCode[] = ["not_found", "digest_mismatch", "length_mismatch"];
-/**
- * Share of the probation that may be late before the model itself is timed. Late answers alone say nothing: they may have
- * waited behind a large request, or for a busy processor. Only a model whose quiet run of one row is over its budget too
- * is tripped; else the late ones are forgiven, and probation goes on until enough were in time.
- */
-const lateShare = 0.1;
+/** A new process that stood so long, or answered, is no part of a crash loop. */
+const livedAfterMs = 30_000;
 const retryMs = { firstMs: 1_000, capMs: 300_000 };
 
 export function createModelKeeper(options: KeeperOptions): ModelKeeper {
@@ -96,7 +87,6 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   let pins = options.pins;
   let saved = options.pins;
   let saving: Promise<void> = Promise.resolve();
-  let aligning: Promise<void> = Promise.resolve();
   /** What may be fetched now: a candidate from before a restart waits for its next assignment. */
   let assigned: { slot: AssignedSlot; trusted: TrustedTargets } | undefined;
   let kept = "";
@@ -104,13 +94,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   /** Digests that this process has fetched whole, and begun to prove. */
   let fetched = "";
   let begun = "";
-  /** Versions in memory, with what they had answered when they were last put in place. */
-  const loaded = new Map<string, { version: ServingVersion; before: number }>();
-  let passed = 0;
-  let late = 0;
-  /** Digest of the version that is being timed. */
-  let timing = "";
-  let trouble: ErrorCode | undefined;
+  let trouble: ModelKeeper["trouble"];
 
   /** Moves the pins at once and saves them; what depends on them awaits it. */
   const apply = (event: LifeEvent): Promise<void> => {
@@ -134,41 +118,26 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     return saving;
   };
 
-  const servedBy = (digest: string) =>
-    (loaded.get(digest)?.before ?? 0) + (slot.version?.digest === digest ? slot.counters.served : 0);
-
-  /** Puts in place what the pins and what is loaded allow, and unloads the rest. One at a time. */
-  const align = (): Promise<void> => {
-    aligning = aligning.then(alignNow, alignNow);
-    return aligning;
-  };
-  const alignNow = async () => {
-    const trial = pins.candidate?.state === "probation" ? loaded.get(pins.candidate.digest) : undefined;
-    const serving = pins.serving ? loaded.get(pins.serving.digest) : undefined;
-    const wanted = stopped ? undefined : (trial ?? serving);
-    if (slot.version?.digest !== wanted?.version.digest) {
-      const leaving = slot.version && loaded.get(slot.version.digest);
-      if (leaving) leaving.before += slot.counters.served;
-      if (wanted === trial) [passed, late] = [0, 0];
-      await slot.use(wanted?.version ?? null);
-      log.info("model.in_place", { model, digest: wanted?.version.digest ?? null });
-      options.changed();
-    }
-    for (const [digest, each] of loaded) {
-      if (each === wanted || (each === serving && !stopped)) continue;
-      loaded.delete(digest);
-      await options.unload(each.version);
-    }
-  };
+  const place = createVersionsInPlace({
+    model,
+    slot,
+    log,
+    allowed: () => ({
+      trial: !stopped && pins.candidate?.state === "probation" ? pins.candidate.digest : undefined,
+      serving: stopped ? undefined : pins.serving?.digest,
+    }),
+    placing: () => watch.began(),
+    placed: options.changed,
+    unload: options.unload,
+  });
 
   const load = async (pin: Pin, quick: boolean) => {
-    const version = await options.load(pin, quick);
-    loaded.set(pin.digest, { version, before: pin.served });
+    place.add(await options.load(pin, quick), pin.served);
   };
 
   /** Loads the serving version, or the one before it where it is unfit. */
   const restore = async () => {
-    while (pins.serving && !loaded.has(pins.serving.digest)) {
+    while (pins.serving && !place.has(pins.serving.digest)) {
       try {
         await load(pins.serving, true);
       } catch (error) {
@@ -178,7 +147,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
         await apply({ kind: "broken", reason: damaged.includes(code) ? null : code, rev: options.rev() });
       }
     }
-    await align();
+    await place.align();
   };
 
   /** Takes the candidate as far as it goes. Whatever it awaits, another may have been assigned meanwhile. */
@@ -194,10 +163,10 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       await apply({ kind: "fetched" });
     }
     if (!current()) return;
-    if (loaded.has(digest)) {
+    if (place.has(digest)) {
       // Loaded by a try whose pins could not be saved.
       await apply({ kind: "proved", forgiven: options.endsAbruptly });
-      return align();
+      return place.align();
     }
     // Another try in the same process follows no crash.
     if (begun !== digest) await apply({ kind: "started" });
@@ -206,7 +175,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     if (!candidate || candidate.state === "rejected") return;
     await load(candidate, candidate.state === "probation");
     if (current()) await apply({ kind: "proved", forgiven: options.endsAbruptly });
-    await align();
+    await place.align();
   };
 
   /** What becomes of a candidate that failed. @throws where another try may go better. */
@@ -216,7 +185,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     if (pins.candidate?.digest !== digest) return;
     if (!lost && !unfit.includes(reason)) throw error;
     log.error(lost ? "model.lost" : "model.rejected", { model, digest, reason, why: messageOf(error) });
-    await apply(lost ? { kind: "lost" } : { kind: "failed", reason });
+    await apply(lost ? { kind: "lost" } : { kind: "failed", reason, why: messageOf(error) });
     if (lost) work.now();
   };
 
@@ -225,8 +194,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     random,
     ...retryMs,
     failed: (error, inMs) => {
-      trouble = codeOf(error);
-      log.warn("model.retry", { model, code: trouble, why: messageOf(error), inMs });
+      trouble = { code: codeOf(error), why: messageOf(error) };
+      log.warn("model.retry", { model, ...trouble, inMs });
       options.changed();
     },
     work: async () => {
@@ -248,44 +217,48 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   const aside = (what: Promise<void>) => {
     what.catch((error: unknown) => log.error("model.failed", { model, code: codeOf(error), why: messageOf(error) }));
   };
-  const trip = (reason: RejectReason) => {
-    log.error("model.tripped", { model, digest: slot.version?.digest ?? null, reason });
-    // The ladder answers until the former version is in place, and memory moves before the disk: at once.
-    slot.trip(reason === "latency_budget" ? "latency_budget" : "exception");
-    const save = apply({ kind: "failed", reason });
-    aside(align());
-    aside(save);
-    work.now();
-  };
-  const judgeLateness = async (version: ServingVersion) => {
-    const budgetMs = version.manifest.limits.latencyMs;
-    timing = version.digest;
-    try {
-      const ranMs = await quietRunMs(version, clock);
-      const onTrial = pins.candidate?.state === "probation" && pins.candidate.digest === version.digest;
-      if (!onTrial || slot.version?.digest !== version.digest || stopped) return;
-      if (ranMs > budgetMs) return trip("latency_budget");
-      log.warn("model.late_but_sound", { model, digest: version.digest, late, ranMs, budgetMs });
-      late = 0;
-    } finally {
-      timing = "";
-    }
-  };
-  slot.onPredictions((outcome) => {
-    const { candidate } = pins;
-    if (candidate?.state !== "probation" || slot.version?.digest !== candidate.digest) return;
-    if (outcome.nan > 0) return trip("not_a_number");
-    if (outcome.failed > 0) return trip("exceptions");
-    passed += outcome.n - outcome.overBudget;
-    late += outcome.overBudget;
-    if (late > lateShare * options.probation && timing === "") return aside(judgeLateness(slot.version));
-    if (passed < options.probation) return options.changed(); // who waits for it sees how far it is
-    aside(apply({ kind: "passed", served: servedBy(candidate.digest) }));
-    aside(align());
-    work.now();
+  const onProbation = () => pins.candidate?.state === "probation" && slot.version?.digest === pins.candidate.digest;
+  const watch = createTripWatch({
+    model,
+    ports: options.ports,
+    slot,
+    probation: options.probation,
+    standing() {
+      if (stopped || !slot.version) return null;
+      if (onProbation()) return "probation";
+      return slot.version.digest === pins.serving?.digest ? "serving" : null;
+    },
+    canReturn: () => pins.previous !== null,
+    selfTest: options.selfTest,
+    trip(reason, why) {
+      log.error("model.tripped", { model, digest: slot.version?.digest ?? null, reason, why });
+      // The ladder answers until the former version is in place, and memory moves before the disk: at once.
+      slot.trip(reason === "latency_budget" ? "latency_budget" : "exception");
+      const rev = options.rev();
+      const save = apply(onProbation() ? { kind: "failed", reason, why } : { kind: "tripped", reason, why, rev });
+      aside(place.align());
+      aside(save);
+      work.now();
+    },
+    passed() {
+      if (!pins.candidate) return;
+      aside(apply({ kind: "passed", served: place.servedBy(pins.candidate.digest) }));
+      aside(place.align());
+      work.now();
+    },
+    answered() {
+      if (onProbation()) return options.changed(); // who waits for it sees how far it is
+      lived();
+    },
   });
+  /** Saved once a boot at most. */
+  const lived = () => {
+    cancelLived();
+    if (pins.serving?.starts) aside(apply({ kind: "lived" }));
+  };
+  let cancelLived: () => void = () => {};
 
-  const served = () => (pins.serving ? Math.max(pins.serving.served, servedBy(pins.serving.digest)) : 0);
+  const served = () => (pins.serving ? Math.max(pins.serving.served, place.servedBy(pins.serving.digest)) : 0);
   return {
     model,
     slot,
@@ -296,11 +269,17 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       return trouble;
     },
     get probation() {
-      const trial = pins.candidate?.state === "probation" && slot.version?.digest === pins.candidate.digest;
-      return trial ? { passed, of: options.probation } : undefined;
+      return onProbation() ? { passed: watch.passed, of: options.probation } : undefined;
     },
     served,
     async boot() {
+      try {
+        // Not where each death is an everyday one; and a mark that cannot be saved must not keep a device from serving.
+        if (!options.endsAbruptly) await apply({ kind: "booted", rev: options.rev() });
+      } catch (error) {
+        log.error("model.boot_not_marked", { model, code: codeOf(error), why: messageOf(error) });
+      }
+      cancelLived = clock.after(livedAfterMs, lived);
       try {
         await restore();
       } catch (error) {
@@ -316,14 +295,15 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       const change = apply(
         next ? { kind: "assigned", version: { digest, release, length }, rev } : { kind: "unassigned" },
       );
-      await Promise.all([floor, change, align()]);
+      await Promise.all([floor, change, place.align()]);
       work.now();
     },
     async stop() {
       const servedByNow = served();
       stopped = true;
       work.cancel();
-      await closeAll(`model ${model}`, [() => apply({ kind: "stopped", served: servedByNow }), align]);
+      cancelLived();
+      await closeAll(`model ${model}`, [() => apply({ kind: "stopped", served: servedByNow }), place.align]);
     },
   };
 }

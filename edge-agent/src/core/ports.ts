@@ -3,9 +3,12 @@
  * decides, ports do. Nothing in core/ reaches for a platform by any other way.
  */
 
+import type { Manifest } from "@vedette/protocol/bundle";
 import type { Compression } from "@vedette/protocol/prediction-batch";
-import type { Datatype, TensorSpec } from "@vedette/protocol/tensors";
+import type { Tensor, TensorSpec } from "@vedette/protocol/tensors";
 import type { TargetsExtension } from "@vedette/protocol/trust";
+
+export type { Tensor, TensorData } from "@vedette/protocol/tensors";
 
 export interface Clock {
   /** UTC ms by the device's clock, which may be wrong. */
@@ -102,24 +105,6 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | readonly string[];
-export interface Tensor {
-  readonly datatype: Datatype;
-  readonly shape: readonly number[];
-  readonly data: TensorData;
-}
-
 export interface Backend {
   readonly name: "node-cpu" | "wasm";
   /** Loads off the answering thread where that can be. @throws VedetteError invalid_model where it is no model this runtime takes. */
@@ -131,6 +116,21 @@ export interface Session {
   /** @throws VedetteError model_failed. */
   run(inputs: Readonly<Record<string, Tensor>>, outputs: readonly string[]): Promise<Readonly<Record<string, Tensor>>>;
   release(): Promise<void>;
+}
+
+/** A version to be proven: its manifest, and the verified bytes of the files that the proof reads. */
+export interface ProofQuestion {
+  readonly manifest: Manifest;
+  readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+}
+/** Proves a version where one that hangs, crashes or takes all memory harms nobody: a process, or a worker, that is ended. */
+export interface Prover {
+  /**
+   * As `prove`, and within `limits.memoryBytes` and a time.
+   * @throws VedetteError as `prove`; proof_failed too where it took too much time or memory, or its process died;
+   *   backend_unavailable where there was no process to prove it in: another try may go better.
+   */
+  prove(question: ProofQuestion): Promise<void>;
 }
 
 /** What the trust client learned from a refresh. */
@@ -172,6 +172,8 @@ export interface Ports {
   readonly storage: Storage;
   readonly transport: Transport;
   readonly backend: Backend;
+  /** Absent, versions are proven where they serve. */
+  readonly prover?: Prover;
   readonly trust: TrustClient;
   readonly compressor: Compressor;
   readonly log: Logger;

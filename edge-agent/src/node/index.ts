@@ -1,4 +1,6 @@
 /** The agent for programs in Node: in process, or piece by piece. */
+
+export { type NamedRequest, type NamedRow, type NamedValue, predictRows } from "../core/serve/named-rows.ts";
 export type { MqttTransportOptions } from "../mqtt/transport.ts";
 export { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 export { openFsStorage } from "./fs-storage.ts";

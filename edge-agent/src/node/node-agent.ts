@@ -1,8 +1,10 @@
 /** An agent on this machine, built from its folder: every port of core/ by its Node adapter. For use in process too. */
 import { createRequire } from "node:module";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { type AgentAbilities, currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { operators } from "@vedette/protocol/onnx/operators";
 import { topics } from "@vedette/protocol/topics";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import type { Agent, Measured } from "../core/agent.ts";
@@ -17,6 +19,7 @@ import { lockHome } from "./home-lock.ts";
 import { loginOf } from "./login.ts";
 import { createMqttTransport } from "./mqtt-transport.ts";
 import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
+import { createNodeProver } from "./node-prover.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
@@ -44,6 +47,8 @@ export interface NodeAgentOptions {
   readonly spool?: { readonly bytes?: number; readonly ageMs?: number };
   /** By model: the same input again is answered without a run. */
   readonly responseCache?: AgentOptions["responseCache"];
+  /** Bytes that it may send and receive in a day before models wait; none: no limit. */
+  readonly dataBytesPerDay?: number;
 }
 export interface NodeAgent {
   readonly agent: Agent & Measured;
@@ -82,6 +87,8 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       opset: highestOpset,
       kernelAbi: kernels.abi,
       backends: ["node-cpu"],
+      domains: [...operators.keys()],
+      memoryBytes: machineMemory(),
     };
     const agent = await createAgent({
       site,
@@ -93,6 +100,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       options: {
         schedule: (call) => void setImmediate(call),
         ...(options.spool && { spool: options.spool }),
+        dataBytesPerDay: options.dataBytesPerDay ?? null,
         ...(options.responseCache && { responseCache: options.responseCache }),
       },
       ports: {
@@ -103,6 +111,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         storage,
         transport,
         backend: createOrtBackend(log),
+        prover: createNodeProver(),
         trust: createTrustClient({ storage, crypto: nodeCrypto, pinnedRoot: root }),
         compressor: zstdCompressor,
         log,
@@ -113,6 +122,12 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));
     throw error;
   }
+}
+
+/** Of the container, where one says. Bytes. */
+function machineMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 /** The site of this folder: as joined before, or joined now. A token is of use once; starting again with it does no harm. */

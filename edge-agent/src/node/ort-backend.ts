@@ -3,8 +3,10 @@
  * one that is quick to load and to run then moves to the main thread (a hop between threads costs more than such a run),
  * any other stays, so that a long run never holds up an answer that does not need it.
  */
+import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import { InferenceSession } from "onnxruntime-node";
 import { closeAll } from "../core/close-all.ts";
 import type { Backend, Logger, Session } from "../core/ports.ts";
@@ -21,6 +23,10 @@ export interface PlacementOptions {
 }
 const defaults: PlacementOptions = { trialRuns: 5, mainThreadRunMs: 1, mainThreadLoadMs: 60 };
 
+/** Longest wait for the runs of a model that is to go. */
+const endWithinMs = 5_000;
+const delay = (ms: number) => setTimeout(ms, undefined, { ref: false });
+
 /** A session that says where it runs, for tests and for status. */
 interface PlacedSession extends Session {
   readonly thread: "worker" | "main";
@@ -36,6 +42,7 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
   return {
     name: "node-cpu",
     async load(model) {
+      lintModel(model);
       const remote = await loadInWorker(model);
       // Kept only until the model is placed: some are tens of megabytes.
       let bytes: Uint8Array<ArrayBuffer> | undefined = model;
@@ -96,7 +103,7 @@ async function runOnMain(session: InferenceSession, inputs: Tensors, outputs: re
 interface RemoteSession extends Pick<Session, "inputs" | "outputs"> {
   readonly loadMs: number;
   run(inputs: Tensors, outputs: readonly string[]): Promise<{ tensors: Tensors; runMs: number }>;
-  /** Resolves when the runs under way are answered and the thread has ended. */
+  /** Resolves when the runs under way are answered and the thread has ended, or would not in time. */
   end(): Promise<void>;
 }
 
@@ -140,8 +147,9 @@ function loadInWorker(model: Uint8Array<ArrayBuffer>): Promise<RemoteSession> {
     return call.promise;
   };
   const end = async () => {
-    await Promise.allSettled([...waiting.values()].map((call) => call.promise));
-    await worker.terminate();
+    await Promise.race([Promise.allSettled([...waiting.values()].map((call) => call.promise)), delay(endWithinMs)]);
+    // A thread within the runtime ends when that returns: a graph that never does costs its thread, and holds up nobody.
+    await Promise.race([worker.terminate(), delay(endWithinMs)]);
   };
   return loaded.promise;
 }

@@ -12,7 +12,10 @@ function toOrt(tensor: Tensor): OrtTensor {
   const type = onnxTypes[tensor.datatype];
   // The constructor's overloads name each pair of type and array; ours are pairs already.
   const Make = OrtTensor as unknown as new (type: OrtTensor.Type, data: unknown, dims: readonly number[]) => OrtTensor;
-  return new Make(type, tensor.data, tensor.shape);
+  const made = new Make(type, tensor.data, tensor.shape);
+  // The constructor makes a Float16Array of halves, which the native side of onnxruntime-node 1.30 reads as empty.
+  if (tensor.datatype === "FP16") Object.defineProperty(made, "data", { value: tensor.data });
+  return made;
 }
 
 /** @throws VedetteError model_failed for a type the Open Inference Protocol has no name for. */

@@ -59,7 +59,7 @@ export async function runAgent(options: RunOptions): Promise<RunningAgent> {
 }
 
 /** Both commands have a --home, and an agent in the operator's would lie beside the keys. */
-async function refuseControlPlaneHome(home: string): Promise<void> {
+export async function refuseControlPlaneHome(home: string): Promise<void> {
   try {
     await access(join(home, "operator.token"));
   } catch {

@@ -3,12 +3,13 @@
 import { hostname } from "node:os";
 import { codeOf, exitCodeOf, exitCodes, messageOf } from "@vedette/protocol/errors";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { BatchSummary } from "./batch/predict-file.ts";
 import { enrolmentToken } from "./enrolment-token.ts";
 import { loadGatewayConfig, settings } from "./gateway/config.ts";
 import { addKeyCommand } from "./gateway/key-command.ts";
-import { agentVersion } from "./node-agent.ts";
+import { agentVersion, openNodeAgent } from "./node-agent.ts";
 import { createPinoLogger } from "./pino-logger.ts";
-import { runAgent } from "./run-agent.ts";
+import { refuseControlPlaneHome, runAgent } from "./run-agent.ts";
 
 /** An orderly end that takes longer is given up: a supervisor would kill the process anyway. */
 const stopWithinMs = 15_000;
@@ -22,6 +23,7 @@ interface RunFlags {
   spoolMb?: number;
   spoolDays?: number;
   gatewayConfig?: string;
+  dataMbPerDay?: number;
   json?: boolean;
 }
 
@@ -40,6 +42,7 @@ const program = new Command(name)
 Examples:
   $ ${name} run --home ./station-1 --enroll-file token --name station-1
   $ ${name} run --home ./station-1
+  $ ${name} predict --home ./station-1 --model rain-gauge --in days.parquet --out sky.parquet
 
 ${exitCodeHelp}`,
   );
@@ -66,6 +69,7 @@ const run = program
     parsePositive,
   )
   .option("--gateway-config <file>", "settings of the HTTP server as JSON (or VEDETTE_GATEWAY_CONFIG)")
+  .option("--data-mb-per-day <number>", "MB that may be sent and received in a day before models wait", parseMegabytes)
   .option("--json", "errors as JSON")
   .addHelpText(
     "after",
@@ -86,6 +90,76 @@ for (const { flag, variable, help } of settings) {
   run.addOption(new Option(flag, `${help} [${variable}]`).helpGroup("HTTP server (docs/guides/gateway.md):"));
 }
 addKeyCommand(program, name, exitCodeHelp);
+
+program
+  .command("predict")
+  .description("predict for every row of a file: the same checks, model, fallback and log as when serving")
+  .requiredOption("--home <dir>", "the agent's own folder; no agent may be running in it")
+  .requiredOption("--model <name>", "the model")
+  .requiredOption("--in <file>", "rows by field name: .csv, .ndjson (.jsonl) or .parquet")
+  .requiredOption("--out <file>", "answers in the rows' order: .csv, .ndjson (.jsonl) or .parquet")
+  .option("--wait <seconds>", "longest wait for a version to serve", parseSeconds, 30)
+  .option("--json", "the summary, and errors, as one JSON object; no progress")
+  .addHelpText(
+    "after",
+    `
+Columns that are none of the model's are passed over; each answer has its row's place in "row". The predictions are in the
+agent's log, and reach the lake when it next meets its control plane.
+
+Example:
+  $ ${name} predict --home ./station-1 --model rain-gauge --in days.parquet --out sky.parquet
+
+${exitCodeHelp}`,
+  )
+  .action(predict);
+
+interface PredictFlags {
+  home: string;
+  model: string;
+  in: string;
+  out: string;
+  wait: number;
+  json?: boolean;
+}
+
+async function predict(flags: PredictFlags): Promise<void> {
+  // Parquet and CSV are of no use to an agent that serves.
+  const { predictFile } = await import("./batch/predict-file.ts");
+  const log = createPinoLogger();
+  await refuseControlPlaneHome(flags.home);
+  const { agent, close } = await openNodeAgent({ home: flags.home, log });
+  let told = performance.now();
+  const progress = (rows: number): void => {
+    if (flags.json || performance.now() - told < 1_000) return;
+    told = performance.now();
+    process.stderr.write(`${rows} rows\n`);
+  };
+  const summary = await predictFile({
+    agent,
+    model: flags.model,
+    input: flags.in,
+    output: flags.out,
+    waitMs: 1_000 * flags.wait,
+    progress,
+  }).finally(close);
+  if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  else process.stdout.write(describeBatch(summary));
+}
+
+function describeBatch({ rows, model, sources, reasons, out, seconds }: BatchSummary): string {
+  const counts = (counted: Readonly<Record<string, number>>) =>
+    Object.entries(counted)
+      .map(([word, n]) => `${word} ${n}`)
+      .join(", ");
+  const fell = counts(reasons);
+  return `${rows} rows by ${model} in ${seconds.toFixed(1)} s: ${counts(sources) || "none"}${fell ? ` (${fell})` : ""}\nWritten to ${out}\n`;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds >= 0) return seconds;
+  throw new InvalidArgumentError("seconds are 0 or more.");
+}
 
 async function start(flags: RunFlags): Promise<void> {
   const gateway = await loadGatewayConfig({
@@ -108,6 +182,7 @@ async function start(flags: RunFlags): Promise<void> {
       ...(flags.spoolMb !== undefined && { bytes: flags.spoolMb * 1024 * 1024 }),
       ...(flags.spoolDays !== undefined && { ageMs: flags.spoolDays * 86_400_000 }),
     },
+    ...(flags.dataMbPerDay !== undefined && { dataBytesPerDay: flags.dataMbPerDay * 1e6 }),
     ...(token && {
       enrolment: {
         token,
@@ -150,6 +225,12 @@ function parsePositive(text: string): number {
   const number = Number(text);
   if (text.trim() !== "" && number > 0 && Number.isFinite(number)) return number;
   throw new InvalidArgumentError("a number above 0 is expected.");
+}
+
+function parseMegabytes(text: string): number {
+  const megabytes = Number(text);
+  if (text.trim() !== "" && megabytes > 0 && megabytes < 1e9) return megabytes;
+  throw new InvalidArgumentError("a number of MB is above 0.");
 }
 
 /** Tells what went wrong in one line. @returns the exit code. */

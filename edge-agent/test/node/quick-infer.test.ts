@@ -35,7 +35,7 @@ const prediction = (given: readonly Given[], more: Pick<Answer, "label" | "value
   model: "rain-gauge",
   digest,
   release: 7,
-  answers: given.map((one) => ({ ...one, ...more })),
+  answers: given.map((one) => ({ ...one, ...more, outputs: null })),
 });
 
 /** The answer, or the refusal in its own words. */

@@ -81,26 +81,34 @@ function showForm(model: Model | undefined): void {
   const wanted = JSON.stringify([model?.name, fields]);
   if (shownForm === wanted) return;
   shownForm = wanted;
-  const inputs = fields.map((field) => {
-    const label = document.createElement("label");
-    const input = document.createElement("input");
-    Object.assign(input, { name: field.name, type: "number", step: "any", required: field.required });
-    if (field.min !== undefined && field.max !== undefined) {
-      // Ready to be asked at once: the middle of what the model was trained on.
-      input.value = middle(field.min, field.max);
-      input.title = `trained on ${short(field.min)} to ${short(field.max)}`;
-    }
-    label.append(field.name.replaceAll("_", " "), input);
-    return label;
-  });
+  const inputs = fields
+    .filter(({ kind }) => kind !== "summary")
+    .map((field) => {
+      const label = document.createElement("label");
+      const input = document.createElement("input");
+      const type = field.kind === "category" ? "text" : "number";
+      Object.assign(input, { name: field.name, type, step: "any", required: field.required });
+      if (field.kind === "category") {
+        input.value = field.categories[0] ?? "";
+        input.title = `trained on ${field.categories.slice(0, 8).join(", ")}`;
+      } else if (field.min !== undefined && field.max !== undefined) {
+        // Ready to be asked at once: the middle of what the model was trained on.
+        input.value = middle(field.min, field.max);
+        input.title = `trained on ${short(field.min)} to ${short(field.max)}`;
+      }
+      label.append(field.name.replaceAll("_", " "), input);
+      return label;
+    });
   element("fields", HTMLElement).replaceChildren(...inputs);
 }
 
 async function ask(agent: PageConnection): Promise<void> {
   button.disabled = true;
   try {
-    const given = [...new FormData(form)].filter(([, value]) => value !== "");
-    const input = Object.fromEntries(given.map(([name, value]) => [name, Number(value)]));
+    const given = [...form.querySelectorAll("input")].filter(({ value }) => value !== "");
+    const input = Object.fromEntries(
+      given.map(({ name, type, value }) => [name, type === "text" ? value : Number(value)]),
+    );
     showAnswer(await agent.predict({ model: chooser.value, inputs: [input], entity: "this-page" }));
   } catch (error) {
     if (!(error instanceof VedetteError)) throw error;

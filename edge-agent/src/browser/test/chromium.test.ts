@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fromHalf } from "@vedette/protocol/halves";
 import { goldenAbi1 } from "@vedette/wasm-kernels/golden-run";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
@@ -48,6 +49,28 @@ function serve(folder: string, root: string): Promise<Server> {
     );
   });
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+const kinds = new URL("../../../../fixtures/models/exported/kinds/", import.meta.url);
+const readKind = (file: string) => readFile(new URL(file, kinds));
+
+/** A scikit-learn export with texts, and one of halves: their bytes, and one row that Python was asked with too. */
+async function exports(): Promise<ProbeInput["asked"]> {
+  const { rows } = JSON.parse(await readKind("columns.json").then(String)) as { rows: Record<string, string>[] };
+  const shape = [rows.length, 1];
+  const column = (name: string) => rows.map((row) => row[name] ?? "");
+  const feeds = {
+    temp: { datatype: "FP32", shape, data: Float32Array.from(column("temp"), Number) },
+    rpm: { datatype: "INT64", shape, data: BigInt64Array.from(column("rpm"), BigInt) },
+    site: { datatype: "BYTES", shape, data: column("site") },
+    maker: { datatype: "BYTES", shape, data: column("maker") },
+    sealed: { datatype: "BOOL", shape, data: Uint8Array.from(column("sealed"), Number) },
+  } as const;
+  const halves = { x: { datatype: "FP16", shape: [1, 2], data: Uint16Array.of(0x3c00, 0) } } as const;
+  return [
+    { model: new Uint8Array(await readKind("columns.onnx")), feeds },
+    { model: new Uint8Array(await readKind("halves.onnx")), feeds: halves },
+  ];
 }
 
 describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", () => {
@@ -123,7 +146,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", (
       input,
     );
 
-  it("[W8] keeps files, verifies trust, holds a key, runs a model and the kernels in a worker", async () => {
+  it("[O29] [W8] keeps files, verifies trust, holds a key, runs a model and the kernels in a worker", async () => {
     await page.goto(`${origin}/page/`);
     const runtime = await runtimeUrl(folder, origin);
     const input: ProbeInput = {
@@ -132,8 +155,17 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", (
       now,
       target: { model, digest, length: manifestLength },
       runtime,
+      asked: await exports(),
     };
     const first = await probe(input);
+    const [columns, halves] = first.answers;
+    const { outputs } = JSON.parse(await readKind("columns.json").then(String));
+    expect(columns?.label?.data).toEqual(outputs.label);
+    for (const [i, want] of outputs.probabilities.flat().entries()) {
+      expect(Math.abs(Number(columns?.probabilities?.data[i]) - want)).toBeLessThan(1e-4);
+    }
+    expect(halves?.probabilities?.datatype).toBe("FP16");
+    expect(fromHalf(Number(halves?.probabilities?.data[0]))).toBeCloseTo(0.7773, 2);
     expect(first).toMatchObject({
       opfs: true,
       isolated: true,

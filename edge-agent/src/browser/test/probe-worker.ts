@@ -19,6 +19,11 @@ export interface ProbeInput {
   readonly target: { readonly model: string; readonly digest: string; readonly length: number };
   /** URL of ONNX Runtime's folder. */
   readonly runtime: string;
+  /** Models and what they are asked with. */
+  readonly asked: readonly {
+    readonly model: Uint8Array<ArrayBuffer>;
+    readonly feeds: Readonly<Record<string, Tensor>>;
+  }[];
 }
 
 /** What a storage kept, when it was opened anew and before anything was written to it this time. */
@@ -52,7 +57,19 @@ async function probeStorage(open: () => Promise<Storage>) {
   };
 }
 
-async function probe({ files, root, now, target, runtime }: ProbeInput) {
+async function answersOf({ runtime, asked }: ProbeInput) {
+  const answers: Readonly<Record<string, Tensor>>[] = [];
+  for (const { model, feeds } of asked) {
+    const session = await createOrtWebBackend(new URL(runtime)).load(model);
+    const names = session.outputs.map(({ name }) => name);
+    answers.push(await session.run(feeds, names));
+    await session.release();
+  }
+  return answers;
+}
+
+async function probe(input: ProbeInput) {
+  const { files, root, now, target, runtime } = input;
   const storage = await openOpfsStorage("trust-probe");
   const trust = createTrustClient({ storage, crypto: webCrypto, pinnedRoot: root });
   const trusted = await trust.refresh(async (file) => files[file], now);
@@ -86,6 +103,7 @@ async function probe({ files, root, now, target, runtime }: ProbeInput) {
     kernels: kernels.variant,
     golden: [await golden("simd"), await golden("scalar")],
     packed: packed.length,
+    answers: await answersOf(input),
   };
 }
 export type ProbeResult = Awaited<ReturnType<typeof probe>>;

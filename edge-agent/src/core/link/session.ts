@@ -29,8 +29,12 @@ import { createRetry, createTimer } from "./timing.ts";
 export interface SessionTimes {
   /** A new incarnation of the control plane is greeted after up to this long, so that a fleet does not come at once. ms. */
   readonly helloJitterMs: number;
-  /** Between reports and heartbeats while nothing changes. ms. */
+  /** Between looks whether there is something new to report, as counters. ms. */
   readonly reportEveryMs: number;
+  /** Between heartbeats. ms. */
+  readonly heartbeatEveryMs: number;
+  /** A report that says nothing new is sent again after this long. ms. */
+  readonly repeatEveryMs: number;
   /** Changes within this time go in one report. ms. */
   readonly reportDebounceMs: number;
   /** A failed hello is tried again after `retryMs` doubled up to `retryCapMs`, with jitter. */
@@ -40,6 +44,8 @@ export interface SessionTimes {
 const sessionTimes: SessionTimes = {
   helloJitterMs: 30_000,
   reportEveryMs: 30_000,
+  heartbeatEveryMs: 60_000,
+  repeatEveryMs: 3_600_000,
   reportDebounceMs: 250,
   retryMs: 1_000,
   retryCapMs: 300_000,
@@ -108,7 +114,19 @@ export function createSession(options: SessionOptions): Session {
         log.warn("link.publish_failed", { to, code: codeOf(error), why: messageOf(error) });
     }
   };
-  const report = () => publish(topic.reported(agent), { ...options.report(), ...(fault ? { fault } : {}) }, 1);
+  /** What was last reported, but for what changes by itself, and when (monotonic). */
+  let said = { text: "", at: 0 };
+  const report = () => {
+    const now = { ...options.report(), ...(fault ? { fault } : {}) };
+    said = { text: JSON.stringify({ ...now, at: 0, data: null }), at: clock.monotonic() };
+    return publish(topic.reported(agent), now, 1);
+  };
+  const reportNews = () => {
+    const { text, at } = said;
+    const now = { ...options.report(), ...(fault ? { fault } : {}) };
+    const same = JSON.stringify({ ...now, at: 0, data: null }) === text;
+    return same && clock.monotonic() - at < times.repeatEveryMs ? undefined : report();
+  };
   const heartbeat = () => {
     const { sent, received } = transport.bytes;
     const beat = { at: clock.now(), spoolBatches: options.spoolBatches(), bytesSent: sent, bytesReceived: received };
@@ -220,7 +238,10 @@ export function createSession(options: SessionOptions): Session {
   const debounced = createTimer(clock, () => void report());
   const regular = createTimer(clock, () => {
     regular.in(times.reportEveryMs);
-    void report();
+    void reportNews();
+  });
+  const beating = createTimer(clock, () => {
+    beating.in(times.heartbeatEveryMs);
     void heartbeat();
   });
 
@@ -249,6 +270,7 @@ export function createSession(options: SessionOptions): Session {
           [hinted, askedFor] = [0, 0];
           greeting.now();
           regular.in(times.reportEveryMs);
+          beating.in(times.heartbeatEveryMs);
         },
         down() {
           connection++;
@@ -256,6 +278,7 @@ export function createSession(options: SessionOptions): Session {
           greeting.cancel();
           debounced.cancel();
           regular.cancel();
+          beating.cancel();
           requester.disconnected();
           options.disconnected();
         },
@@ -269,6 +292,7 @@ export function createSession(options: SessionOptions): Session {
       greeting.cancel();
       debounced.cancel();
       regular.cancel();
+      beating.cancel();
       if (up) {
         // A broker that does not answer must not hold up the end.
         const late = Promise.withResolvers<void>();

@@ -26,6 +26,7 @@ const version = (release: number): LoggedVersion => ({
   value: false,
   fields: ["wind", "temp"],
   wide: false,
+  texts: [],
 });
 const one = version(1);
 const two = version(2);

@@ -81,10 +81,14 @@ function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kin
   const scores = (version.classes ?? []).map(f32);
   const value = new Float64Array(version.value ? count : 0);
   const inputs = version.fields.map(() => (version.wide ? new Float64Array(count) : f32()));
+  const textInputs = new Map(version.texts.map((name): [string, (string | null)[]] => [name, []]));
 
   let at = 0;
   for (const record of records) {
-    const { columns: from, texts } = readColumns(version, record);
+    const { columns: from, texts, inputs: given } = readColumns(version, record);
+    for (const [t, column] of [...textInputs.values()].entries()) {
+      for (let row = 0; row < record.count; row++) column.push(given[row * textInputs.size + t] ?? null);
+    }
     time.fill(record.time, at, at + record.count);
     source.set(from.source, at);
     reason.set(from.reason, at);
@@ -121,7 +125,9 @@ function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kin
     columns[name] = data;
   };
   for (const [f, name] of version.fields.entries()) {
-    add(`in:${name}`, version.wide ? "f64" : "f32", inputs[f] as ColumnData);
+    const texts = textInputs.get(name);
+    if (texts) add(`in:${name}`, "text", texts);
+    else add(`in:${name}`, version.wide ? "f64" : "f32", inputs[f] as ColumnData);
   }
   if (version.classes) {
     add("out:label", "u16", label);

@@ -4,8 +4,9 @@
  *
  *     record   u32 payload length (a multiple of 8) | u32 checksum of the payload | payload
  *     payload  u32 1 | JSON of the version that answers from here on
- *              u32 2 | u32 rows | u32 groups | u32 0 | f64 first n | f64 time | columns
- *     columns  as `columnsIn` lists them: all rows of all groups, the groups, the texts of the groups
+ *              u32 2 | u32 rows | u32 groups | u32 length of the texts | f64 first n | f64 time | columns
+ *     columns  as `columnsIn` lists them: all rows of all groups, the groups, the entities and request
+ *              ids of the groups; then the inputs that are texts, [rows][texts] in JSON
  *
  * All little-endian. Columns and not rows, so that inputs are copied as they came and none of it is taken apart twice.
  */
@@ -16,7 +17,7 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { fallbackReasons, sha256Hex, sources } from "@vedette/protocol/ids";
 import { logPolicy, ruleOfField } from "@vedette/protocol/log-policy";
 import { noLabel, noReason } from "@vedette/protocol/prediction-batch";
-import type { Rows } from "@vedette/protocol/tensors";
+import { isWide, type Rows } from "@vedette/protocol/tensors";
 import { z } from "zod";
 import type { Answer } from "../agent.ts";
 
@@ -34,6 +35,8 @@ const loggedVersion = z.object({
   policy: logPolicy.optional(),
   /** Inputs are 64-bit. */
   wide: z.boolean(),
+  /** Those of the fields whose inputs are texts. */
+  texts: z.array(z.string()).default([]),
 });
 /** What decides the columns of the rows that follow. One batch never mixes two. */
 export type LoggedVersion = z.infer<typeof loggedVersion>;
@@ -56,18 +59,21 @@ export function describeVersion(
     fields: kept ? all : [],
     absent: kept ? [] : all,
     policy,
-    wide: manifest?.input.tensors.some((tensor) => tensor.datatype !== "FP32") ?? false,
+    wide: manifest ? isWide(manifest.input.tensors) : false,
+    texts: kept ? (manifest?.input.fields ?? []).filter(({ kind }) => kind === "category").map(({ name }) => name) : [],
   };
 }
 
 /** An answer without its id, which follows from where it stands. */
-type LoggedAnswer = Omit<Answer, "id">;
+type LoggedAnswer = Omit<Answer, "id" | "outputs">;
 
 /** The answers to one request. */
 export interface LoggedGroup {
   readonly answers: readonly LoggedAnswer[];
   /** [answers][fields], as the request had them. */
   readonly rows: Rows;
+  /** [answers][texts], as the request had them. */
+  readonly texts?: readonly (string | null)[] | undefined;
   /** ms from request to answer. */
   readonly latency: number;
   readonly entity?: string | undefined;
@@ -178,9 +184,11 @@ export function encodeRows(tick: LoggedRows): Uint8Array<ArrayBuffer> {
     texts.push(entity, request);
     length += (entity?.length ?? 0) + (request?.length ?? 0);
   }
-  const record = newRecord(length);
+  const inputs = version.texts.length > 0 ? utf8(JSON.stringify(textInputs(version, groups))) : undefined;
+  const record = newRecord(length + (inputs?.length ?? 0));
   const view = new DataView(record.buffer, recordHead);
   view.setUint32(0, 2, true);
+  view.setUint32(12, inputs?.length ?? 0, true);
   view.setUint32(4, rows, true);
   view.setUint32(8, groups.length, true);
   view.setFloat64(16, tick.firstN, true);
@@ -201,7 +209,15 @@ export function encodeRows(tick: LoggedRows): Uint8Array<ArrayBuffer> {
     if (text) record.set(text, at);
     at += text?.length ?? 0;
   }
+  if (inputs) record.set(inputs, at);
   return seal(record);
+}
+
+/** A request without a schema to check it by has no texts. */
+function textInputs({ texts }: LoggedVersion, groups: readonly LoggedGroup[]): (string | null)[] {
+  return groups.flatMap(
+    (group) => group.texts ?? new Array<string | null>(group.answers.length * texts.length).fill(null),
+  );
 }
 
 function putInputs(inputs: Rows, row: number, fields: number, { rows, answers }: LoggedGroup): void {
@@ -277,11 +293,15 @@ function readPayload(payload: DataView<ArrayBuffer>): SegmentRecord {
   return { kind: "rows", firstN: payload.getFloat64(16, true), time: payload.getFloat64(24, true), count, payload };
 }
 
-/** The columns of a record of this version's rows, and the entity and the request id of each of its groups. */
+/** The columns of a record of this version's rows, the entity and the request id of each of its groups, and the texts asked with. */
 export function readColumns(
   version: LoggedVersion,
   { payload, count }: RowsRecord,
-): { readonly columns: RecordColumns; readonly texts: readonly (string | null)[] } {
+): {
+  readonly columns: RecordColumns;
+  readonly texts: readonly (string | null)[];
+  readonly inputs: readonly (string | null)[];
+} {
   const columns = columnsIn(version, payload, count, payload.getUint32(8, true));
   let at = payload.byteOffset + columns.textsAt;
   const texts = Array.from(columns.textLengths, (length) => {
@@ -289,7 +309,10 @@ export function readColumns(
     at += length;
     return fromUtf8(new Uint8Array(payload.buffer, at - length, length));
   });
-  return { columns, texts };
+  const length = payload.getUint32(12, true);
+  if (length === 0) return { columns, texts, inputs: [] };
+  const inputs = JSON.parse(fromUtf8(new Uint8Array(payload.buffer, at, length)));
+  return { columns, texts, inputs: z.array(z.string().nullable()).parse(inputs) };
 }
 
 function textBytes(text: string | undefined): Uint8Array | undefined {

@@ -63,6 +63,7 @@ async function published(
     value: false,
     fields: ["wind", "temp"],
     wide: false,
+    texts: [],
     policy,
   };
   await log.append({ firstN: log.reserve(count), version, time: 5, groups });

@@ -97,7 +97,7 @@ export function withhold(rows: RowColumns, policy: LogPolicy, hash: Hash, idOf: 
         );
       // Scores are many and say little by their hashes.
       if (rule.mode === "hashed" && !name.startsWith("out:score:") && name !== "confidence") {
-        put(`hash:${name}`, "text", hashesOf(name, data as Float64Array, salt, hash, rows.version.classes));
+        put(`hash:${name}`, "text", hashesOf(name, data, salt, hash, rows.version.classes));
       }
     }
   }
@@ -165,13 +165,13 @@ function isTexts(data: ColumnData): data is readonly (string | null)[] {
 /** A class is hashed by its name, so that its hash means the same in every version; what is missing has none. */
 function hashesOf(
   name: string,
-  data: ArrayLike<number>,
+  data: ArrayLike<number | string | null>,
   salt: string,
   hash: Hash,
   classes: readonly string[] | null,
 ): (string | null)[] {
   return Array.from(data, (value) => {
-    const of = name === "out:label" ? classes?.[value] : Number.isNaN(value) ? undefined : value;
-    return of === undefined ? null : hashedValue(hash, salt, of);
+    const of = name === "out:label" ? classes?.[Number(value)] : Number.isNaN(value) ? null : value;
+    return of === undefined || of === null ? null : hashedValue(hash, salt, of);
   });
 }

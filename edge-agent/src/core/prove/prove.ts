@@ -1,13 +1,17 @@
 /**
  * Proves that a model does here what it did where it was published: it loads, its graph has the signed signature, its
- * golden vectors come out within tolerance, and it is fast enough. Between `receive` and `serve`; again at each boot.
+ * golden vectors come out within tolerance, and it is fast enough. Between `receive` and `serve`; again, in short, at each
+ * boot. Where the platform has a `Prover`, the first proof is made apart, in a process that may be ended.
  */
 import { type GoldenVectors, goldenVectors, type Manifest } from "@vedette/protocol/bundle";
-import { fromUtf8 } from "@vedette/protocol/bytes";
+import { fromBase64, fromUtf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { Rows, TensorSpec } from "@vedette/protocol/tensors";
-import type { Backend, Clock, Session, Tensor } from "../ports.ts";
-import { feedsOf, fixedBatch } from "../serve/feeds.ts";
+import { sliceTensor } from "@vedette/protocol/feeds";
+import { fromHalf } from "@vedette/protocol/halves";
+import { buildInputs } from "@vedette/protocol/input-rows";
+import { type ModelInputs, rowLength, type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
+import type { Backend, Clock, Session } from "../ports.ts";
+import { feederOf, fixedBatch } from "../serve/feeds.ts";
 
 const warmUpRuns = 3;
 const timedRuns = 11;
@@ -42,6 +46,23 @@ export async function prove(options: ProveOptions): Promise<Session> {
   }
 }
 
+/** Whether a loaded version still answers its golden vectors. @throws VedetteError proof_failed, model_failed. */
+export async function answersGolden(
+  { manifest, session }: { manifest: Manifest; session: Session },
+  goldenBytes: Uint8Array<ArrayBuffer>,
+  backend: Backend["name"],
+): Promise<void> {
+  await checkGolden(manifest, parseGolden(manifest, goldenBytes), session, backend);
+}
+
+/** The files that a proof reads, for one that is made apart. @throws VedetteError as `file`. */
+export async function filesOfProof(
+  { golden, runtime }: Manifest,
+  file: ProveOptions["file"],
+): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
+  return { [golden.file]: await file(golden.file), [runtime.file]: await file(runtime.file) };
+}
+
 function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): GoldenVectors {
   const where = `golden vectors ${manifest.golden.file} of ${manifest.model}`;
   let golden: GoldenVectors;
@@ -68,7 +89,32 @@ function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): Golden
       `output ${uneven} of the ${where} does not fit ${rows}: publish it again`,
     );
   }
+  const short = Object.entries(golden.tensors ?? {}).find(([, { shape }]) => shape[0] !== golden.rows.length);
+  if (short)
+    throw new VedetteError("invalid_manifest", `tensor ${short[0]} of the ${where} has other rows: publish it again`);
   return golden;
+}
+
+/** The golden rows `from` to `to` as a request would have them. */
+function inputsOf({ input }: Manifest, golden: GoldenVectors, from: number, to: number): ModelInputs {
+  const tensors = Object.entries(golden.tensors ?? {}).map(([name, tensor]): [string, Tensor] => [
+    name,
+    sliceTensor(tensorOf(tensor), from, to),
+  ]);
+  const read = (_: unknown, place: number, row: number) => golden.rows[from + row]?.[place] ?? null;
+  return buildInputs(input, to - from, read, Object.fromEntries(tensors));
+}
+
+/** @throws VedetteError invalid_manifest where the bytes are not the tensor's. */
+function tensorOf({ datatype, shape, data }: NonNullable<GoldenVectors["tensors"]>[string]): Tensor {
+  const bytes = fromBase64(data);
+  const Values = datatype === "BYTES" ? undefined : tensorArrays[datatype];
+  const length = (shape[0] ?? 0) * rowLength(shape) * (Values?.BYTES_PER_ELEMENT ?? 0);
+  if (Values && bytes.length === length) return { datatype, shape, data: new Values(bytes.buffer) };
+  throw new VedetteError(
+    "invalid_manifest",
+    `a golden tensor has ${bytes.length} bytes of ${length}: publish the model again`,
+  );
 }
 
 function checkSignature({ model, runtime }: Manifest, session: Session): void {
@@ -107,9 +153,10 @@ async function checkGolden(
   const wanted = Object.keys(golden.outputs);
   const count = golden.rows.length;
   const atOnce = fixedBatch(manifest) ?? count;
+  const feed = feederOf(manifest);
   for (let first = 0; first < count; first += atOnce) {
     const rows = golden.rows.slice(first, first + atOnce);
-    const got = await session.run(feedsOf(manifest, rowsOf(manifest, rows), rows.length), wanted);
+    const got = await session.run(feed(inputsOf(manifest, golden, first, first + rows.length), rows.length), wanted);
     for (const [name, values] of Object.entries(golden.outputs)) {
       const width = values.length / count;
       const want = values.slice(first * width, (first + rows.length) * width);
@@ -162,8 +209,7 @@ async function checkLatency(
   session: Session,
   clock: Pick<Clock, "monotonic">,
 ): Promise<void> {
-  const rows = rowsOf(manifest, golden.rows.slice(0, 1));
-  const feeds = feedsOf(manifest, rows, 1);
+  const feeds = feederOf(manifest)(inputsOf(manifest, golden, 0, 1), 1);
   const outputs = Object.keys(golden.outputs);
   for (let i = 0; i < warmUpRuns; i++) await session.run(feeds, outputs);
   const times: number[] = [];
@@ -179,16 +225,10 @@ async function checkLatency(
   throw new VedetteError("proof_failed", `${manifest.model}: ${why}`);
 }
 
-/** 32-bit where every input tensor is FP32, as requests have them. */
-function rowsOf(manifest: Manifest, rows: GoldenVectors["rows"]): Rows {
-  const flat = rows.flat().map((value) => value ?? Number.NaN);
-  const single = manifest.input.tensors.every((tensor) => tensor.datatype === "FP32");
-  return single ? Float32Array.from(flat) : Float64Array.from(flat);
-}
-
 function valueAt(tensor: Tensor, i: number): number | string {
   const value = tensor.data[i];
   if (value === undefined) return Number.NaN;
+  if (tensor.datatype === "FP16") return fromHalf(value as number);
   return typeof value === "bigint" ? Number(value) : value;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { utf8 } from "@vedette/protocol/bytes";
-import type { AgentAbilities } from "@vedette/protocol/capability";
+import { type AgentAbilities, lacks } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { Requester } from "../link/requester.ts";
@@ -66,18 +66,11 @@ function checkFit(manifest: Manifest, slot: AssignedSlot, abilities: AgentAbilit
     const models = `is of model ${manifest.model} and was assigned as ${slot.model}`;
     throw new VedetteError("invalid_manifest", `bundle ${slot.digest} ${models}: publish it under its own name`);
   }
-  const { requires } = manifest;
-  const lacks = [
-    requires.capability > abilities.capability && `capability ${requires.capability} (has ${abilities.capability})`,
-    requires.opset > abilities.opset && `opset ${requires.opset} (has ${abilities.opset})`,
-    requires.kernelAbi !== abilities.kernelAbi && `kernel abi ${requires.kernelAbi} (has ${abilities.kernelAbi})`,
-    !requires.backends.some((backend) => abilities.backends.includes(backend)) &&
-      `a backend of ${requires.backends.join(", ")} (has ${abilities.backends.join(", ")})`,
-  ].filter((lack) => lack !== false);
-  if (lacks.length > 0) {
+  const missing = lacks(manifest.requires, abilities);
+  if (missing.length > 0) {
     throw new VedetteError(
       "unsupported",
-      `release ${slot.release} of ${slot.model} needs ${lacks.join("; ")}: update this agent`,
+      `release ${slot.release} of ${slot.model} needs ${missing.join("; ")}: update this agent`,
     );
   }
 }

@@ -4,8 +4,9 @@
  */
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { topics } from "@vedette/protocol/topics";
+import type { DataBudget } from "../link/data-budget.ts";
 import type { Inbox } from "../link/inbox.ts";
-import type { Clock, Logger, Transport } from "../ports.ts";
+import type { Clock, Logger, Random, Transport } from "../ports.ts";
 import type { BundleStore, ChunkName } from "../store/bundle-store.ts";
 
 /** Chunks under way at once. */
@@ -17,17 +18,20 @@ const pullTries = 3;
 
 export interface ChunkPorts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly transport: Transport;
   readonly inbox: Inbox;
   readonly log: Logger;
   readonly store: BundleStore;
   readonly topic: ReturnType<typeof topics>;
   readonly agent: string;
+  readonly budget: Pick<DataBudget, "take">;
 }
 
 /**
  * Resolves when every chunk is in the store.
- * @throws VedetteError digest_mismatch, length_mismatch (wrong bytes, whoever was asked); timeout, offline, forbidden.
+ * @throws VedetteError digest_mismatch, length_mismatch (wrong bytes, whoever was asked); timeout, offline, forbidden,
+ *   data_budget.
  */
 export async function fetchChunks(chunks: readonly ChunkName[], ports: ChunkPorts): Promise<void> {
   const left = [...new Map(chunks.map((chunk) => [chunk.sha256, chunk])).values()];
@@ -35,11 +39,15 @@ export async function fetchChunks(chunks: readonly ChunkName[], ports: ChunkPort
   const worker = async () => {
     for (let chunk = left.shift(); chunk && !failed; chunk = left.shift()) {
       if (await ports.store.hasChunk(chunk)) continue;
+      let giveBack = () => {};
       try {
+        giveBack = ports.budget.take(chunk.length);
         await fetchChunk(chunk, ports);
       } catch (error) {
         failed = true;
         throw error;
+      } finally {
+        giveBack();
       }
     }
   };
@@ -53,12 +61,14 @@ async function fetchChunk(chunk: ChunkName, ports: ChunkPorts): Promise<void> {
   const own = topic.chunk(agent, chunk.sha256);
   let wrong: VedetteError | undefined;
   for (let i = 0; i < retainedTries && !wrong; i++) {
-    const got = await take(chunk, retained, ports, async () => {});
+    const got = await take(chunk, retained, ports, silenceMs, async () => {});
     if (got === "stored") return;
     if (got !== "silent") wrong = got;
   }
   for (let i = 0; i < pullTries; i++) {
-    const got = await take(chunk, own, ports, () =>
+    // A control plane that is busy is not asked by the whole fleet in step, nor ever faster.
+    const patience = silenceMs * 2 ** i * (1 + 0.5 * ports.random.unit());
+    const got = await take(chunk, own, ports, patience, () =>
       transport.publish(topic.pull(agent), JSON.stringify({ chunks: [chunk.sha256] }), { qos: 1 }),
     );
     if (got === "stored") return;
@@ -72,6 +82,7 @@ async function take(
   chunk: ChunkName,
   from: string,
   ports: ChunkPorts,
+  patienceMs: number,
   ask: () => Promise<void>,
 ): Promise<"stored" | "silent" | VedetteError> {
   const { clock, inbox, log, store, transport } = ports;
@@ -79,7 +90,7 @@ async function take(
   let off: () => void = () => {};
   const payload = new Promise<Uint8Array<ArrayBuffer> | undefined>((resolve) => {
     off = inbox.on(from, (bytes) => resolve(bytes));
-    cancel = clock.after(silenceMs, () => resolve(undefined));
+    cancel = clock.after(patienceMs, () => resolve(undefined));
   });
   try {
     await transport.subscribe(from, 0);

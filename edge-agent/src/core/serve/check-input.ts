@@ -1,6 +1,8 @@
 /** Checks request rows against the bundle's input schema, before anything else sees them. */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
+import { rawTensors } from "@vedette/protocol/input-rows";
+import { isInteger, numberBounds, type Tensor, type TensorSpec } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
 
 interface CheckedInput {
@@ -40,20 +42,31 @@ export function inputCheckOf(manifest: Manifest): InputCheck {
   const { fields } = manifest.input;
   const datatypes = new Map(manifest.runtime.inputs.map(({ name, datatype }) => [name, datatype]));
   const checks = fields.map((field) => {
-    const datatype = datatypes.get(field.tensor);
-    const integer = datatype === "INT32" || datatype === "INT64";
-    const bound = datatype === "INT32" ? 2 ** 31 : Number.MAX_SAFE_INTEGER;
+    const datatype = field.kind === "number" ? datatypes.get(field.tensor) : undefined;
+    const integer = datatype !== undefined && isInteger(datatype);
+    // Categories are checked as their places: one that is not known is just past the last.
+    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } =
+      field.kind === "category" ? { min: 0, max: field.categories.length - 1 } : field;
+    const [least, most] = numberBounds[!datatype || datatype === "BYTES" ? "FP64" : datatype];
     return {
-      ...field,
+      name: field.name,
+      outOfRange: field.outOfRange,
+      summary: field.kind === "summary",
+      datatype,
+      least,
+      most,
+      // Where every number fits, the range is all there is to look at.
+      narrow: integer || datatype === "FP16",
       integer,
-      bound,
       // An integer tensor has no way to say "missing".
       required: field.required || integer,
-      min: field.min ?? Number.NEGATIVE_INFINITY,
-      max: field.max ?? Number.POSITIVE_INFINITY,
+      min,
+      max,
     };
   });
   const width = fields.length;
+  const categories = fields.filter(({ kind }) => kind === "category").length;
+  const raw = rawTensors(manifest.input);
 
   return (request, outOfRange) => {
     const { rows } = request;
@@ -67,17 +80,22 @@ export function inputCheckOf(manifest: Manifest): InputCheck {
       );
     }
     const n = rows.length / width;
+    checkTextCount(request, n, categories);
+    for (const spec of raw) checkRaw(request.tensors?.[spec.name], spec, n);
     let refused: boolean[] | null = null;
     for (let i = 0, at = 0; i < n; i++) {
       for (let f = 0; f < width; f++, at++) {
         const value = rows[at] as number;
         const check = checks[f] as (typeof checks)[number];
-        if (value >= check.min && value <= check.max && value - value === 0 && !check.integer) continue;
+        if (value >= check.min && value <= check.max && value - value === 0 && !check.narrow) continue;
         if (Number.isNaN(value)) {
-          if (check.required) throw wrong(check.name, i, "is missing, and it is required");
+          const what = check.summary ? "is NaN: a raw tensor has no missing values" : "is missing, and it is required";
+          if (check.required) throw wrong(check.name, i, what);
         } else if (!Number.isFinite(value)) throw wrong(check.name, i, `is ${value}: a finite number is expected`);
-        else if (check.integer && !(Number.isInteger(value) && value >= -check.bound && value < check.bound)) {
+        else if (check.integer && !Number.isInteger(value)) {
           throw wrong(check.name, i, `is ${value}: an integer is expected`);
+        } else if (value < check.least || value > check.most) {
+          throw wrong(check.name, i, `is ${value}: ${check.datatype} holds ${check.least} to ${check.most}`);
         } else if (value < check.min || value > check.max) {
           outOfRange[check.name] = (outOfRange[check.name] ?? 0) + 1;
           if (check.outOfRange === "refuse") {
@@ -89,6 +107,27 @@ export function inputCheckOf(manifest: Manifest): InputCheck {
     }
     return { n, refused };
   };
+}
+
+/** A caller in process may forget what is no number. */
+function checkTextCount({ texts = [] }: PredictRequest, n: number, categories: number): void {
+  if (texts.length === n * categories) return;
+  const want = `${n} rows of ${categories} categories`;
+  throw new VedetteError("invalid_input", `${texts.length} texts came beside the rows: ${want} are expected`);
+}
+
+function checkRaw(tensor: Tensor | undefined, { name, datatype, shape }: TensorSpec, n: number): void {
+  if (!tensor) throw new VedetteError("invalid_input", `input tensor ${name} is missing`);
+  const fits =
+    tensor.datatype === datatype &&
+    tensor.shape.length === shape.length &&
+    tensor.shape[0] === n &&
+    shape.every((size, i) => i === 0 || size === -1 || size === tensor.shape[i]) &&
+    tensor.data.length === tensor.shape.reduce((product, size) => product * size, 1);
+  if (fits) return;
+  const got = `${tensor.datatype} [${tensor.shape.join(", ")}] of ${tensor.data.length} values`;
+  const want = `${datatype} [${[n, ...shape.slice(1)].join(", ")}]`;
+  throw new VedetteError("invalid_input", `input tensor ${name} is ${got}: ${want} is expected`);
 }
 
 function wrong(field: string, row: number, what: string): VedetteError {

@@ -19,8 +19,8 @@ const scores = (...values: number[]) => ({ p: tensor(Float64Array.from(values), 
 describe("classification", () => {
   test("probabilities as they are; the label is the greatest", () => {
     expect(decodeOutputs(scores(0.25, 0.5, 0.25, 1, 0, 0), schema(), 2)).toEqual([
-      { label: "1", value: null, confidence: 0.5, scores: [0.25, 0.5, 0.25] },
-      { label: "0", value: null, confidence: 1, scores: [1, 0, 0] },
+      { label: "1", value: null, confidence: 0.5, scores: [0.25, 0.5, 0.25], outputs: null },
+      { label: "0", value: null, confidence: 1, scores: [1, 0, 0], outputs: null },
     ]);
   });
 

@@ -1,6 +1,8 @@
 /** From the graph's outputs to answers. Pure: model-slot, prove and the control plane's gate read outputs by it. */
 import type { OutputSchema } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
+import { sliceTensor } from "@vedette/protocol/feeds";
+import { fromHalf } from "@vedette/protocol/halves";
 import type { Tensor } from "../ports.ts";
 
 /** What the model says of one row. */
@@ -9,10 +11,13 @@ export interface ModelAnswer {
   readonly value: number | null;
   readonly confidence: number | null;
   readonly scores: readonly number[] | null;
+  /** The row's own part of every output, where the bundle names no task. */
+  readonly outputs: Readonly<Record<string, Tensor>> | null;
 }
 
 /** The graph outputs that `decodeOutputs` reads, and so all that a run is asked for. */
 export function neededOutputs(output: OutputSchema): string[] {
+  if (output.task === "tensor") return output.tensors.map(({ name }) => name);
   if (output.task === "regression") return [output.value.tensor];
   return output.label ? [output.scores.tensor, output.label.tensor] : [output.scores.tensor];
 }
@@ -27,11 +32,12 @@ export function decodeOutputs(
   output: OutputSchema,
   n: number,
 ): (ModelAnswer | null)[] {
+  if (output.task === "tensor") return rawAnswers(outputs, output, n);
   if (output.task === "regression") {
     const values = numbersOf(outputs, output.value.tensor, n, [1]).data;
     return Array.from({ length: n }, (_, i) => {
       const value = Number(values[i]);
-      return Number.isFinite(value) ? { label: null, value, confidence: null, scores: null } : null;
+      return Number.isFinite(value) ? { label: null, value, confidence: null, scores: null, outputs: null } : null;
     });
   }
   const { classes } = output;
@@ -51,7 +57,7 @@ export function decodeOutputs(
     if (activation === "softmax") softmax(scores);
     else if (activation === "sigmoid") sigmoid(scores, width);
     const best = labels ? classIndex(labels[i] as string | number | bigint, classes) : raw;
-    return { label: classes[best] as string, value: null, confidence: scores[best] as number, scores };
+    return { label: classes[best] as string, value: null, confidence: scores[best] as number, scores, outputs: null };
   });
 }
 
@@ -77,7 +83,33 @@ function numbersOf(
       `output ${name} is [${shape.join(", ")}] of ${data.length} values: ${n} rows of ${widths.join(" or ")} numbers were expected`,
     );
   }
-  return { data: data as ArrayLike<number | bigint>, width };
+  const halves = tensorOf(outputs, name).datatype === "FP16";
+  return { data: halves ? Array.from(data as Uint16Array, fromHalf) : (data as ArrayLike<number | bigint>), width };
+}
+
+/** @throws VedetteError model_failed where an output has not a row for each. */
+function rawAnswers(
+  outputs: Readonly<Record<string, Tensor>>,
+  schema: OutputSchema,
+  n: number,
+): (ModelAnswer | null)[] {
+  const given = schema.tensors.map(({ name }) => {
+    const tensor = tensorOf(outputs, name);
+    if ((tensor.shape[0] ?? 0) >= n) return [name, tensor] as const;
+    throw new VedetteError("model_failed", `output ${name} is [${tensor.shape.join(", ")}]: ${n} rows were expected`);
+  });
+  return Array.from({ length: n }, (_, i) => {
+    const row = Object.fromEntries(given.map(([name, tensor]) => [name, sliceTensor(tensor, i, i + 1)]));
+    if (!Object.values(row).every(isAnswer)) return null;
+    return { label: null, value: null, confidence: null, scores: null, outputs: row };
+  });
+}
+
+/** Whether all numbers of a tensor are some. */
+function isAnswer({ datatype, data }: Tensor): boolean {
+  if (datatype === "FP16") return (data as Uint16Array).every((bits) => (bits & 0x7c00) !== 0x7c00);
+  if (datatype === "FP32" || datatype === "FP64") return (data as Float64Array).every(Number.isFinite);
+  return true;
 }
 
 function labelsOf(outputs: Readonly<Record<string, Tensor>>, name: string, n: number) {

@@ -1,7 +1,10 @@
+import type { Manifest } from "@vedette/protocol/bundle";
+import type { Rows } from "@vedette/protocol/tensors";
 import { describe, expect, test } from "vitest";
-import { feedsOf } from "./feeds.ts";
+import { feederOf } from "./feeds.ts";
 import { rainManifest } from "./test/rig.ts";
 
+const feedsOf = (manifest: Manifest, rows: Rows, n: number) => feederOf(manifest)({ rows }, n);
 const field = (name: string, tensor: string, column: number) => ({
   name,
   kind: "number",
@@ -54,5 +57,5 @@ test("what cannot be fed is named", () => {
   const outside = withInputs([field("a", "x", 2)], [{ name: "x", datatype: "FP32", shape: [-1, 2] }]);
   expect(() => feedsOf(outside, new Float32Array(1), 1)).toThrow("outside its 2 columns");
   const text = withInputs([field("a", "x", 0)], [{ name: "x", datatype: "BYTES", shape: [-1, 1] }]);
-  expect(() => feedsOf(text, new Float32Array(1), 1)).toThrow("input tensor x is BYTES");
+  expect(() => feedsOf(text, new Float32Array(1), 1)).toThrow("field a is a number, and x BYTES");
 });

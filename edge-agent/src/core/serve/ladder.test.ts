@@ -44,6 +44,7 @@ test("the first rule whose every comparison holds answers, for its own row", () 
     value: null,
     confidence: 0.8,
     scores: null,
+    outputs: null,
   });
   expect(answerOf(rules, [0, 0, 10, 9])).toMatchObject({ label: "dry", confidence: null });
   expect(answerOf(rules, [10, 1, 0, 0])).toMatchObject({ source: "none", label: null });
@@ -59,11 +60,25 @@ test("a rule answers by the task: a number for regression, a class for classific
 
 test("the cache keeps the entities asked for last", () => {
   const cache = createAnswerCache(2);
-  const answer = { label: "dry", value: null, confidence: 1, scores: null };
+  const answer = { label: "dry", value: null, confidence: 1, scores: null, outputs: null };
   cache.put("a", answer, 0);
   cache.put("b", answer, 0);
   expect(cache.get("a", 5, 10)).toBe(answer);
   cache.put("c", answer, 6);
   expect([cache.get("a", 6, 10), cache.get("b", 6, 10), cache.get("c", 6, 10)]).toEqual([answer, undefined, answer]);
   expect(cache.get("a", 11, 10)).toBeUndefined();
+});
+
+test("[O26] a category is compared by its text; one that nobody knows equals none, and differs from each", () => {
+  const field = { tensor: "x", required: false, outOfRange: "count" };
+  const fields = [
+    { ...field, kind: "category", name: "wind", column: 0, categories: ["calm", "gale"] },
+    { ...field, kind: "number", name: "temp", column: 1 },
+  ];
+  const change = { input: { fields, tensors: rainManifest().input.tensors } };
+  const rule = (op: "==" | "!="): Rule[] => [{ when: [{ field: "wind", op, value: "gale" }], answer: "rain" }];
+  const sources = (op: "==" | "!=") =>
+    [1, 0, 2, Number.NaN].map((code) => answerOf(rule(op), [code, 0], change).source);
+  expect(sources("==")).toEqual(["rule", "none", "none", "none"]);
+  expect(sources("!=")).toEqual(["none", "rule", "rule", "none"]);
 });

@@ -1,5 +1,6 @@
 /** The fallback ladder of a bundle: the last answer for the same entity, then rules, then `none`. */
-import type { Manifest } from "@vedette/protocol/bundle";
+import type { InputField, Manifest } from "@vedette/protocol/bundle";
+import { categoryCodes } from "@vedette/protocol/input-rows";
 import type { Rule } from "@vedette/protocol/rules";
 import type { Rows } from "@vedette/protocol/tensors";
 import type { ModelAnswer } from "./decode-outputs.ts";
@@ -7,7 +8,14 @@ import type { ModelAnswer } from "./decode-outputs.ts";
 export interface LadderAnswer extends ModelAnswer {
   readonly source: "cache" | "rule" | "none";
 }
-const nothing: LadderAnswer = { source: "none", label: null, value: null, confidence: null, scores: null };
+const nothing: LadderAnswer = {
+  source: "none",
+  label: null,
+  value: null,
+  confidence: null,
+  scores: null,
+  outputs: null,
+};
 
 /** The last model answer of each entity; the one asked for longest ago goes first. */
 export interface AnswerCache {
@@ -57,8 +65,9 @@ export function fallBack(
   const at = row * fields.length;
   const rule = rules?.find(({ when = [] }) =>
     when.every((comparison) => {
-      const field = fields.findIndex(({ name }) => name === comparison.field);
-      return field >= 0 && holds(comparison, request.rows[at + field] ?? Number.NaN);
+      const place = fields.findIndex(({ name }) => name === comparison.field);
+      const field = fields[place];
+      return field !== undefined && holds(comparison, request.rows[at + place] ?? Number.NaN, field);
     }),
   );
   return (rule && ruleAnswer(rule, manifest)) ?? nothing;
@@ -67,10 +76,17 @@ export function fallBack(
 type Comparison = NonNullable<Rule["when"]>[number];
 
 /** A missing value compares with nothing. */
-function holds({ op, value = Number.NaN }: Comparison, actual: number): boolean {
+function holds({ op, value: said = Number.NaN }: Comparison, actual: number, field: InputField): boolean {
   if (op === "missing") return Number.isNaN(actual);
   if (op === "present") return !Number.isNaN(actual);
-  if (Number.isNaN(actual) || Number.isNaN(value)) return false;
+  if (Number.isNaN(actual)) return false;
+  if (field.kind === "category") {
+    // Texts have no order; one that is not known equals none of those that rules may name.
+    const same = categoryCodes(field)(String(said)) === actual && actual < field.categories.length;
+    return op === "==" ? same : op === "!=" && !same;
+  }
+  const value = typeof said === "number" ? said : Number.NaN;
+  if (Number.isNaN(value)) return false;
   if (op === "<") return actual < value;
   if (op === "<=") return actual <= value;
   if (op === ">") return actual > value;
@@ -81,7 +97,8 @@ function holds({ op, value = Number.NaN }: Comparison, actual: number): boolean 
 /** Undefined where a rule's answer is not of the task's kind: it is no answer then. */
 function ruleAnswer(rule: Rule, { output }: Manifest): LadderAnswer | undefined {
   const confidence = rule.confidence ?? null;
-  const base = { source: "rule", confidence, scores: null } as const;
+  const base = { source: "rule", confidence, scores: null, outputs: null } as const;
+  if (output.task === "tensor") return undefined; // no rule can say what a tensor would hold
   if (output.task === "regression") {
     return typeof rule.answer === "number" ? { ...base, label: null, value: rule.answer } : undefined;
   }

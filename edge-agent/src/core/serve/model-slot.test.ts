@@ -27,6 +27,7 @@ describe("an answer of the model", () => {
           label: "dry",
           value: null,
           scores: [0.75, 0.25],
+          outputs: null,
         },
         expect.objectContaining({ id: `a1.rain-gauge.${log.epoch}.1`, label: "dry", confidence: 0.5 }),
       ],
@@ -200,7 +201,7 @@ describe("every fallback trigger, with source and reason", () => {
       ["model", null],
       ["none", "exception"],
     ]);
-    expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 1, overBudget: 0 }]);
+    expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 1, overBudget: 0, unsure: 0 }]);
   });
 
   test("latency budget: the ladder answers at the deadline, the late result is dropped and counted", async () => {
@@ -217,7 +218,7 @@ describe("every fallback trigger, with source and reason", () => {
     expect(answered).toBe(100);
     expect(await firstOf(asked)).toEqual(["none", "latency_budget"]);
     expect(slot.counters).toMatchObject({ late: 2, served: 0, reasons: { latency_budget: 2 } });
-    expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 0, overBudget: 2 }]);
+    expect(outcomes).toEqual([{ n: 2, failed: 0, nan: 0, overBudget: 2, unsure: 0 }]);
   });
 
   test("[G20] under load every request is answered at its own deadline, whatever waits before it", async () => {
@@ -252,7 +253,7 @@ describe("every fallback trigger, with source and reason", () => {
     const asked = ask(Array<number>(70).fill(1));
     await clock.advance(300);
     expect(await firstOf(asked)).toEqual(["none", "latency_budget"]);
-    expect(outcomes).toEqual([{ n: 0, failed: 0, nan: 0, overBudget: 0 }]);
+    expect(outcomes).toEqual([{ n: 0, failed: 0, nan: 0, overBudget: 0, unsure: 0 }]);
   });
 
   test("a run that never ends: everyone is answered at the deadline, and the next version can come", async () => {
@@ -382,7 +383,7 @@ describe("swapping versions", () => {
     expect([(await asked).release, (await used)?.release]).toEqual([1, 1]);
     expect([outcomes, slot.counters.served]).toEqual([[], 0]);
     await ask(1);
-    expect([outcomes, slot.counters.served]).toEqual([[{ n: 1, failed: 0, nan: 0, overBudget: 0 }], 1]);
+    expect([outcomes, slot.counters.served]).toEqual([[{ n: 1, failed: 0, nan: 0, overBudget: 0, unsure: 0 }], 1]);
   });
 });
 

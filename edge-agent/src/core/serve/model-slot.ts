@@ -26,6 +26,8 @@ export interface Outcome {
   /** Rows whose outputs were no finite numbers. */
   readonly nan: number;
   readonly overBudget: number;
+  /** Rows that the model answered with too little confidence, so that the ladder did. */
+  readonly unsure: number;
 }
 
 export interface ModelSlot {
@@ -45,6 +47,8 @@ export interface ModelSlot {
   readonly version: ServingVersion | null;
   /** Of the version in place, else of the last one known; null where none ever was. */
   readonly manifest: Manifest | null;
+  /** The version in place is past its freshness deadline: the ladder answers. */
+  readonly stale: boolean;
   readonly counters: SlotCounters;
   /** Calls after the answers of each run of the version in place. */
   onPredictions(call: (outcome: Outcome) => void): void;
@@ -143,7 +147,7 @@ export function createModelSlot(options: {
     // Without a schema there is no telling how many rows these values are: they are answered as one.
     const { n, refused } = here.check?.(request, counters.outOfRange) ?? { n: 1, refused: null };
     const reason = barrier(here);
-    const key = reason === null && refused === null && responses ? responses.key(request.rows) : null;
+    const key = reason === null && refused === null && responses ? responses.key(request) : null;
     const found = key === null ? undefined : responses?.get(key);
     const job: SlotJob = { request, n, refused, started, done: false, key, cached: !!found, resolve, reject };
     if (key !== null) counters[found ? "cacheHits" : "cacheMisses"]++;
@@ -174,6 +178,7 @@ export function createModelSlot(options: {
     const served = typeof result === "string" ? null : result;
     let at = 0;
     let nan = 0;
+    let unsure = 0;
     const groups: LoggedGroup[] = [];
     for (const { request, n, refused, started, cached } of jobs) {
       const answers: Answer[] = [];
@@ -183,17 +188,18 @@ export function createModelSlot(options: {
         if (served && !given) nan++;
         const otherwise = served ? "exception" : (result as FallbackReason);
         const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
+        if (reason === "low_confidence") unsure++;
         if (reason === null && given) {
           // Field by field: spreading an object costs more than making one.
-          const { label, value, confidence, scores } = given;
-          answers.push({ id, source: "model", reason, cached, label, value, confidence, scores });
+          const { label, value, confidence, scores, outputs } = given;
+          answers.push({ id, source: "model", reason, cached, label, value, confidence, scores, outputs });
         } else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
       }
-      const { rows, entity, eventTime, requestId } = request;
-      groups.push({ answers, rows, latency: now - started, entity, eventTime, requestId });
+      const { rows, texts, entity, eventTime, requestId } = request;
+      groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
     const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
-    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, now });
+    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now });
     if (waits === null) give();
     else {
       waits.then(give).catch((error: unknown) => {
@@ -211,12 +217,14 @@ export function createModelSlot(options: {
       served,
       result,
       nan,
+      unsure,
       now,
     }: {
       rows: number;
       served: readonly (ModelAnswer | null)[] | null;
       result: RunResult | FallbackReason;
       nan: number;
+      unsure: number;
       now: number;
     },
   ): void {
@@ -240,6 +248,7 @@ export function createModelSlot(options: {
         failed: result === "exception" ? rows : 0,
         nan,
         overBudget: result === "latency_budget" ? slow : 0,
+        unsure,
       };
       for (const call of calls) report(call, outcome);
     }
@@ -265,13 +274,13 @@ export function createModelSlot(options: {
   }
 
   function count(from: Place, { request }: SlotJob, answers: readonly Answer[], now: number): void {
-    for (const { source, reason, label, value, confidence, scores } of answers) {
+    for (const { source, reason, label, value, confidence, scores, outputs } of answers) {
       counters.sources[source]++;
       if (reason !== null) counters.reasons[reason]++;
       if (source !== "model") continue;
       if (from === place) counters.served++;
       if (request.entity !== undefined && from.manifest?.fallback.cache) {
-        cache.put(request.entity, { label, value, confidence, scores }, now);
+        cache.put(request.entity, { label, value, confidence, scores, outputs }, now);
       }
     }
   }
@@ -305,6 +314,9 @@ export function createModelSlot(options: {
     },
     get manifest() {
       return place.manifest;
+    },
+    get stale() {
+      return place.version !== null && clock.now() >= place.freshUntil;
     },
     counters,
     onPredictions: (call) => void calls.push(call),
@@ -341,6 +353,10 @@ function reasonOf(
 
 function sameOutput(a: Manifest | null, b: Manifest | null): boolean {
   const classes = (manifest: Manifest | null): string =>
-    manifest?.output.task === "classification" ? JSON.stringify(manifest.output.classes) : "";
+    manifest?.output.task === "classification"
+      ? JSON.stringify(manifest.output.classes)
+      : manifest?.output.task === "tensor"
+        ? JSON.stringify(manifest.output.tensors)
+        : "";
   return classes(a) === classes(b);
 }

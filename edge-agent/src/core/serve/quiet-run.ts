@@ -1,4 +1,7 @@
 /** How long a model itself takes, apart from queues and a busy device: the best of a few runs of one row. */
+import type { Manifest } from "@vedette/protocol/bundle";
+import { buildInputs, rawTensors } from "@vedette/protocol/input-rows";
+import { type ModelInputs, rowLength, type Tensor, tensorArrays } from "@vedette/protocol/tensors";
 import type { Clock } from "../ports.ts";
 import { neededOutputs } from "./decode-outputs.ts";
 import { feederOf } from "./feeds.ts";
@@ -13,7 +16,7 @@ export async function quietRunMs(
   { manifest, session }: Pick<ServingVersion, "manifest" | "session">,
   clock: Clock,
 ): Promise<number> {
-  const feed = feederOf(manifest)(new Float32Array(manifest.input.fields.length), 1);
+  const feed = feederOf(manifest)(blankRow(manifest), 1);
   const wanted = neededOutputs(manifest.output);
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i < runs; i++) {
@@ -23,6 +26,16 @@ export async function quietRunMs(
     best = Math.min(best, clock.monotonic() - started);
   }
   return best;
+}
+
+/** A row of zeros and empty texts; a size that the manifest leaves open is one. */
+function blankRow({ input }: Manifest): ModelInputs {
+  const tensors = rawTensors(input).map(({ name, datatype, shape }): [string, Tensor] => {
+    const sizes = shape.map((size, i) => (i === 0 ? 1 : Math.max(size, 1)));
+    const Values = tensorArrays[datatype === "BYTES" ? "UINT8" : datatype];
+    return [name, { datatype, shape: sizes, data: new Values(rowLength(sizes)) }];
+  });
+  return buildInputs(input, 1, ({ kind }) => (kind === "category" ? "" : 0), Object.fromEntries(tensors));
 }
 
 /** Whether the work ended in time. What ends later is nobody's business any more. */

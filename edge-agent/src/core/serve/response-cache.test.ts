@@ -55,16 +55,20 @@ test("[G16] inputs have one key where their bits are equal, and else two; bytes 
   fc.assert(
     fc.property(rows, rows, (a, b) => {
       const bits = (values: number[]) => Buffer.from(Float32Array.from(values).buffer).toString("hex");
-      const same = cache.key(Float32Array.from(a)) === cache.key(Float32Array.from(b));
+      const same = cache.key({ rows: Float32Array.from(a) }) === cache.key({ rows: Float32Array.from(b) });
       expect(same).toBe(bits(a) === bits(b));
     }),
   );
-  expect(cache.key(Float64Array.of(1))).not.toBe(
-    cache.key(Float32Array.from(new Float32Array(Float64Array.of(1).buffer))),
+  expect(cache.key({ rows: Float64Array.of(1) })).not.toBe(
+    cache.key({ rows: Float32Array.from(new Float32Array(Float64Array.of(1).buffer)) }),
   );
-  expect(cache.key(new Float32Array(2000))).toBeNull();
-  const answers = [{ label: "dry", value: null, confidence: 1, scores: [1, 0] }];
-  const keys = Array.from({ length: 2000 }, (_, i) => cache.key(Float32Array.of(i)) as string);
+  expect(cache.key({ rows: new Float32Array(2000) })).toBeNull();
+  // Unknown texts have one place in the rows, and a picture only its summary.
+  const one = Float32Array.of(3);
+  expect(cache.key({ rows: one, texts: ["grey"] })).not.toBe(cache.key({ rows: one, texts: ["gray"] }));
+  expect(cache.key({ rows: one, tensors: { picture: { datatype: "FP32", shape: [1, 1], data: one } } })).toBeNull();
+  const answers = [{ label: "dry", value: null, confidence: 1, scores: [1, 0], outputs: null }];
+  const keys = Array.from({ length: 2000 }, (_, i) => cache.key({ rows: Float32Array.of(i) }) as string);
   for (const key of keys) cache.put(key, answers);
   const kept = keys.filter((key) => cache.get(key)).length;
   expect(kept).toBeGreaterThan(100);

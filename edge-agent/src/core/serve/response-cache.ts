@@ -2,7 +2,7 @@
  * Answers of the version in place by the bytes of its input: the same question again costs no run. model-slot looks here
  * before it asks the model, and logs a hit as a prediction of its own. Not the fallback cache, which is by entity.
  */
-import type { Rows } from "@vedette/protocol/tensors";
+import type { ModelInputs, Rows } from "@vedette/protocol/tensors";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports.ts";
 import type { ModelAnswer } from "./decode-outputs.ts";
@@ -15,7 +15,7 @@ export interface ResponseCacheLimits {
 }
 export interface ResponseCache {
   /** What `get` and `put` go by; null for a request that is not worth keeping. */
-  key(rows: Rows): string | null;
+  key(inputs: ModelInputs): string | null;
   get(key: string): readonly ModelAnswer[] | undefined;
   put(key: string, answers: readonly ModelAnswer[]): void;
   clear(): void;
@@ -37,7 +37,13 @@ export function createResponseCache({ ttlMs, maxBytes }: ResponseCacheLimits, cl
       answers.reduce((sum, { scores }) => sum + answerBytes + 8 * (scores?.length ?? 0), 2 * key.length),
   });
   return {
-    key: (rows) => (rows.byteLength > maxKeyBytes ? null : keyOf(rows)),
+    key({ rows, texts, tensors }) {
+      if (tensors || rows.byteLength > maxKeyBytes) return null;
+      if (!texts) return keyOf(rows);
+      // A category that the schema does not know has one place in the rows, whatever its text.
+      const spelt = JSON.stringify(texts);
+      return spelt.length > maxKeyBytes ? null : `${keyOf(rows)} ${spelt}`;
+    },
     get: (key) => entries.get(key),
     put: (key, answers) => void entries.set(key, answers),
     clear: () => entries.clear(),

@@ -3,7 +3,8 @@
  * adds jobs and answers them; whatever the session does, every job is handed back exactly once, at its deadline at last.
  */
 import { messageOf } from "@vedette/protocol/errors";
-import type { Rows } from "@vedette/protocol/tensors";
+import { joinTensors, sliceTensor } from "@vedette/protocol/feeds";
+import type { ModelInputs, Rows, Tensor } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
 import type { Ports } from "../ports.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
@@ -54,6 +55,7 @@ export function createRunQueue<J extends Job>(options: {
   const wanted = neededOutputs(manifest.output);
   const feed = feederOf(manifest);
   const fields = manifest.input.fields.length;
+  const categories = manifest.input.fields.filter(({ kind }) => kind === "category").length;
   const cap = fixedBatch(manifest) ?? options.cap;
   let waiting: J[] = [];
   /** In the order of their deadlines. */
@@ -62,6 +64,10 @@ export function createRunQueue<J extends Job>(options: {
   let cancelDeadline: (() => void) | undefined;
   let saidFailed = false;
   const idlers: (() => void)[] = [];
+
+  function inTime({ request, started }: J, now: number): boolean {
+    return request.patient === true || now - started <= budget;
+  }
 
   function arm(): void {
     const first = undecided[0];
@@ -97,7 +103,7 @@ export function createRunQueue<J extends Job>(options: {
     let rows = 0;
     let count = 0;
     for (const job of waiting) {
-      if (count > 0 && rows + job.n > cap) break;
+      if (count > 0 && (rows + job.n > cap || !sameShapes(job, waiting[0] as J))) break;
       rows += job.n;
       count++;
     }
@@ -128,52 +134,50 @@ export function createRunQueue<J extends Job>(options: {
   /** Gives each job its rows' answers; jobs past their deadline go to the ladder, and the result is counted as late. */
   function hand(group: readonly J[], answers: readonly (ModelAnswer | null)[]): void {
     const now = clock.monotonic();
-    if (group.every((job) => !job.done && now - job.started <= budget)) {
+    if (group.every((job) => !job.done && inTime(job, now))) {
       decide(group, answers);
       return;
     }
-    const inTime: J[] = [];
+    const kept: J[] = [];
     const tooLate: J[] = [];
-    const kept: (ModelAnswer | null)[] = [];
+    const keptAnswers: (ModelAnswer | null)[] = [];
     let at = 0;
     for (const job of group) {
-      if (job.done || now - job.started > budget) {
+      if (job.done || !inTime(job, now)) {
         late(job.n);
         if (!job.done) tooLate.push(job);
       } else {
-        inTime.push(job);
-        for (let i = 0; i < job.n; i++) kept.push(answers[at + i] ?? null);
+        kept.push(job);
+        for (let i = 0; i < job.n; i++) keptAnswers.push(answers[at + i] ?? null);
       }
       at += job.n;
     }
     decide(tooLate, "latency_budget");
-    decide(inTime, kept);
+    decide(kept, keptAnswers);
   }
 
   async function run(group: readonly J[]): Promise<readonly (ModelAnswer | null)[]> {
-    const rows = joinRows(group);
-    const n = rows.length / fields;
+    const inputs = joinInputs(group);
+    const n = inputs.rows.length / fields;
     const began = clock.monotonic();
     let queueMs = 0;
     for (const job of group) queueMs += began - job.started;
-    if (n <= cap) return runOnce(rows, n, queueMs);
+    if (n <= cap) return runOnce(inputs, n, queueMs);
     const answers: (ModelAnswer | null)[] = [];
     for (let at = 0; at < n; at += cap) {
       // Nobody waits any more: a long request must not hold up the next.
       if (group.every((job) => job.done)) break;
       const count = Math.min(cap, n - at);
-      answers.push(
-        ...(await runOnce(rows.subarray(at * fields, (at + count) * fields), count, at === 0 ? queueMs : 0)),
-      );
+      answers.push(...(await runOnce(rowsOf(inputs, at, at + count), count, at === 0 ? queueMs : 0)));
     }
     return answers;
   }
 
-  async function runOnce(rows: Rows, n: number, queueMs: number): Promise<(ModelAnswer | null)[]> {
+  async function runOnce(inputs: ModelInputs, n: number, queueMs: number): Promise<(ModelAnswer | null)[]> {
     const began = clock.monotonic();
-    const inputs = feed(rows, n);
+    const feeds = feed(inputs, n);
     const fed = clock.monotonic();
-    const outputs = await session.run(inputs, wanted);
+    const outputs = await session.run(feeds, wanted);
     const inferred = clock.monotonic();
     const answers = decodeOutputs(outputs, manifest.output, n);
     const outputMs = clock.monotonic() - inferred;
@@ -181,10 +185,18 @@ export function createRunQueue<J extends Job>(options: {
     return answers;
   }
 
+  function rowsOf({ rows, texts, tensors }: ModelInputs, from: number, to: number): ModelInputs {
+    return {
+      rows: rows.subarray(from * fields, to * fields),
+      ...(texts && { texts: texts.slice(from * categories, to * categories) }),
+      ...(tensors && { tensors: each(tensors, (tensor) => sliceTensor(tensor, from, to)) }),
+    };
+  }
+
   return {
     add(job) {
       waiting.push(job);
-      undecided.push(job);
+      if (!job.request.patient) undecided.push(job);
       arm();
       if (active) return;
       active = true;
@@ -197,6 +209,34 @@ export function createRunQueue<J extends Job>(options: {
       cancelDeadline?.();
     },
   };
+}
+
+/** Sequences of other lengths cannot lie in one tensor. */
+function sameShapes({ request: { tensors: a } }: Job, { request: { tensors: b } }: Job): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Object.entries(a).every(([name, { shape }]) =>
+    shape.every((size, i) => i === 0 || size === b[name]?.shape[i]),
+  );
+}
+
+function joinInputs(group: readonly Job[]): ModelInputs {
+  const [first] = group;
+  if (first && group.length === 1) return first.request;
+  const rows = joinRows(group);
+  const texts = first?.request.texts && group.flatMap(({ request }) => request.texts ?? []);
+  const tensors =
+    first?.request.tensors &&
+    each(first.request.tensors, (_, name) =>
+      joinTensors(group.map(({ request }) => request.tensors?.[name] as Tensor)),
+    );
+  return { rows, ...(texts && { texts }), ...(tensors && { tensors }) };
+}
+
+function each(
+  tensors: Readonly<Record<string, Tensor>>,
+  make: (tensor: Tensor, name: string) => Tensor,
+): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, make(tensor, name)]));
 }
 
 function joinRows(group: readonly Job[]): Rows {

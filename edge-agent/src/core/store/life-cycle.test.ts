@@ -75,6 +75,37 @@ describe("life cycle", () => {
     expect(run([{ kind: "assigned", version: version(2), rev: 2 }], damaged).candidate?.state).toBe("fetching");
   });
 
+  it("[V13] returns from a serving version that does harm, where there is one to return to, and says why", () => {
+    const tripped: LifeEvent = { kind: "tripped", reason: "exceptions", why: "it threw five times", rev: 2 };
+    const pins = run([...installed(1, 1), ...installed(2, 2), tripped]);
+    expect(pins).toMatchObject({
+      serving: version(1),
+      previous: null,
+      candidate: { ...version(2), state: "rejected", reason: "exceptions", why: "it threw five times" },
+    });
+    expect(run([{ kind: "assigned", version: version(2), rev: 2 }], pins)).toBe(pins);
+    expect(run([{ kind: "assigned", version: version(2), rev: 3 }], pins).candidate?.state).toBe("fetching");
+    const only = run(installed(1, 1));
+    expect(step(only, tripped, 9)).toBe(only);
+  });
+
+  it("[V14] returns from a serving version whose processes never live, and counts none that lived or stopped", () => {
+    const booted: LifeEvent = { kind: "booted", rev: 2 };
+    const both = run([...installed(1, 1), ...installed(2, 2)]);
+    const thrice = run([booted, booted, booted], both);
+    expect(thrice.serving).toMatchObject({ ...version(2), starts: maxStarts });
+    expect(step(thrice, booted, 9)).toMatchObject({
+      serving: version(1),
+      candidate: { ...version(2), state: "rejected", reason: "crash_loop" },
+    });
+    for (const life of [{ kind: "lived" }, { kind: "stopped", served: 30 }] as const) {
+      expect(run([life, booted, booted, booted], thrice).serving).toMatchObject({ ...version(2), starts: maxStarts });
+    }
+    // With none before it, trying on is all there is.
+    const only = run([...installed(1, 1), booted, booted, booted, booted, booted]);
+    expect(only).toMatchObject({ serving: version(1), candidate: null });
+  });
+
   const anyEvent: fc.Arbitrary<LifeEvent> = fc.oneof(
     fc.record({
       kind: fc.constant("assigned" as const),
@@ -91,6 +122,9 @@ describe("life cycle", () => {
       { kind: "stopped", served: 3 },
       { kind: "failed", reason: "proof_failed" },
       { kind: "failed", reason: "exceptions" },
+      { kind: "booted", rev: 3 },
+      { kind: "lived" },
+      { kind: "tripped", reason: "exceptions", why: "it threw", rev: 3 },
       { kind: "broken", reason: null, rev: 3 },
       { kind: "broken", reason: "model_failed", rev: 3 },
     ),

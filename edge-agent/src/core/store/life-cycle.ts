@@ -8,7 +8,8 @@
  *        │ higher revision    ▼                     ▼                   ▼ failed, crash loop  ▼ failed, crash loop │ or unassigned
  *        └──────────────── rejected(reason) ◀───────┴───────────────────┴────────────────────┘                    ▼
  *                             ▲                                                                                previous
- *                             └── broken (unfit to serve, or under the floor) ── serving, previous                │ pushed out
+ *                             ├── broken (unfit to serve, or under the floor) ── serving, previous                │ pushed out
+ *                             └── tripped, or booted once too often (the previous one serves) ── serving          │
  *                                                                                                                 ▼
  *                                                    superseded candidates, and what no pin names ──────────▶ evicted
  *
@@ -28,7 +29,13 @@ export type VersionState =
   | "rejected";
 
 /** Why a version was rejected: an error's code, or what happened in service. */
-export type RejectReason = ErrorCode | "crash_loop" | "exceptions" | "not_a_number" | "latency_budget";
+export type RejectReason =
+  | ErrorCode
+  | "crash_loop"
+  | "exceptions"
+  | "not_a_number"
+  | "latency_budget"
+  | "fallback_rate";
 
 export interface Pin {
   readonly digest: string;
@@ -37,6 +44,8 @@ export interface Pin {
   readonly length: number;
   /** Predictions known to be answered by it when the pin was last saved: what was served since is not counted. */
   readonly served: number;
+  /** Boots with it as the serving version that came to no life; none where absent. */
+  readonly starts?: number | undefined;
 }
 export interface Candidate extends Pin {
   readonly state: "fetching" | "verified" | "proving" | "probation" | "rejected";
@@ -45,6 +54,8 @@ export interface Candidate extends Pin {
   /** Starts (proofs and boots) that have not reached the end of probation. */
   readonly starts: number;
   readonly reason: RejectReason | null;
+  /** The reason in words, for people. */
+  readonly why?: string | undefined;
 }
 interface Rejection {
   readonly digest: string;
@@ -75,7 +86,13 @@ export type LifeEvent =
   | { readonly kind: "passed"; readonly served: number }
   /** A clean stop on probation is no crash. What the serving version has answered by now is kept. */
   | { readonly kind: "stopped"; readonly served: number }
-  | { readonly kind: "failed"; readonly reason: RejectReason }
+  | { readonly kind: "failed"; readonly reason: RejectReason; readonly why?: string }
+  /** The serving version is about to be loaded by a new process: saved before, so that one which never lives is counted. */
+  | { readonly kind: "booted"; readonly rev: number }
+  /** It answered, or stood for a while. */
+  | { readonly kind: "lived" }
+  /** The serving version does harm, after its probation: where there is one before it, that one returns. */
+  | { readonly kind: "tripped"; readonly reason: RejectReason; readonly why?: string; readonly rev: number }
   /** The serving version cannot be loaded any more; with a reason it is also rejected (until assigned above `rev`). */
   | { readonly kind: "broken"; readonly reason: RejectReason | null; readonly rev: number }
   /** Lowest release that signed metadata lets serve. */
@@ -110,13 +127,25 @@ export function step(pins: Pins, event: LifeEvent, now: number): Pins {
     case "broken":
       if (!pins.serving) return pins;
       return remember(
-        { ...pins, serving: pins.previous, previous: null },
+        { ...pins, serving: rested(pins.previous), previous: null },
         event.reason && { digest: pins.serving.digest, rev: event.rev, reason: event.reason, at: now },
       );
+    case "booted": {
+      if (!pins.serving) return pins;
+      const starts = (pins.serving.starts ?? 0) + 1;
+      if (starts <= maxStarts || !pins.previous) return { ...pins, serving: { ...pins.serving, starts } };
+      return trip(pins, { reason: "crash_loop", rev: event.rev }, now);
+    }
+    case "lived":
+      return pins.serving?.starts ? { ...pins, serving: { ...pins.serving, starts: 0 } } : pins;
+    case "tripped":
+      return trip(pins, event, now);
     case "floor":
       return applyFloor(pins, event.release, now);
     case "stopped": {
-      const serving = pins.serving && { ...pins.serving, served: Math.max(pins.serving.served, event.served) };
+      const { serving: last } = pins;
+      const served = Math.max(last?.served ?? 0, event.served);
+      const serving = last && { ...last, served, ...(last.starts ? { starts: 0 } : {}) };
       const { candidate } = pins;
       if (candidate?.state !== "probation") return { ...pins, serving };
       return { ...pins, serving, candidate: { ...candidate, starts: Math.max(0, candidate.starts - 1) } };
@@ -169,13 +198,33 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
       if (candidate.starts >= maxStarts) return reject(pins, candidate, "crash_loop", now);
       return { ...pins, candidate: { ...candidate, state: to as "proving", starts: candidate.starts + 1 } };
     case "failed":
-      return reject(pins, candidate, event.reason, now);
+      return reject(pins, { ...candidate, why: event.why }, event.reason, now);
     case "passed": {
       const { digest, release, length } = candidate;
       const serving = { digest, release, length, served: event.served };
-      return { ...pins, serving, previous: pins.serving ?? pins.previous, candidate: null };
+      return { ...pins, serving, previous: rested(pins.serving ?? pins.previous), candidate: null };
     }
   }
+}
+
+/** Boots that it saw when it served before are forgotten. */
+function rested(pin: Pin | null): Pin | null {
+  if (!pin?.starts) return pin;
+  const { digest, release, length, served } = pin;
+  return { digest, release, length, served };
+}
+
+/** A version that harms is better left than kept, but only for another that served: the ladder answers for it meanwhile. */
+function trip(
+  pins: Pins,
+  { reason, why, rev }: { reason: RejectReason; why?: string; rev: number },
+  now: number,
+): Pins {
+  const { serving, previous } = pins;
+  if (!serving || !previous) return pins;
+  const rejected: Candidate = { ...fresh(serving, rev), state: "rejected", reason, why };
+  const next = { ...pins, serving: rested(previous), previous: null, candidate: pins.candidate ?? rejected };
+  return remember(next, { digest: serving.digest, rev, reason, at: now });
 }
 
 function reject(pins: Pins, candidate: Candidate, reason: RejectReason, now: number): Pins {

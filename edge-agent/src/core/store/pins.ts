@@ -11,12 +11,15 @@ import type { Pins } from "./life-cycle.ts";
 
 const folder = "pins";
 /** A reason that a newer agent wrote must not cost this one its pins. */
-const reason = z.enum([...errorCodes, "crash_loop", "exceptions", "not_a_number", "latency_budget"]).catch("internal");
+const reason = z
+  .enum([...errorCodes, "crash_loop", "exceptions", "not_a_number", "latency_budget", "fallback_rate"])
+  .catch("internal");
 const pin = z.object({
   digest: sha256Hex,
   release: z.int().min(1),
   length: z.int().min(1),
   served: z.int().min(0),
+  starts: z.int().min(0).optional(),
 });
 const pinsFile = z.object({
   v: z.literal(1),
@@ -28,6 +31,7 @@ const pinsFile = z.object({
       rev: z.int().min(0),
       starts: z.int().min(0),
       reason: reason.nullable(),
+      why: z.string().optional(),
     })
     .nullable(),
   rejected: z.array(z.object({ digest: sha256Hex, rev: z.int().min(0), reason, at: z.number() })),

@@ -247,9 +247,14 @@ export function createFakeTransport(peer: FakePeer, sid: number) {
   let handlers: Parameters<Transport["start"]>[0] | undefined;
   let up = false;
   const offline = () => new VedetteError("offline", "not connected to the broker");
+  /** As MQTT counts: topic, payload, and a few bytes of header. */
+  const bytes = { sent: 0, received: 0 };
+  const count = (way: "sent" | "received", to: string, payload: { length: number } = "") => {
+    bytes[way] += to.length + payload.length + 8;
+  };
   const transport: Transport & { connect(): void; disconnect(): void } = {
     sid,
-    bytes: { sent: 0, received: 0 },
+    bytes,
     get connected() {
       return up;
     },
@@ -258,11 +263,13 @@ export function createFakeTransport(peer: FakePeer, sid: number) {
     },
     async publish(to, payload) {
       if (!up) throw offline();
+      count("sent", to, payload);
       const text = typeof payload === "string" ? payload : toHex(payload);
       queueMicrotask(() => up && peer.takes(to, text));
     },
     async subscribe(to) {
       if (!up) throw offline();
+      count("sent", to);
       queueMicrotask(() => up && peer.subscribed(to));
     },
     async unsubscribe(to) {
@@ -275,7 +282,10 @@ export function createFakeTransport(peer: FakePeer, sid: number) {
     connect() {
       up = true;
       peer.subscriptions = [];
-      peer.deliver = (to, payload) => queueMicrotask(() => up && handlers?.message(to, payload.slice()));
+      peer.deliver = (to, payload) => {
+        if (up) count("received", to, payload);
+        queueMicrotask(() => up && handlers?.message(to, payload.slice()));
+      };
       handlers?.up();
     },
     disconnect() {

@@ -65,7 +65,7 @@ export function createDevice() {
     disk,
     peer,
     /** A new process. Its clock shows `deviceClock` where that is given, while the peer's is right. */
-    async start(options: { deviceClock?: number; probation?: number } = {}) {
+    async start(options: { deviceClock?: number; probation?: number; dataBytesPerDay?: number } = {}) {
       const clock = createManualClock(options.deviceClock ?? wall);
       now = () => wall + Math.floor(clock.monotonic());
       const transport = createFakeTransport(peer, ++sid);
@@ -94,6 +94,7 @@ export function createDevice() {
         kernels: { openReference: () => fakeReference() },
         options: {
           probation: options.probation ?? 3,
+          dataBytesPerDay: options.dataBytesPerDay ?? null,
           times: { helloJitterMs: 1000 },
           schedule: (call) => queueMicrotask(call),
         },

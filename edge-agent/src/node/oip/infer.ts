@@ -8,7 +8,7 @@ import type { OipFailure } from "./errors.ts";
 import { createInferStats, type InferStats } from "./infer-stats.ts";
 import { type QuickWay, quickWayOf } from "./quick-infer.ts";
 import { type InferRequest, parseInferRequest, parseJson, readInferRequest, shown } from "./request.ts";
-import { readRows } from "./tensors-in.ts";
+import { readInputs } from "./tensors-in.ts";
 import { type InferBody, servedOutputs, writeBody, writeParameters, writeTensors } from "./tensors-out.ts";
 
 /** A model as requests meet it: what was worked out for the version that serves, and what is counted of it. */
@@ -102,14 +102,14 @@ export function readInfer(
     request = readInferRequest(json, body.subarray(body.length));
   } else request = parseInferRequest(body, headerLength);
   // Where no version ever was, nobody knows what the tensors mean: the agent answers, and logs, for the request as a whole.
-  const rows = manifest ? readRows(request.inputs, manifest.input) : new Float32Array(0);
+  const inputs = manifest ? readInputs(request.inputs, manifest.input) : { rows: new Float32Array(0) };
   if (manifest) {
-    checkRows(rows.length, manifest, limits);
+    checkRows(inputs.rows.length, manifest, limits);
     checkOutputs(request, manifest);
   }
   const ask = {
     model: name,
-    rows,
+    ...inputs,
     ...(request.entity !== undefined && { entity: request.entity }),
     ...(request.eventTime !== undefined && { eventTime: request.eventTime }),
     ...(request.id !== undefined && { requestId: request.id }),

@@ -36,7 +36,7 @@ function readerOf(manifest: Manifest): QuickWay["read"] | null {
     return null;
   }
   const width = tensor.shape[1] as number;
-  if (fields.length !== width || fields.some(({ kind, column }, f) => kind !== "number" || column !== f)) return null;
+  if (fields.length !== width || fields.some((field, f) => field.kind !== "number" || field.column !== f)) return null;
   const { name } = tensor;
 
   return (json) => {
@@ -73,7 +73,7 @@ function hasNoneBut(value: object, a: string, b: string, c = a, d = a): boolean 
 
 function writerOf(name: string, release: number, { output }: Manifest): QuickWay["write"] | null {
   const [only, ...more] = servedOutputs(output);
-  if (!only || more.length > 0 || !only.datatype.startsWith("FP")) return null;
+  if (!only || more.length > 0 || (only.datatype !== "FP32" && only.datatype !== "FP64")) return null;
   const values = valuesOf(output, only.shape);
   if (!values) return null;
   const head = `{"model_name":${JSON.stringify(name)},"model_version":${JSON.stringify(String(release))},`;

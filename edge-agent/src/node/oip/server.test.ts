@@ -63,6 +63,7 @@ const answered = (n: number, change: Partial<Answer> = {}): Answer => ({
   label: "2",
   value: null,
   scores: [0, 0.25, 0.75],
+  outputs: null,
   ...change,
 });
 

@@ -2,16 +2,19 @@
 import type { OutputSchema } from "@vedette/protocol/bundle";
 import { concatBytes, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { TensorSpec } from "@vedette/protocol/tensors";
+import { joinTensors } from "@vedette/protocol/feeds";
+import { fromHalf, toHalf } from "@vedette/protocol/halves";
+import { type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
 import type { Answer, Prediction } from "../../core/agent.ts";
 import type { InferRequest } from "./request.ts";
 
 export interface OutputTensor extends TensorSpec {
-  readonly data: readonly (number | string)[];
+  readonly data: readonly (number | bigint | string)[];
 }
 
-/** The tensors a bundle's answers are given in: scores and label, or the value. */
+/** The tensors a bundle's answers are given in: scores and label, the value, or all of them. */
 export function servedOutputs(schema: OutputSchema): TensorSpec[] {
+  if (schema.task === "tensor") return [...schema.tensors];
   const names = schema.task === "regression" ? [schema.value.tensor] : [schema.label?.tensor, schema.scores.tensor];
   return schema.tensors.filter((tensor) => names.includes(tensor.name));
 }
@@ -21,6 +24,7 @@ export function servedOutputs(schema: OutputSchema): TensorSpec[] {
  * @throws VedetteError unsupported where the bundle promises a type of tensor that its answers cannot be put in.
  */
 export function writeTensors(answers: readonly Answer[], schema: OutputSchema): OutputTensor[] {
+  if (schema.task === "tensor") return schema.tensors.map((spec) => whole(spec, answers));
   return servedOutputs(schema).map((spec) => {
     if (schema.task === "regression")
       return column(
@@ -30,6 +34,20 @@ export function writeTensors(answers: readonly Answer[], schema: OutputSchema): 
     if (spec.name === schema.label?.tensor) return labels(spec, answers);
     return scores(spec, answers, schema.classes);
   });
+}
+
+/** The rows' own parts, one below the other. @throws VedetteError unsupported where they differ in shape. */
+function whole(spec: TensorSpec, answers: readonly Answer[]): OutputTensor {
+  const parts = answers.map(({ outputs }) => outputs?.[spec.name] as Tensor);
+  if (new Set(parts.map(({ shape }) => shape.join())).size > 1) {
+    throw new VedetteError(
+      "unsupported",
+      `output ${spec.name} has another shape for each row: ask for one row at a time`,
+    );
+  }
+  const { datatype, shape, data } = joinTensors(parts);
+  if (datatype === "FP16") return { ...spec, shape: [...shape], data: Array.from(data as Uint16Array, fromHalf) };
+  return { ...spec, shape: [...shape], data: Array.from<number | bigint | string>(data as string[]) };
 }
 
 function labels(spec: TensorSpec, answers: readonly Answer[]): OutputTensor {
@@ -134,7 +152,7 @@ export function writeBody(
       throw new VedetteError("invalid_input", `output ${name} is none of this model's: it has ${known}`);
     }
     const { data, shape, datatype } = tensor;
-    if (!binary) return { name, datatype, shape, data };
+    if (!binary) return { name, datatype, shape, data: jsonValues(tensor, data) };
     const bytes = toBinary(tensor);
     parts.push(bytes);
     return { name, datatype, shape, parameters: { binary_data_size: bytes.length } };
@@ -145,8 +163,22 @@ export function writeBody(
   return { kind: "binary", bytes: concatBytes([header, ...parts]), headerLength: header.length };
 }
 
+/** Booleans for BOOL, and every digit of an integer that no double holds. */
+function jsonValues({ datatype }: OutputTensor, data: OutputTensor["data"]): readonly unknown[] {
+  if (datatype === "BOOL") return data.map((value) => Boolean(value));
+  if (datatype !== "INT64" && datatype !== "UINT64") return data;
+  return data.map((value) => (typeof value === "bigint" ? rawJson(value) : value));
+}
+
+function rawJson(value: bigint): unknown {
+  const number = Number(value);
+  return Number.isSafeInteger(number)
+    ? number
+    : (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value));
+}
+
 /** Raw little-endian values; texts each behind a u32 length. */
-function toBinary({ name, datatype, data }: OutputTensor): Uint8Array {
+function toBinary({ datatype, data }: OutputTensor): Uint8Array {
   if (datatype === "BYTES") {
     return concatBytes(
       data.flatMap((value) => {
@@ -157,10 +189,10 @@ function toBinary({ name, datatype, data }: OutputTensor): Uint8Array {
       }),
     );
   }
-  const numbers = data.map(Number);
-  if (datatype === "FP32") return new Uint8Array(Float32Array.from(numbers).buffer);
-  if (datatype === "FP64") return new Uint8Array(Float64Array.from(numbers).buffer);
-  if (datatype === "INT32") return new Uint8Array(Int32Array.from(numbers).buffer);
-  if (datatype === "INT64") return new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer);
-  throw new VedetteError("unsupported", `output ${name}: ${datatype} is not given as binary, ask for JSON`);
+  const out = new tensorArrays[datatype](data.length);
+  for (const [i, value] of data.entries()) {
+    if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[i] = BigInt(value);
+    else out[i] = datatype === "FP16" ? toHalf(Number(value)) : Number(value);
+  }
+  return new Uint8Array(out.buffer);
 }

@@ -1,7 +1,7 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import { describe, expect, it } from "vitest";
-import { type NamedRow, toRows } from "./named-rows.ts";
+import { type NamedRow, toInputs } from "./named-rows.ts";
 
 const field = (name: string, column: number) => ({
   name,
@@ -20,7 +20,7 @@ const manifest = (datatype: "FP32" | "FP64") =>
   }) as unknown as Manifest;
 const fault = (inputs: unknown) => {
   try {
-    toRows(manifest("FP32"), inputs as NamedRow[]);
+    toInputs(manifest("FP32"), inputs as NamedRow[]);
   } catch (error) {
     if (error instanceof VedetteError) return `${error.code}: ${error.message}`;
   }
@@ -31,12 +31,14 @@ describe("rows by field name", () => {
   it("puts values in the order of the schema, NaN where they are missing", () => {
     const inputs = [{ wind: 4.5, temp_max: 12 }, { wind: null }, { temp_max: undefined, wind: 0 }, {}];
     const { NaN: none } = Number;
-    expect(toRows(manifest("FP64"), inputs)).toEqual(new Float64Array([12, 4.5, none, none, none, 0, none, none]));
+    expect(toInputs(manifest("FP64"), inputs).rows).toEqual(
+      new Float64Array([12, 4.5, none, none, none, 0, none, none]),
+    );
   });
 
   it("keeps 64 bits where any input tensor does", () => {
-    expect(toRows(manifest("FP32"), [{}])).toBeInstanceOf(Float32Array);
-    expect(toRows(manifest("FP64"), [{}])).toBeInstanceOf(Float64Array);
+    expect(toInputs(manifest("FP32"), [{}]).rows).toBeInstanceOf(Float32Array);
+    expect(toInputs(manifest("FP64"), [{}]).rows).toBeInstanceOf(Float64Array);
   });
 
   it("names what is wrong and where", () => {
