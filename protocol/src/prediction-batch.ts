@@ -8,8 +8,8 @@
  *     column   fixed width w, n values: byte 0 of all values, byte 1 of all … (little-endian)
  *              text: u32 length | JSON array of n strings or nulls, UTF-8
  *
- * The head says which batch it is, and is signed by itself: a body that was damaged can still be refused by its number, on
- * the device's word, and the head proves the header (and so the root of its receipts) when the body is long gone.
+ * The head says which batch it is, and is signed by itself, so that it proves the header (and the root of its receipts)
+ * when the body is long gone.
  * All integers little-endian. Compression is a port: the bytes here are the same on every platform.
  */
 import { z } from "zod";
