@@ -31,7 +31,9 @@ export type CheckedFrame =
   | { kind: "good"; batch: PredictionBatch; proof: BatchProof }
   /** The header can be read, so that the device can be told which batch is refused. */
   | { kind: "refused"; header: BatchHeader; own: boolean; why: string }
-  /** The device signed the head, and what follows it is damaged. */
+  /** The device signed these very bytes, and they are no batch: they will be no better when they come again. */
+  | { kind: "spoiled"; name: FrameName; error: VedetteError }
+  /** The device signed the head, and what follows it was damaged on the way. */
   | { kind: "damaged"; name: FrameName; error: VedetteError }
   /** Whoever sent it did not sign it. `name` where it still says which batch it wants to be. */
   | { kind: "unsigned"; name: FrameName | undefined; error: VedetteError };
@@ -64,6 +66,10 @@ export function checkFrame(agent: string, stream: string, frame: Uint8Array, key
     const why = `batch ${name.seq} of ${agent}/${stream} is not signed by the key that the device enrolled with`;
     return unsigned(new VedetteError("bad_signature", why));
   }
+  if (sha256(opened.compressed) !== opened.bodySha256) {
+    const why = "the batch was damaged on the way or on the disk: its hash does not fit";
+    return { kind: "damaged", name, error: new VedetteError("invalid_batch", why) };
+  }
   let body: Uint8Array<ArrayBuffer>;
   let header: BatchHeader;
   let json: Uint8Array<ArrayBuffer>;
@@ -74,7 +80,7 @@ export function checkFrame(agent: string, stream: string, frame: Uint8Array, key
       throw new VedetteError("invalid_batch", "the header is not the one signed");
     header = batchHeader.parse(JSON.parse(new TextDecoder().decode(json)));
   } catch (error) {
-    return { kind: "damaged", name, error: asInvalid(error) };
+    return { kind: "spoiled", name, error: asInvalid(error) };
   }
   const own = header.agent === agent && header.stream === stream;
   const refuse = (why: string): CheckedFrame => ({ kind: "refused", header, own, why });
@@ -124,10 +130,7 @@ export function unpackFrame(frame: Uint8Array): PredictionBatch {
 }
 
 /** Unpacks no more than the frame says, and exactly that: a small packet must not become a large body. */
-function inflate({ compression, bodyLength, bodySha256, compressed }: OpenedFrame): Uint8Array<ArrayBuffer> {
-  if (sha256(compressed) !== bodySha256) {
-    throw new VedetteError("invalid_batch", "the batch was damaged on the way or on the disk: its hash does not fit");
-  }
+function inflate({ compression, bodyLength, compressed }: OpenedFrame): Uint8Array<ArrayBuffer> {
   const maxOutputLength = Math.max(1, bodyLength);
   const body =
     compression === "none"

@@ -127,6 +127,16 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     const ack = { epoch, reject: seq, why: why.slice(0, 300), frame: createHash("sha256").update(frame).digest("hex") };
     return { ack, refused: why };
   };
+  /** Its number is settled, or it would hold its stream up. */
+  const refuseSpoiled = (from: InboxFrame, name: FrameName, why: string, received: number): Taken => {
+    const { epoch, seq } = name;
+    const spool = spoolOf(from.agent, from.stream, epoch);
+    const before = sql.key.get(spool.id, seq);
+    keepAside(received, from, why);
+    if (before?.refused === null || (!before && seq <= spool.up_to)) return { ack: acknowledge(spool, epoch) };
+    if (!before) settle(spool, seq, createHash("sha256").update(from.frame).digest(), why);
+    return refusal(from, name, why);
+  };
   /** Counts what an account says is missing, and settles its batch numbers; those that are settled already stay as they are. */
   const takeAccount = (
     from: InboxFrame,
@@ -181,6 +191,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       // follows the refusal of its very bytes only, and looks for damage on its own disk before it sends.
       return name ? refusal(from, name, error.message) : { error: { code: error.code, message: error.message } };
     }
+    if (checked.kind === "spoiled") return refuseSpoiled(from, checked.name, checked.error.message, received);
     const header = checked.kind === "good" ? checked.batch.header : checked.header;
     const { epoch, seq } = header;
     const reject = (why: string): Taken => refusal(from, { epoch, seq }, why);
