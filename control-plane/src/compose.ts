@@ -43,6 +43,8 @@ export interface Parts {
     folder: string;
     clock: Clock;
     logger: Logger;
+    /** The public keys that a device may sign its batches with. */
+    deviceKeys: (agent: string) => Promise<readonly string[]>;
   }): Promise<{ lake: Lake; ingestion: Ingestion; close(): Promise<void> }>;
   startBroker(options: {
     site: string;
@@ -100,7 +102,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operatorTokenFile = join(config.home, "operator.token");
     const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
     const blobs = await openBlobStore(join(data, "blobs"));
-    const { lake, ingestion, close: closeLake } = await parts.openLake({ folder: join(data, "lake"), clock, logger });
+    const deviceKeys = async (agent: string) => {
+      const device = await db.devices.find(agent);
+      return device ? [device.publicKey] : [];
+    };
+    const folder = join(data, "lake");
+    const { lake, ingestion, close: closeLake } = await parts.openLake({ folder, clock, logger, deviceKeys });
     closers.push(closeLake);
 
     const trust = await openTrustRepository({ db, keys, clock, logger });

@@ -63,7 +63,13 @@ export async function startSite(
         counts: async () => [...counts],
         close: async () => {},
       },
-      ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
+      ingestion: {
+        take: async () => ({ pause: 1 }),
+        stored: async () => [],
+        missing: async () => ({}),
+        missingByReason: async () => [],
+        withheld: async () => [],
+      },
       close: async () => {},
     }),
     startBroker: async (options) => {

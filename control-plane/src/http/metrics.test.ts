@@ -34,6 +34,8 @@ test("[G18] batches are counted by what they were answered with, and reports", a
     },
     stored: async () => [],
     missing: async () => ({}),
+    missingByReason: async () => [],
+    withheld: async () => [],
   };
   const ingestion = countIngestion(inner, activity);
   for (let i = 0; i < 3; i++) await ingestion.take("a", "m", new Uint8Array(10));

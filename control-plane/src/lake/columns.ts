@@ -10,7 +10,8 @@ import {
   VARCHAR,
 } from "@duckdb/node-api";
 import { fallbackReasons, formatPredictionId, sources } from "@vedette/protocol/ids";
-import { noLabel, noReason, type PredictionBatch } from "@vedette/protocol/prediction-batch";
+import { isWithheld } from "@vedette/protocol/log-policy";
+import { type ColumnType, noLabel, noReason, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 
 export type Value = string | number | bigint | boolean | DuckDBTimestampValue | null;
 export interface LakeColumn {
@@ -40,17 +41,20 @@ export const standardLakeColumns: readonly LakeColumn[] = [
   { name: "request", type: VARCHAR },
   { name: "label", type: VARCHAR },
   { name: "value", type: DOUBLE },
+  /** Names of what the log policy kept on the device, so that NULL there is not taken for missing; NULL: nothing. */
+  { name: "withheld", type: VARCHAR },
 ];
 
 /** A batch column's name in the lake; undefined where it has none. */
 export type NameOf = (original: string) => string | undefined;
 
+const lakeTypes: Partial<Record<ColumnType, DuckDBType>> = { f32: FLOAT, text: VARCHAR };
+
 /** The columns that a batch has beside the standard ones. */
 export function ownColumns(batch: PredictionBatch, nameOf: NameOf): LakeColumn[] {
   return batch.header.columns.flatMap(({ name, type }) => {
     const column = nameOf(name);
-    if (column === undefined) return [];
-    return [{ name: column, type: type === "text" ? VARCHAR : type === "f32" ? FLOAT : DOUBLE }];
+    return column === undefined ? [] : [{ name: column, type: lakeTypes[type] ?? DOUBLE }];
   });
 }
 
@@ -85,6 +89,7 @@ export function lakeValues(
     ["event_time", each(numbers("eventTime"), (ms) => (Number.isNaN(ms) ? null : timestamp(ms)))],
     ["request", texts("request")],
   ]);
+  values.set("withheld", withheldIn(batch, values.get("id") as readonly string[]));
   const label = numbers("out:label");
   if (label)
     values.set(
@@ -98,6 +103,12 @@ export function lakeValues(
     if (column !== undefined) values.set(column, type === "text" ? texts(name) : each(numbers(name), known));
   }
   return values;
+}
+
+function withheldIn({ header: { withheld, count } }: PredictionBatch, ids: readonly string[]): (string | null)[] {
+  const columns = Object.keys(withheld).sort();
+  if (columns.length === 0) return new Array<null>(count).fill(null);
+  return ids.map((id) => columns.filter((column) => isWithheld(withheld, column, id)).join(",") || null);
 }
 
 function each(column: ArrayLike<number> | undefined, map: (value: number) => Value): Value[] {

@@ -39,6 +39,8 @@ export function countIngestion(ingestion: Ingestion, activity: Activity): Ingest
     },
     stored: (agent, streams) => ingestion.stored(agent, streams),
     missing: () => ingestion.missing(),
+    missingByReason: () => ingestion.missingByReason(),
+    withheld: () => ingestion.withheld(),
   };
 }
 

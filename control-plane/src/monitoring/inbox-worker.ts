@@ -17,6 +17,8 @@ const calls = {
   stored: ({ agent, streams }: { agent: string; streams: { stream: string; epoch: string }[] }) =>
     inbox.stored(agent, streams),
   missing: () => inbox.missing(),
+  missingByReason: () => inbox.missingByReason(),
+  withheld: () => inbox.withheld(),
   close: () => inbox.close(),
 };
 export type InboxCalls = typeof calls;

@@ -172,7 +172,7 @@ export function createModelSlot(options: {
   }
 
   function answer(from: Place, jobs: readonly SlotJob[], rows: number, result: RunResult | FallbackReason): void {
-    const { version, manifest } = from;
+    const { manifest } = from;
     const now = clock.monotonic();
     const firstN = log.reserve(rows);
     const served = typeof result === "string" ? null : result;
@@ -198,7 +198,37 @@ export function createModelSlot(options: {
       const { rows, texts, entity, eventTime, requestId } = request;
       groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
-    log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now });
+    if (waits === null) give();
+    else {
+      waits.then(give).catch((error: unknown) => {
+        for (const job of jobs) job.reject(error);
+      });
+    }
+  }
+
+  function giveAnswers(
+    from: Place,
+    jobs: readonly SlotJob[],
+    groups: readonly LoggedGroup[],
+    {
+      rows,
+      served,
+      result,
+      nan,
+      unsure,
+      now,
+    }: {
+      rows: number;
+      served: readonly (ModelAnswer | null)[] | null;
+      result: RunResult | FallbackReason;
+      nan: number;
+      unsure: number;
+      now: number;
+    },
+  ): void {
+    const { version } = from;
     const digest = version?.digest ?? null;
     const release = version?.release ?? null;
     for (let i = 0; i < jobs.length; i++) {
