@@ -19,9 +19,10 @@ import { createEnrollment } from "./fleet/enrollment.ts";
 import { createFleet } from "./fleet/fleet.ts";
 import { createPresence } from "./fleet/presence.ts";
 import { describeProduction } from "./fleet/production.ts";
+import { openRevocation } from "./fleet/revocation.ts";
 import { createApp } from "./http/app.ts";
-import { openOperatorToken } from "./http/operator-token.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
+import { openOperators } from "./operators/operators.ts";
 import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
@@ -29,6 +30,7 @@ import { createPublishVersion } from "./registry/publish-version.ts";
 import { createDirector } from "./release/director.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { openTrustRepository } from "./release/trust-repository.ts";
+import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -88,22 +90,23 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await db.settings.claimSite(site);
     const keys = await openOnlineKeys(join(data, "online-keys"));
     const operatorTokenFile = join(config.home, "operator.token");
-    const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
+    const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
     const { lake, ingestion, close: closeLake } = await parts.openLake({ folder: join(data, "lake"), clock, logger });
     closers.push(closeLake);
 
     const trust = await openTrustRepository({ db, keys, clock, logger });
-    const director = createDirector({ db, trust, key: keys.director, clock });
-    const deviceTokens = createDeviceTokens({ db, key: keys.deviceTokens, clock, site });
+    const director = createDirector({ db, trust, key: () => keys.director, clock });
+    const deviceTokens = createDeviceTokens({ db, key: () => keys.deviceTokens, clock, site });
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
-    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
-    const broker = await parts.startBroker({
+    const revocation = await openRevocation({ db, clock, disconnect: (agent) => broker.disconnect(agent) });
+    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, revocation, clock });
+    const broker: Broker = await parts.startBroker({
       site,
       fleet,
       blobs,
-      ingestion,
+      ingestion: revocation.guard(ingestion),
       clock,
       logger,
       host: config.host,
@@ -139,7 +142,10 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       site,
       brokerUrls,
       pageDir: config.pageDir,
-      isOperator,
+      operators,
+      revocation,
+      disconnectAll: async () => void (await Promise.all(broker.connected().map((agent) => broker.disconnect(agent)))),
+      warnings: () => trustWarnings(trust.expiring()),
       joinLimit: parts.joinLimit,
       clock,
       logger,

@@ -7,6 +7,7 @@ import { type AuditRepository, auditRepository } from "./audit.ts";
 import { openConnection } from "./connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
+import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
@@ -18,6 +19,7 @@ export interface Database {
   readonly tokens: TokenRepository;
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
+  readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   close(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export async function openDatabase(file: string): Promise<Database> {
     tokens: tokenRepository(connection),
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
+    operators: operatorRepository(connection),
     audit: auditRepository(connection),
     close: async () => close(),
   };

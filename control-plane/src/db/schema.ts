@@ -6,7 +6,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { AuditEntry, Labels, Selector } from "./records.ts";
+import { type AuditEntry, type Labels, type ModelSignatureRecord, operatorRoles, type Selector } from "./records.ts";
 
 /** Facts about this installation, such as the site it belongs to. */
 export const settings = sqliteTable("settings", { key: text().primaryKey(), value: text().notNull() });
@@ -34,6 +34,8 @@ export const versions = sqliteTable(
     /** Of the manifest, so that deciding what a device may run reads no manifests. */
     requires: text({ mode: "json" }).$type<Manifest["requires"]>().notNull(),
     lineage: text({ mode: "json" }).$type<Manifest["lineage"]>().notNull(),
+    /** OpenSSF Model Signing; null for versions published without. */
+    modelSignature: text({ mode: "json" }).$type<ModelSignatureRecord>(),
   },
   (table) => [primaryKey({ columns: [table.model, table.version] })],
 );
@@ -58,6 +60,8 @@ export const tokens = sqliteTable("tokens", {
   used: integer().notNull(),
   expiresAt: integer().notNull(),
   createdAt: integer().notNull(),
+  createdBy: text().notNull().default("operator"),
+  revokedAt: integer(),
 });
 
 export const devices = sqliteTable("devices", {
@@ -76,6 +80,22 @@ export const devices = sqliteTable("devices", {
   /** The assignment last decided: its revision and slots. */
   rev: integer().notNull(),
   slots: text({ mode: "json" }).$type<readonly AssignedSlot[]>().notNull(),
+  /** Null: it may log in. */
+  revokedAt: integer(),
+  revokedReason: text(),
+});
+
+/** Who may ask what of the control plane. Removed operators stay, so that the audit's names mean one person each. */
+export const operators = sqliteTable("operators", {
+  name: text().primaryKey(),
+  role: text({ enum: operatorRoles }).notNull(),
+  /** sha256 of the token, hex: the token itself is never kept. Null: revoked. */
+  tokenSha256: text().unique(),
+  createdAt: integer().notNull(),
+  createdBy: text().notNull(),
+  /** When the token was made or taken away last. */
+  tokenChangedAt: integer().notNull(),
+  removedAt: integer(),
 });
 
 /** Standing rules: of those that match a device, the latest one of each model counts. Kept as history once superseded. */
@@ -107,6 +127,8 @@ export const audit = sqliteTable(
     action: text().notNull(),
     subject: text().notNull(),
     detail: text({ mode: "json" }).$type<AuditEntry["detail"]>().notNull(),
+    /** sha256 over this entry and the hash before it; empty in a row that an older version wrote. */
+    hash: text().notNull().default(""),
   },
   (table) => [index("audit_by_time").on(table.at)],
 );

@@ -13,7 +13,7 @@ import { verifyEd25519 } from "./verify-ed25519.ts";
 
 export interface DeviceTokens {
   /**
-   * @throws VedetteError unauthenticated (no such device, or not its key), expired (the device's clock is off; the
+   * @throws VedetteError unauthenticated (no such device, or not its key), forbidden (revoked), expired (the device's clock is off; the
    * message says by how much), replayed.
    */
   issue(request: z.infer<typeof deviceTokenRequest>): Promise<{ token: string; expiresAt: number; time: number }>;
@@ -25,9 +25,14 @@ const lifetimeSeconds = 3600;
 const skewMs = 600_000;
 const issuer = "vedette";
 
-export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock: Clock; site: string }): DeviceTokens {
+export function createDeviceTokens(ports: {
+  db: Database;
+  /** The key of the moment: it may be rotated. */
+  key: () => SigningKey;
+  clock: Clock;
+  site: string;
+}): DeviceTokens {
   const { db, key, clock, site } = ports;
-  const publicKey = createPublicKey(key.privateKey);
   /** Nonces that were used, oldest first, with when they may be forgotten: their time is refused from then on. */
   const used = new Map<string, number>();
 
@@ -49,6 +54,12 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
         // One answer for both, so that nobody learns which devices there are.
         throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here with this key: enrol it again`);
       }
+      if (device.revokedAt !== null) {
+        throw new VedetteError(
+          "forbidden",
+          `device ${agent} was revoked: an operator may approve it again (vedette device approve ${agent})`,
+        );
+      }
       if (Math.abs(at - now) > skewMs) {
         throw new VedetteError(
           "expired",
@@ -64,12 +75,12 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
         .setSubject(agent)
         .setIssuedAt(issuedAt)
         .setExpirationTime(issuedAt + lifetimeSeconds)
-        .sign(key.privateKey);
+        .sign(key().privateKey);
       return { token, expiresAt: (issuedAt + lifetimeSeconds) * 1000, time: now };
     },
     async authenticate(agent, password) {
       try {
-        const { payload } = await jwtVerify(password, publicKey, {
+        const { payload } = await jwtVerify(password, createPublicKey(key().privateKey), {
           algorithms: ["EdDSA"],
           issuer,
           audience: site,
@@ -77,7 +88,8 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
           requiredClaims: ["exp"],
           currentDate: new Date(clock.now()),
         });
-        return (await db.devices.find(agent)) && payload.exp !== undefined ? payload.exp * 1000 : undefined;
+        const device = await db.devices.find(agent);
+        return device?.revokedAt === null && payload.exp !== undefined ? payload.exp * 1000 : undefined;
       } catch (error) {
         if (error instanceof errors.JOSEError) return undefined;
         throw error;

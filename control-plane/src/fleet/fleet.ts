@@ -9,6 +9,7 @@ import type { Director } from "../release/director.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
+import type { Revocation } from "./revocation.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 
@@ -20,9 +21,10 @@ export function createFleet(ports: {
   deviceTokens: DeviceTokens;
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
+  revocation: Pick<Revocation, "refuse" | "revoked">;
   clock: Clock;
 }): Fleet {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, clock } = ports;
+  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, clock } = ports;
 
   async function hello(agent: string, request: Hello): Promise<HelloAnswer> {
     const { abilities, nonce, rev: reportedRev, streams } = request;
@@ -56,6 +58,7 @@ export function createFleet(ports: {
   return {
     authenticate: (agent, password) => deviceTokens.authenticate(agent, password),
     async answer(agent, request) {
+      revocation.refuse(agent);
       if (request.kind === "hello") return JSON.stringify(await hello(agent, request));
       if (request.kind === "metadata") {
         const text = await trust.metadata(request.file);
@@ -67,6 +70,7 @@ export function createFleet(ports: {
       return manifest;
     },
     async reported(agent, report) {
+      revocation.refuse(agent);
       if (report.agent !== agent) {
         throw new VedetteError(
           "wrong_device",
@@ -77,10 +81,11 @@ export function createFleet(ports: {
       await db.devices.reported(agent, report);
     },
     async presence(agent, on, sid) {
-      presence.said(agent, on, sid);
+      // The farewell of one just revoked is true; that it is there again is not to be believed.
+      if (!on || !revocation.revoked(agent)) presence.said(agent, on, sid);
     },
     async seen(agent) {
-      presence.seen(agent);
+      if (!revocation.revoked(agent)) presence.seen(agent);
     },
   };
 }

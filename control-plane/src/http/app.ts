@@ -1,17 +1,20 @@
-/** The HTTP API: one file a noun, all of it behind the operator's token but what carries its own proof. */
+/** The HTTP API: one file a noun, all of it behind an operator's token but what carries its own proof. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { VedetteError } from "@vedette/protocol/errors";
 import { siteId } from "@vedette/protocol/ids";
 import { bodyLimit } from "hono/body-limit";
 import { assignmentRoutes } from "./assignments.ts";
+import { auditRoutes } from "./audit.ts";
 import { blobRoutes } from "./blobs.ts";
 import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
 import { modelRoutes } from "./models.ts";
+import { operatorRoutes } from "./operators.ts";
 import { pageRoutes } from "./page.ts";
 import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
+import { leastRole, mayAct } from "./roles.ts";
 import { answerError, misfit } from "./status.ts";
 import { trustRoutes } from "./trust.ts";
 
@@ -35,7 +38,7 @@ const about = {
 };
 
 export function createApp(ports: HttpPorts): OpenAPIHono {
-  const { logger, isOperator } = ports;
+  const { logger, operators } = ports;
   const app = new OpenAPIHono({
     defaultHook: (result) => {
       if (!result.success) throw misfit(result.error, `the request's ${result.target}`);
@@ -52,8 +55,16 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
 
   app.use("/v1/*", async (c, next) => {
     c.header("Cache-Control", "no-store");
-    if (!openPaths.includes(c.req.path) && !isOperator(c.req.header("Authorization"))) {
-      throw new VedetteError("unauthenticated", "this needs the operator's token: Authorization: Bearer <token>");
+    if (!openPaths.includes(c.req.path)) {
+      const actor = await operators.authenticate(c.req.header("Authorization"));
+      if (!actor) {
+        throw new VedetteError("unauthenticated", "this needs an operator's token: Authorization: Bearer <token>");
+      }
+      const least = leastRole(c.req.method, c.req.path);
+      if (!mayAct(actor.role, least)) {
+        throw new VedetteError("forbidden", `${actor.name} is ${actor.role}, and this needs ${least}: ask an admin`);
+      }
+      c.set("actor", actor);
     }
     const maxSize = bodyLimits.find(([path]) => fits(path, c.req.path))?.[1] ?? kib;
     const onError = () => {
@@ -82,6 +93,8 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);
+  operatorRoutes(app, ports);
+  auditRoutes(app, ports);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

@@ -42,6 +42,9 @@ const device: fc.Arbitrary<DeviceRecord> = fc.record({
   enrolledAt: fc.constant(0),
   lastSeen: fc.constant(null),
   rev: fc.constant(0),
+  revokedAt: fc.constant(null),
+  revokedReason: fc.constant(null),
+  token: fc.constant(""),
   slots: fc.constant([]),
 });
 
