@@ -39,21 +39,24 @@ const verify = (out: string, key = `${out}.pub.pem`) =>
     out,
   ]);
 
-test.skipIf(!python && !process.env.CI)("[S34] model_signing accepts a version's signature, and refuses a changed file and another key", async () => {
-  const { folder, out } = await written();
-  expect((await readdir(out)).sort()).toEqual(["drift-reference.bin", "golden.json", "model.onnx", "model.sig"]);
-  await expect(verify(out)).resolves.toBeDefined();
-  const other = await written();
-  await copyFile(`${other.out}.pub.pem`, join(folder, "other.pem"));
-  await expect(verify(out, join(folder, "other.pem"))).rejects.toThrow(/Key mismatch/);
-  const intact = await readFile(join(out, "golden.json"));
-  await appendFile(join(out, "golden.json"), " ");
-  await expect(verify(out)).rejects.toThrow(/golden\.json/);
-  await writeFile(join(out, "golden.json"), intact);
-  await expect(verify(out)).resolves.toBeDefined();
-  await writeFile(join(out, "more.bin"), "slipped in");
-  await expect(verify(out)).rejects.toThrow(/more\.bin/);
-});
+test.skipIf(!python && !process.env.CI)(
+  "[S34] model_signing accepts a version's signature, and refuses a changed file and another key",
+  async () => {
+    const { folder, out } = await written();
+    expect((await readdir(out)).sort()).toEqual(["drift-reference.bin", "golden.json", "model.onnx", "model.sig"]);
+    await expect(verify(out)).resolves.toBeDefined();
+    const other = await written();
+    await copyFile(`${other.out}.pub.pem`, join(folder, "other.pem"));
+    await expect(verify(out, join(folder, "other.pem"))).rejects.toThrow(/Key mismatch/);
+    const intact = await readFile(join(out, "golden.json"));
+    await appendFile(join(out, "golden.json"), " ");
+    await expect(verify(out)).rejects.toThrow(/golden\.json/);
+    await writeFile(join(out, "golden.json"), intact);
+    await expect(verify(out)).resolves.toBeDefined();
+    await writeFile(join(out, "more.bin"), "slipped in");
+    await expect(verify(out)).rejects.toThrow(/more\.bin/);
+  },
+);
 
 test("[S34] the signature is a sigstore bundle of DSSE over in-toto, whose hint names the key", async () => {
   const { out, vedette } = await written("a passphrase");

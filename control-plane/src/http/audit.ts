@@ -5,12 +5,9 @@ import type { ChainedEntry } from "../db/records.ts";
 import { faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
-const number = z
-  .string()
-  .regex(/^[0-9]{1,15}$/)
-  .transform(Number);
+const number = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const query = z.object({
-  limit: number.pipe(z.int().min(1).max(1000)).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
   /** Only entries with a smaller id, the newest first. */
   before: number.optional(),
   /** Only entries with a greater id, in the order of the chain. */
