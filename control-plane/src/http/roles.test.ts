@@ -6,7 +6,7 @@ import { enroll, initialiseTrust, publish, type Site, startSite } from "../../te
 import { openPaths } from "./enrollment.ts";
 import { leastRole } from "./roles.ts";
 
-/** Every route with the least role that it needs: one that is missing here fails the test. */
+/** Routes with the least role that each needs. */
 const expected: Record<string, OperatorRole> = {
   "GET /v1/trust": "viewer",
   "PUT /v1/trust/metadata": "operator",

@@ -16,6 +16,8 @@ export interface OnlineState {
   readonly snapshot?: MetadataRecord;
   readonly timestamp?: MetadataRecord;
 }
+/** Clocks are set back by so much all the time. */
+export const clockSlackMs = 60_000;
 type OnlineRole = "snapshot" | "timestamp";
 
 /**
@@ -42,7 +44,9 @@ export function onlineMetadata(
     const named = "meta" in metadata.signed ? metadata.signed.meta : { "snapshot.json": metadata.signed.snapshotMeta };
     const key = keyidIn(trust, keyOf(role));
     const fits = isDeepStrictEqual(metaJson(named), metaJson(meta)) && Object.hasOwn(metadata.signatures, key);
-    return fits && left > (metadataLifetimes[role] * 1000) / 2 ? record : undefined;
+    // More than a whole life left: signed while the clock here was ahead, it would let devices be held back for as long.
+    const life = metadataLifetimes[role] * 1000;
+    return fits && left > life / 2 && left <= life + clockSlackMs ? record : undefined;
   };
   const make = (role: OnlineRole, meta: Record<string, MetaFile>): MetadataRecord => {
     const common = {

@@ -13,7 +13,7 @@ import type { MetadataRecord, VersionRecord } from "../db/records.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { createSerial } from "../serial.ts";
 import { keyNamed, type NamedRole, namedRoles, type OnlineKeys } from "./online-keys.ts";
-import { type OnlineState, onlineMetadata } from "./online-metadata.ts";
+import { clockSlackMs, type OnlineState, onlineMetadata } from "./online-metadata.ts";
 import { advance, namedKeys, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
 
 /** A version before it has its number. */
@@ -233,9 +233,11 @@ function offlineRecords(state: TrustState): MetadataRecord[] {
   return offlineEntries(state).map((entry) => entry.record);
 }
 
-/** Whether half of a timestamp's life is over, as `onlineMetadata` judges it. */
+/** Whether half of a timestamp's life is over, or it is of a time to come, as `onlineMetadata` judges it. */
 function isDue(timestamp: MetadataRecord | undefined, now: number): boolean {
-  return timestamp !== undefined && now - timestamp.createdAt >= (metadataLifetimes.timestamp * 1000) / 2;
+  if (timestamp === undefined) return false;
+  const age = now - timestamp.createdAt;
+  return age >= (metadataLifetimes.timestamp * 1000) / 2 || age < -clockSlackMs;
 }
 
 function onlineState(snapshot?: MetadataRecord, timestamp?: MetadataRecord): OnlineState {
