@@ -160,7 +160,7 @@ function publicKeys(files: readonly string[]): Promise<PublicKey[]> {
 }
 
 /** What became of a change that had to be signed, for --json. */
-export function outcomeOf(settled: Settled<unknown>) {
+function outcomeOf(settled: Settled<unknown>) {
   const { outcome, standing } = settled;
   return settled.outcome === "pending" ? { outcome, file: settled.file, standing } : { outcome, standing };
 }

@@ -4,7 +4,7 @@ import { type Connection, record } from "./connection.ts";
 import type { AuditEntry, ChainedEntry } from "./records.ts";
 import { audit } from "./schema.ts";
 
-export interface AuditFilter {
+interface AuditFilter {
   readonly actor?: string | undefined;
   /** `device.revoke`. */
   readonly action?: string | undefined;

@@ -15,7 +15,7 @@ import type { TrustRepository } from "../release/trust-repository.ts";
 import { noRoot } from "../release/trust-state.ts";
 import { verifyEd25519 } from "./verify-ed25519.ts";
 
-export interface ListedToken extends TokenRecord {
+interface ListedToken extends TokenRecord {
   readonly id: string;
   readonly state: "usable" | "used" | "expired" | "revoked";
   readonly devices: string[];

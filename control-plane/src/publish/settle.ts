@@ -107,7 +107,7 @@ async function signHere(draft: Draft, ring: KeyRing): Promise<Draft> {
 }
 
 /** How each role stands with each of those who must sign it: a new root has two, the one before and itself. */
-export function standingOf(draft: Draft): Standing[] {
+function standingOf(draft: Draft): Standing[] {
   return draft.metadata.flatMap((entry) =>
     signersOf(draft, entry).map(({ keys, threshold }) => {
       const { signatures } = readAny(entry.text);

@@ -207,7 +207,7 @@ function checkKeys(role: string, keys: readonly Key[]): void {
 }
 
 /** Public keys that a role of the root has, hex. */
-export function keysOf(root: Root, role: string): string[] {
+function keysOf(root: Root, role: string): string[] {
   return root.roles[role]?.keyIDs.map((id) => root.keys[id]?.keyVal.public ?? "") ?? [];
 }
 
