@@ -6,12 +6,16 @@ import { fromHex, toHex } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Crypto, DeviceKey, Random } from "../core/ports.ts";
 import { openDatabase, requestOf } from "./indexed-db.ts";
+import { verifyPem } from "./pem-keys.ts";
 
 const ed25519 = { name: "Ed25519" };
 
 export const webCrypto: Crypto = {
   async sha256(bytes) {
     return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+  },
+  async sha512(bytes) {
+    return toHex(new Uint8Array(await crypto.subtle.digest("SHA-512", bytes)));
   },
   async verify(publicKeyHex, message, signatureHex) {
     if (!/^[0-9a-f]{64}$/i.test(publicKeyHex) || !/^[0-9a-f]{128}$/i.test(signatureHex)) return false;
@@ -24,6 +28,7 @@ export const webCrypto: Crypto = {
       return false;
     }
   },
+  verifyPem,
 };
 
 export const webRandom: Random = {

@@ -25,8 +25,20 @@ export interface Random {
 export interface Crypto {
   /** Lower-case hex. */
   sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** Lower-case hex; asked only of trust metadata that give it, as those of other tools do. */
+  sha512?(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
   /** Ed25519; false for a bad signature or key, never a throw. */
   verify(publicKeyHex: string, message: Uint8Array<ArrayBuffer>, signatureHex: string): Promise<boolean>;
+  /**
+   * Keys of other kinds, where the platform has them: a TUF scheme, and the public key as SPKI PEM.
+   * Undefined for a scheme it does not know.
+   */
+  verifyPem?(
+    scheme: string,
+    publicKeyPem: string,
+    message: Uint8Array<ArrayBuffer>,
+    signatureHex: string,
+  ): Promise<boolean | undefined>;
 }
 
 /** The device's own key, made once and never leaving the device. */

@@ -134,3 +134,9 @@ test("a clock in 1970 is overcome by the control plane's date, once", async () =
   expect(await requestDeviceToken(options).catch(codeOf)).toBe("unauthenticated");
   expect(asked).toHaveLength(4);
 });
+
+test("a root that is not the one that enrolment pinned is refused at the start", async () => {
+  await joinDemo();
+  await writeFile(join(home, "root.json"), '{"signed":"another"}');
+  await expect(readEnrolment(home)).rejects.toMatchObject({ code: "digest_mismatch" });
+});

@@ -47,7 +47,7 @@ export async function enroll(given: {
   const proof = await given.key.sign(enrollmentClaim(token.secret, agent, publicKey));
   const body: z.infer<typeof enrollRequest> = { secret: token.secret, agent, publicKey, proof };
   const answer = await postJson(new URL("/v1/enroll", token.url), body, enrollAnswer);
-  if (createHash("sha256").update(answer.root).digest("hex") !== token.rootSha256) {
+  if (sha256(answer.root) !== token.rootSha256) {
     throw new VedetteError(
       "digest_mismatch",
       `${token.url} has another root of trust than the token: it is not that site`,
@@ -72,18 +72,28 @@ export async function enroll(given: {
   return joined;
 }
 
-/** What the device joined earlier, with the root it pinned; undefined where it has not. @throws VedetteError storage_failed. */
+/**
+ * What the device joined earlier, with the root it pinned; undefined where it has not.
+ * @throws VedetteError storage_failed; digest_mismatch where the root is not the one that the enrolment pinned.
+ */
 export async function readEnrolment(home: string): Promise<{ enrolment: Enrolment; root: string } | undefined> {
   try {
-    const text = await readFile(enrolmentPath(home), "utf8");
-    return { enrolment: enrolment.parse(JSON.parse(text)), root: await readFile(rootPath(home), "utf8") };
+    const joined = enrolment.parse(JSON.parse(await readFile(enrolmentPath(home), "utf8")));
+    const root = await readFile(rootPath(home), "utf8");
+    if (sha256(root) === joined.rootSha256) return { enrolment: joined, root };
   } catch (cause) {
     const path = cause instanceof Error && "code" in cause && cause.code === "ENOENT" && "path" in cause && cause.path;
     if (path === enrolmentPath(home)) return undefined;
     const message = `what this device knows of its site in ${home} cannot be read (${messageOf(cause)}): enrol it anew`;
     throw new VedetteError("storage_failed", message, { cause });
   }
+  throw new VedetteError(
+    "digest_mismatch",
+    `the root kept in ${home} is not the one its enrolment pinned: remove that folder and enrol anew`,
+  );
 }
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 const enrolmentPath = (home: string) => join(home, "agent.json");
 const rootPath = (home: string) => join(home, "root.json");

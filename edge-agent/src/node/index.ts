@@ -10,5 +10,4 @@ export { createOrtBackend, type PlacementOptions } from "./ort-backend.ts";
 export { createPinoLogger } from "./pino-logger.ts";
 export { type RunningAgent, type RunOptions, runAgent } from "./run-agent.ts";
 export { systemClock, systemRandom } from "./system-clock.ts";
-export { createTufTrust, type TufTrustOptions } from "./tuf-trust.ts";
 export { zstdCompressor } from "./zstd-compressor.ts";

@@ -9,6 +9,7 @@ import type { Agent } from "../core/agent.ts";
 import { closeAll } from "../core/close-all.ts";
 import { createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Logger } from "../core/ports.ts";
+import { createTrustClient } from "../core/verify/trust-client.ts";
 import { readBootId } from "./boot-id.ts";
 import { requestDeviceToken } from "./device-token.ts";
 import { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
@@ -19,7 +20,6 @@ import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
-import { createTufTrust } from "./tuf-trust.ts";
 import { zstdCompressor } from "./zstd-compressor.ts";
 
 /** Highest ONNX opset that onnxruntime-node 1.30 is asked to take. */
@@ -62,13 +62,6 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     const key = await openDeviceKey(join(home, "device.key"));
     const { enrolment, root } = await joinSite(options, key);
     const { site, agent: id, url, labels } = enrolment;
-    const trust = await createTufTrust({
-      storage,
-      crypto: nodeCrypto,
-      stagingFolder: join(home, "staging"),
-      pinnedRoot: root,
-      pinnedRootSha256: enrolment.rootSha256,
-    });
     const transport = createMqttTransport({
       agent: id,
       presenceTopic: topics(site).presence(id),
@@ -105,7 +98,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         storage,
         transport,
         backend: createOrtBackend(log),
-        trust,
+        trust: createTrustClient({ storage, crypto: nodeCrypto, pinnedRoot: root }),
         compressor: zstdCompressor,
         log,
       },

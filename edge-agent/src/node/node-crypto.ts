@@ -1,5 +1,6 @@
 /** Ports Crypto and DeviceKey on node:crypto. The device's key is a PKCS8 file that only its owner may read. */
 import {
+  constants,
   createHash,
   createPrivateKey,
   createPublicKey,
@@ -15,8 +16,19 @@ import { ed25519PublicKey } from "@vedette/protocol/signed";
 import type { Crypto, DeviceKey } from "../core/ports.ts";
 import { writeDurably } from "./durable-file.ts";
 
+/** TUF schemes beyond Ed25519 (TUF specification 1.0, section 4.2), as root keys of other tools and HSMs have them. */
+const pemSchemes: Readonly<Record<string, { type: string; padding?: number; saltLength?: number }>> = {
+  "rsassa-pss-sha256": {
+    type: "rsa",
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength: constants.RSA_PSS_SALTLEN_AUTO,
+  },
+  "ecdsa-sha2-nistp256": { type: "ec" },
+};
+
 export const nodeCrypto: Crypto = {
   sha256: async (bytes) => createHash("sha256").update(bytes).digest("hex"),
+  sha512: async (bytes) => createHash("sha512").update(bytes).digest("hex"),
   async verify(publicKeyHex, message, signatureHex) {
     if (!ed25519PublicKey.safeParse(publicKeyHex).success || !/^[0-9a-f]{128}$/.test(signatureHex)) return false;
     try {
@@ -25,6 +37,17 @@ export const nodeCrypto: Crypto = {
       return verify(null, message, key, fromHex(signatureHex));
     } catch {
       return false; // 32 bytes that are no point of the curve: the port promises false, never a throw
+    }
+  },
+  async verifyPem(scheme, publicKeyPem, message, signatureHex) {
+    const known = pemSchemes[scheme];
+    if (!known) return undefined;
+    const { type, ...options } = known;
+    try {
+      const key = createPublicKey(publicKeyPem);
+      return key.asymmetricKeyType === type && verify("sha256", message, { key, ...options }, fromHex(signatureHex));
+    } catch {
+      return false; // no key, or one of another kind than the scheme says
     }
   },
 };

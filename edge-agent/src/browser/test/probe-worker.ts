@@ -4,11 +4,11 @@ import { codeOf } from "@vedette/protocol/errors";
 import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
 import { goldenRun } from "@vedette/wasm-kernels/golden-run";
 import type { Storage, Tensor } from "../../core/ports.ts";
+import { createTrustClient } from "../../core/verify/trust-client.ts";
 import { gzipCompressor } from "../gzip-compressor.ts";
 import { openIndexedDbStorage } from "../indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "../opfs-storage.ts";
 import { createOrtWebBackend } from "../ort-web-backend.ts";
-import { createTrustClient } from "../tuf-verify/trust-client.ts";
 import { openDeviceKey, webCrypto } from "../web-crypto.ts";
 import { tinyModel } from "./tiny-model.ts";
 

@@ -1,5 +1,5 @@
 /**
- * TUF metadata as the page reads it (TUF specification 1.0, section 4, file formats): a text becomes the part that was
+ * TUF metadata as the agent reads it (TUF specification 1.0, section 4, file formats): a text becomes the part that was
  * signed, its canonical bytes, and its signatures. Nothing here is trusted yet; `checks.ts` decides that.
  *
  * What the standard keys by name becomes a Map, so that no name ("constructor", "__proto__") finds what nobody signed.
@@ -29,10 +29,19 @@ const role = z.object({
   keyids: z.array(z.string()).refine((ids) => new Set(ids).size === ids.length, "a keyid stands twice"),
   threshold: z.int().min(1),
 });
+/** Of other algorithms than these two nothing is known here: they say nothing, and one that is known has to be there. */
 const hashes = z
-  .object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) })
-  .strict()
-  .describe("sha256 is the only hash that is understood here");
+  .object({
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+    sha512: z
+      .string()
+      .regex(/^[0-9a-f]{128}$/)
+      .optional(),
+  })
+  .refine(({ sha256, sha512 }) => sha256 ?? sha512, "neither sha256 nor sha512");
 const metaFile = z.object({ version, length: z.int().min(1).optional(), hashes: hashes.optional() });
 
 const root = z.object({
@@ -63,10 +72,11 @@ const delegatedRole = role
   .refine((it) => (it.paths === undefined) !== (it.path_hash_prefixes === undefined), {
     message: "a delegation has either paths or path_hash_prefixes",
   });
+const target = z.object({ length: z.int().min(0), hashes, custom: z.unknown().optional() });
 const targets = z.object({
   ...common,
   _type: z.literal("targets"),
-  targets: mapOf(z.object({ length: z.int().min(0), hashes, custom: z.unknown().optional() })),
+  targets: mapOf(target),
   delegations: z
     .object({
       keys: mapOf(key),
@@ -85,6 +95,7 @@ export type Key = z.output<typeof key>;
 export type Role = z.output<typeof role>;
 export type DelegatedRole = z.output<typeof delegatedRole>;
 export type MetaFile = z.output<typeof metaFile>;
+export type Target = z.output<typeof target>;
 export type Targets = z.output<typeof targets>;
 
 export interface Metadata<K extends Kind> {

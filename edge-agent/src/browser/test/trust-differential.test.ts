@@ -10,7 +10,9 @@ import fc from "fast-check";
 import { Updater } from "tuf-js";
 import { DownloadHTTPError } from "tuf-js/dist/error.js";
 import { afterAll, describe, expect, it } from "vitest";
-import { memoryStorage } from "../test/memory-storage.ts";
+import { createTrustClient } from "../../core/verify/trust-client.ts";
+import { webCrypto } from "../web-crypto.ts";
+import { memoryStorage } from "./memory-storage.ts";
 import {
   digest,
   type Json,
@@ -22,9 +24,7 @@ import {
   type SigningKey,
   TufSite,
   target,
-} from "../test/tuf-site.ts";
-import { webCrypto } from "../web-crypto.ts";
-import { createTrustClient } from "./trust-client.ts";
+} from "./tuf-site.ts";
 
 const project = "project-rain-gauge";
 const folders: string[] = [];

@@ -1,26 +1,21 @@
 /**
- * The page's TrustClient: the client workflow of the TUF specification 1.0 (section 5) on WebCrypto, without Node. It
- * reads and keeps metadata in the Storage port and fetches by the function it is given; `checks.ts` judges.
+ * The client workflow of the TUF specification 1.0 (section 5), for Node, pages and the simulated fleet alike: reads and
+ * keeps metadata in the Storage port, fetches by the function it is given; `checks.ts` judges. `trust-client.ts` reads in
+ * the outcome what is Vedette's own.
  *
  * A later step never runs on what an earlier one did not accept, and every accepted file is kept at once, so that a
- * page closed midway has lost nothing and gone back nowhere.
+ * device that dies midway has lost nothing and gone back nowhere.
  */
 
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import {
-  maxMetadataBytes,
-  type TargetsExtension,
-  targetCustom,
-  targetPath,
-  targetsExtension,
-  targetsExtensionField,
-} from "@vedette/protocol/trust";
-import type { Crypto, Storage, TrustClient, TrustedTargets } from "../../core/ports.ts";
+import { maxMetadataBytes } from "@vedette/protocol/trust";
+import type { Crypto, Storage } from "../ports.ts";
 import {
   checkBytes,
   checkFresh,
   checkNextRoot,
+  checkNotBelow,
   checkSignatures,
   checkSnapshotForward,
   checkVersion,
@@ -29,48 +24,61 @@ import {
   isNewerTimestamp,
 } from "./checks.ts";
 import { rolesFor } from "./delegations.ts";
-import { type Metadata, parseMetadata, type Targets } from "./metadata.ts";
+import { type Kind, type Metadata, parseMetadata, type Target, type Targets } from "./metadata.ts";
+import { readVersions, refuseOlderSnapshot, type SeenVersions, stillCounting, versionsOf } from "./seen-versions.ts";
 
 /** 5.3.3 and 5.6.7: an endless chain of roots or of delegations is an attack, not a repository. */
 const maxRootRotations = 256;
 const maxDelegations = 32;
+const versionsFile = "versions.json";
 
-type Fetch = (file: string) => Promise<string | undefined>;
-
-export interface TrustClientOptions {
+interface TufClientOptions {
   readonly storage: Storage;
   readonly crypto: Crypto;
   /** The root metadata that enrolment pinned by its sha256 (5.2). */
   readonly pinnedRoot: string;
   /** Folder of the trusted metadata. */
-  readonly folder?: string;
+  readonly folder: string;
 }
 
-export function createTrustClient(options: TrustClientOptions): TrustClient {
-  return { refresh: (fetch, referenceTime) => refresh({ folder: "trust", ...options, fetch, referenceTime }) };
+/** What a refresh came to trust. */
+export interface TrustedMetadata {
+  /** The top-level targets role. */
+  readonly targets: Targets;
+  /** What the roles that may speak for a path say of it; undefined where none does. @throws VedetteError as `refreshMetadata`. */
+  find(path: string): Promise<Target | undefined>;
 }
 
 /** What one update cycle works with; `referenceTime` is fixed for all of it (5.1). */
-interface Cycle extends Required<TrustClientOptions> {
-  readonly fetch: Fetch;
+interface Cycle extends TufClientOptions {
+  readonly fetch: (file: string) => Promise<string | undefined>;
   readonly referenceTime: number;
 }
 
-async function refresh(cycle: Cycle): Promise<TrustedTargets> {
+/**
+ * One update cycle: root, timestamp, snapshot, targets.
+ * @param cycle.fetch a file name to its text; undefined where there is none.
+ * @param cycle.referenceTime UTC ms that expiry is judged by.
+ * @throws VedetteError unsigned, bad_signature, expired, rollback, invalid_metadata, length_mismatch, digest_mismatch;
+ * storage_failed where the device's own record of what it has seen is beyond use. What was trusted before stays.
+ */
+export async function refreshMetadata(cycle: Cycle): Promise<TrustedMetadata> {
   const root = await updateRoot(cycle);
   const local = await loadTimestampAndSnapshot(cycle, root);
-  const timestamp = await updateTimestamp(cycle, root, local.timestamp);
-  const snapshot = await updateSnapshot(cycle, root, timestamp, local.snapshot);
+  const seenText = await readLocal(cycle, versionsFile);
+  const seen = stillCounting(readVersions(seenText, local.timestamp !== undefined), root);
+  const timestamp = await updateTimestamp(cycle, root, local.timestamp, seen);
+  const snapshot = await updateSnapshot(cycle, root, timestamp, local.snapshot, seen);
   const targets = await updateTargets(cycle, root, snapshot, "targets", delegationOf(root, "targets"));
-  return {
-    extension: readExtension(targets),
-    release: (model, digest, length) => findRelease(cycle, { root, snapshot, targets }, model, digest, length),
-  };
+  const versions = JSON.stringify(versionsOf(root, timestamp, snapshot));
+  // Spares the flash: most refreshes change nothing.
+  if (versions !== seenText) await keep(cycle, versionsFile, versions);
+  return { targets: targets.signed, find: (path) => findTarget(cycle, { root, snapshot, targets }, path) };
 }
 
 /** 5.2 and 5.3: from the trusted root to the newest, one signed step at a time. */
 async function updateRoot(cycle: Cycle): Promise<Metadata<"root">> {
-  let root = parseMetadata("root", "root.json", (await readLocal(cycle, "root.json")) ?? cycle.pinnedRoot);
+  let root = (await readKept(cycle, "root")) ?? parseMetadata("root", "root.json", cycle.pinnedRoot);
   // Also the pinned root must be signed by itself: a torn or foreign one would trust anyone.
   await checkSignatures(cycle.crypto, delegationOf(root, "root"), root);
   for (let steps = 0; ; steps++) {
@@ -100,10 +108,8 @@ async function loadTimestampAndSnapshot(
   cycle: Cycle,
   root: Metadata<"root">,
 ): Promise<{ timestamp?: Metadata<"timestamp">; snapshot?: Metadata<"snapshot"> }> {
-  const timestampText = await readLocal(cycle, "timestamp.json");
-  const snapshotText = await readLocal(cycle, "snapshot.json");
-  const timestamp = timestampText && parseMetadata("timestamp", "timestamp.json", timestampText);
-  const snapshot = snapshotText && parseMetadata("snapshot", "snapshot.json", snapshotText);
+  const timestamp = await readKept(cycle, "timestamp");
+  const snapshot = await readKept(cycle, "snapshot");
   try {
     if (timestamp) await checkSignatures(cycle.crypto, delegationOf(root, "timestamp"), timestamp);
     if (snapshot) await checkSignatures(cycle.crypto, delegationOf(root, "snapshot"), snapshot);
@@ -121,11 +127,13 @@ async function updateTimestamp(
   cycle: Cycle,
   root: Metadata<"root">,
   trusted: Metadata<"timestamp"> | undefined,
+  seen: SeenVersions | undefined,
 ): Promise<Metadata<"timestamp">> {
   const text = await fetchRequired(cycle, "timestamp.json", maxMetadataBytes.timestamp); // 5.4.1
   const next = parseMetadata("timestamp", "timestamp.json", text);
   await checkSignatures(cycle.crypto, delegationOf(root, "timestamp"), next); // 5.4.2
   const newer = isNewerTimestamp(trusted, next); // 5.4.3
+  checkNotBelow(next.file, next.signed.version, seen?.timestamp ?? 0);
   const timestamp = newer || !trusted ? next : trusted;
   checkFresh(timestamp, cycle.referenceTime); // 5.4.4, of an equal version too
   if (newer) await keep(cycle, "timestamp.json", text); // 5.4.5
@@ -138,6 +146,7 @@ async function updateSnapshot(
   root: Metadata<"root">,
   timestamp: Metadata<"timestamp">,
   trusted: Metadata<"snapshot"> | undefined,
+  seen: SeenVersions | undefined,
 ): Promise<Metadata<"snapshot">> {
   const named = timestamp.signed.meta["snapshot.json"];
   const check = async (text: string): Promise<Metadata<"snapshot">> => {
@@ -146,6 +155,7 @@ async function updateSnapshot(
     await checkSignatures(cycle.crypto, delegationOf(root, "snapshot"), next); // 5.5.3
     checkVersion(next, named.version); // 5.5.4
     checkSnapshotForward(trusted, next); // 5.5.5
+    refuseOlderSnapshot(seen, next);
     checkFresh(next, cycle.referenceTime); // 5.5.6
     return next;
   };
@@ -195,26 +205,12 @@ interface TrustedSet {
   readonly targets: Metadata<"targets">;
 }
 
-/** 5.6.7 and 5.7: the signed release of a manifest, whose path, length and sha256 are checked. */
-async function findRelease(cycle: Cycle, trusted: TrustedSet, model: string, digest: string, length: number) {
-  const path = targetPath(model, digest);
-  const target = await findTarget(cycle, trusted, path);
-  if (!target) throw new VedetteError("unknown_target", `nobody signed ${path}: publish that version again`);
-  if (target.length !== length) {
-    throw new VedetteError("length_mismatch", `${path} has ${length} bytes where ${target.length} are signed`);
-  }
-  if (target.hashes.sha256 !== digest) {
-    throw new VedetteError("digest_mismatch", `${path} is signed with the sha256 ${target.hashes.sha256}`);
-  }
-  const custom = targetCustom.safeParse(target.custom);
-  if (!custom.success || custom.data.model !== model) {
-    throw new VedetteError("invalid_metadata", `the signed target ${path} does not say the model and its release`);
-  }
-  return custom.data.release;
-}
-
 /** 5.6.7: preorder depth-first search of the delegations, in their order of trust. */
-async function findTarget(cycle: Cycle, { root, snapshot, targets }: TrustedSet, path: string) {
+async function findTarget(
+  cycle: Cycle,
+  { root, snapshot, targets }: TrustedSet,
+  path: string,
+): Promise<Target | undefined> {
   const visited = new Set<string>();
   let pending: { name: string; load: () => Promise<Metadata<"targets">> }[] = [
     { name: "targets", load: async () => targets },
@@ -239,12 +235,6 @@ async function findTarget(cycle: Cycle, { root, snapshot, targets }: TrustedSet,
   return undefined;
 }
 
-function readExtension({ signed, file }: { signed: Targets; file: string }): TargetsExtension {
-  const extension = targetsExtension.safeParse(signed[targetsExtensionField]);
-  if (extension.success) return extension.data;
-  throw new VedetteError("invalid_metadata", `${file} does not say who may assign versions (${targetsExtensionField})`);
-}
-
 /** Section 6.2: with consistent snapshots the version stands before the name. */
 function numbered(root: Metadata<"root">, file: string, version: number): string {
   return root.signed.consistent_snapshot ? `${version}.${file}` : file;
@@ -258,6 +248,13 @@ async function acceptedOrNothing<T>(check: () => Promise<T>): Promise<T | undefi
     if (error instanceof VedetteError) return undefined;
     throw error;
   }
+}
+
+/** What was accepted before; a damaged file is as good as none, since the versions seen are kept apart. */
+async function readKept<K extends Kind>(cycle: Cycle, kind: K): Promise<Metadata<K> | undefined> {
+  const file = `${kind}.json`;
+  const text = await readLocal(cycle, file);
+  return text === undefined ? undefined : acceptedOrNothing(async () => parseMetadata(kind, file, text));
 }
 
 async function readLocal(cycle: Cycle, file: string): Promise<string | undefined> {

@@ -1,6 +1,8 @@
 import { codeOf } from "@vedette/protocol/errors";
 import { describe, expect, it } from "vitest";
-import { memoryStorage } from "../test/memory-storage.ts";
+import { createTrustClient } from "../../core/verify/trust-client.ts";
+import { webCrypto } from "../web-crypto.ts";
+import { memoryStorage } from "./memory-storage.ts";
 import {
   digest,
   keyJson,
@@ -12,9 +14,7 @@ import {
   type SigningKey,
   signRaw,
   TufSite,
-} from "../test/tuf-site.ts";
-import { webCrypto } from "../web-crypto.ts";
-import { createTrustClient } from "./trust-client.ts";
+} from "./tuf-site.ts";
 
 const day = 86_400_000;
 const project = "project-rain-gauge";
@@ -163,7 +163,7 @@ describe("the client workflow", () => {
     expect(await code(it.refresh())).toBe("rollback");
   });
 
-  it("refuses parts of two releases together, wrong hashes and wrong lengths", async () => {
+  it("[S41] refuses parts of two releases together, wrong hashes and wrong lengths", async () => {
     const mixed = new TufSite({ hashes: false });
     mixed.publishTargets();
     mixed.files.set("1.targets.json", mixed.files.get("2.targets.json") as string);
@@ -171,6 +171,8 @@ describe("the client workflow", () => {
 
     for (const [field, value, expected] of [
       ["hashes", { sha256: "00".repeat(32) }, "digest_mismatch"],
+      ["hashes", { sha512: "00".repeat(64) }, "digest_mismatch"],
+      ["hashes", { md5: "00".repeat(16) }, "invalid_metadata"],
       ["length", 17, "length_mismatch"],
       ["length", 1_000_000, "length_mismatch"],
     ] as const) {

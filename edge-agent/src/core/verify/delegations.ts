@@ -1,7 +1,7 @@
 /** Which delegated roles may speak for a target path (TUF specification 1.0, section 4.5). */
 
 import { utf8 } from "@vedette/protocol/bytes";
-import type { Crypto } from "../../core/ports.ts";
+import type { Crypto } from "../ports.ts";
 import type { DelegatedRole } from "./metadata.ts";
 
 /** Whether a path matches a pattern: level by level, `*` any characters but `/`, `?` one of them; all else is itself. */

@@ -1,11 +1,11 @@
 /**
  * The decisions of the TUF client workflow (TUF specification 1.0, section 5), each named with its clause. They only
- * judge: reading, fetching and keeping are `trust-client.ts`.
+ * judge: reading, fetching and keeping are `tuf-client.ts`.
  */
 
 import { utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { Crypto } from "../../core/ports.ts";
+import type { Crypto } from "../ports.ts";
 import type { Key, Kind, Metadata, MetaFile, Role } from "./metadata.ts";
 
 /** Who has to sign: the keys that a delegator lists, and the role it gives them. */
@@ -24,20 +24,33 @@ export async function checkSignatures(crypto: Crypto, by: Delegation, metadata: 
     throw new VedetteError("unsigned", `${metadata.file} carries no signature: sign and publish it again`);
   }
   const good = new Set<string>();
+  const unknown = new Set<string>();
   for (const keyid of by.role.keyids) {
     const key = by.keys.get(keyid);
     const signature = metadata.signatures.get(keyid);
-    if (!key || !signature || key.keytype !== "ed25519" || key.scheme !== "ed25519") continue;
-    const publicKey = key.keyval.public.toLowerCase();
-    if (!/^[0-9a-f]{64}$/.test(publicKey) || !/^[0-9a-f]{128}$/i.test(signature) || good.has(publicKey)) continue;
-    if (await crypto.verify(publicKey, metadata.canonical, signature)) good.add(publicKey);
+    if (!key || !signature || good.has(materialOf(key))) continue;
+    const verdict = await verifies(crypto, key, metadata.canonical, signature);
+    if (verdict === undefined) unknown.add(`${key.keytype}/${key.scheme}`);
+    if (verdict) good.add(materialOf(key));
   }
   if (good.size < by.role.threshold) {
+    const but = unknown.size > 0 ? ` (keys of kinds unsupported here: ${[...unknown].join(", ")})` : "";
     throw new VedetteError(
       "bad_signature",
-      `${metadata.file} has ${good.size} good signatures of ${by.role.threshold} needed: it was not signed by this site`,
+      `${metadata.file} has ${good.size} good signatures of ${by.role.threshold} needed${but}: it was not signed by this site`,
     );
   }
+}
+
+const materialOf = ({ keytype, keyval }: Key) =>
+  keytype === "ed25519" ? keyval.public.toLowerCase() : keyval.public.trim();
+
+/** Undefined for a kind of key that this platform does not verify. */
+async function verifies(crypto: Crypto, key: Key, message: Uint8Array<ArrayBuffer>, signature: string) {
+  if (!/^([0-9a-f]{2})+$/i.test(signature)) return false;
+  if (key.keytype !== "ed25519") return crypto.verifyPem?.(key.scheme, key.keyval.public, message, signature);
+  if (key.scheme !== "ed25519" || !/^[0-9a-f]{64}$/i.test(key.keyval.public) || signature.length !== 128) return false;
+  return crypto.verify(key.keyval.public.toLowerCase(), message, signature.toLowerCase());
 }
 
 /** The delegation that a root makes to a top-level role. */
@@ -104,7 +117,7 @@ export function checkVersion(metadata: Metadata<Kind>, named: number): void {
 }
 
 /**
- * 5.5.2, 5.6.2: length and sha256, where the naming metadata gives them.
+ * 5.5.2, 5.6.2: length and hashes, where the naming metadata gives them.
  * @throws VedetteError length_mismatch, digest_mismatch.
  */
 export async function checkBytes(crypto: Crypto, file: string, text: string, named: MetaFile): Promise<void> {
@@ -112,12 +125,18 @@ export async function checkBytes(crypto: Crypto, file: string, text: string, nam
   if (named.length !== undefined && bytes.length !== named.length) {
     throw new VedetteError("length_mismatch", `${file} has ${bytes.length} bytes where ${named.length} are signed`);
   }
-  if (named.hashes && (await crypto.sha256(bytes)) !== named.hashes.sha256) {
-    throw new VedetteError("digest_mismatch", `${file} has another sha256 than the one signed`);
+  for (const algorithm of ["sha256", "sha512"] as const) {
+    const signed = named.hashes?.[algorithm];
+    if (signed === undefined) continue;
+    const found = await crypto[algorithm]?.(bytes);
+    if (found !== signed) {
+      throw new VedetteError("digest_mismatch", `${file} has another ${algorithm} than the one signed`);
+    }
   }
 }
 
-function checkNotBelow(what: string, version: number, floor: number): void {
+/** @throws VedetteError rollback. */
+export function checkNotBelow(what: string, version: number, floor: number): void {
   if (version >= floor) return;
   throw new VedetteError("rollback", `${what} goes back to version ${version} from ${floor}: an old copy is refused`);
 }
