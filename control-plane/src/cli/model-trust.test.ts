@@ -5,9 +5,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { vedetteOf } from "../../test/commands.ts";
 import { startSite } from "../../test/site.ts";
+
+/** A passphrase is made slow on purpose, and a busy machine makes it slower. */
+vi.setConfig({ testTimeout: 120_000 });
 
 const run = promisify(execFile);
 const python = process.env.VEDETTE_TEST_PYTHON;

@@ -4,10 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deviceList, tokenList } from "@vedette/protocol/api";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { commandsOf, type Ran, shell, type Vedette, vedetteOf } from "../../test/commands.ts";
 import { makeKey } from "../../test/operator.ts";
 import { enroll, enrollBody, makeToken, startSite } from "../../test/site.ts";
+
+/** A runbook is many commands. */
+vi.setConfig({ testTimeout: 120_000 });
 
 const runbook = (name: string) => new URL(`../../../docs/runbooks/${name}.md`, import.meta.url);
 const linear = fileURLToPath(new URL("../../../fixtures/models/written/linear.onnx", import.meta.url));
