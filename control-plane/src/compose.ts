@@ -22,11 +22,12 @@ import { createFleet } from "./fleet/fleet.ts";
 import { createPresence } from "./fleet/presence.ts";
 import { describeProduction } from "./fleet/production.ts";
 import { createRetainedChunks } from "./fleet/retained-chunks.ts";
+import { openRevocation } from "./fleet/revocation.ts";
 import { openSiteAuthority } from "./fleet/site-authority.ts";
 import { createApp } from "./http/app.ts";
-import { openOperatorToken } from "./http/operator-token.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
+import { openOperators } from "./operators/operators.ts";
 import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, RetainedChunks } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
@@ -34,6 +35,7 @@ import { createPublishVersion } from "./registry/publish-version.ts";
 import { createDirector } from "./release/director.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { openTrustRepository } from "./release/trust-repository.ts";
+import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -98,25 +100,26 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await db.settings.claimSite(site);
     const keys = await openOnlineKeys(join(data, "online-keys"));
     const operatorTokenFile = join(config.home, "operator.token");
-    const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
+    const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
     const { lake, ingestion, close: closeLake } = await parts.openLake({ folder: join(data, "lake"), clock, logger });
     closers.push(closeLake);
 
     const trust = await openTrustRepository({ db, keys, clock, logger });
-    const director = createDirector({ db, trust, key: keys.director, clock });
-    const deviceTokens = createDeviceTokens({ db, key: keys.deviceTokens, clock, site });
+    const director = createDirector({ db, trust, key: () => keys.director, clock });
+    const deviceTokens = createDeviceTokens({ db, key: () => keys.deviceTokens, clock, site });
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
-    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
+    const revocation = await openRevocation({ db, clock, disconnect: (agent) => broker.disconnect(agent) });
+    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, revocation, clock });
     const activity = createActivity();
     const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
     const link = await readBrokerLink(config, authority);
-    const broker = await parts.startBroker({
+    const broker: Broker = await parts.startBroker({
       site,
       fleet: countReports(fleet, activity),
       blobs,
-      ingestion: countIngestion(ingestion, activity),
+      ingestion: countIngestion(revocation.guard(ingestion), activity),
       clock,
       logger,
       host: config.host,
@@ -153,7 +156,10 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       site,
       brokerUrls,
       pageDir: config.pageDir,
-      isOperator,
+      operators,
+      revocation,
+      disconnectAll: () => broker.disconnectAll(),
+      warnings: () => trustWarnings(trust.expiring()),
       joinLimit: parts.joinLimit,
       clock,
       logger,

@@ -71,6 +71,8 @@ export interface Broker {
   hint(agent: string, rev: number): Promise<void>;
   /** Ends a device's connection, as when it is retired. */
   disconnect(agent: string): Promise<void>;
+  /** Ends every connection that a device token of ours opened: devices log in anew. */
+  disconnectAll(): Promise<void>;
   close(): Promise<void>;
 }
 

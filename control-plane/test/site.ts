@@ -73,6 +73,7 @@ export async function startSite(
         offer: async () => {},
         hint: async (agent, rev) => void hints.push({ agent, rev }),
         disconnect: async () => {},
+        disconnectAll: async () => {},
         close: async () => {},
       };
     },

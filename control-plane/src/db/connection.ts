@@ -7,8 +7,8 @@ import type { ExtractTablesWithRelations } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
+import { chain, linkOlder } from "./audit-chain.ts";
 import type { AuditEntry } from "./records.ts";
-import { audit } from "./schema.ts";
 
 type Empty = Record<string, never>;
 /** The connection, or a transaction on it: both take the same statements. */
@@ -41,10 +41,11 @@ function prepare(sqlite: Sqlite.Database): Connection {
   sqlite.pragma("foreign_keys = ON");
   const connection = drizzle(sqlite, { casing: "snake_case" });
   migrate(connection, { migrationsFolder: migrations });
+  connection.transaction(linkOlder);
   return connection;
 }
 
-/** Writes an audit row in the transaction of the change that it records. */
+/** Writes an audit row in the transaction of the change that it records, linked to the row before it. */
 export function record(connection: Connection, entry: AuditEntry): void {
-  connection.insert(audit).values(entry).run();
+  chain(connection, entry);
 }

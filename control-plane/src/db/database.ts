@@ -8,6 +8,7 @@ import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.
 import { openConnection } from "./connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
+import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
@@ -19,6 +20,7 @@ export interface Database {
   readonly tokens: TokenRepository;
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
+  readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
   close(): Promise<void>;
@@ -34,6 +36,7 @@ export async function openDatabase(file: string): Promise<Database> {
     tokens: tokenRepository(connection),
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
+    operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
     close: async () => close(),

@@ -3,6 +3,7 @@ import { currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { labels } from "@vedette/protocol/ids";
 import type { HelloAnswer, Request } from "@vedette/protocol/messages";
+import { parseTopic } from "@vedette/protocol/topics";
 import type { Database } from "../db/database.ts";
 import type { Clock, Fleet, Ingestion } from "../ports.ts";
 import type { Director } from "../release/director.ts";
@@ -10,6 +11,7 @@ import type { TrustRepository } from "../release/trust-repository.ts";
 import { createDeviceMessages } from "./device-messages.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
+import type { Revocation } from "./revocation.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 
@@ -21,9 +23,10 @@ export function createFleet(ports: {
   deviceTokens: DeviceTokens;
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
+  revocation: Pick<Revocation, "refuse" | "revoked">;
   clock: Clock;
 }): Fleet {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, clock } = ports;
+  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, clock } = ports;
 
   async function hello(agent: string, request: Hello): Promise<HelloAnswer> {
     const { abilities, nonce, rev: reportedRev, streams } = request;
@@ -56,9 +59,14 @@ export function createFleet(ports: {
 
   const messages = createDeviceMessages({ db });
   return {
-    open: messages.open,
+    async open(agent, topic, text) {
+      // A farewell is judged by `presence`, all else of a revoked device is not even read.
+      if (parseTopic(topic)?.kind !== "presence") revocation.refuse(agent);
+      return messages.open(agent, topic, text);
+    },
     authenticate: (agent, password) => deviceTokens.authenticate(agent, password),
     async answer(agent, request) {
+      revocation.refuse(agent);
       if (request.kind === "hello") return JSON.stringify(await hello(agent, request));
       if (request.kind === "metadata") {
         const text = await trust.metadata(request.file);
@@ -70,6 +78,7 @@ export function createFleet(ports: {
       return manifest;
     },
     async reported(agent, report) {
+      revocation.refuse(agent);
       if (report.agent !== agent) {
         throw new VedetteError(
           "wrong_device",
@@ -80,10 +89,11 @@ export function createFleet(ports: {
       await db.devices.reported(agent, report);
     },
     async presence(agent, on, sid) {
-      presence.said(agent, on, sid);
+      // The farewell of one just revoked is true; that it is there again is not to be believed.
+      if (!on || !revocation.revoked(agent)) presence.said(agent, on, sid);
     },
     async seen(agent) {
-      presence.seen(agent);
+      if (!revocation.revoked(agent)) presence.seen(agent);
     },
   };
 }

@@ -126,6 +126,9 @@ export async function startBroker(options: BrokerOptions): Promise<EmbeddedBroke
       messages.delete(names.desired(agent));
       sessions.disconnect(agent);
     },
+    async disconnectAll() {
+      for (const agent of sessions.connected()) sessions.disconnect(agent);
+    },
     close() {
       closing ??= close();
       return closing;

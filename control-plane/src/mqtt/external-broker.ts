@@ -203,6 +203,8 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
       peers.delete(agent);
       if (client.connected) await publish(names.desired(agent), "", { qos: 1, retain: true }).catch(noteError);
     },
+    // That broker keeps its own connections; MQTT 3.1.1 has no way to end them.
+    disconnectAll: async () => {},
     close() {
       closing ??= close();
       return closing;
