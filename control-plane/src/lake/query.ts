@@ -107,12 +107,15 @@ function statementOf(
   };
 }
 
-async function makeView(connection: DuckDBConnection, files: readonly string[]): Promise<void> {
+export async function makeView(connection: DuckDBConnection, files: readonly string[]): Promise<void> {
   const nothing = standardLakeColumns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${quoteName(name)}`);
+  // Files of earlier versions lack the columns that came later.
+  const standard = `SELECT ${nothing.join(", ")} WHERE false`;
   const rows =
     files.length > 0
-      ? `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true, hive_partitioning = false)`
-      : `SELECT ${nothing.join(", ")} WHERE false`;
+      ? `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true, hive_partitioning = false)
+         UNION ALL BY NAME ${standard}`
+      : standard;
   await connection.run(`CREATE VIEW predictions AS ${rows}`);
 }
 
