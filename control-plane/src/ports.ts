@@ -7,6 +7,8 @@ import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import type { Ack, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import type { z } from "zod";
 
+type Hello = Extract<Request, { kind: "hello" }>;
+
 export interface Clock {
   /** UTC ms. */
   now(): number;
@@ -61,7 +63,7 @@ export interface Broker {
 export interface Ingestion {
   /** Stores a frame (or refuses it) and answers what to tell the device. Equal frames are stored once. */
   take(agent: string, stream: string, frame: Uint8Array<ArrayBuffer>): Promise<Ack>;
-  stored(agent: string, streams: readonly { stream: string; epoch: string }[]): Promise<HelloAnswer["stored"]>;
+  stored(agent: string, streams: Hello["streams"]): Promise<HelloAnswer["stored"]>;
   /** Predictions by model that devices lost before they could be stored, as they said. */
   missing(): Promise<Readonly<Record<string, number>>>;
 }

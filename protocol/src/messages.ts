@@ -105,7 +105,17 @@ export const request = z.discriminatedUnion("kind", [
     rev: z.int().min(0),
     /** The spools this device still holds, so that it learns what is stored. */
     streams: z
-      .array(z.object({ stream: modelName, epoch: epochId }))
+      .array(
+        z.object({
+          stream: modelName,
+          epoch: epochId,
+          /**
+           * Batches below `seq` are not on the device any more: what the control plane lacks of them (its own backup was
+           * restored) will never come. `n`: the first prediction that is in no batch, where no batch waits.
+           */
+          held: z.object({ seq: z.int().min(0).max(0xffff_ffff), n: z.int().min(0).nullable() }).optional(),
+        }),
+      )
       .max(256)
       .default([]),
   }),

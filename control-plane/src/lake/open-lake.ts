@@ -39,7 +39,7 @@ export async function openLake(options: {
   const inbox = startThread<InboxCalls>(new URL("../monitoring/inbox-worker.ts", import.meta.url), { path: inboxPath });
   const files = startThread<LakeCalls>(new URL("./lake-worker.ts", import.meta.url), { inboxPath, folder });
   // Both create the tables where there are none; asked one after the other, neither waits for the other's lock.
-  await inbox.call("stored", { agent: "", streams: [] });
+  await inbox.call("stored", { agent: "", streams: [], received: clock.now() });
   const orphans = await files.call("sweep", undefined as never);
   if (orphans.length > 0) logger.info("lake.swept", { files: orphans.length });
   const ingestion = createIngestion({ thread: inbox, clock, logger });

@@ -51,6 +51,18 @@ const records = `
   ALTER TABLE gaps ADD COLUMN release INTEGER;
   CREATE INDEX gaps_of_spool ON gaps (agent, model, epoch, to_n);
 
+  -- Every number below told_n is stored or in a gap; told_seq is the batch that it reaches to.
+  ALTER TABLE spools ADD COLUMN told_n INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE spools ADD COLUMN told_seq INTEGER NOT NULL DEFAULT -1;
+  UPDATE spools SET
+    told_n = coalesce((SELECT max(next_n) FROM ranges WHERE spool = id AND seq <= up_to), 0),
+    told_seq = coalesce((SELECT max(seq) FROM ranges WHERE spool = id AND seq <= up_to), -1);
+  -- Batches that their device has no more and this control plane never had, as after a restored backup.
+  CREATE TABLE lost_batches (
+    spool INTEGER NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL, found INTEGER NOT NULL,
+    PRIMARY KEY (spool, from_seq)
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
   CREATE TABLE retention (model TEXT PRIMARY KEY, days INTEGER NOT NULL) STRICT, WITHOUT ROWID;

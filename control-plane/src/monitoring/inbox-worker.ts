@@ -12,11 +12,14 @@ const data = z
   .parse(workerData);
 const inbox = openInbox(data.path, data.limits);
 
+type HeldStream = Parameters<typeof inbox.stored>[1][number];
+
 const calls = {
   take: ({ frames, received }: { frames: InboxFrame[]; received: number }) => inbox.take(frames, received),
-  stored: ({ agent, streams }: { agent: string; streams: { stream: string; epoch: string }[] }) =>
-    inbox.stored(agent, streams),
+  stored: ({ agent, streams, received }: { agent: string; streams: HeldStream[]; received: number }) =>
+    inbox.stored(agent, streams, received),
   missing: () => inbox.missing(),
+  account: () => inbox.account(),
   close: () => inbox.close(),
 };
 export type InboxCalls = typeof calls;

@@ -33,10 +33,14 @@ test("batches are stored, acknowledged up to the first hole and beyond it one by
   expect(take(frame(3))).toEqual([upTo(4)]);
   expect(count("batches")).toBe(5);
   expect(
-    inbox.stored("dev", [
-      { stream: "rain", epoch },
-      { stream: "snow", epoch },
-    ]),
+    inbox.stored(
+      "dev",
+      [
+        { stream: "rain", epoch },
+        { stream: "snow", epoch },
+      ],
+      noon,
+    ),
   ).toEqual([
     { stream: "rain", epoch, upTo: 4 },
     { stream: "snow", epoch, upTo: -1 },

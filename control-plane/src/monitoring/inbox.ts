@@ -8,6 +8,7 @@ import type { Ack, HelloAnswer } from "@vedette/protocol/messages";
 import type { FrameName } from "@vedette/protocol/prediction-batch";
 import { columnNames } from "./column-names.ts";
 import { checkFrame } from "./frame-check.ts";
+import { type Held, holes, type MissingRows, type SpoolRow } from "./holes.ts";
 import { openTables } from "./inbox-tables.ts";
 import { numberRanges } from "./number-ranges.ts";
 
@@ -37,9 +38,18 @@ const maxSparse = 256;
 export interface Inbox {
   /** Judges and stores frames in one commit. `received`: UTC ms. @throws the database's error, and then nothing is stored. */
   take(frames: readonly InboxFrame[], received: number): Taken[];
-  stored(agent: string, streams: readonly { stream: string; epoch: string }[]): HelloAnswer["stored"];
+  /**
+   * What is stored of a device's spools. Batches that neither the device nor this inbox has are passed over, and their
+   * predictions counted as missing. `received`: UTC ms.
+   */
+  stored(
+    agent: string,
+    streams: readonly { stream: string; epoch: string; held?: Held | undefined }[],
+    received: number,
+  ): HelloAnswer["stored"];
   /** Predictions by model whose numbers were given and which are lost, as the batches after them say. */
   missing(): Record<string, number>;
+  account(): MissingRows;
   close(): void;
 }
 
@@ -48,9 +58,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
   const db = openTables(path);
   const names = columnNames(db);
   const ranges = numberRanges(db);
+  const missing = holes(db);
   const sql = {
-    spool: db.prepare<[string, string, string], { id: number; up_to: number }>(
-      "SELECT id, up_to FROM spools WHERE agent = ? AND stream = ? AND epoch = ?",
+    spool: db.prepare<[string, string, string], SpoolRow>(
+      "SELECT id, agent, stream, epoch, up_to, told_n, told_seq FROM spools WHERE agent = ? AND stream = ? AND epoch = ?",
     ),
     newSpool: db.prepare("INSERT INTO spools (agent, stream, epoch) VALUES (?, ?, ?)"),
     advance: db.prepare("UPDATE spools SET up_to = ? WHERE id = ?"),
@@ -73,10 +84,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     forgetRefused: db.prepare("DELETE FROM refused_frames WHERE id <= (SELECT max(id) FROM refused_frames) - ?"),
   };
 
-  const spoolOf = (agent: string, stream: string, epoch: string) =>
+  const spoolOf = (agent: string, stream: string, epoch: string): SpoolRow =>
     sql.spool.get(agent, stream, epoch) ?? {
+      ...{ agent, stream, epoch, up_to: -1, told_n: 0, told_seq: -1 },
       id: Number(sql.newSpool.run(agent, stream, epoch).lastInsertRowid),
-      up_to: -1,
     };
   const keepAside = (at: number, from: InboxFrame, why: string) => {
     sql.refuse.run(at, from.agent, from.stream, why, from.frame);
@@ -133,7 +144,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     if (before || seq <= spool.up_to) return { ack: acknowledge(spool, epoch) };
 
     const { gap } = header;
-    const why = checked.kind === "refused" ? checked.why : ranges.conflict(spool.id, header);
+    const why = checked.kind === "refused" ? checked.why : ranges.conflict(spool, header);
     if (why === undefined) names.assign(header);
     // A refused number is settled too: the device drops that batch, and `upTo` must get past it.
     settle(spool, seq, sha256, why ?? null);
@@ -141,14 +152,32 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       keepAside(received, from, why);
       return reject(why);
     }
-    ranges.add(spool, header);
-    sql.batch.run(from.stream, received, from.frame);
     if (gap) sql.gap.run(from.agent, from.stream, epoch, gap.from, gap.to, received);
+    ranges.add(spool, header);
+    missing.explain(spool, received);
+    ranges.forget(spool);
+    sql.batch.run(from.stream, received, from.frame);
     return { ack: acknowledge(spool, epoch) };
   };
 
   const takeAll = db.transaction((frames: readonly InboxFrame[], received: number) =>
     frames.map((from) => takeOne(from, received)),
+  );
+
+  const storedOf = db.transaction(
+    (
+      agent: string,
+      { stream, epoch, held }: { stream: string; epoch: string; held?: Held | undefined },
+      received: number,
+    ) => {
+      const spool = sql.spool.get(agent, stream, epoch);
+      if (!held || (!spool && held.seq === 0 && !held.n)) return { stream, epoch, upTo: spool?.up_to ?? -1 };
+      const known = spool ?? spoolOf(agent, stream, epoch);
+      missing.pass(known, held, received);
+      ranges.forget(known);
+      sql.forgetKeys.run(known.id, known.up_to - rememberedKeys);
+      return { stream, epoch, upTo: known.up_to };
+    },
   );
 
   return {
@@ -165,10 +194,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
         });
       }
     },
-    stored: (agent, streams) =>
-      streams.map(({ stream, epoch }) => ({ stream, epoch, upTo: sql.spool.get(agent, stream, epoch)?.up_to ?? -1 })),
+    stored: (agent, streams, received) => streams.map((stream) => storedOf.immediate(agent, stream, received)),
     missing: () =>
       Object.fromEntries(sql.missing.all().map(({ model, n }) => [model, Math.min(n, Number.MAX_SAFE_INTEGER)])),
+    account: () => missing.account(),
     close: () => void db.close(),
   };
 }

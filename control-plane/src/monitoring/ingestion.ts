@@ -83,7 +83,7 @@ export function createIngestion(options: {
         draining ??= Promise.resolve().then(drain);
       });
     },
-    stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams] }),
+    stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams], received: clock.now() }),
     missing: () => thread.call("missing", undefined),
     async idle() {
       await draining;
