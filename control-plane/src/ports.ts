@@ -4,7 +4,9 @@
  */
 
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
+import type { CommandOutcome, EraseCommand } from "@vedette/protocol/commands";
 import type { Ack, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import type { Erasure, ExportRequest, PredictionCounts, SinkState } from "@vedette/protocol/records-api";
 import type { z } from "zod";
 
 type Hello = Extract<Request, { kind: "hello" }>;
@@ -86,4 +88,45 @@ export interface Lake {
   /** @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT. */
   query(query: z.infer<typeof predictionQuery>): Promise<z.infer<typeof predictionRows>>;
   close(): Promise<void>;
+}
+
+/** A row of the lake as exports tell it: JSON's own values by column. */
+export type RecordRow = Readonly<Record<string, string | number | boolean | null>>;
+export interface DueSink extends SinkState {
+  readonly batch: number;
+  readonly n: number;
+}
+
+/** lake/: the records' own care: what is missing, how long it is kept, what must go, what others get. */
+export interface Records {
+  /** All but what is still in spools, which the fleet knows. */
+  counts(): Promise<{ model: string; account: Omit<PredictionCounts["models"][number], "model" | "inSpools"> }[]>;
+  policies(): Promise<{ model: string; days: number }[]>;
+  setPolicy(model: string, days: number | null): Promise<void>;
+  /** Resolves when the lake's files are rid of it; devices follow. */
+  erase(request: {
+    entity: string;
+    model: string | null;
+    expires: number;
+    agents: readonly string[];
+  }): Promise<Erasure>;
+  erasures(): Promise<Erasure[]>;
+  /** What a device has still to do. */
+  commandsFor(agent: string): Promise<EraseCommand[]>;
+  commandDone(agent: string, outcome: CommandOutcome): Promise<void>;
+  /** Bytes of a format, and what kind of content that is. */
+  export(request: ExportRequest, site: string): Promise<{ type: string; bytes: AsyncIterable<Uint8Array> }>;
+  /** `in:<field>` and the like by model and column. */
+  originals(): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>>;
+  sinks(): Promise<SinkState[]>;
+  addSink(sink: { name: string; url: string; model: string | null; fromStart: boolean }): Promise<void>;
+  removeSink(name: string): Promise<boolean>;
+  /** Sinks that may be tried now. */
+  dueSinks(): Promise<DueSink[]>;
+  /** The next rows of a sink, oldest first. */
+  rowsAfter(cursor: { batch: number; n: number }, model: string | null, limit: number): Promise<RecordRow[]>;
+  delivered(name: string, cursor: { batch: number; n: number }, rows: number): Promise<void>;
+  deliveryFailed(name: string, why: string, retryInMs: number): Promise<void>;
+  /** Copies records and files into a folder, consistently, while all goes on. */
+  snapshot(to: string): Promise<void>;
 }

@@ -19,12 +19,14 @@ export interface Database {
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
   readonly audit: AuditRepository;
+  /** A consistent copy in another file, while all goes on. */
+  copy(to: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Opens (or makes) the database in a file and brings its tables up to date. */
 export async function openDatabase(file: string): Promise<Database> {
-  const { connection, close } = openConnection(file);
+  const { connection, copy, close } = openConnection(file);
   return {
     settings: settingsRepository(connection),
     versions: versionRepository(connection),
@@ -33,6 +35,7 @@ export async function openDatabase(file: string): Promise<Database> {
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
     audit: auditRepository(connection),
+    copy,
     close: async () => close(),
   };
 }
