@@ -9,10 +9,12 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
+import { openBackups } from "./backup/create-backup.ts";
 import { bindPort } from "./bind-port.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
+import { createCommands } from "./fleet/commands.ts";
 import { listDevices } from "./fleet/device-list.ts";
 import { createDeviceTokens } from "./fleet/device-tokens.ts";
 import { createEnrollment } from "./fleet/enrollment.ts";
@@ -22,7 +24,9 @@ import { describeProduction } from "./fleet/production.ts";
 import { createApp } from "./http/app.ts";
 import { openOperatorToken } from "./http/operator-token.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
-import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger } from "./ports.ts";
+import { createEventDelivery } from "./monitoring/deliver-events.ts";
+import { createErasures } from "./monitoring/erasures.ts";
+import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
@@ -38,7 +42,7 @@ export interface Parts {
     folder: string;
     clock: Clock;
     logger: Logger;
-  }): Promise<{ lake: Lake; ingestion: Ingestion; close(): Promise<void> }>;
+  }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }>;
   startBroker(options: {
     site: string;
     fleet: Fleet;
@@ -66,6 +70,7 @@ export interface ControlPlane {
 
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
+const deliverEveryMs = 5_000;
 const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -90,15 +95,19 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operatorTokenFile = join(config.home, "operator.token");
     const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
     const blobs = await openBlobStore(join(data, "blobs"));
-    const { lake, ingestion, close: closeLake } = await parts.openLake({ folder: join(data, "lake"), clock, logger });
-    closers.push(closeLake);
+    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger });
+    const { lake, ingestion, records } = opened;
+    closers.push(opened.close);
+    const sinkTokens = join(data, "sink-tokens");
+    await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
 
     const trust = await openTrustRepository({ db, keys, clock, logger });
     const director = createDirector({ db, trust, key: keys.director, clock });
     const deviceTokens = createDeviceTokens({ db, key: keys.deviceTokens, clock, site });
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
-    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
+    const commands = createCommands({ records, key: keys.director, logger });
+    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, commands, clock });
     const broker = await parts.startBroker({
       site,
       fleet,
@@ -119,9 +128,34 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       logger,
       hint: (agent, rev) => broker.hint(agent, rev),
     });
+    const erasures = createErasures({
+      db,
+      records,
+      clock,
+      tell: async (agent) => {
+        for (const command of await commands.pending(agent)) await broker.command(agent, JSON.stringify(command));
+      },
+    });
+    const deliver = createEventDelivery({
+      site,
+      records,
+      clock,
+      logger,
+      tokenFile: (name) => join(sinkTokens, name),
+      random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+    });
+    const backup = await openBackups({
+      site,
+      data,
+      operatorTokenFile,
+      clock,
+      copyDatabase: (file) => db.copy(file),
+      copyLake: (folder) => records.snapshot(folder),
+    });
     for (const reconciler of [
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
+      { name: "sinks", everyMs: deliverEveryMs, work: deliver },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
@@ -155,6 +189,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       describeProduction: () => describeProduction({ site, db, director, lake, clock }),
       lake,
       missing: () => ingestion.missing(),
+      records,
+      erasures,
+      inSpools: () => fleet.inSpools(),
+      backup,
+      sinkTokens,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });

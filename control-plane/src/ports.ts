@@ -5,7 +5,7 @@
 
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import type { CommandOutcome, EraseCommand } from "@vedette/protocol/commands";
-import type { Ack, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import type { Ack, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import type { Erasure, ExportRequest, PredictionCounts, SinkState } from "@vedette/protocol/records-api";
 import type { z } from "zod";
 
@@ -45,6 +45,9 @@ export interface Fleet {
   presence(agent: string, on: boolean, sid: number): Promise<void>;
   /** Any sign of life. */
   seen(agent: string): Promise<void>;
+  heartbeat(agent: string, beat: Heartbeat): Promise<void>;
+  /** What a device answered to a command. */
+  commandDone(agent: string, outcome: CommandOutcome): Promise<void>;
 }
 
 /** mqtt/: the way to the devices. */
@@ -54,6 +57,8 @@ export interface Broker {
   readonly wsPort: number;
   /** Tells a device that its assignment changed (retained). */
   hint(agent: string, rev: number): Promise<void>;
+  /** Sends a signed command to a device that is connected; one that is not learns it with its next hello. */
+  command(agent: string, text: string): Promise<void>;
   /** Clients connected now. */
   connected(): string[];
   /** Ends a device's connection, as when it is retired. */
@@ -100,7 +105,7 @@ export interface DueSink extends SinkState {
 /** lake/: the records' own care: what is missing, how long it is kept, what must go, what others get. */
 export interface Records {
   /** All but what is still in spools, which the fleet knows. */
-  counts(): Promise<{ model: string; account: Omit<PredictionCounts["models"][number], "model" | "inSpools"> }[]>;
+  counts(): Promise<PredictionCounts["models"]>;
   policies(): Promise<{ model: string; days: number }[]>;
   setPolicy(model: string, days: number | null): Promise<void>;
   /** Resolves when the lake's files are rid of it; devices follow. */

@@ -1,5 +1,6 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test } from "vitest";
+import { noRecords } from "../test/no-records.ts";
 import { startSite } from "../test/site.ts";
 import { storageFault } from "./storage-fault.ts";
 
@@ -36,6 +37,7 @@ test("over HTTP a full disk is said, and is not something that went wrong", asyn
           close: async () => {},
         },
         ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
+        records: noRecords,
         close: async () => {},
       }),
     },

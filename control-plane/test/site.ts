@@ -13,6 +13,7 @@ import { parseConfig } from "../src/config.ts";
 import type { Fleet, StoredCount } from "../src/ports.ts";
 import { makeBundle, type TestBundle } from "./bundle.ts";
 import { type ManualClock, manualClock, silentLogger } from "./clock.ts";
+import { noRecords } from "./no-records.ts";
 import { createOperator, makeKey, type OfflineKey, type Operator } from "./operator.ts";
 
 export const abilities = {
@@ -64,6 +65,7 @@ export async function startSite(
         close: async () => {},
       },
       ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
+      records: noRecords,
       close: async () => {},
     }),
     startBroker: async (options) => {
@@ -72,6 +74,7 @@ export async function startSite(
         port: 1883,
         wsPort: 1884,
         hint: async (agent, rev) => void hints.push({ agent, rev }),
+        command: async () => {},
         connected: () => [],
         disconnect: async () => {},
         close: async () => {},

@@ -92,6 +92,7 @@ export const heartbeat = z.object({
   bytesSent: z.int(),
   bytesReceived: z.int(),
 });
+export type Heartbeat = z.infer<typeof heartbeat>;
 
 const requestBase = z.object({ id: z.string().regex(/^[0-9a-f]{16}$/) });
 /** …/req. */
@@ -147,6 +148,8 @@ export const helloAnswer = z.object({
   stored: z.array(z.object({ stream: modelName, epoch: epochId, upTo: z.int().min(-1) })),
   /** UTC ms. */
   time: z.int(),
+  /** Type `command`, see commands.ts: what this device has still to do. */
+  commands: z.array(signedText).max(64).default([]),
 });
 export type HelloAnswer = z.infer<typeof helloAnswer>;
 

@@ -32,10 +32,10 @@ export const predictionCounts = z.object({
       missing: z.array(z.object({ version: z.int().nullable(), reason: z.string(), rows })),
       /** Between batches that came out of order: may still come. */
       expected: rows,
-      /** Batches in devices' spools, as their last heartbeats said. */
-      inSpools: z.object({ batches: rows, devices: z.int().min(0), asOf: z.iso.datetime().nullable() }),
     }),
   ),
+  /** Batches of any model in devices' spools, as heartbeats said since the start; rows of them are in none of the above. */
+  inSpools: z.object({ batches: rows, devices: z.int().min(0), asOf: z.iso.datetime().nullable() }),
 });
 export type PredictionCounts = z.infer<typeof predictionCounts>;
 

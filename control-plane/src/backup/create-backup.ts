@@ -30,7 +30,7 @@ export interface BackupSources {
 export interface Backup {
   readonly manifest: BackupManifest;
   /** The tar. */
-  readonly stream: NodeJS.ReadableStream;
+  readonly stream: PassThrough;
 }
 
 /**
@@ -98,14 +98,12 @@ export async function linkFile(from: string, to: string): Promise<void> {
 }
 
 async function readSecrets({ data, operatorTokenFile }: BackupSources): Promise<Secrets> {
-  const names = (await readdir(join(data, "online-keys"))).filter((name) => name.endsWith(".pem")).sort();
-  const keys = names.map(async (name) => {
-    return [`online-keys/${name}`, await readFile(join(data, "online-keys", name), "utf8")] as const;
+  const keys = ["online-keys", "sink-tokens"].map(async (folder) => {
+    const names = (await readdir(join(data, folder))).filter((name) => /^[a-z0-9-]+(\.pem)?$/.test(name)).sort();
+    return names.map(async (name) => [`${folder}/${name}`, await readFile(join(data, folder, name), "utf8")] as const);
   });
-  return Object.fromEntries([
-    ...(await Promise.all(keys)),
-    ["operator.token", await readFile(operatorTokenFile, "utf8")],
-  ]);
+  const all = await Promise.all((await Promise.all(keys)).flat());
+  return Object.fromEntries([...all, ["operator.token", await readFile(operatorTokenFile, "utf8")]]);
 }
 
 async function describe(folder: string): Promise<BackupManifest["files"]> {

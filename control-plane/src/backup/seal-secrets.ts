@@ -11,7 +11,10 @@ import { z } from "zod";
 
 const magic = Buffer.from("VDSEAL1\n");
 const cost = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 };
-const secrets = z.record(z.string().regex(/^(?:operator\.token|online-keys\/[a-z0-9-]+\.pem)$/), z.string());
+const secrets = z.record(
+  z.string().regex(/^(?:operator\.token|online-keys\/[a-z0-9-]+\.pem|sink-tokens\/[a-z0-9-]+)$/),
+  z.string(),
+);
 /** File contents by path. */
 export type Secrets = z.infer<typeof secrets>;
 

@@ -3,10 +3,12 @@ import { currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { labels } from "@vedette/protocol/ids";
 import type { HelloAnswer, Request } from "@vedette/protocol/messages";
+import type { PredictionCounts } from "@vedette/protocol/records-api";
 import type { Database } from "../db/database.ts";
 import type { Clock, Fleet, Ingestion } from "../ports.ts";
 import type { Director } from "../release/director.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
+import type { Commands } from "./commands.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
 
@@ -20,9 +22,12 @@ export function createFleet(ports: {
   deviceTokens: DeviceTokens;
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
+  commands: Commands;
   clock: Clock;
-}): Fleet {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, clock } = ports;
+}): Fleet & { inSpools(): PredictionCounts["inSpools"] } {
+  const { site, db, trust, director, deviceTokens, presence, ingestion, commands, clock } = ports;
+  /** What devices last said that they hold. */
+  const spools = new Map<string, { batches: number; at: number }>();
 
   async function hello(agent: string, request: Hello): Promise<HelloAnswer> {
     const { abilities, nonce, rev: reportedRev, streams } = request;
@@ -50,6 +55,7 @@ export function createFleet(ports: {
         trust.rootSha256 === null ? null : director.sign({ site, agent, rev, issued: time, nonce, slots: [...slots] }),
       stored: await ingestion.stored(agent, streams),
       time,
+      commands: await commands.pending(agent),
     };
   }
 
@@ -81,6 +87,19 @@ export function createFleet(ports: {
     },
     async seen(agent) {
       presence.seen(agent);
+    },
+    async heartbeat(agent, { spoolBatches }) {
+      spools.set(agent, { batches: spoolBatches, at: clock.now() });
+    },
+    commandDone: (agent, outcome) => commands.done(agent, outcome),
+    inSpools() {
+      const holding = [...spools.values()].filter(({ batches }) => batches > 0);
+      const oldest = Math.min(...[...spools.values()].map(({ at }) => at));
+      return {
+        batches: holding.reduce((sum, { batches }) => sum + batches, 0),
+        devices: holding.length,
+        asOf: spools.size === 0 ? null : new Date(oldest).toISOString(),
+      };
     },
   };
 }

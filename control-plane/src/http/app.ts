@@ -12,6 +12,8 @@ import { modelRoutes } from "./models.ts";
 import { pageRoutes } from "./page.ts";
 import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
+import { recordRoutes } from "./records.ts";
+import { sinkRoutes } from "./sinks.ts";
 import { answerError, misfit } from "./status.ts";
 import { trustRoutes } from "./trust.ts";
 
@@ -82,6 +84,8 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);
+  recordRoutes(app, ports);
+  sinkRoutes(app, ports);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

@@ -32,7 +32,7 @@ const countRow = z.tuple([
 ]);
 const none: Originals = new Map();
 
-type Account = Awaited<ReturnType<Records["counts"]>>[number]["account"];
+type Account = Awaited<ReturnType<Records["counts"]>>[number];
 
 export function createRecords(parts: {
   inbox: Thread<InboxCalls>;
@@ -64,7 +64,7 @@ export function createRecords(parts: {
       const { missing, expected } = await inbox.call("account", undefined as never);
       const models = new Map<string, Account>();
       const of = (model: string): Account => {
-        const account = models.get(model) ?? { numbered: 0, answered: [], missing: [], expected: 0 };
+        const account = models.get(model) ?? { model, numbered: 0, answered: [], missing: [], expected: 0 };
         models.set(model, account);
         return account;
       };
@@ -101,7 +101,7 @@ export function createRecords(parts: {
         of(model).expected += rows;
         of(model).numbered += rows;
       }
-      return [...models].sort(([a], [b]) => (a < b ? -1 : 1)).map(([model, account]) => ({ model, account }));
+      return [...models.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
     },
     policies: () => files.call("policies", undefined as never),
     async setPolicy(model, days) {
