@@ -3,12 +3,14 @@ import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
 import { addAgent, runAgent } from "./agent.ts";
+import { addBackup } from "./backup.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
 import { addModel } from "./model.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
+import { addSink } from "./sink.ts";
 import { addUp } from "./up.ts";
 
 const { version }: { version: string } = createRequire(import.meta.url)("../../package.json");
@@ -65,6 +67,8 @@ function build(args: readonly string[], io: Io): Command {
   addAgent(program);
   addProduction(program, io);
   addPrediction(program, io);
+  addSink(program, io);
+  addBackup(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");
   return program;
 }
