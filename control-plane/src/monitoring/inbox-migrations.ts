@@ -48,6 +48,7 @@ const first = `
  */
 const records = `
   ALTER TABLE gaps ADD COLUMN reason TEXT NOT NULL DEFAULT 'power_loss';
+  ALTER TABLE gaps ADD COLUMN digest TEXT;
   ALTER TABLE gaps ADD COLUMN release INTEGER;
   CREATE INDEX gaps_of_spool ON gaps (agent, model, epoch, to_n);
 
@@ -61,6 +62,17 @@ const records = `
   CREATE TABLE lost_batches (
     spool INTEGER NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL, found INTEGER NOT NULL,
     PRIMARY KEY (spool, from_seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE withheld (
+    model TEXT NOT NULL, column_name TEXT NOT NULL, mode TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (model, column_name, mode)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE proofs (
+    agent TEXT NOT NULL, model TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+    first_n INTEGER NOT NULL, next_n INTEGER NOT NULL, received INTEGER NOT NULL,
+    head BLOB NOT NULL, signature TEXT NOT NULL, public_key TEXT NOT NULL, header BLOB NOT NULL,
+    PRIMARY KEY (agent, model, epoch, first_n)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
