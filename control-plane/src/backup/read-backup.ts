@@ -12,6 +12,8 @@ const maxManifestBytes = 256 * 1024 * 1024;
 export interface FileTaker {
   write(bytes: Uint8Array): Promise<void>;
   end(): Promise<void>;
+  /** The rest will not come. */
+  abort(): Promise<void>;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function readBackup(
   source.pipe(tar);
   let manifest: BackupManifest | undefined;
   let next = 0;
+  let open: FileTaker | undefined;
   try {
     for await (const entry of tar) {
       if (!manifest) {
@@ -43,6 +46,7 @@ export async function readBackup(
         );
       }
       const taker = await take(expected.path, manifest);
+      open = taker;
       const hash = createHash("sha256");
       let bytes = 0;
       for await (const chunk of entry as AsyncIterable<Buffer>) {
@@ -57,8 +61,10 @@ export async function readBackup(
         );
       }
       await taker.end();
+      open = undefined;
     }
   } catch (cause) {
+    await open?.abort();
     if (cause instanceof VedetteError) throw cause;
     throw new VedetteError("invalid_argument", `${file} cannot be read as a backup: ${messageOf(cause)}`, { cause });
   } finally {
@@ -74,7 +80,7 @@ export async function readBackup(
   return manifest;
 }
 
-const nowhere: FileTaker = { write: async () => {}, end: async () => {} };
+const nowhere: FileTaker = { write: async () => {}, end: async () => {}, abort: async () => {} };
 
 function parseManifest(name: string, text: string, file: string): BackupManifest {
   const fault = (why: string, cause?: unknown) =>

@@ -82,6 +82,7 @@ async function createFile(path: string): Promise<FileTaker> {
       await handle.sync();
       await handle.close();
     },
+    abort: () => handle.close(),
   };
 }
 
