@@ -6,16 +6,19 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import { entityClaim, type Tombstone } from "@vedette/protocol/erasure";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
+import { createCommands } from "./link/commands.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
 import { createRequester } from "./link/requester.ts";
 import { createSession, type SessionTimes } from "./link/session.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
+import { letGo } from "./log/let-go.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
@@ -191,6 +194,22 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
   });
 
+  /** Forgets an entity: kept answers at once, logged rows as they are stored above, which erases them as they come. */
+  const erase = async ({ model, salt, hash }: Tombstone): Promise<number> => {
+    const isErased = async (entity: string) => (await ports.crypto.sha256(entityClaim(salt, entity))) === hash;
+    const these = [...models.values()].filter(({ keeper }) => model === null || keeper.model === model);
+    const forgotten = await Promise.all(these.map(({ keeper }) => keeper.slot.forget(isErased)));
+    await Promise.all(these.map(({ keeper, log }) => letGo(log, keeper.model, ports)));
+    return forgotten.reduce((sum, count) => sum + count, 0);
+  };
+  const commands = createCommands({
+    agent,
+    state,
+    ports,
+    erase,
+    answer: (outcome) => transport.publish(topic.outcome(agent), JSON.stringify(outcome), { qos: 1 }),
+  });
+
   const session = createSession({
     site,
     agent,
@@ -202,10 +221,12 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     requester,
     state,
     times: given.options?.times ?? {},
-    streams: () => [...models.values()].map(({ keeper, log }) => ({ stream: keeper.model, epoch: log.epoch })),
+    streams: () =>
+      [...models.values()].map(({ keeper, log }) => ({ stream: keeper.model, epoch: log.epoch, held: log.held })),
     report: status,
     spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,
+    commanded: (command) => void commands.take(command),
     acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
     stored: (all) => {
       for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);

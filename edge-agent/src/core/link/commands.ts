@@ -54,7 +54,8 @@ export function createCommands(options: {
   };
 
   const open = async (envelope: SignedText) => {
-    if (!state.director) throw new VedetteError("not_ready", "no director is trusted yet: it comes with the next hello");
+    if (!state.director)
+      throw new VedetteError("not_ready", "no director is trusted yet: it comes with the next hello");
     const payload = await openSigned("command", envelope, state.director, crypto.verify);
     const command = parseMessage(anyCommand, payload, "the command");
     if (command.agent !== agent) {
@@ -63,7 +64,8 @@ export function createCommands(options: {
     return { command, payload };
   };
   const perform = async (kind: string, payload: string): Promise<Omit<CommandOutcome, "id">> => {
-    if (kind !== "erase") return { rows: 0, why: `this agent does not know the command ${kind.slice(0, 40)}: update it` };
+    if (kind !== "erase")
+      return { rows: 0, why: `this agent does not know the command ${kind.slice(0, 40)}: update it` };
     const { model, salt, hash, before } = parseMessage(eraseCommand, payload, "the command");
     return { rows: await erase({ model, salt, hash, before }), why: null };
   };

@@ -31,6 +31,8 @@ export interface PredictionLog {
   /** Batches that wait until the control plane has stored them. */
   readonly pending: number;
   readonly batches: BatchQueue;
+  /** What a hello says is still here: see `held` in the protocol's request. */
+  readonly held: { readonly seq: number; readonly n: number | null };
   /** Null where `count` numbers can be reserved now; else resolves when they can. @throws VedetteError storage_failed. */
   room(count: number): Promise<void> | null;
   /** Takes the next `count` numbers and returns the first. @throws VedetteError busy where `room` was not waited for. */
@@ -238,6 +240,10 @@ export async function openPredictionLog(options: {
   return {
     epoch,
     batches,
+    get held() {
+      for (const { seq } of batches.waiting) return { seq, n: null };
+      return { seq: writer.nextSeq, n: writer.batchedTo };
+    },
     get pending() {
       return batches.size;
     },
