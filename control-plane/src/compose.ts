@@ -42,6 +42,8 @@ export interface Parts {
     folder: string;
     clock: Clock;
     logger: Logger;
+    /** The public keys that a device may sign its batches with. */
+    deviceKeys: (agent: string) => Promise<readonly string[]>;
   }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }>;
   startBroker(options: {
     site: string;
@@ -95,7 +97,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operatorTokenFile = join(config.home, "operator.token");
     const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
     const blobs = await openBlobStore(join(data, "blobs"));
-    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger });
+    const deviceKeys = async (agent: string) => {
+      const device = await db.devices.find(agent);
+      return device ? [device.publicKey] : [];
+    };
+    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys });
     const { lake, ingestion, records } = opened;
     closers.push(opened.close);
     const sinkTokens = join(data, "sink-tokens");

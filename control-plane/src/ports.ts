@@ -66,6 +66,25 @@ export interface Broker {
   close(): Promise<void>;
 }
 
+/** Predictions that no batch holds, as the devices that gave their numbers account for them. */
+export interface MissingCount {
+  readonly model: string;
+  /** The version that had answered; null where the device does not know it any more. */
+  readonly digest: string | null;
+  readonly release: number | null;
+  /** One of the protocol's `missingReasons`, or a newer agent's. Of `unanswered` numbers nothing is missing. */
+  readonly reason: string;
+  readonly predictions: number;
+}
+/** Values of a column that the log policy kept on the devices, of predictions that are in the lake. */
+export interface WithheldCount {
+  readonly model: string;
+  /** As in the batch: `in:<field>`, `entity`, `request`, `confidence`, `out:…`. */
+  readonly column: string;
+  readonly mode: string;
+  readonly predictions: number;
+}
+
 /** monitoring/: takes prediction batches; the acknowledgement means stored for good. */
 export interface Ingestion {
   /** Stores a frame (or refuses it) and answers what to tell the device. Equal frames are stored once. */
@@ -73,6 +92,9 @@ export interface Ingestion {
   stored(agent: string, streams: Hello["streams"]): Promise<HelloAnswer["stored"]>;
   /** Predictions by model that devices lost before they could be stored, as they said. */
   missing(): Promise<Readonly<Record<string, number>>>;
+  /** The same by version and reason, `unanswered` included. */
+  missingByReason(): Promise<readonly MissingCount[]>;
+  withheld(): Promise<readonly WithheldCount[]>;
 }
 
 /** Rows in the lake of one model, version and source. */

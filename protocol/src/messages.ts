@@ -159,7 +159,13 @@ export const pull = z.object({ chunks: z.array(sha256Hex).min(1).max(16) });
 /** …/ack/{stream}: stored for good up to a batch; or refused for good; or please wait. */
 export const ack = z.union([
   z.object({ epoch: epochId, upTo: z.int().min(-1), also: z.array(z.int().min(0)).max(256).default([]) }),
-  z.object({ epoch: epochId, reject: z.int().min(0), why: z.string() }),
+  z.object({
+    epoch: epochId,
+    reject: z.int().min(0),
+    why: z.string(),
+    /** sha256 of the frame that is refused: a device drops no other one under this number. */
+    frame: sha256Hex.optional(),
+  }),
   z.object({ pause: z.int().min(0).max(600_000) }),
 ]);
 export type Ack = z.infer<typeof ack>;

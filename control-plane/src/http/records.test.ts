@@ -13,7 +13,7 @@ import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
 import { enroll, initialiseTrust, publish } from "../../test/site.ts";
 import { openLake } from "../lake/open-lake.ts";
 import { createEventDelivery } from "../monitoring/deliver-events.ts";
-import { makeFrame, noon, silent, testFolder } from "../monitoring/testing.ts";
+import { makeFrame, noon, silent, testFolder, testKeys } from "../monitoring/testing.ts";
 import { systemClock } from "../system-clock.ts";
 
 async function withModel(): Promise<RecordsSite> {
@@ -37,13 +37,13 @@ async function download(site: RecordsSite, path: string, body: object): Promise<
 test("[N24] every numbered prediction is told once: answered by what, missing and why, awaited, erased, removed", async () => {
   const site = await withModel();
   const fallback = { source: ["u8", Uint8Array.of(0, 2, 3)], reason: ["u8", Uint8Array.of(255, 3, 0)] } as const;
-  const gap = { from: 3, to: 9 };
   await site.take(
     { seq: 0, columns: { source: ["u8", fallback.source[1]], reason: ["u8", fallback.reason[1]] } },
-    { seq: 1, firstN: 10, header: { gap } },
-    { seq: 2, firstN: 13, count: 2, header: { columns: [] } },
-    { seq: 3, firstN: 15 },
-    { seq: 5, firstN: 20 },
+    { seq: 1, account: { reason: "power_loss", digest: null, release: null, from: 3, ends: [10] } },
+    { seq: 2, firstN: 10 },
+    { seq: 3, firstN: 13, count: 2, header: { columns: [] } },
+    { seq: 4, firstN: 15 },
+    { seq: 6, firstN: 20 },
   );
   const counts = async () => predictionCounts.parse((await site.call("GET", "/v1/predictions/counts")).body).models[0];
   const version = { version: 3, digest: "ab".repeat(32), erased: 0, removed: 0 };
@@ -147,7 +147,7 @@ async function receiver(answers: (number | "hang up")[]) {
 
 test("[N26] a sink gets each event at least once and in order, over refusals, hang-ups and restarts", async () => {
   const folder = testFolder();
-  const open = () => openLake({ folder, clock: systemClock, logger: silent });
+  const open = () => openLake({ folder, clock: systemClock, logger: silent, deviceKeys: testKeys });
   let lake = await open();
   const take = async (seq: number) => {
     await lake.ingestion.take("dev", "rain", makeFrame({ seq, count: 150 }));

@@ -5,7 +5,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, onTestFinished, test } from "vitest";
 import { openInbox } from "../monitoring/inbox.ts";
 import { openTables } from "../monitoring/inbox-tables.ts";
-import { type Made, makeFrame, noon, testFolder } from "../monitoring/testing.ts";
+import { type Made, makeFrame, noon, testFolder, testKey } from "../monitoring/testing.ts";
 import { eraseRows } from "./erase-rows.ts";
 import { openLakeFiles } from "./lake-files.ts";
 import { retention } from "./retention.ts";
@@ -22,7 +22,10 @@ function testLake() {
   const inbox = openInbox(path);
   onTestFinished(() => inbox.close());
   const take = (received: number, made: Made) =>
-    inbox.take([{ agent: made.agent ?? "dev", stream: made.stream ?? "rain", frame: makeFrame(made) }], received);
+    inbox.take(
+      [{ agent: made.agent ?? "dev", stream: made.stream ?? "rain", frame: makeFrame(made), keys: [testKey] }],
+      received,
+    );
   /** Opens all of the lake's verbs as after a start; `stopAt`: where the power goes. */
   const start = async (stopAt?: string) => {
     const step = (name: string) => {

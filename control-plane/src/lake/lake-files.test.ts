@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, onTestFinished, test } from "vitest";
 import { openInbox } from "../monitoring/inbox.ts";
-import { makeFrame, noon, testFolder } from "../monitoring/testing.ts";
+import { makeFrame, noon, testFolder, testKey } from "../monitoring/testing.ts";
 import { openLakeFiles, type Step } from "./lake-files.ts";
 import { quoteList } from "./sql.ts";
 
@@ -18,7 +18,12 @@ function testLake() {
   onTestFinished(() => inbox.close());
   const take = (received: number, ...made: Parameters<typeof makeFrame>) => {
     const [options = {}] = made;
-    const from = { agent: options.agent ?? "dev", stream: options.stream ?? "rain", frame: makeFrame(...made) };
+    const from = {
+      agent: options.agent ?? "dev",
+      stream: options.stream ?? "rain",
+      frame: makeFrame(...made),
+      keys: [testKey],
+    };
     inbox.take([from], received);
   };
   /** Opens the lake as after a start; `stopAt`: where the power goes. */

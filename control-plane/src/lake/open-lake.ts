@@ -8,7 +8,7 @@ import { maxQueryRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { z } from "zod";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
-import { createIngestion } from "../monitoring/ingestion.ts";
+import { createIngestion, type DeviceKeys } from "../monitoring/ingestion.ts";
 import { startThread } from "../monitoring/worker-thread.ts";
 import type { Clock, Ingestion, Lake, Logger, Records, StoredCount } from "../ports.ts";
 import type { LakeCalls } from "./lake-worker.ts";
@@ -31,9 +31,10 @@ export async function openLake(options: {
   folder: string;
   clock: Clock;
   logger: Logger;
+  deviceKeys: DeviceKeys;
   queryLimits?: QueryLimits;
 }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }> {
-  const { clock, logger, queryLimits = defaultQueryLimits } = options;
+  const { clock, logger, deviceKeys, queryLimits = defaultQueryLimits } = options;
   const folder = join(options.folder, "files");
   const inboxPath = join(options.folder, "inbox.sqlite");
   await mkdir(folder, { recursive: true });
@@ -43,7 +44,7 @@ export async function openLake(options: {
   await inbox.call("stored", { agent: "", streams: [], received: clock.now() });
   const orphans = await files.call("sweep", undefined as never);
   if (orphans.length > 0) logger.info("lake.swept", { files: orphans.length });
-  const ingestion = createIngestion({ thread: inbox, clock, logger });
+  const ingestion = createIngestion({ thread: inbox, clock, logger, deviceKeys });
 
   let queries = 0;
   /** Files that were merged into others, kept while a query may still read them. */

@@ -69,7 +69,7 @@ export function holes(db: Db): Holes {
     // Not sum, which fails where devices lie so much that it overflows.
     missing: db.prepare<[], MissingRows["missing"][number]>(
       `SELECT model, release, reason, min(total(to_n - from_n + 1), ${Number.MAX_SAFE_INTEGER}) AS rows
-       FROM gaps GROUP BY model, release, reason ORDER BY model, release, reason`,
+       FROM gaps WHERE reason <> 'unanswered' GROUP BY model, release, reason ORDER BY model, release, reason`,
     ),
     ahead: db.prepare<[], SpoolRow>(
       `SELECT * FROM spools WHERE EXISTS (SELECT 1 FROM ranges WHERE spool = spools.id AND seq > up_to) ORDER BY stream`,

@@ -23,6 +23,8 @@ const calls = {
   stored: ({ agent, streams, received }: { agent: string; streams: HeldStream[]; received: number }) =>
     inbox.stored(agent, streams, received),
   missing: () => inbox.missing(),
+  missingByReason: () => inbox.missingByReason(),
+  withheld: () => inbox.withheld(),
   account: () => inbox.account(),
   erasures: () => erasures.all(),
   pendingErasures: ({ agent, now }: { agent: string; now: number }) => erasures.pending(agent, now),

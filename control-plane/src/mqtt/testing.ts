@@ -37,6 +37,8 @@ export const noIngestion: Ingestion = {
   take: async () => ({ pause: 1 }),
   stored: async () => [],
   missing: async () => ({}),
+  missingByReason: async () => [],
+  withheld: async () => [],
 };
 
 /** A broker for one test, over blobs in memory. */

@@ -20,6 +20,7 @@ import { createSession, type SessionTimes } from "./link/session.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { letGo } from "./log/let-go.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
+import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import { prove } from "./prove/prove.ts";
@@ -37,6 +38,8 @@ export interface AgentOptions {
   /** Everyday life ends this process without notice, as a reload does a page: only a death while loading is a crash. */
   readonly endsAbruptly: boolean;
   readonly times: Partial<SessionTimes>;
+  /** How much of the disk unsent predictions may take, and how old they may grow. */
+  readonly spool: Partial<SpoolLimits>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
 }
@@ -77,6 +80,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   const state = await openLinkState(ports);
   const pinStore = createPinStore(storage);
   const store = createBundleStore(ports);
+  const budget = createSpoolBudget(given.options?.spool ?? {}, ports.log);
   const inbox = createInbox(ports.log);
   const requester = createRequester({
     clock,
@@ -141,9 +145,9 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
   };
 
   const addModel = async (model: string): Promise<Model> => {
-    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset });
+    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset, budget });
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
-    const sender = createBatchSender({ log, publish, clock, random, logger: ports.log });
+    const sender = createBatchSender({ log, sha256: ports.crypto.sha256, publish, clock, random, logger: ports.log });
     const pins = await loadPins(model);
     const slot = createModelSlot({ model, ports, log, schedule, ...(await lastKnown(pins)) });
     const keeper = createModelKeeper({
@@ -222,7 +226,9 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent> {
     state,
     times: given.options?.times ?? {},
     streams: () =>
-      [...models.values()].map(({ keeper, log }) => ({ stream: keeper.model, epoch: log.epoch, held: log.held })),
+      [...models.values()].flatMap(({ keeper, log }) =>
+        log.epochs.map((epoch) => ({ stream: keeper.model, epoch, held: log.held(epoch) })),
+      ),
     report: status,
     spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,

@@ -25,6 +25,8 @@ export interface Random {
 export interface Crypto {
   /** Lower-case hex. */
   sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** SHA-256 at once, 32 bytes: for the many small ones of receipts. The bytes are read before it returns. */
+  hash(bytes: Uint8Array<ArrayBuffer>): Uint8Array;
   /** Ed25519; false for a bad signature or key, never a throw. */
   verify(publicKeyHex: string, message: Uint8Array<ArrayBuffer>, signatureHex: string): Promise<boolean>;
 }
@@ -48,6 +50,8 @@ export interface Storage {
   append(path: string): Promise<AppendFile>;
   /** Changes when the machine booted anew, so that what only reached the page cache may be gone. */
   readonly bootId: string;
+  /** Another one where the folder was copied, as with the card it lies on; undefined where nobody can tell. */
+  readonly place?: string | undefined;
 }
 
 export interface AppendFile {

@@ -40,6 +40,8 @@ export interface NodeAgentOptions {
     readonly labels?: Readonly<Record<string, string>>;
   };
   readonly log?: Logger;
+  /** How much of the disk unsent predictions may take (bytes), and how old they may grow (ms). */
+  readonly spool?: { readonly bytes?: number; readonly ageMs?: number };
 }
 export interface NodeAgent {
   readonly agent: Agent;
@@ -96,7 +98,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       abilities,
       kernels,
       // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
-      options: { schedule: (call) => void setImmediate(call) },
+      options: { schedule: (call) => void setImmediate(call), ...(options.spool && { spool: options.spool }) },
       ports: {
         clock: systemClock,
         random: systemRandom,

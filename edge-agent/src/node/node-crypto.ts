@@ -4,6 +4,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   sign,
   verify,
@@ -17,6 +18,7 @@ import { writeDurably } from "./durable-file.ts";
 
 export const nodeCrypto: Crypto = {
   sha256: async (bytes) => createHash("sha256").update(bytes).digest("hex"),
+  hash: (bytes) => hash("sha256", bytes, "buffer"),
   async verify(publicKeyHex, message, signatureHex) {
     if (!ed25519PublicKey.safeParse(publicKeyHex).success || !/^[0-9a-f]{128}$/.test(signatureHex)) return false;
     try {

@@ -20,6 +20,8 @@ interface RunFlags {
   port: number;
   serveHost?: string;
   apiKeyFile?: string;
+  spoolMb?: number;
+  spoolDays?: number;
   json?: boolean;
 }
 
@@ -56,6 +58,16 @@ program
   .option("--port <number>", "port of the Open Inference Protocol (0: any free one)", parsePort, 8790)
   .option("--serve-host <address>", "where to listen; any but loopback needs an API key (default: 127.0.0.1)")
   .option("--api-key-file <file>", "holds the key that HTTP clients must show (default: VEDETTE_API_KEY)")
+  .option(
+    "--spool-mb <number>",
+    "disk that predictions may take that are not sent yet; then the log policy says what goes, and it is counted (default: 256)",
+    parsePositive,
+  )
+  .option(
+    "--spool-days <number>",
+    "unsent predictions older than this go, and are counted (default: never)",
+    parsePositive,
+  )
   .option("--json", "errors as JSON")
   .addHelpText(
     "after",
@@ -87,6 +99,10 @@ async function run(flags: RunFlags): Promise<void> {
     port: flags.port,
     ...(flags.serveHost !== undefined && { serveHost: flags.serveHost }),
     ...(apiKey !== undefined && { apiKey }),
+    spool: {
+      ...(flags.spoolMb !== undefined && { bytes: flags.spoolMb * 1024 * 1024 }),
+      ...(flags.spoolDays !== undefined && { ageMs: flags.spoolDays * 86_400_000 }),
+    },
     ...(token && {
       enrolment: {
         token,
@@ -129,6 +145,12 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new InvalidArgumentError("a port is 0 to 65535.");
+}
+
+function parsePositive(text: string): number {
+  const number = Number(text);
+  if (text.trim() !== "" && number > 0 && Number.isFinite(number)) return number;
+  throw new InvalidArgumentError("a number above 0 is expected.");
 }
 
 /** Tells what went wrong in one line. @returns the exit code. */

@@ -86,20 +86,20 @@ test("a device has let go when all that waited is gone, and what was set aside w
   const clock = createManualClock(now);
   const storage = createMemoryDisk().start();
   await storage.write("spool/rain/rejected/batch-1", new Uint8Array(3));
-  const waiting = new Map([1, 2].map((seq) => [seq, { seq, firstN: seq, count: 1 }]));
+  const waiting = new Map([1, 2].map((seq) => [`e-${seq}`, { key: `e-${seq}` }]));
   let cut = 0;
-  const batches = { waiting: { [Symbol.iterator]: () => waiting.values() }, has: (seq: number) => waiting.has(seq) };
+  const batches = { waiting: { [Symbol.iterator]: () => waiting.values() }, get: (key: string) => waiting.get(key) };
   let over = false;
   const log = { batches, cut: async () => void cut++ } as unknown as Parameters<typeof letGo>[0];
   const going = letGo(log, "rain", { clock, storage }).then(() => {
     over = true;
   });
   await clock.advance(10_000);
-  waiting.delete(1);
-  waiting.set(3, { seq: 3, firstN: 3, count: 1 });
+  waiting.delete("e-1");
+  waiting.set("e-3", { key: "e-3" });
   await clock.advance(10_000);
   expect(over).toBe(false);
-  waiting.delete(2);
+  waiting.delete("e-2");
   await clock.advance(10_000);
   await going;
   expect({ cut, left: await storage.list("spool/rain/rejected") }).toEqual({ cut: 1, left: [] });

@@ -14,8 +14,8 @@ export async function letGo(
   { clock, storage }: { clock: Clock; storage: Storage },
 ): Promise<void> {
   await log.cut();
-  const waiting = new Set([...log.batches.waiting].map(({ seq }) => seq));
-  while ([...waiting].some((seq) => log.batches.has(seq))) {
+  const waiting = new Set([...log.batches.waiting].map(({ key }) => key));
+  while ([...waiting].some((key) => log.batches.get(key) !== undefined)) {
     await new Promise<void>((resolve) => void clock.after(lookEveryMs, resolve));
   }
   const rejected = `spool/${stream}/rejected`;

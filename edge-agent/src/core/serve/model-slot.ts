@@ -177,7 +177,7 @@ export function createModelSlot(options: {
   }
 
   function answer(from: Place, jobs: readonly SlotJob[], rows: number, result: RunResult | FallbackReason): void {
-    const { version, manifest } = from;
+    const { manifest } = from;
     const now = clock.monotonic();
     const firstN = log.reserve(rows);
     const served = typeof result === "string" ? null : result;
@@ -201,7 +201,27 @@ export function createModelSlot(options: {
       const { rows, entity, eventTime, requestId } = request;
       groups.push({ answers, rows, latency: now - started, entity, eventTime, requestId });
     }
-    log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, now });
+    if (waits === null) return give();
+    waits.then(give).catch((error: unknown) => {
+      for (const job of jobs) job.reject(error);
+    });
+  }
+
+  function giveAnswers(
+    from: Place,
+    jobs: readonly SlotJob[],
+    groups: readonly LoggedGroup[],
+    {
+      rows,
+      served,
+      result,
+      nan,
+      now,
+    }: { rows: number; served: object | null; result: RunResult | FallbackReason; nan: number; now: number },
+  ): void {
+    const { version } = from;
     const digest = version?.digest ?? null;
     const release = version?.release ?? null;
     for (const [i, job] of jobs.entries()) {
