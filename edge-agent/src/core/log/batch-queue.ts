@@ -7,7 +7,7 @@
  *     lost-<epoch>-<seq>-<through seq>-<first n>-<next n>-<bytes>                    an account; its body is not compressed
  */
 import { messageOf } from "@vedette/protocol/errors";
-import { decodeBatch, type MissingRun, maxSettled, openFrame } from "@vedette/protocol/prediction-batch";
+import { decodeBatch, type MissingRun, maxSettled, openFrame, signedHead } from "@vedette/protocol/prediction-batch";
 import type { Ports } from "../ports.ts";
 
 export interface WaitingBatch {
@@ -120,7 +120,7 @@ function covers(account: WaitingBatch, other: WaitingBatch): boolean {
  */
 export async function openBatchQueue(options: {
   folder: string;
-  ports: Pick<Ports, "storage" | "log">;
+  ports: Pick<Ports, "storage" | "log" | "crypto">;
   account: Accountant;
   beforeDrop: (batches: readonly WaitingBatch[]) => Promise<void>;
 }): Promise<OwnBatchQueue> {
@@ -158,16 +158,59 @@ export async function openBatchQueue(options: {
     }
   }
 
+  async function read(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const batch = waiting.get(key);
+    const frame = batch && (await storage.read(path(batch)));
+    if (!batch || !frame || waiting.get(key) !== batch || (await isWhole(batch, frame))) return frame;
+    await replaceDamaged(batch, frame);
+    return waiting.get(key)?.rows === null ? read(key) : undefined;
+  }
+
+  /** Whether the bytes are those that this device once signed: a card that forgets must not hold the log up. */
+  async function isWhole({ epoch, seq }: WaitingBatch, frame: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    try {
+      const opened = openFrame(frame);
+      if (opened.epoch !== epoch || opened.seq !== seq) return false;
+      if ((await ports.crypto.sha256(opened.compressed.slice())) !== opened.bodySha256) return false;
+      return await ports.crypto.verify(opened.publicKey, signedHead(opened.head), opened.signature);
+    } catch (error) {
+      log.warn("batch_unreadable", { folder, epoch, seq, error: messageOf(error) });
+      return false;
+    }
+  }
+
+  /** An account by the file's name, which is all that is left to believe. */
+  async function replaceDamaged(batch: WaitingBatch, frame: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { epoch, seq, through, firstN, nextN, rows } = batch;
+    log.error("batch_damaged", { folder, epoch, seq, kept: "rejected/", told: "as missing, by number" });
+    await keepRejected(batch, frame);
+    const ends = new Array<number>(through - seq + 1).fill(nextN);
+    const { digest = null, release = null } = rows ?? {};
+    const account = await options.account({ epoch, seq }, [{ reason: "damaged", digest, release, from: firstN, ends }]);
+    if (waiting.get(batch.key) !== batch) return;
+    const made = { key: batch.key, epoch, seq, through, firstN, nextN, bytes: account.length, rows: null };
+    await storage.write(path(made), account);
+    // In its place, so that the order stays.
+    waiting.set(batch.key, made);
+    bytes += made.bytes - batch.bytes;
+    if (path(made) !== path(batch)) await storage.remove(path(batch));
+  }
+
+  async function keepRejected(batch: WaitingBatch, frame: Uint8Array): Promise<void> {
+    const rejected = `${folder}/rejected`;
+    await storage.write(`${rejected}/${fileName(batch)}`, frame);
+    const kept = await storage.list(rejected);
+    for (const name of kept.slice(0, Math.max(0, kept.length - maxRejected))) {
+      await storage.remove(`${rejected}/${name}`);
+    }
+  }
+
   /** What an account on the disk says; undefined where it is damaged. */
   async function missingOf(account: WaitingBatch): Promise<readonly MissingRun[] | undefined> {
     const frame = await storage.read(path(account));
-    if (!frame) return undefined;
-    try {
-      return decodeBatch(openFrame(frame).compressed).header.missing;
-    } catch (error) {
-      log.error("account_damaged", { folder, file: fileName(account), error: messageOf(error) });
-      return undefined;
-    }
+    return frame && (await isWhole(account, frame))
+      ? decodeBatch(openFrame(frame).compressed).header.missing
+      : undefined;
   }
 
   return {
@@ -181,23 +224,15 @@ export async function openBatchQueue(options: {
       return waiting.values();
     },
     get: (key) => waiting.get(key),
-    async read(key) {
-      const batch = waiting.get(key);
-      return batch && storage.read(path(batch));
-    },
+    read,
     drop,
     async reject(key, why) {
       const batch = waiting.get(key);
       const frame = batch && (await storage.read(path(batch)));
       if (!batch || !frame) return;
-      const rejected = `${folder}/rejected`;
-      log.error("batch_rejected", { ...batch, why, kept: `${rejected}/${fileName(batch)}` });
-      await storage.write(`${rejected}/${fileName(batch)}`, frame);
+      log.error("batch_rejected", { ...batch, why, kept: `${folder}/rejected/${fileName(batch)}` });
+      await keepRejected(batch, frame);
       await drop([key]);
-      const kept = await storage.list(rejected);
-      for (const name of kept.slice(0, Math.max(0, kept.length - maxRejected))) {
-        await storage.remove(`${rejected}/${name}`);
-      }
     },
     onAdded: (call) => void calls.push(call),
     async add(given, frame) {

@@ -73,7 +73,11 @@ function rig() {
     for (const seq of seqs) waiting.push(batch(seq));
     for (const call of added) call();
   };
-  return { clock, logger, sender, add, sent, dropped, rejected, line, waiting };
+  const addAccount = (seq: number, through: number): void => {
+    waiting.push(batch(seq, through));
+    for (const call of added) call();
+  };
+  return { clock, logger, sender, add, addAccount, sent, dropped, rejected, line, waiting };
 }
 
 test("[P4] at most two are under way, PUBACK moves nothing, an ack makes room", async () => {
@@ -155,6 +159,29 @@ test("a rejected batch is moved aside and does not stop the others", async () =>
   await settle();
   await settle();
   expect([rejected, sent.includes(2)]).toEqual([[0], true]);
+});
+
+test("[P17] a refusal of other bytes, or that names none, moves nothing: it may be of a forged batch", async () => {
+  const { sender, add, rejected, logger } = rig();
+  add(0, 1);
+  sender.connected();
+  sender.acked({ epoch, reject: 0, why: "bad_signature", frame: hashOf(7) });
+  sender.acked({ epoch, reject: 0, why: "bad_signature" });
+  await settle();
+  expect(rejected).toEqual([]);
+  expect(logger.entries.map(({ event }) => event)).toEqual(["refusal_of_other_bytes", "refusal_of_other_bytes"]);
+});
+
+test("an account leaves when all it settles is stored, and not before", async () => {
+  const { sender, addAccount, dropped } = rig();
+  addAccount(0, 3);
+  sender.connected();
+  sender.acked({ epoch, upTo: 1, also: [3] });
+  await settle();
+  expect(dropped).toEqual([]);
+  sender.acked({ epoch, upTo: 1, also: [2, 3] });
+  await settle();
+  expect(dropped).toEqual([0]);
 });
 
 test("a pause holds everything, then it goes on", async () => {

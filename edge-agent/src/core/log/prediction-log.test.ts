@@ -31,10 +31,10 @@ const one = version(1);
 const two = version(2);
 
 /** What an f32 holds beside a half. */
-const valueOf = (n: number): number => n % 65_536;
+const heldBy = (n: number): number => n % 65_536;
 /** A group whose inputs are a function of its numbers, so that a test sees a row that stands in the wrong place. */
 function group(first: number, count: number): LoggedGroup {
-  const rows = Float32Array.from({ length: 2 * count }, (_, i) => valueOf(first + Math.floor(i / 2)) + (i % 2) / 2);
+  const rows = Float32Array.from({ length: 2 * count }, (_, i) => heldBy(first + Math.floor(i / 2)) + (i % 2) / 2);
   const answer = { source: "model", reason: null, cached: false, label: "rain", value: null } as const;
   return {
     answers: Array.from({ length: count }, () => ({ ...answer, confidence: 0.75, scores: [0.25, 0.75] })),
@@ -114,8 +114,8 @@ function account(batches: readonly PredictionBatch[]): { rows: number[]; gaps: R
     expect(header.firstN).toBe(next);
     for (let i = 0; i < header.count; i++) {
       rows.push(header.firstN + i);
-      expect(columns["in:wind"]?.[i]).toBe(valueOf(header.firstN + i));
-      expect(columns["in:temp"]?.[i]).toBe(valueOf(header.firstN + i) + 0.5);
+      expect(columns["in:wind"]?.[i]).toBe(heldBy(header.firstN + i));
+      expect(columns["in:temp"]?.[i]).toBe(heldBy(header.firstN + i) + 0.5);
     }
     next += header.count;
   }
@@ -179,14 +179,14 @@ describe("batches", () => {
       } as const,
     ];
     await log.room(2);
-    log.append({
+    await log.append({
       firstN: log.reserve(1),
       version: wide,
       time: 1,
       groups: [{ answers, rows: new Float64Array([0.1, 2]), latency: 1 }],
     });
     const silent: LoggedVersion = { ...wide, fields: [] };
-    log.append({
+    await log.append({
       firstN: log.reserve(1),
       version: silent,
       time: 1,
@@ -226,7 +226,7 @@ describe("batches", () => {
     const fields = Array.from({ length: 400 }, (_, i) => `f${i}`);
     const answers = group(0, 1).answers;
     await log.room(1);
-    log.append({
+    await log.append({
       firstN: log.reserve(1),
       version: { ...one, fields },
       time: 1,
@@ -420,6 +420,22 @@ describe("numbers", () => {
   });
 });
 
+test("[P13] a batch that the disk damaged is told as missing, kept for a person, and holds nothing up", async () => {
+  const { disk, open } = rig();
+  const log = await open({ batchRows: 4 });
+  for (let i = 0; i < 3; i++) {
+    await predict(log, 4);
+    await log.cut();
+  }
+  const [, path = ""] = disk.paths().filter((name) => name.includes("/batch-"));
+  const bytes = disk.peek(path) as Uint8Array<ArrayBuffer>;
+  disk.poke(path, bytes.with(bytes.length - 9, (bytes[bytes.length - 9] as number) ^ 1));
+  for (const key of keys(log)) await log.batches.read(key);
+  expect(account(stored(disk))).toEqual({ rows: [...upTo(4), 8, 9, 10, 11], gaps: [["damaged", 4, 8]] });
+  expect(disk.paths().filter((name) => name.includes("/rejected/"))).toHaveLength(1);
+  expect([...log.batches.waiting].map(({ seq }) => seq)).toEqual([0, 1, 2]);
+});
+
 describe("budget", () => {
   const written = async (log: PredictionLog, batches: number): Promise<void> => {
     for (let i = 0; i < batches; i++) {
@@ -583,7 +599,7 @@ describe("[model] a spool survives death at every change of the disk", () => {
                 const before = above.get(header.seq);
                 if (before && "rows" in before) expect(before.rows).toEqual(header.count);
                 above.set(header.seq, before ?? { rows: header.count, from: header.firstN });
-                expect(columns["in:wind"]?.[0]).toBe(valueOf(header.firstN));
+                expect(columns["in:wind"]?.[0]).toBe(heldBy(header.firstN));
               }
               for (const [i, part] of parts.entries()) {
                 if (!above.has(header.seq + i)) above.set(header.seq + i, { lost: part });

@@ -203,10 +203,12 @@ export function createModelSlot(options: {
     }
     const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
     const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, now });
-    if (waits === null) return give();
-    waits.then(give).catch((error: unknown) => {
-      for (const job of jobs) job.reject(error);
-    });
+    if (waits === null) give();
+    else {
+      waits.then(give).catch((error: unknown) => {
+        for (const job of jobs) job.reject(error);
+      });
+    }
   }
 
   function giveAnswers(
