@@ -6,7 +6,14 @@
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import type { CommandOutcome, EraseCommand } from "@vedette/protocol/commands";
 import type { Ack, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
-import type { Erasure, ExportRequest, PredictionCounts, SinkState } from "@vedette/protocol/records-api";
+import type {
+  Erasure,
+  ExportRequest,
+  PredictionCounts,
+  SinkState,
+  Verified,
+  verifyRequest,
+} from "@vedette/protocol/records-api";
 import type { z } from "zod";
 
 type Hello = Extract<Request, { kind: "hello" }>;
@@ -124,6 +131,18 @@ export interface DueSink extends SinkState {
   readonly n: number;
 }
 
+/** What outlives the rows of a batch: the device's signature over its header. */
+export interface ProofRow {
+  readonly firstN: number;
+  /** Exclusive. */
+  readonly nextN: number;
+  readonly head: Uint8Array;
+  readonly header: Uint8Array;
+  /** Hex, both. */
+  readonly signature: string;
+  readonly publicKey: string;
+}
+
 /** lake/: the records' own care: what is missing, how long it is kept, what must go, what others get. */
 export interface Records {
   /** All but what is still in spools, which the fleet knows. */
@@ -145,6 +164,11 @@ export interface Records {
   export(request: ExportRequest, site: string): Promise<{ type: string; bytes: AsyncIterable<Uint8Array> }>;
   /** `in:<field>` and the like by model and column. */
   originals(): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>>;
+  /** @param enrolled the device's public key now, hex. @throws VedetteError not_found. */
+  verify(
+    request: z.infer<typeof verifyRequest>,
+    enrolled: (agent: string) => Promise<string | undefined>,
+  ): Promise<Verified>;
   sinks(): Promise<SinkState[]>;
   addSink(sink: { name: string; url: string; model: string | null; fromStart: boolean }): Promise<void>;
   removeSink(name: string): Promise<boolean>;

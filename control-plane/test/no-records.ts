@@ -12,6 +12,7 @@ export const noRecords: Records = {
   commandDone: async () => {},
   export: async () => ({ type: "application/x-ndjson", bytes: (async function* () {})() }),
   originals: async () => new Map(),
+  verify: () => Promise.reject(new VedetteError("not_found", "this test keeps no records")),
   sinks: async () => [],
   addSink: async () => {},
   removeSink: async () => false,

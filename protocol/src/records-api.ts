@@ -117,3 +117,20 @@ export const sinkList = z.object({ sinks: z.array(sink) });
 
 /** POST /v1/backup: answers a tar. Null: keys and the operator's token stay out. */
 export const backupRequest = z.object({ passphrase: z.string().min(12).max(1024).nullable() });
+
+/** POST /v1/predictions/verify. `values`: what the log policy withheld, by batch column (`in:temperature`, `entity`). */
+export const verifyRequest = z.object({
+  id: z.string().max(256),
+  values: z.record(z.string(), z.union([z.string(), z.number(), z.null()])).optional(),
+});
+export const verified = z.object({
+  id: z.string(),
+  proven: z.boolean(),
+  /** What is wrong, or what was proven. */
+  why: z.string(),
+  /** Whether the values given are those withheld; null where none were given. */
+  inputs: z.boolean().nullable(),
+  /** As the lake has it; null where the row was removed. */
+  row: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).nullable(),
+});
+export type Verified = z.infer<typeof verified>;

@@ -21,6 +21,7 @@ export interface ApiClient extends TrustApi, PublishApi {
   ): Promise<z.infer<typeof recordsContract.retentionPolicies>>;
   erase(request: z.input<typeof recordsContract.eraseRequest>): Promise<recordsContract.Erasure>;
   erasures(): Promise<recordsContract.Erasure[]>;
+  verify(request: z.infer<typeof recordsContract.verifyRequest>): Promise<recordsContract.Verified>;
   /** Bytes as they come; those of an export or a backup. */
   export(request: recordsContract.ExportRequest): Promise<ReadableStream<Uint8Array>>;
   backup(request: z.infer<typeof recordsContract.backupRequest>): Promise<ReadableStream<Uint8Array>>;
@@ -132,6 +133,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     setRetention: (body) => call("PUT", "/v1/predictions/retention", recordsContract.retentionPolicies, body),
     erase: (body) => call("POST", "/v1/predictions/erasures", recordsContract.erasure, body),
     erasures: async () => (await call("GET", "/v1/predictions/erasures", recordsContract.erasureList)).erasures,
+    verify: (body) => call("POST", "/v1/predictions/verify", recordsContract.verified, body),
     export: (body) => stream("/v1/predictions/export", body),
     backup: (body) => stream("/v1/backup", body),
     sinks: async () => (await call("GET", "/v1/sinks", recordsContract.sinkList)).sinks,

@@ -13,6 +13,7 @@ import { addCounts } from "./prediction-counts.ts";
 import { addErase } from "./prediction-erase.ts";
 import { addExport } from "./prediction-export.ts";
 import { addRetention } from "./prediction-retention.ts";
+import { addVerify } from "./prediction-verify.ts";
 import { table } from "./table.ts";
 
 /** When a device sends its log, and the lake what it was sent: an answer is asked for in vain until then. */
@@ -34,6 +35,7 @@ export function addPrediction(program: Command, io: Io): void {
   addErase(prediction, io);
   addRetention(prediction, io);
   addExport(prediction, io);
+  addVerify(prediction, io);
   prediction
     .command("query")
     .description("predictions, the newest first; or one SELECT over the view `predictions`")

@@ -11,6 +11,8 @@ import {
   predictionCounts,
   retentionPolicies,
   setRetention,
+  verified,
+  verifyRequest,
 } from "@vedette/protocol/records-api";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -111,6 +113,21 @@ export function recordRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       await requireModel(request.model);
       const made = await records.export(request, site);
       return c.body(webStream(Readable.from(made.bytes)), 200, { "Content-Type": made.type }) as never;
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/predictions/verify",
+      summary: "Whether a device signed that it answered this, as the lake has it",
+      security,
+      request: { body: body(verifyRequest) },
+      responses: { 200: json(verified, "Proven, or what is wrong"), ...faults },
+    }),
+    async (c) => {
+      const enrolled = async (agent: string) => (await db.devices.find(agent))?.publicKey;
+      return c.json(await records.verify(c.req.valid("json"), enrolled), 200);
     },
   );
 

@@ -2,10 +2,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { workerData } from "node:worker_threads";
+import type { PredictionIdParts } from "@vedette/protocol/ids";
 import { z } from "zod";
 import { linkFile } from "../backup/create-backup.ts";
 import { openTables } from "../monitoring/inbox-tables.ts";
 import { serveCalls } from "../monitoring/worker-thread.ts";
+import type { ProofRow } from "../ports.ts";
 import { eraseRows } from "./erase-rows.ts";
 import { openLakeFiles } from "./lake-files.ts";
 import { retention } from "./retention.ts";
@@ -22,12 +24,18 @@ const columns = db.prepare<[], { model: string; original: string; name: string }
   "SELECT model, original, name FROM lake_columns",
 );
 
+const proof = db.prepare<[string, string, string, number, number], ProofRow>(
+  `SELECT first_n AS firstN, next_n AS nextN, head, header, signature, public_key AS publicKey FROM proofs
+   WHERE agent = ? AND model = ? AND epoch = ? AND first_n <= ? AND next_n > ?`,
+);
+
 const calls = {
   move: () => files.move(),
   merge: ({ now }: { now: number }) => files.merge(now),
   list: () => files.list(),
   sweep: () => files.sweep(),
   columns: () => columns.all(),
+  proof: ({ agent, stream, epoch, n }: PredictionIdParts) => proof.get(agent, stream, epoch, n, n),
   requestErasure: (request: Parameters<typeof erasing.request>[0]) => erasing.request(request),
   erase: ({ now }: { now: number }) => erasing.apply(now),
   retain: ({ now }: { now: number }) => retaining.apply(now),

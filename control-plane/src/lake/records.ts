@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { DuckDBValue } from "@duckdb/node-api";
 import { maxQueryRows } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
+import { parsePredictionId } from "@vedette/protocol/ids";
 import type { Erasure, ExportRequest } from "@vedette/protocol/records-api";
 import { z } from "zod";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
@@ -16,6 +17,7 @@ import { toJson } from "./json-values.ts";
 import type { LakeCalls } from "./lake-worker.ts";
 import { type Query, type Rows, withPredictions } from "./query.ts";
 import { quoteText } from "./sql.ts";
+import { verifyPrediction } from "./verify-prediction.ts";
 import { copyTo } from "./write-parquet.ts";
 
 const memory = "512MB";
@@ -130,6 +132,29 @@ export function createRecords(parts: {
       return { type: "application/x-ndjson", bytes: exportLines(request, lines) };
     },
     originals,
+    async verify({ id, values }, enrolled) {
+      const parts = parsePredictionId(id);
+      if (!parts)
+        throw new VedetteError("invalid_argument", `${id} is no prediction id: it is device.model.epoch.number`);
+      await flush();
+      const { agent, stream, epoch, n } = parts;
+      const proof = await files.call("proof", parts);
+      const { firstN, nextN } = proof ?? { firstN: n, nextN: n + 1 };
+      const sql = `SELECT *, epoch_us(time) AS time_us, epoch_us(event_time) AS event_time_us FROM predictions
+        WHERE agent = ${quoteText(agent)} AND model = ${quoteText(stream)} AND epoch = ${quoteText(epoch)}
+          AND n >= ${firstN} AND n < ${nextN} ORDER BY n`;
+      const rows = await select(sql, { model: stream });
+      const row = rows.find((one) => one.n === n) ?? null;
+      if (!proof && !row) throw new VedetteError("not_found", `there is no prediction ${id}: has its device sent it?`);
+      const answer = { id, row };
+      if (!proof) return { ...answer, proven: false, why: "its batch came without receipts", inputs: null };
+      const names = new Map([...((await originals()).get(stream) ?? [])].map(([name, original]) => [original, name]));
+      const columnOf = (name: string) => names.get(name);
+      return {
+        ...answer,
+        ...verifyPrediction({ id: parts, proof, rows, columnOf, enrolled: await enrolled(agent), given: values }),
+      };
+    },
     async sinks() {
       const all = await files.call("sinks", undefined as never);
       return all.map(({ name, url, model, delivered, failures, lastError, lastDelivery }) => {
@@ -156,14 +181,7 @@ export function createRecords(parts: {
       const where = model === null ? "" : `AND model = ${quoteText(model)}`;
       const after = `(batch > ${Math.trunc(batch)} OR (batch = ${Math.trunc(batch)} AND n > ${Math.trunc(n)}))`;
       const sql = `SELECT * FROM predictions WHERE ${after} ${where} ORDER BY batch, n LIMIT ${Math.trunc(limit)}`;
-      return read({ model: model ?? undefined, fromBatch: batch }, (paths) => {
-        if (paths.length === 0) return Promise.resolve([]);
-        return withPredictions(paths, memory, async (connection) => {
-          const reader = await connection.runAndReadAll(sql);
-          const columns = reader.deduplicatedColumnNames();
-          return reader.getRows().map((row) => toRecord(columns, row));
-        });
-      });
+      return select(sql, { model: model ?? undefined, fromBatch: batch });
     },
     async delivered(name, cursor, rows) {
       await files.call("delivered", { name, cursor, rows, at: clock.now() });
@@ -174,6 +192,18 @@ export function createRecords(parts: {
     snapshot: (to) => files.call("snapshot", { to }),
   };
   return records;
+
+  /** All rows of a statement of ours. */
+  function select(sql: string, wanted: { model?: string | undefined; fromBatch?: number }): Promise<RecordRow[]> {
+    return read(wanted, (paths) => {
+      if (paths.length === 0) return Promise.resolve([]);
+      return withPredictions(paths, memory, async (connection) => {
+        const reader = await connection.runAndReadAll(sql);
+        const columns = reader.deduplicatedColumnNames();
+        return reader.getRows().map((row) => toRecord(columns, row));
+      });
+    });
+  }
 
   async function* exportLines(request: ExportRequest, lines: (row: RecordRow) => string): AsyncGenerator<Uint8Array> {
     const encoder = new TextEncoder();

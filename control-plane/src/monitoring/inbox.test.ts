@@ -55,7 +55,7 @@ test("[N7] what a device accounts as missing is counted once, by version and rea
   const good = makeAccount(1, [lost("power_loss", 3, 20)]);
   take(makeFrame({ seq: 0 }), good, good);
   const digest = "cd".repeat(32);
-  take(good, makeAccount(2, [{ ...lost("dropped_budget", 23, 30), digest, release: 4 }, lost("unanswered", 30, 31)]));
+  take(good, makeAccount(2, [{ ...lost("dropped_budget", 20, 27), digest, release: 4 }, lost("unanswered", 27, 28)]));
   expect(inbox.missing()).toEqual({ rain: 24 });
   expect(inbox.missingByReason()).toEqual([
     { model: "rain", digest: null, release: null, reason: "power_loss", predictions: 17 },
