@@ -42,19 +42,19 @@ export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () =
     addDevice: db.prepare("INSERT INTO erasure_devices (erasure, agent) VALUES (?, ?)"),
     count: db.prepare("UPDATE erasures SET rows = rows + ? WHERE id = ?"),
     finish: db.prepare("UPDATE erasures SET done = ? WHERE done IS NULL AND id <= ?"),
-    refused: db.prepare<[], { id: number; frame: Buffer }>("SELECT id, frame FROM refused_frames"),
+    refused: db.prepare<[], { id: number; at: number; frame: Buffer }>("SELECT id, at, frame FROM refused_frames"),
     forgetRefused: db.prepare("DELETE FROM refused_frames WHERE id = ?"),
   };
 
   /** Frames set aside for a person to look at are no records: one that may hold the entity goes whole. */
   const forgetRefusedFrames = () => {
-    for (const { id, frame } of sql.refused.all()) {
-      if (mayHold(frame)) sql.forgetRefused.run(id);
+    for (const { id, at, frame } of sql.refused.all()) {
+      if (mayHold(frame, at)) sql.forgetRefused.run(id);
     }
   };
-  const mayHold = (frame: Buffer): boolean => {
+  const mayHold = (frame: Buffer, at: number): boolean => {
     try {
-      return stones.rowsOf(unpackFrame(frame)).size > 0;
+      return stones.rowsOf(unpackFrame(frame), at).size > 0;
     } catch {
       // What cannot be unpacked may hold anybody.
       return true;

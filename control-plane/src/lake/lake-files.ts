@@ -133,7 +133,7 @@ export function openLakeFiles(
       const [first] = rows as [BatchRow, ...BatchRow[]];
       const file = fileOf(first.model, hourOf(first.received), first.id, rows.at(-1)?.id ?? first.id, "");
       const nameOf = (original: string) => names.nameOf(first.model, original);
-      const batches = unchecked.map((one) => ({ ...one, erased: erased.rowsOf(one.batch) }));
+      const batches = unchecked.map((one) => ({ ...one, erased: erased.rowsOf(one.batch, one.received) }));
       for (const batch of batches) for (const { id } of batch.erased.values()) late.push(id);
       const count = await writeBatches(join(folder, file.path), batches, nameOf);
       files.push({ ...file, rows: count, erased_to: erasedTo });

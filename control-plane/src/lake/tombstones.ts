@@ -22,8 +22,11 @@ export interface Tombstones {
   newest(): number;
   /** Those of a model that came after a number, the newest first. */
   after(id: number, model: string): TombstoneRow[];
-  /** The rows of a batch that must not be kept, and by which tombstone. */
-  rowsOf(batch: PredictionBatch): ReadonlyMap<number, TombstoneRow>;
+  /**
+   * The rows of a batch that must not be kept, and by which tombstone: those answered before the request, and all that came
+   * before it, whatever their device's clock says. `received`: UTC ms.
+   */
+  rowsOf(batch: PredictionBatch, received: number): ReadonlyMap<number, TombstoneRow>;
 }
 
 const none: ReadonlyMap<number, TombstoneRow> = new Map();
@@ -48,7 +51,7 @@ export function tombstones(db: Db): Tombstones {
     hashOf,
     newest: () => sql.newest.get()?.id ?? 0,
     after: (id, model) => sql.after.all(id, model),
-    rowsOf({ header, columns }) {
+    rowsOf({ header, columns }, received) {
       const all = sql.after.all(0, header.stream);
       if (all.length === 0) return none;
       const byHash = Map.groupBy(all, ({ hash }) => hash);
@@ -59,7 +62,9 @@ export function tombstones(db: Db): Tombstones {
         if (entity === null) continue;
         const asked = ofEntity.get(entity) ?? byHash.get(hashOf(entity)) ?? [];
         ofEntity.set(entity, asked);
-        const hit = asked.find(({ before }) => answeredBefore(times[i] ?? 0, header.clock.offset, before));
+        const hit = asked.find(
+          ({ before }) => received <= before || answeredBefore(times[i] ?? 0, header.clock.offset, before),
+        );
         if (hit) rows.set(i, hit);
       }
       return rows;
