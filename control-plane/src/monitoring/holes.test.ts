@@ -41,7 +41,9 @@ const batch = fc.record({
   fate: fc.constantFrom<Fate>("sent", "sent", "sent", "refused"),
 });
 
-test("[N22] each number is stored, missing for a reason, or expected; in any order, with refused and lost batches", () => {
+test("[N22] each number is stored, missing for a reason, or expected; in any order, with refused and lost batches", {
+  timeout: 120_000, // each run has a database and its fsyncs
+}, () => {
   fc.assert(
     fc.property(
       fc.array(batch, { minLength: 1, maxLength: 12 }),
@@ -78,7 +80,7 @@ test("[N22] each number is stored, missing for a reason, or expected; in any ord
         expect(reasons().unexplained ?? 0).toBe(0);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
