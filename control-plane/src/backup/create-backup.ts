@@ -78,7 +78,7 @@ export async function openBackups(sources: BackupSources): Promise<(passphrase?:
 }
 
 /** Links files under their relative names into another folder of the same disk; copies where there are no links. */
-export async function linkFiles(from: string, to: string, wanted: (name: string) => boolean): Promise<void> {
+async function linkFiles(from: string, to: string, wanted: (name: string) => boolean): Promise<void> {
   const there = await readdir(from, { recursive: true, withFileTypes: true });
   for (const entry of there) {
     const name = join(entry.parentPath, entry.name).slice(from.length + 1);

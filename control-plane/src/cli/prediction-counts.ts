@@ -31,7 +31,7 @@ export function addCounts(prediction: Command, io: Io): void {
     });
 }
 
-export function describeCounts({ models, inSpools }: PredictionCounts): string {
+function describeCounts({ models, inSpools }: PredictionCounts): string {
   const { batches, devices, asOf } = inSpools;
   const spools =
     asOf === null

@@ -4,8 +4,8 @@
  */
 import type { RecordRow } from "../ports.ts";
 
-export const requestType = "org.kubeflow.serving.inference.request";
-export const responseType = "org.kubeflow.serving.inference.response";
+const requestType = "org.kubeflow.serving.inference.request";
+const responseType = "org.kubeflow.serving.inference.response";
 
 export interface CloudEvent {
   readonly specversion: "1.0";
