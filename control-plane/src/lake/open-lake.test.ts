@@ -46,6 +46,7 @@ test("what is acknowledged can be asked for at once, in JSON's own values", asyn
     request: null,
     label: "dry",
     value: null,
+    withheld: null,
     in_temp: 10,
     in_wind: 2.5,
     score_dry: 0.25,

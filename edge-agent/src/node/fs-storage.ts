@@ -54,6 +54,10 @@ export async function openFsStorage(root: string): Promise<Storage> {
       const file = resolve(root, path);
       return guarded("removing", file, () => removeAny(file));
     },
+    async settle(folder) {
+      const place = resolve(root, folder);
+      return guarded("syncing", place, () => syncFolder(place));
+    },
     async append(path) {
       const file = resolve(root, path);
       return guarded("opening", file, () => inFolder(dirname(file), () => openAppendFile(file)));

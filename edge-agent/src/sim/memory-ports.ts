@@ -181,6 +181,9 @@ export function createMemoryDisk(): MemoryDisk {
             files.delete(path);
           });
         },
+        async settle(folder) {
+          whole(process, () => settleFolder(folder));
+        },
         async append(path) {
           check(process);
           const file = files.get(path) ?? { bytes: new Uint8Array(0), synced: undefined };

@@ -307,6 +307,8 @@ export async function openPredictionLog(options: {
   /** @throws VedetteError storage_failed; then it is as it was. */
   async function unmark(): Promise<void> {
     await storage.remove(markerOf(durable.mark ?? mark));
+    // Numbers beyond the reserved block may follow, which a power failure must not make free again.
+    await storage.settle?.(folder);
     marked = false;
   }
   /** The new mark is there before the state that names it: a kill between leaves the former state with its own. */
