@@ -27,7 +27,6 @@ test("what is acknowledged can be asked for at once, in JSON's own values", asyn
     id: `dev.rain.${epoch}.0`,
     batch: 1,
     erased: false,
-    withheld: null,
     agent: "dev",
     model: "rain",
     epoch,

@@ -14,7 +14,7 @@ import { withDuckDb } from "./write-parquet.ts";
 /** Moments at which a test may stop the world. */
 export type RetentionStep = "removal-counted" | "removal-registered";
 
-interface RemovedRows {
+export interface RemovedRows {
   readonly model: string;
   /** "" and −1 where there was no version. */
   readonly digest: string;

@@ -7,7 +7,7 @@ export interface Cursor {
   readonly batch: number;
   readonly n: number;
 }
-interface Sink extends Cursor {
+export interface Sink extends Cursor {
   readonly name: string;
   readonly url: string;
   readonly model: string | null;
