@@ -169,7 +169,7 @@ function partSubjects(served: ServedModel): Subject[] {
             latency: 0.25,
           })),
         };
-        served.log.append(tick);
+        await served.log.append(tick);
       }),
       settle: async () => void (await served.settle()),
     },

@@ -8,6 +8,7 @@ import { utf8 } from "./bytes.ts";
 import { currentCapability } from "./capability.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex } from "./ids.ts";
+import { logPolicy, needsRules, wrongPolicy } from "./log-policy.ts";
 import { maxColumns, standardColumns } from "./prediction-batch.ts";
 import { rules } from "./rules.ts";
 import { tensorSpec } from "./tensors.ts";
@@ -72,7 +73,7 @@ export const outputSchema = z.discriminatedUnion("task", [
 export type OutputSchema = z.infer<typeof outputSchema>;
 
 /** What readers of this version understand when it is named in `critical`. */
-const understood: readonly string[] = [];
+const understood: readonly string[] = ["log"];
 
 /** What is read before all else, so that an older reader says "update this agent" of a bundle it could not read. */
 const envelope = z.object({
@@ -114,7 +115,8 @@ export const manifest = z
       /** Names of `backendNames`, and of those yet to come. */
       backends: z.array(z.string()).min(1),
     }),
-    log: z.object({ inputs: z.enum(["full", "none"]) }),
+    /** What leaves the device with a prediction. Rules stand in `critical`: an older reader would log all. */
+    log: logPolicy,
     lineage: z.record(z.string(), z.json()),
   })
   .superRefine((value, check) => {
@@ -134,9 +136,16 @@ export const manifest = z
       if (!paths.includes(file))
         check.addIssue({ code: "custom", path: [field, "file"], message: `${file} is not among the files` });
     }
+    const names = value.input.fields.map((field) => field.name);
+    const wrong = wrongPolicy(value.log, names);
+    if (wrong !== undefined) check.addIssue({ code: "custom", path: ["log"], message: wrong });
+    if (needsRules(value.log) && !value.critical.includes("log")) {
+      const message = "log has rules that an older reader would not keep: name it in critical";
+      check.addIssue({ code: "custom", path: ["critical"], message });
+    }
     const classes = value.output.task === "classification" ? value.output.classes : [];
     unique(classes, ["output", "classes"], "class");
-    const columns = standardColumns.length + value.input.fields.length + classes.length + 1;
+    const columns = standardColumns.length + value.input.fields.length + classes.length + 2;
     if (columns > maxColumns) {
       const message = `a prediction would be logged in ${columns} columns, over ${maxColumns}: fewer inputs or classes`;
       check.addIssue({ code: "custom", path: ["input", "fields"], message });

@@ -1,6 +1,7 @@
 /** The control plane's API as the commands call it: every answer parsed by the contract, every failure a VedetteError. */
 import * as contract from "@vedette/protocol/api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import * as recordsContract from "@vedette/protocol/records-api";
 import { z } from "zod";
 import { sha256 as sha256Of } from "../publish/chunk-file.ts";
 import type { PublishApi } from "../publish/publish-model.ts";
@@ -29,6 +30,20 @@ export interface ApiClient extends TrustApi, PublishApi {
   production(): Promise<contract.Production>;
   /** Asks for what is acknowledged to reach the lake first, so that the newest predictions are found. */
   query(request: z.input<typeof contract.predictionQuery>): Promise<z.infer<typeof contract.predictionRows>>;
+  counts(): Promise<recordsContract.PredictionCounts>;
+  retention(): Promise<z.infer<typeof recordsContract.retentionPolicies>>;
+  setRetention(
+    request: z.infer<typeof recordsContract.setRetention>,
+  ): Promise<z.infer<typeof recordsContract.retentionPolicies>>;
+  erase(request: z.input<typeof recordsContract.eraseRequest>): Promise<recordsContract.Erasure>;
+  erasures(): Promise<recordsContract.Erasure[]>;
+  verify(request: z.infer<typeof recordsContract.verifyRequest>): Promise<recordsContract.Verified>;
+  /** Bytes as they come; those of an export or a backup. */
+  export(request: recordsContract.ExportRequest): Promise<ReadableStream<Uint8Array>>;
+  backup(request: z.infer<typeof recordsContract.backupRequest>): Promise<ReadableStream<Uint8Array>>;
+  sinks(): Promise<recordsContract.SinkState[]>;
+  addSink(request: z.input<typeof recordsContract.addSink>): Promise<recordsContract.SinkState[]>;
+  removeSink(name: string): Promise<recordsContract.SinkState[]>;
 }
 
 export interface OperatorToken {
@@ -80,6 +95,12 @@ export function createApiClient(url: string, token: OperatorToken, request: type
       `${method} ${base}${path} answered what this version does not know (${issue?.path.join(".")}: ${issue?.message}): ` +
         "use the vedette of the control plane's version",
     );
+  }
+
+  async function stream(path: string, body: object): Promise<ReadableStream<Uint8Array>> {
+    const response = await ask("POST", path, body);
+    if (!response.body) throw new VedetteError("internal", `POST ${base}${path} answered without a body`);
+    return response.body;
   }
 
   async function reach(address: string, init: RequestInit): Promise<Response> {
@@ -159,6 +180,17 @@ export function createApiClient(url: string, token: OperatorToken, request: type
       await call("POST", "/v1/predictions/flush", contract.flushAnswer);
       return call("POST", "/v1/predictions/query", contract.predictionRows, body);
     },
+    counts: () => call("GET", "/v1/predictions/counts", recordsContract.predictionCounts),
+    retention: () => call("GET", "/v1/predictions/retention", recordsContract.retentionPolicies),
+    setRetention: (body) => call("PUT", "/v1/predictions/retention", recordsContract.retentionPolicies, body),
+    erase: (body) => call("POST", "/v1/predictions/erasures", recordsContract.erasure, body),
+    erasures: async () => (await call("GET", "/v1/predictions/erasures", recordsContract.erasureList)).erasures,
+    verify: (body) => call("POST", "/v1/predictions/verify", recordsContract.verified, body),
+    export: (body) => stream("/v1/predictions/export", body),
+    backup: (body) => stream("/v1/backup", body),
+    sinks: async () => (await call("GET", "/v1/sinks", recordsContract.sinkList)).sinks,
+    addSink: async (body) => (await call("POST", "/v1/sinks", recordsContract.sinkList, body)).sinks,
+    removeSink: async (name) => (await call("DELETE", `/v1/sinks/${name}`, recordsContract.sinkList)).sinks,
   };
 }
 

@@ -4,10 +4,12 @@ import type { selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName } from "@vedette/protocol/ids";
+import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
 import { leastLatencyMs } from "../publish/latency.ts";
+import { addLogRule } from "../publish/log-rules.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describePending } from "./keys.ts";
@@ -30,6 +32,9 @@ interface PublishFlags {
   trainedAt?: string;
   driftWindow?: number;
   logInputs: boolean;
+  log?: ReturnType<typeof addLogRule>;
+  receipts: boolean;
+  whenFull?: WhenFull;
 }
 interface AssignFlags {
   name: string;
@@ -72,6 +77,17 @@ export function addModel(program: Command, io: Io): void {
       integerFrom(50, 1_000_000),
     )
     .option("--no-log-inputs", "devices keep the inputs to themselves")
+    .option(
+      "--log <what=rule>",
+      "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; repeatable",
+      addLogRule,
+    )
+    .option("--no-receipts", "predictions are logged without receipts, which cost some CPU")
+    .addOption(
+      new Option("--when-full <policy>", "what goes when a device's spool is full (default: oldest)").choices(
+        whenFull.options,
+      ),
+    )
     .addHelpText(
       "after",
       `
@@ -105,6 +121,11 @@ Example:
         trainedAt: flags.trainedAt,
         driftWindow: flags.driftWindow,
         logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
+        log: {
+          ...flags.log,
+          receipts: flags.receipts,
+          ...(flags.whenFull !== undefined && { whenFull: flags.whenFull }),
+        },
       };
       const ports = { kernels, now: io.now, monotonic: io.monotonic };
       const done = await publishModel(what, api, await context.ring(), ports).catch((error: unknown) => {

@@ -4,6 +4,7 @@ import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette
 import { Command, CommanderError } from "commander";
 import { addAgent, isAgents, runAgent } from "./agent.ts";
 import { addAudit } from "./audit.ts";
+import { addBackup } from "./backup.ts";
 import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
@@ -12,6 +13,7 @@ import { addModel } from "./model.ts";
 import { addOperator } from "./operator.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
+import { addSink } from "./sink.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
 
@@ -74,6 +76,8 @@ function build(args: readonly string[], io: Io): Command {
   addToken(program, io);
   addOperator(program, io);
   addAudit(program, io);
+  addSink(program, io);
+  addBackup(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");
   return program;
 }

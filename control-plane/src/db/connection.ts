@@ -20,10 +20,16 @@ const migrations = fileURLToPath(new URL("../../migrations", import.meta.url));
  * Opens a file (made where there is none) and brings its tables up to date.
  * @throws VedetteError conflict where another process has it open: each would go on from what it last knew.
  */
-export function openConnection(file: string): { connection: Connection; close(): void } {
+export function openConnection(file: string): {
+  connection: Connection;
+  /** A consistent copy in another file, while all goes on. */
+  copy(to: string): Promise<void>;
+  close(): void;
+} {
   const sqlite = new Sqlite(file, { timeout: 1000 });
   try {
-    return { connection: prepare(sqlite), close: () => sqlite.close() };
+    const copy = async (to: string) => void (await sqlite.backup(to));
+    return { connection: prepare(sqlite), copy, close: () => sqlite.close() };
   } catch (cause) {
     sqlite.close();
     if (!(cause instanceof Sqlite.SqliteError && cause.code === "SQLITE_BUSY")) throw cause;

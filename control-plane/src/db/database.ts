@@ -23,12 +23,14 @@ export interface Database {
   readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
+  /** A consistent copy in another file, while all goes on. */
+  copy(to: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Opens (or makes) the database in a file and brings its tables up to date. */
 export async function openDatabase(file: string): Promise<Database> {
-  const { connection, close } = openConnection(file);
+  const { connection, copy, close } = openConnection(file);
   return {
     settings: settingsRepository(connection),
     versions: versionRepository(connection),
@@ -39,6 +41,7 @@ export async function openDatabase(file: string): Promise<Database> {
     operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
+    copy,
     close: async () => close(),
   };
 }

@@ -3,11 +3,13 @@ import { currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { labels } from "@vedette/protocol/ids";
 import type { HelloAnswer, Request } from "@vedette/protocol/messages";
+import type { PredictionCounts } from "@vedette/protocol/records-api";
 import { parseTopic } from "@vedette/protocol/topics";
 import type { Database } from "../db/database.ts";
 import type { Clock, Fleet, Ingestion } from "../ports.ts";
 import type { Director } from "../release/director.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
+import type { Commands } from "./commands.ts";
 import { createDeviceMessages } from "./device-messages.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
@@ -24,9 +26,12 @@ export function createFleet(ports: {
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
   revocation: Pick<Revocation, "refuse" | "revoked">;
+  commands: Commands;
   clock: Clock;
-}): Fleet {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, clock } = ports;
+}): Fleet & { inSpools(): PredictionCounts["inSpools"] } {
+  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, commands, clock } = ports;
+  /** What devices last said that they hold. */
+  const spools = new Map<string, { batches: number; at: number }>();
 
   async function hello(agent: string, request: Hello): Promise<HelloAnswer> {
     const { abilities, nonce, rev: reportedRev, streams } = request;
@@ -54,6 +59,7 @@ export function createFleet(ports: {
         trust.rootSha256 === null ? null : director.sign({ site, agent, rev, issued: time, nonce, slots: [...slots] }),
       stored: await ingestion.stored(agent, streams),
       time,
+      commands: await commands.pending(agent),
     };
   }
 
@@ -94,6 +100,21 @@ export function createFleet(ports: {
     },
     async seen(agent) {
       if (!revocation.revoked(agent)) presence.seen(agent);
+    },
+    async heartbeat(agent, { spoolBatches }) {
+      spools.set(agent, { batches: spoolBatches, at: clock.now() });
+    },
+    commandDone: (agent, outcome) => commands.done(agent, outcome),
+    inSpools() {
+      // What a revoked device still holds is never taken.
+      const heard = [...spools].flatMap(([agent, spool]) => (revocation.revoked(agent) ? [] : [spool]));
+      const holding = heard.filter(({ batches }) => batches > 0);
+      const oldest = Math.min(...heard.map(({ at }) => at));
+      return {
+        batches: holding.reduce((sum, { batches }) => sum + batches, 0),
+        devices: holding.length,
+        asOf: heard.length === 0 ? null : new Date(oldest).toISOString(),
+      };
     },
   };
 }

@@ -2,6 +2,7 @@ import { deviceTokenAnswer } from "@vedette/protocol/api";
 import type { Reported } from "@vedette/protocol/messages";
 import { signedBytes } from "@vedette/protocol/signed";
 import { expect, test } from "vitest";
+import { noRecords } from "../../test/no-records.ts";
 import {
   abilities,
   enroll,
@@ -35,7 +36,10 @@ async function ready() {
           },
           stored: async () => [],
           missing: async () => ({}),
+          missingByReason: async () => [],
+          withheld: async () => [],
         },
+        records: noRecords,
         close: async () => {},
       }),
       startBroker: async ({ fleet, ingestion }) => {
@@ -45,6 +49,7 @@ async function ready() {
           urls: () => ({ mqttUrl: "mqtt://site.example", mqttWsUrl: "" }),
           offer: async () => {},
           hint: async () => {},
+          command: async () => {},
           disconnectAll: async () => {},
           disconnect: async (agent) => void disconnected.push(agent),
           close: async () => {},

@@ -16,7 +16,9 @@ import { operatorRoutes } from "./operators.ts";
 import { pageRoutes } from "./page.ts";
 import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
+import { recordRoutes } from "./records.ts";
 import { leastRole, mayAct } from "./roles.ts";
+import { sinkRoutes } from "./sinks.ts";
 import { answerError, misfit } from "./status.ts";
 import { trustRoutes } from "./trust.ts";
 
@@ -108,6 +110,8 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   metricsRoute(app, ports, ports.metrics);
   operatorRoutes(app, ports);
   auditRoutes(app, ports);
+  recordRoutes(app, ports);
+  sinkRoutes(app, ports);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

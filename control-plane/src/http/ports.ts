@@ -1,6 +1,8 @@
 /** What the HTTP adapters call. Each file here parses, calls, and maps errors; nothing is decided here. */
 
 import type { Device, Production } from "@vedette/protocol/api";
+import type { PredictionCounts } from "@vedette/protocol/records-api";
+import type { Backup } from "../backup/create-backup.ts";
 import type { DeviceLogin } from "../broker-link.ts";
 import type { Database } from "../db/database.ts";
 import type { Assignments } from "../fleet/assignments.ts";
@@ -8,8 +10,9 @@ import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
 import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
+import type { Erasures } from "../monitoring/erasures.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
-import type { BlobStore, Clock, Lake, Logger } from "../ports.ts";
+import type { BlobStore, Clock, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
@@ -46,6 +49,12 @@ export interface HttpPorts {
   readonly warnings: () => string[];
   /** Predictions by model that devices lost. */
   readonly missing: () => Promise<Readonly<Record<string, number>>>;
+  readonly records: Records;
+  readonly erasures: Erasures;
+  readonly inSpools: () => PredictionCounts["inSpools"];
+  readonly backup: (passphrase?: string) => Promise<Backup>;
+  /** Folder of the sinks' bearer tokens, one file each. */
+  readonly sinkTokens: string;
   readonly lake: Pick<Lake, "query" | "flush">;
   readonly metrics: MetricsPorts;
 }

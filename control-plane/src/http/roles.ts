@@ -11,7 +11,14 @@ const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] 
   ["POST", /^\/v1\/whoami\/token$/, "viewer"],
   // Questions that are too long for an address.
   ["POST", /^\/v1\/blobs\/missing$/, "viewer"],
-  ["POST", /^\/v1\/predictions\/(query|flush)$/, "viewer"],
+  ["POST", /^\/v1\/predictions\/(query|flush|export|verify)$/, "viewer"],
+  // What cannot be taken back, and what hands out everything, or everything from now on.
+  ["PUT", /^\/v1\/predictions\/retention$/, "admin"],
+  ["POST", /^\/v1\/predictions\/erasures$/, "admin"],
+  ["POST", /^\/v1\/backup$/, "admin"],
+  // The addresses of receivers may hold secrets of theirs.
+  ["GET", /^\/v1\/sinks$/, "operator"],
+  ["*", /^\/v1\/sinks(\/|$)/, "admin"],
 ];
 
 /** @param path as it was asked for. */

@@ -16,6 +16,7 @@ import { utf8 } from "@vedette/protocol/bytes";
 import { currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
+import { type LogPolicy, needsRules, wrongPolicy } from "@vedette/protocol/log-policy";
 import { checkRules } from "./check-rules.ts";
 import { chooseFields, type FieldPlace } from "./choose-fields.ts";
 import { chunkFile, sha256 } from "./chunk-file.ts";
@@ -49,6 +50,8 @@ export interface ModelDescription {
   /** Rows, 50 or more. */
   readonly driftWindow?: number | undefined;
   readonly logInputs: "full" | "none";
+  /** Rules beyond that, as `--log` gives them. */
+  readonly log?: Omit<LogPolicy, "inputs" | "salt"> & { readonly inputs?: LogPolicy["inputs"] };
 }
 
 /** wasm-kernels, as far as publishing needs it. */
@@ -101,6 +104,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     [what.label, what.features, what.classes, what.rules],
     [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
     what.trainedAt,
+    ...(what.log ? [what.log] : []),
   ];
   return { model, modelSha256, referenceSha256, recipe: sha256(JSON.stringify(said)) };
 }
@@ -155,6 +159,9 @@ async function assemble(
   const metrics = labels && trainingMetrics(output, answers, labels.texts);
   const latency = await measureLatency(graph, sampled.subarray(0, width), places, ports.monotonic);
 
+  const log = logOf(what, sources.recipe);
+  const wrong = wrongPolicy(log, names);
+  if (wrong !== undefined) throw new VedetteError("invalid_argument", `--log: ${wrong}`);
   const files = [
     chunkFile("model.onnx", sources.model),
     chunkFile("drift-reference.bin", driftReference(ports.kernels, names, rows)),
@@ -163,7 +170,7 @@ async function assemble(
   const inputs = graph.inputs.map((input) => settled(input, places));
   const manifest: Manifest = {
     format: bundleFormat,
-    critical: [],
+    critical: needsRules(log) ? ["log"] : [],
     model: what.name,
     createdAt: new Date(ports.now()).toISOString(),
     files: files.map(({ file }) => file),
@@ -189,7 +196,7 @@ async function assemble(
       kernelAbi: ports.kernels.abi,
       backends: ["node-cpu", "wasm"],
     },
-    log: { inputs: what.logInputs },
+    log,
     lineage: {
       recipe: sources.recipe,
       model: { file: basename(what.modelFile), sha256: sources.modelSha256, bytes: sources.model.length },
@@ -214,6 +221,14 @@ async function assemble(
     metrics,
     notes: notesOn(output, fields, copes, table.rows),
   };
+}
+
+/** The salt follows from what is published, so that publishing twice is a no-op; whoever has the manifest knows it. */
+function logOf(what: ModelDescription, recipe: string): LogPolicy {
+  const log: LogPolicy = { inputs: what.logInputs, ...what.log };
+  const rules = [log.inputs, log.entity, log.request, log.outputs, ...Object.values(log.fields ?? {})];
+  const hashes = rules.some((rule) => typeof rule === "object" && rule.mode === "hashed");
+  return hashes ? { ...log, salt: sha256(utf8(`salt/${recipe}`)).slice(0, 32) } : log;
 }
 
 function driftReference(kernels: ReferenceKernels, names: string[], rows: Float64Array): Uint8Array<ArrayBuffer> {

@@ -40,6 +40,8 @@ export interface NodeAgentOptions {
     readonly labels?: Readonly<Record<string, string>>;
   };
   readonly log?: Logger;
+  /** How much of the disk unsent predictions may take (bytes), and how old they may grow (ms). */
+  readonly spool?: { readonly bytes?: number; readonly ageMs?: number };
   /** By model: the same input again is answered without a run. */
   readonly responseCache?: AgentOptions["responseCache"];
 }
@@ -90,6 +92,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
       options: {
         schedule: (call) => void setImmediate(call),
+        ...(options.spool && { spool: options.spool }),
         ...(options.responseCache && { responseCache: options.responseCache }),
       },
       ports: {

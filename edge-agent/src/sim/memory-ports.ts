@@ -92,6 +92,8 @@ export interface MemoryDisk {
   powerLoss(loss?: { keep?: number; undoRemoves?: boolean }): void;
   /** The next `count` appends fail half done, as on a full disk; the process lives on. */
   failAppends(count: number): void;
+  /** The next `count` writes fail and change nothing, as on a full disk. */
+  failWrites(count: number): void;
   /** Changes (write, remove, append, sync, close) so far. */
   readonly changes: number;
   /** Every path, sorted. */
@@ -114,6 +116,7 @@ export function createMemoryDisk(): MemoryDisk {
   let alive = {};
   let changes = 0;
   let failing = 0;
+  let failingWrites = 0;
   let death: { at: number; torn: number } | undefined;
 
   const dead = (): VedetteError => new VedetteError("storage_failed", "the process was killed");
@@ -154,6 +157,11 @@ export function createMemoryDisk(): MemoryDisk {
         async write(path, bytes) {
           const copy = bytes.slice();
           await Promise.resolve();
+          check(process);
+          if (failingWrites > 0) {
+            failingWrites--;
+            throw new VedetteError("storage_failed", "the disk is full");
+          }
           whole(process, () => {
             files.set(path, { bytes: copy, synced: copy.length });
             settleFolder(folderOf(path));
@@ -173,6 +181,9 @@ export function createMemoryDisk(): MemoryDisk {
             files.delete(path);
           });
         },
+        async settle(folder) {
+          whole(process, () => settleFolder(folder));
+        },
         async append(path) {
           check(process);
           const file = files.get(path) ?? { bytes: new Uint8Array(0), synced: undefined };
@@ -189,6 +200,9 @@ export function createMemoryDisk(): MemoryDisk {
     },
     failAppends(count) {
       failing = count;
+    },
+    failWrites(count) {
+      failingWrites = count;
     },
     powerLoss(loss = {}) {
       alive = {};

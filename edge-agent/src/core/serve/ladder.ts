@@ -13,6 +13,9 @@ const nothing: LadderAnswer = { source: "none", label: null, value: null, confid
 export interface AnswerCache {
   put(entity: string, answer: ModelAnswer, now: number): void;
   get(entity: string, now: number, maxAgeMs: number): ModelAnswer | undefined;
+  /** Entities that an answer is kept of. */
+  entities(): string[];
+  delete(entity: string): void;
   clear(): void;
 }
 
@@ -32,6 +35,8 @@ export function createAnswerCache(limit: number): AnswerCache {
       entries.set(entity, entry);
       return entry.answer;
     },
+    entities: () => [...entries.keys()],
+    delete: (entity) => void entries.delete(entity),
     clear: () => entries.clear(),
   };
 }
