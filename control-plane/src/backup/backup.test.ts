@@ -1,10 +1,11 @@
 /** Backup and restore with real files: what is in it, what is refused, and that a restored control plane goes on. */
-import { appendFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { predictionCounts } from "@vedette/protocol/records-api";
 import { pack } from "tar-stream";
 import { expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
+import { vedetteOf } from "../../test/commands.ts";
 import { makeKey } from "../../test/operator.ts";
 import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
 import { enroll, enrollBody, initialiseTrust, makeToken, publish, trustOf } from "../../test/site.ts";
@@ -59,6 +60,12 @@ test("[N27] a backup taken while all goes on restores to the same site: versions
 
   const again = await startRecordsSite({ home });
   expect(await trustOf(again)).toEqual(await trustOf(site));
+  const authority = (of: string) => readFile(join(of, "data", "site-authority", "ca.crt"), "utf8");
+  expect(await authority(home)).toBe(await authority(site.home));
+  const tokenFile = testFolder();
+  await copyFile(join(home, "operator.token"), join(tokenFile, "operator.token"));
+  expect(await vedetteOf(again, tokenFile)("audit", "verify")).toMatchObject({ code: 0 });
+  expect((await vedetteOf(again, tokenFile)("audit", "list")).out).toContain("backup.restore");
   expect((await again.call("GET", "/v1/devices")).body).toMatchObject({ devices: [{ agent: "dev" }] });
   expect((await again.call("GET", "/v1/models")).body).toEqual((await site.call("GET", "/v1/models")).body);
   expect(await counted(again)).toEqual([

@@ -10,8 +10,8 @@ import { serveCalls } from "../monitoring/worker-thread.ts";
 import type { ProofRow } from "../ports.ts";
 import { eraseRows } from "./erase-rows.ts";
 import { openLakeFiles } from "./lake-files.ts";
-import { retention } from "./retention.ts";
-import { type Cursor, sinks } from "./sinks.ts";
+import { type RemovedRows, retention } from "./retention.ts";
+import { type Cursor, type Sink, sinks } from "./sinks.ts";
 
 const { inboxPath, folder } = z.object({ inboxPath: z.string(), folder: z.string() }).parse(workerData);
 mkdirSync(folder, { recursive: true });
@@ -41,8 +41,8 @@ const calls = {
   retain: ({ now }: { now: number }) => retaining.apply(now),
   policies: () => retaining.policies(),
   setPolicy: ({ model, days }: { model: string; days: number | null }) => retaining.setPolicy(model, days),
-  removed: () => retaining.removed(),
-  sinks: () => outlets.all(),
+  removed: (): RemovedRows[] => retaining.removed(),
+  sinks: (): Sink[] => outlets.all(),
   addSink: (sink: Parameters<typeof outlets.add>[0]) => outlets.add(sink),
   removeSink: ({ name }: { name: string }) => outlets.remove(name),
   delivered: ({ name, cursor, rows, at }: { name: string; cursor: Cursor; rows: number; at: number }) =>

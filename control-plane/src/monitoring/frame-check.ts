@@ -37,7 +37,7 @@ export type CheckedFrame =
   | { kind: "unsigned"; name: FrameName | undefined; error: VedetteError };
 
 /** What shows later that the device signed this batch's header, and so the root of its receipts. */
-export interface BatchProof {
+interface BatchProof {
   readonly head: Uint8Array;
   /** Hex, both. */
   readonly signature: string;

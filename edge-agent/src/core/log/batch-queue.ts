@@ -298,7 +298,7 @@ function inOrder(a: WaitingBatch, b: WaitingBatch): number {
 }
 
 /** Runs of one reason and version that follow each other, as one. */
-export function joined(runs: readonly MissingRun[]): MissingRun[] {
+function joined(runs: readonly MissingRun[]): MissingRun[] {
   const out: MissingRun[] = [];
   for (const run of runs) {
     const last = out.at(-1);

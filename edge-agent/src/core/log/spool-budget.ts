@@ -14,7 +14,7 @@ export interface SpoolLimits {
   /** ms since a batch was cut, by the control plane's clock; no batch ages where the device does not know that. */
   readonly ageMs: number;
 }
-export const defaultSpoolLimits: SpoolLimits = { bytes: 256 * 1024 * 1024, ageMs: Number.POSITIVE_INFINITY };
+const defaultSpoolLimits: SpoolLimits = { bytes: 256 * 1024 * 1024, ageMs: Number.POSITIVE_INFINITY };
 
 interface BudgetedLog {
   readonly stream: string;
