@@ -1,16 +1,14 @@
 /** `vedette backup` and `vedette restore`: all of a control plane in one file, and back. */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
 import { readBackup } from "../backup/read-backup.ts";
 import { restoreBackup } from "../backup/restore-backup.ts";
-import { contextOf } from "./context.ts";
+import { type Context, contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { saveStream } from "./save-stream.ts";
 
 interface SecretFlags {
-  passphraseFile?: string;
   withoutKeys?: boolean;
 }
 
@@ -19,16 +17,16 @@ export function addBackup(program: Command, io: Io): void {
     .command("backup")
     .description("all that the control plane holds in one file, while it goes on")
     .requiredOption("--out <file>", "a file that is not there yet")
-    .option("--passphrase-file <file>", "seals the online keys and the operator's token in it")
     .option("--without-keys", "leave keys and token out: devices will not trust what is restored from it")
     .addHelpText(
       "after",
-      "\nThe offline keys (<home>/keys) are not on the control plane, and not in the file: keep them apart.\n\n" +
+      "\nThe passphrase seals the online keys and the first admin's token in it.\n" +
+        "The offline keys (<home>/keys) are not on the control plane, and not in the file: keep them apart.\n\n" +
         "Example:\n  $ vedette backup --out monday.backup --passphrase-file passphrase",
     )
-    .action(async ({ out, ...secrets }: SecretFlags & { out: string }, command: Command) => {
+    .action(async ({ out, withoutKeys }: SecretFlags & { out: string }, command: Command) => {
       const context = contextOf(command, io);
-      const passphrase = await passphraseOf(secrets);
+      const passphrase = await passphraseOf(context, withoutKeys);
       const api = await context.api();
       let files = 0;
       const bytes = await saveStream(
@@ -46,7 +44,6 @@ export function addBackup(program: Command, io: Io): void {
     .command("restore")
     .description("a home from a backup; `vedette up` starts it")
     .argument("<file>", "what `vedette backup` wrote")
-    .option("--passphrase-file <file>", "what the keys were sealed with")
     .option("--without-keys", "leave keys and token out")
     .addHelpText(
       "after",
@@ -54,9 +51,9 @@ export function addBackup(program: Command, io: Io): void {
         "made before it are void.\n\n" +
         "Example:\n  $ vedette restore monday.backup --home .vedette --passphrase-file passphrase\n  $ vedette up --home .vedette",
     )
-    .action(async (file: string, secrets: SecretFlags, command: Command) => {
+    .action(async (file: string, { withoutKeys }: SecretFlags, command: Command) => {
       const context = contextOf(command, io);
-      const passphrase = await passphraseOf(secrets);
+      const passphrase = await passphraseOf(context, withoutKeys);
       const restored = await restoreBackup({ file, home: context.home, now: io.now(), passphrase });
       const at = new Date(restored.at).toISOString();
       context.answer(
@@ -68,24 +65,12 @@ export function addBackup(program: Command, io: Io): void {
 }
 
 /** Null: without keys. */
-async function passphraseOf({ passphraseFile, withoutKeys = false }: SecretFlags): Promise<string | null> {
-  if ((passphraseFile === undefined) !== withoutKeys) {
+async function passphraseOf(context: Context, withoutKeys = false): Promise<string | null> {
+  if (withoutKeys) return null;
+  const passphrase = await context.passphrase();
+  if (passphrase === undefined) {
     throw new VedetteError("invalid_argument", "say --passphrase-file <file>, or --without-keys");
   }
-  if (passphraseFile === undefined) return null;
-  let text: string;
-  try {
-    text = (await readFile(passphraseFile, "utf8")).replace(/\r?\n$/, "");
-  } catch (cause) {
-    throw new VedetteError(
-      "invalid_argument",
-      `--passphrase-file ${passphraseFile} cannot be read: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
-  if (text.length >= 12) return text;
-  throw new VedetteError(
-    "invalid_argument",
-    `the passphrase in ${passphraseFile} has under 12 characters: take a longer one`,
-  );
+  if (passphrase.length >= 12) return passphrase;
+  throw new VedetteError("invalid_argument", "the passphrase has under 12 characters: take a longer one");
 }

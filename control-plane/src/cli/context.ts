@@ -20,6 +20,8 @@ export interface Context {
   readonly home: string;
   readonly keys: string;
   readonly json: boolean;
+  /** What seals and opens keys and backups; undefined where none is given. @throws VedetteError invalid_argument. */
+  passphrase(): Promise<string | undefined>;
   /** The keys here, and what opens those that a passphrase keeps. */
   ring(): Promise<KeyRing>;
   /** @throws VedetteError unauthenticated where no token is to be found. */
@@ -37,13 +39,15 @@ export function contextOf(command: Command, io: Io): Context {
   const options = command.optsWithGlobals<SharedOptions>();
   const home = resolve(options.home ?? io.env.VEDETTE_HOME ?? ".vedette");
   const json = options.json ?? false;
+  const passphrase = () => readPassphrase(options.passphraseFile, io.env);
   return {
     io,
     home,
     keys: join(home, "keys"),
     json,
+    passphrase,
     async ring() {
-      return { folder: join(home, "keys"), passphrase: await readPassphrase(options.passphraseFile, io.env) };
+      return { folder: join(home, "keys"), passphrase: await passphrase() };
     },
     async api() {
       const url = options.url ?? io.env.VEDETTE_URL ?? defaultUrl;

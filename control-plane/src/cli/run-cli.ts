@@ -57,7 +57,7 @@ function build(args: readonly string[], io: Io): Command {
     )
     .option("--url <url>", "the control plane (default: VEDETTE_URL, else http://127.0.0.1:7700)")
     .option("--token-file <file>", "the operator's token (default: VEDETTE_TOKEN, else <home>/operator.token)")
-    .option("--passphrase-file <file>", "opens keys that a passphrase keeps (default: VEDETTE_PASSPHRASE)")
+    .option("--passphrase-file <file>", "seals and opens keys and backups (default: VEDETTE_PASSPHRASE)")
     .option("--json", "answers and errors as JSON")
     .addHelpText("after", overview);
   // Settings are inherited by the commands added after them.
