@@ -1,4 +1,4 @@
-/** `vedette model`: publish, list, assign. */
+/** `vedette model`: publish, list, assign; `model-trust.ts` has revoke and signature. */
 import { readFile } from "node:fs/promises";
 import type { selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
@@ -12,6 +12,8 @@ import { leastLatencyMs } from "../publish/latency.ts";
 import { addLogRule } from "../publish/log-rules.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
+import { describePending } from "./keys.ts";
+import { addModelTrust } from "./model-trust.ts";
 import { duration, integer, integerFrom, label, list, moment, positive, share } from "./option-values.ts";
 import { table } from "./table.ts";
 
@@ -149,9 +151,13 @@ See docs/guides/models.md for what may be exported how.`,
         },
       };
       const ports = { kernels, now: io.now, monotonic: io.monotonic };
-      const done = await publishModel(what, api, context.keys, ports).catch((error: unknown) => {
+      const done = await publishModel(what, api, await context.ring(), ports).catch((error: unknown) => {
         throw namingRules(error, flags.rules);
       });
+      if (done.outcome === "pending") {
+        const { bundle: _bundle, ...waiting } = done;
+        return context.answer(waiting, describePending(done));
+      }
       const { version, outcome, sentBytes, bundle } = done;
       const summary = bundle && {
         fields: bundle.manifest.input.fields.map((field) => field.name),
@@ -160,7 +166,7 @@ See docs/guides/models.md for what may be exported how.`,
         metrics: bundle.metrics ?? null,
         notes: bundle.notes,
       };
-      context.answer(
+      return context.answer(
         { outcome, version, sentBytes, ...summary },
         outcome === "unchanged"
           ? `This is ${version.model} version ${version.version} already; nothing to publish.\n`
@@ -212,6 +218,8 @@ See docs/guides/models.md for what may be exported how.`,
       const who = answer.devices.length === 0 ? "no device yet" : answer.devices.join(", ");
       context.answer(answer, `${what} for ${who}.\n`);
     });
+
+  addModelTrust(model, io);
 }
 
 function selectorOf(flags: AssignFlags): z.infer<typeof selector> {

@@ -25,10 +25,11 @@ export function addProduction(program: Command, io: Io): void {
 }
 
 /** As a person reads it: one paragraph a version, the newest first. */
-export function describeProduction({ site, at, models }: Production): string {
+export function describeProduction({ site, at, models, warnings = [] }: Production): string {
   const paragraphs = models.flatMap((model) => describeModel(model, at));
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
-  return `Site ${site}, ${minute(at)}\n\n${paragraphs.join("\n\n")}\n`;
+  const urgent = warnings.map((warning) => `Warning: ${warning}\n`).join("");
+  return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;
 }
 
 function describeModel({ model, versions, published, otherPredictions, missing = 0 }: Model, at: string): string[] {
@@ -51,7 +52,10 @@ function describeModel({ model, versions, published, otherPredictions, missing =
 
 function describeVersion(model: string, version: Version, at: string): string {
   const lines: [name: string, text: string][] = [
-    ["published", `${minute(version.publishedAt)}, digest ${version.digest.slice(0, 12)}`],
+    [
+      "published",
+      `${version.revoked ? "REVOKED; " : ""}${minute(version.publishedAt)}, digest ${version.digest.slice(0, 12)}`,
+    ],
     ["trained", describeTraining(version.lineage)],
     ["assigned to", version.assignedTo.map(describeSelector).join("; ") || "nobody"],
     ["serving on", named(version.serving) || "no device"],

@@ -53,6 +53,8 @@ test("[G18] batches are counted by what they were answered with, and reports", a
     reported: async (agent) => void heard.push(agent),
     presence: async () => undefined,
     seen: async () => undefined,
+    heartbeat: async () => undefined,
+    commandDone: async () => undefined,
   };
   const report = { agent: "a1" } as Parameters<Fleet["reported"]>[1];
   await countReports(fleet, activity).reported("a1", report);

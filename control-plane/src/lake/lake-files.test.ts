@@ -126,7 +126,9 @@ test.each<Step | undefined>([undefined, "merge-written", "merge-registered"])(
     second.close();
     const third = await start();
     await third.merge(noon + hour);
-    expect(third.list()).toEqual([{ path: "model=rain/hour=2026-11-23T12/merged-1-3.parquet", model: "rain" }]);
+    expect(third.list()).toEqual([
+      { path: "model=rain/hour=2026-11-23T12/merged-1-3.parquet", model: "rain", lastBatch: 3 },
+    ]);
     expect(await rowsOf(folder, third.list())).toHaveLength(9);
     expect(await third.merge(noon + hour)).toEqual({ replaced: [], failed: [] });
     await third.sweep();

@@ -25,6 +25,8 @@ test("what is acknowledged can be asked for at once, in JSON's own values", asyn
   const second = Object.fromEntries(columns.map((name, i) => [name, rows.at(-2)?.[i]]));
   expect(row).toEqual({
     id: `dev.rain.${epoch}.0`,
+    batch: 1,
+    erased: false,
     agent: "dev",
     model: "rain",
     epoch,

@@ -34,10 +34,14 @@ test("batches are stored, acknowledged up to the first hole and beyond it one by
   expect(take(frame(3))).toEqual([upTo(4)]);
   expect(count("batches")).toBe(5);
   expect(
-    inbox.stored("dev", [
-      { stream: "rain", epoch },
-      { stream: "snow", epoch },
-    ]),
+    inbox.stored(
+      "dev",
+      [
+        { stream: "rain", epoch },
+        { stream: "snow", epoch },
+      ],
+      noon,
+    ),
   ).toEqual([
     { stream: "rain", epoch, upTo: 4 },
     { stream: "snow", epoch, upTo: -1 },
@@ -51,7 +55,7 @@ test("[N7] what a device accounts as missing is counted once, by version and rea
   const good = makeAccount(1, [lost("power_loss", 3, 20)]);
   take(makeFrame({ seq: 0 }), good, good);
   const digest = "cd".repeat(32);
-  take(good, makeAccount(2, [{ ...lost("dropped_budget", 23, 30), digest, release: 4 }, lost("unanswered", 30, 31)]));
+  take(good, makeAccount(2, [{ ...lost("dropped_budget", 20, 27), digest, release: 4 }, lost("unanswered", 27, 28)]));
   expect(inbox.missing()).toEqual({ rain: 24 });
   expect(inbox.missingByReason()).toEqual([
     { model: "rain", digest: null, release: null, reason: "power_loss", predictions: 17 },

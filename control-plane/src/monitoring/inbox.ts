@@ -11,6 +11,7 @@ import type { BatchHeader, FrameName } from "@vedette/protocol/prediction-batch"
 import type { MissingCount, WithheldCount } from "../ports.ts";
 import { columnNames } from "./column-names.ts";
 import { checkFrame } from "./frame-check.ts";
+import { type Held, holes, type MissingRows, type SpoolRow } from "./holes.ts";
 import { openTables } from "./inbox-tables.ts";
 import { numberRanges } from "./number-ranges.ts";
 
@@ -42,9 +43,18 @@ const maxSparse = 256;
 export interface Inbox {
   /** Judges and stores frames in one commit. `received`: UTC ms. @throws the database's error, and then nothing is stored. */
   take(frames: readonly InboxFrame[], received: number): Taken[];
-  stored(agent: string, streams: readonly { stream: string; epoch: string }[]): HelloAnswer["stored"];
+  /**
+   * What is stored of a device's spools. Batches that neither the device nor this inbox has are passed over, and their
+   * predictions counted as missing. `received`: UTC ms.
+   */
+  stored(
+    agent: string,
+    streams: readonly { stream: string; epoch: string; held?: Held | undefined }[],
+    received: number,
+  ): HelloAnswer["stored"];
   /** Predictions by model whose numbers were given and which are lost, as the devices' accounts say. */
   missing(): Record<string, number>;
+  account(): MissingRows;
   missingByReason(): MissingCount[];
   withheld(): WithheldCount[];
   close(): void;
@@ -55,9 +65,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
   const db = openTables(path);
   const names = columnNames(db);
   const ranges = numberRanges(db);
+  const accounts = holes(db);
   const sql = {
-    spool: db.prepare<[string, string, string], { id: number; up_to: number }>(
-      "SELECT id, up_to FROM spools WHERE agent = ? AND stream = ? AND epoch = ?",
+    spool: db.prepare<[string, string, string], SpoolRow>(
+      "SELECT id, agent, stream, epoch, up_to, told_n, told_seq FROM spools WHERE agent = ? AND stream = ? AND epoch = ?",
     ),
     newSpool: db.prepare("INSERT INTO spools (agent, stream, epoch) VALUES (?, ?, ?)"),
     advance: db.prepare("UPDATE spools SET up_to = ? WHERE id = ?"),
@@ -99,10 +110,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     forgetRefused: db.prepare("DELETE FROM refused_frames WHERE id <= (SELECT max(id) FROM refused_frames) - ?"),
   };
 
-  const spoolOf = (agent: string, stream: string, epoch: string) =>
+  const spoolOf = (agent: string, stream: string, epoch: string): SpoolRow =>
     sql.spool.get(agent, stream, epoch) ?? {
+      ...{ agent, stream, epoch, up_to: -1, told_n: 0, told_seq: -1 },
       id: Number(sql.newSpool.run(agent, stream, epoch).lastInsertRowid),
-      up_to: -1,
     };
   const keepAside = (at: number, from: InboxFrame, why: string) => {
     sql.refuse.run(at, from.agent, from.stream, why, from.frame);
@@ -151,7 +162,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     const open = parts
       .map((part, i) => ({ ...part, seq: seq + i, count: part.end - part.firstN }))
       .filter((part) => part.seq > spool.up_to && !sql.key.get(spool.id, part.seq));
-    const why = open.map((part) => ranges.conflict(spool.id, part)).find((conflict) => conflict !== undefined);
+    const why = open.map((part) => ranges.conflict(spool, part)).find((conflict) => conflict !== undefined);
     if (why !== undefined) {
       keepAside(received, from, why);
       for (const part of open) settle(spool, part.seq, sha256, why);
@@ -163,6 +174,8 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       ranges.add(spool, part);
       if (count > 0) sql.gap.run(from.agent, from.stream, epoch, firstN, end - 1, received, reason, digest, release);
     }
+    accounts.explain(spool, received);
+    ranges.forget(spool);
     return { ack: acknowledge(spool, epoch) };
   };
   const countWithheld = ({ stream, agent, epoch, firstN, count, withheld }: BatchHeader) => {
@@ -211,7 +224,7 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     }
     if (before || seq <= spool.up_to) return { ack: acknowledge(spool, epoch) };
 
-    const why = checked.kind === "refused" ? checked.why : ranges.conflict(spool.id, header);
+    const why = checked.kind === "refused" ? checked.why : ranges.conflict(spool, header);
     if (why === undefined) names.assign(header);
     // A refused number is settled too: the device drops that batch, and `upTo` must get past it.
     settle(spool, seq, sha256, why ?? null);
@@ -220,6 +233,8 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
       return reject(why ?? "");
     }
     ranges.add(spool, header);
+    accounts.explain(spool, received);
+    ranges.forget(spool);
     sql.batch.run(from.stream, received, from.frame);
     countWithheld(header);
     if (header.receipts) {
@@ -233,6 +248,22 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
 
   const takeAll = db.transaction((frames: readonly InboxFrame[], received: number) =>
     frames.map((from) => takeOne(from, received)),
+  );
+
+  const storedOf = db.transaction(
+    (
+      agent: string,
+      { stream, epoch, held }: { stream: string; epoch: string; held?: Held | undefined },
+      received: number,
+    ) => {
+      const spool = sql.spool.get(agent, stream, epoch);
+      if (!held || (!spool && held.seq === 0 && !held.n)) return { stream, epoch, upTo: spool?.up_to ?? -1 };
+      const known = spool ?? spoolOf(agent, stream, epoch);
+      accounts.pass(known, held, received);
+      ranges.forget(known);
+      sql.forgetKeys.run(known.id, known.up_to - rememberedKeys);
+      return { stream, epoch, upTo: known.up_to };
+    },
   );
 
   return {
@@ -249,10 +280,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
         });
       }
     },
-    stored: (agent, streams) =>
-      streams.map(({ stream, epoch }) => ({ stream, epoch, upTo: sql.spool.get(agent, stream, epoch)?.up_to ?? -1 })),
+    stored: (agent, streams, received) => streams.map((stream) => storedOf.immediate(agent, stream, received)),
     missing: () =>
       Object.fromEntries(sql.missing.all().map(({ model, n }) => [model, Math.min(n, Number.MAX_SAFE_INTEGER)])),
+    account: () => accounts.account(),
     missingByReason: () => sql.missingByReason.all(),
     withheld: () => sql.withheld.all(),
     close: () => void db.close(),

@@ -89,7 +89,7 @@ export function createIngestion(options: {
         draining ??= Promise.resolve().then(drain);
       });
     },
-    stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams] }),
+    stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams], received: clock.now() }),
     missing: () => thread.call("missing", undefined),
     missingByReason: () => thread.call("missingByReason", undefined),
     withheld: () => thread.call("withheld", undefined),

@@ -198,11 +198,17 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
         publish(names.desired(agent), JSON.stringify({ rev }), { qos: 1, retain: true }).catch(noteError);
       }
     },
+    async command(agent, text) {
+      // Not retained: where it is lost, the answer to the next hello has it again.
+      if (client.connected) publish(names.command(agent), text, { qos: 1, retain: false }).catch(noteError);
+    },
     async disconnect(agent) {
       // MQTT 3.1.1 has no way to close another's connection; its messages are refused from now on.
       peers.delete(agent);
       if (client.connected) await publish(names.desired(agent), "", { qos: 1, retain: true }).catch(noteError);
     },
+    // That broker keeps its own connections; MQTT 3.1.1 has no way to end them.
+    disconnectAll: async () => {},
     close() {
       closing ??= close();
       return closing;
@@ -213,7 +219,7 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
 
 /** What the control plane listens to; the wildcards are its own, no device has any. */
 function uplinkTopics(site: string): string[] {
-  const kinds = ["reported", "presence", "hb", "req", "pull"];
+  const kinds = ["reported", "presence", "hb", "req", "pull", "out"];
   return [...kinds.map((kind) => `vd1/${site}/a/+/${kind}`), `vd1/${site}/log/+/+/+`];
 }
 

@@ -27,6 +27,8 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
     reported: async (agent, report) => void heard.push(["reported", agent, report.rev]),
     presence: async (agent, on, sid) => void heard.push(["presence", agent, on, sid]),
     seen: async () => {},
+    heartbeat: async () => {},
+    commandDone: async (agent, outcome) => void heard.push(["commandDone", agent, outcome.id]),
     ...over,
   };
   return { fleet, heard };

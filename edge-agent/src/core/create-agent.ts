@@ -6,11 +6,13 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import { entityClaim, type Tombstone } from "@vedette/protocol/erasure";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
+import { createCommands } from "./link/commands.ts";
 import { openDataBudget } from "./link/data-budget.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
@@ -19,6 +21,7 @@ import { createSession, type SessionTimes } from "./link/session.ts";
 import { openSessionCounter } from "./link/session-counter.ts";
 import { signTransport } from "./link/signed-transport.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
+import { letGo } from "./log/let-go.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
@@ -223,6 +226,22 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
   });
 
+  /** Forgets an entity: kept answers at once, logged rows as they are stored above, which erases them as they come. */
+  const erase = async ({ model, salt, hash }: Tombstone): Promise<number> => {
+    const isErased = async (entity: string) => (await ports.crypto.sha256(entityClaim(salt, entity))) === hash;
+    const these = [...models.values()].filter(({ keeper }) => model === null || keeper.model === model);
+    const forgotten = await Promise.all(these.map(({ keeper }) => keeper.slot.forget(isErased)));
+    await Promise.all(these.map(({ keeper, log }) => letGo(log, keeper.model, ports)));
+    return forgotten.reduce((sum, count) => sum + count, 0);
+  };
+  const commands = createCommands({
+    agent,
+    state,
+    ports,
+    erase,
+    answer: (outcome) => transport.publish(topic.outcome(agent), JSON.stringify(outcome), { qos: 1 }),
+  });
+
   const session = createSession({
     site,
     agent,
@@ -235,10 +254,13 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     state,
     times: given.options?.times ?? {},
     streams: () =>
-      [...models.values()].flatMap(({ keeper, log }) => log.epochs.map((epoch) => ({ stream: keeper.model, epoch }))),
+      [...models.values()].flatMap(({ keeper, log }) =>
+        log.epochs.map((epoch) => ({ stream: keeper.model, epoch, held: log.held(epoch) })),
+      ),
     report: status,
     spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,
+    commanded: (command) => void commands.take(command),
     acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
     stored: (all) => {
       for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);

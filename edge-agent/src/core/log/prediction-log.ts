@@ -32,6 +32,8 @@ export interface PredictionLog {
   /** Batches that wait until the control plane has stored them. */
   readonly pending: number;
   readonly batches: BatchQueue;
+  /** What a hello says is still here: see `held` in the protocol's request. */
+  held(epoch: string): { seq: number; n: number | null } | undefined;
   /** Null where `count` numbers can be reserved now; else resolves when they can. @throws VedetteError storage_failed. */
   room(count: number): Promise<void> | null;
   /** Takes the next `count` numbers and returns the first. @throws VedetteError busy where `room` was not waited for. */
@@ -228,6 +230,10 @@ export async function openPredictionLog(options: {
   return {
     epoch,
     batches,
+    held(of) {
+      for (const batch of batches.waiting) if (batch.epoch === of) return { seq: batch.seq, n: null };
+      return of === epoch ? { seq: writer.nextSeq, n: writer.batchedTo } : undefined;
+    },
     get epochs() {
       return [...new Set([...batches.waiting].map((batch) => batch.epoch)).add(epoch)];
     },

@@ -42,6 +42,8 @@ export interface ModelSlot {
    * @throws VedetteError unsupported, invalid_manifest where the version cannot be fed; the former stays in place.
    */
   use(version: ServingVersion | null): Promise<ServingVersion | null>;
+  /** Forgets the answers kept of entities that are to be forgotten. Answers how many. */
+  forget(isErased: (entity: string) => Promise<boolean>): Promise<number>;
   /** From now on the ladder answers, for this reason, until `use` is called again. */
   trip(reason: FallbackReason): void;
   readonly version: ServingVersion | null;
@@ -305,6 +307,17 @@ export function createModelSlot(options: {
       if (!sameOutput(former.manifest, place.manifest)) cache.clear();
       if (former.queue) await drained(former.queue);
       return former.version;
+    },
+    async forget(isErased) {
+      // By input: there is no telling whose they were.
+      responses?.clear();
+      let forgotten = 0;
+      for (const entity of cache.entities()) {
+        if (!(await isErased(entity))) continue;
+        cache.delete(entity);
+        forgotten++;
+      }
+      return forgotten;
     },
     trip(reason) {
       place.tripped = reason;
