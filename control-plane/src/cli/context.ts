@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
+import { jsonLine, printable } from "../printable.ts";
 import { type ApiClient, createApiClient, type OperatorToken } from "./api-client.ts";
 import type { Io } from "./io.ts";
 
@@ -44,7 +45,7 @@ export function contextOf(command: Command, io: Io): Context {
       return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home));
     },
     answer(value, text) {
-      io.stdout(json ? `${JSON.stringify(value)}\n` : text);
+      io.stdout(json ? `${jsonLine(value)}\n` : printable(text));
     },
   };
 }

@@ -81,8 +81,16 @@ export class TestSite {
   /**
    * Publishes the tiny classifier as a release of `rain`, and assigns it to everybody who asks.
    * @param given.model its graph. @param given.chunkBytes longest chunk.
+   * @param given.tamper changes the chunks before anybody can fetch them.
    */
-  async release(given: { release?: number; model?: Uint8Array; chunkBytes?: number } = {}): Promise<string> {
+  async release(
+    given: {
+      release?: number;
+      model?: Uint8Array;
+      chunkBytes?: number;
+      tamper?: (blobs: Map<string, Uint8Array<ArrayBuffer>>) => void;
+    } = {},
+  ): Promise<string> {
     const { release = 3, model = tinyModel(false), chunkBytes = 100_000 } = given;
     const kernels = await loadKernelsNode();
     const table = Float32Array.from({ length: 2000 }, (_, i) => Math.sin(i * 12.9898) * 3);
@@ -137,6 +145,7 @@ export class TestSite {
     this.repository.state.targets = [...this.repository.state.targets, target];
     this.repository.next();
     this.slots = [{ model: "rain", digest, length: bytes.length, release }];
+    given.tamper?.(this.blobs);
     await this.line?.offer();
     return digest;
   }
