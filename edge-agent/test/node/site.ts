@@ -146,7 +146,7 @@ export class TestSite {
     this.repository.next();
     this.slots = [{ model: "rain", digest, length: bytes.length, release }];
     given.tamper?.(this.blobs);
-    await this.line?.offer();
+    await this.offer();
     return digest;
   }
 
@@ -154,6 +154,11 @@ export class TestSite {
     await this.line?.close();
     this.http.closeAllConnections();
     await new Promise((resolve) => this.http.close(resolve));
+  }
+
+  /** Makes the chunks as they are now ready to be fetched. */
+  async offer(): Promise<void> {
+    await this.line?.offer();
   }
 
   /** What a device's question is answered with; undefined: not found. */
