@@ -9,13 +9,12 @@ from mlserver_runtime import OnnxRuntime
 
 
 async def main() -> None:
-    port = int(sys.argv[2])
     settings = Settings(
         debug=False,
         host="127.0.0.1",
-        http_port=port,
-        # Its two others cannot be switched off as the metrics can.
-        grpc_port=port + 1,
+        http_port=int(sys.argv[2]),
+        # It cannot be switched off as the metrics can: any free one.
+        grpc_port=0,
         metrics_endpoint=None,
         parallel_workers=0,
         load_models_at_startup=False,

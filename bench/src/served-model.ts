@@ -14,8 +14,8 @@ import {
   zstdCompressor,
 } from "@vedette/edge-agent/node";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import { openPredictionLog, type PredictionLog } from "../../edge-agent/src/core/log/prediction-log.ts";
 import type { Agent } from "../../edge-agent/src/core/agent.ts";
+import { openPredictionLog, type PredictionLog } from "../../edge-agent/src/core/log/prediction-log.ts";
 import type { Compressor, Logger } from "../../edge-agent/src/core/ports.ts";
 import { createModelSlot, type ModelSlot } from "../../edge-agent/src/core/serve/model-slot.ts";
 import type { ServingVersion } from "../../edge-agent/src/core/serve/serving-version.ts";

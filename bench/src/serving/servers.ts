@@ -57,7 +57,7 @@ const kinds: Readonly<Record<ServerName, ServerKind>> = {
   bentoml: pythonServer("bentoml", "BentoML", "bentoml_service.py", { health: "/livez" }),
   mlserver: pythonServer("mlserver", "MLServer", "mlserver_server.py", {
     infer: "/v2/models/bench/infer",
-    health: "/v2/health/live",
+    health: "/v2/health/ready",
   }),
 };
 
