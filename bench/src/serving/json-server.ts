@@ -26,4 +26,10 @@ export async function startJsonServer(port = 0): Promise<{ server: Server; port:
   return { server, port: address.port };
 }
 
-if (import.meta.main) await startJsonServer(Number(process.argv[2]));
+if (import.meta.main) {
+  const { server } = await startJsonServer(Number(process.argv[2]));
+  process.once("SIGTERM", () => {
+    server.close();
+    server.closeAllConnections();
+  });
+}
