@@ -19,6 +19,7 @@ const help = `npm run bench --workspace bench -- NAME [options]
 
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too
+  --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
   --help
 
   npm run bench --workspace bench -- predict --json
@@ -36,13 +37,13 @@ async function predict(machine: Machine): Promise<Measured> {
   return { result: { predict: inProcess, http }, report: predictReport(machine, inProcess, http) };
 }
 
-async function serving(machine: Machine): Promise<Measured> {
+async function serving(machine: Machine, rounds: number): Promise<Measured> {
   const servers = serverNames.filter(isThere);
   const missing = serverNames.filter((name) => !isThere(name));
   if (missing.length > 0) process.stderr.write(`left out, for want of bench/peers/make.sh: ${missing.join(", ")}\n`);
   const connections = [1, 8, budgetConnections, 64];
-  const results = await measureServing({ servers, models: modelKinds, connections, rounds: 3, turnMs: 1000 });
-  return { result: { serving: results }, report: servingReport(machine, results) };
+  const results = await measureServing({ servers, models: modelKinds, connections, rounds, turnMs: 1000 });
+  return { result: { serving: results }, report: servingReport(machine, results, rounds) };
 }
 
 const measurements = new Map(Object.entries({ predict, serving }));
@@ -53,6 +54,7 @@ async function main(): Promise<number> {
     options: {
       json: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
+      rounds: { type: "string", default: "3" },
       help: { type: "boolean", default: false },
     },
   });
@@ -67,8 +69,13 @@ async function main(): Promise<number> {
     process.stderr.write(`unknown measurement ${JSON.stringify(name)}: say ${known}, or --help\n`);
     return 1;
   }
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    process.stderr.write(`--rounds is a number from 1 up, not ${JSON.stringify(values.rounds)}\n`);
+    return 1;
+  }
   const machine = thisMachine();
-  const { result, report } = await measure(machine);
+  const { result, report } = await measure(machine, rounds);
   process.stdout.write(values.json ? `${JSON.stringify({ machine, ...result })}\n` : report);
   if (values.write) await writeFile(new URL(`../results/${name}.md`, import.meta.url), report);
   return 0;

@@ -14,13 +14,13 @@ const budgets: readonly { readonly server: ServerName; readonly atLeast: number 
 export const budgetConnections = 32;
 const healthBudgetMs = 10;
 
-export function servingReport(machine: Machine, results: readonly ModelFigures[]): string {
+export function servingReport(machine: Machine, results: readonly ModelFigures[], rounds: number): string {
   return `# Serving, beside others
 
 Written by \`npm run bench --workspace bench -- serving --write\`; do not edit. What each figure means is in \`../README.md\`.
 
 ${machineLine(machine)}
-Each server is a process of its own, all take turns under the same load; medians of the rounds.
+Each server is a process of its own, all take turns under the same load; medians of the rounds (${rounds}, after one that warms up).
 
 | budget, model (a) at ${budgetConnections} connections | wanted | by throughput | by CPU | |
 |---|---|---|---|---|

@@ -9,7 +9,7 @@ import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns
 import type { SegmentRecord } from "./segment.ts";
 
 export interface BatchLimits {
-  /** Rows of one batch. */
+  /** Rows of one batch, up to half as many more. */
   readonly batchRows: number;
   /** Longest frame, bytes. */
   readonly frameBytes: number;
@@ -93,10 +93,19 @@ export function createBatchWriter(options: {
     },
     async write(records) {
       for (const run of runsOf(records, batchedTo)) {
-        for (let at = 0; at < run.count; at += limits.batchRows) {
-          await writeBatch(sliceRows(run, at, Math.min(run.count, at + limits.batchRows)));
+        const size = evenSize(run.count, limits.batchRows);
+        for (let at = 0; at < run.count; at += size) {
+          await writeBatch(sliceRows(run, at, Math.min(run.count, at + size)));
         }
       }
     },
   };
+}
+
+/**
+ * A segment is cut after the tick that fills it, and so has a few rows more than it should: they must not cost a batch of
+ * their own, with its file and its syncs, each time.
+ */
+function evenSize(rows: number, wanted: number): number {
+  return Math.ceil(rows / Math.max(1, Math.round(rows / wanted)));
 }
