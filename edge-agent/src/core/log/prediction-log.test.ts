@@ -175,6 +175,7 @@ describe("batches", () => {
   });
 
   test("a tick that overfills a batch makes it longer, and no second one of the few rows beyond", async () => {
+    const { disk, open } = rig();
     const log = await open({ batchRows: 4 });
     await predict(log, 5);
     await settle();
