@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   createOrtBackend,
+  nodeCrypto,
+  openDeviceKey,
   openFsStorage,
   type PlacementOptions,
   systemClock,
@@ -23,7 +25,8 @@ import { createDriftWatch } from "../../edge-agent/src/core/watch/drift-watch.ts
 import { sensorRows } from "./inputs.ts";
 import { type BenchModel, mlp, modelName } from "./serving/models.ts";
 
-const frameHeadBytes = 12;
+/** Head and signature. */
+const frameHeadBytes = 184;
 /** Rows that may run together: the agent's own default. */
 export const batch = 32;
 
@@ -75,7 +78,16 @@ export async function openServedModel(
       return compressed;
     },
   };
-  const ports = { clock: systemClock, random: systemRandom, storage, compressor, log: warningsOnly };
+  const key = await openDeviceKey(join(home, "device.key"));
+  const ports = {
+    key,
+    crypto: nodeCrypto,
+    clock: systemClock,
+    random: systemRandom,
+    storage,
+    compressor,
+    log: warningsOnly,
+  };
   const log = await openPredictionLog({ agent: "bench-1", stream: modelName, ports });
   const model = bench.file();
   const session = await createOrtBackend(warningsOnly, placement).load(model);
@@ -96,8 +108,8 @@ export async function openServedModel(
     async settle() {
       await log.cut();
       const waiting = [...log.batches.waiting];
-      await log.batches.drop(waiting.map(({ seq }) => seq));
-      const written = { rows: waiting.reduce((sum, { count }) => sum + count, 0), bytes };
+      await log.batches.drop(waiting.map((one) => one.key));
+      const written = { rows: waiting.reduce((sum, { firstN, nextN }) => sum + nextN - firstN, 0), bytes };
       bytes = 0;
       return written;
     },
