@@ -1,21 +1,52 @@
-/** `npm run bench --workspace bench -- predict`: measures and prints; with `--write` keeps the report in results/. */
+/** `npm run bench --workspace bench -- NAME`: measures and prints; with `--write` keeps the report in results/. */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { messageOf } from "@vedette/protocol/errors";
 import { measureHttp } from "./http.ts";
 import { measurePredict } from "./predict.ts";
-import { reportOf, thisMachine } from "./report.ts";
+import { predictReport } from "./predict-report.ts";
+import { type Machine, thisMachine } from "./report-format.ts";
+import { modelKinds } from "./serving/models.ts";
+import { isThere, serverNames } from "./serving/servers.ts";
+import { measureServing } from "./serving/serving.ts";
+import { budgetConnections, servingReport } from "./serving/serving-report.ts";
 
-const help = `npm run bench --workspace bench -- predict [options]
+const help = `npm run bench --workspace bench -- NAME [options]
 
-Measures the predict path, in process against bare session.run and over HTTP against JSON-only node:http. About 20 s.
+  predict   the predict path, in process against bare session.run and over HTTP against JSON-only node:http; 20 s
+  serving   the agent's HTTP beside MLServer, BentoML, LitServe, bare Starlette and JSON-only node:http, three models;
+            6 min. The Python ones need bench/peers/make.sh first, and are left out where it has not been run.
 
   --json    one JSON object to stdout instead of the report
-  --write   the report to bench/results/predict.md too
+  --write   the report to bench/results/NAME.md too
+  --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
   --help
 
   npm run bench --workspace bench -- predict --json
 `;
+
+/** What a measurement found, and its report. */
+interface Measured {
+  readonly result: object;
+  readonly report: string;
+}
+
+async function predict(machine: Machine): Promise<Measured> {
+  const inProcess = await measurePredict({ rounds: 7, turnMs: 150 });
+  const http = await measureHttp({ rounds: 7, turnMs: 400 });
+  return { result: { predict: inProcess, http }, report: predictReport(machine, inProcess, http) };
+}
+
+async function serving(machine: Machine, rounds: number): Promise<Measured> {
+  const servers = serverNames.filter(isThere);
+  const missing = serverNames.filter((name) => !isThere(name));
+  if (missing.length > 0) process.stderr.write(`left out, for want of bench/peers/make.sh: ${missing.join(", ")}\n`);
+  const connections = [1, 8, budgetConnections, 64];
+  const results = await measureServing({ servers, models: modelKinds, connections, rounds, turnMs: 1000 });
+  return { result: { serving: results }, report: servingReport(machine, results, rounds) };
+}
+
+const measurements = new Map(Object.entries({ predict, serving }));
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -23,6 +54,7 @@ async function main(): Promise<number> {
     options: {
       json: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
+      rounds: { type: "string", default: "3" },
       help: { type: "boolean", default: false },
     },
   });
@@ -30,16 +62,22 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  if (positionals.join(" ") !== "predict") {
-    process.stderr.write(`unknown measurement ${JSON.stringify(positionals.join(" "))}: say predict, or --help\n`);
-    return 2;
+  const name = positionals.join(" ");
+  const measure = measurements.get(name);
+  if (!measure) {
+    const known = [...measurements.keys()].join(" or ");
+    process.stderr.write(`unknown measurement ${JSON.stringify(name)}: say ${known}, or --help\n`);
+    return 1;
+  }
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    process.stderr.write(`--rounds is a number from 1 up, not ${JSON.stringify(values.rounds)}\n`);
+    return 1;
   }
   const machine = thisMachine();
-  const predict = await measurePredict({ rounds: 7, turnMs: 150 });
-  const http = await measureHttp({ rounds: 7, turnMs: 400 });
-  const report = reportOf(machine, predict, http);
-  process.stdout.write(values.json ? `${JSON.stringify({ machine, predict, http })}\n` : report);
-  if (values.write) await writeFile(new URL("../results/predict.md", import.meta.url), report);
+  const { result, report } = await measure(machine, rounds);
+  process.stdout.write(values.json ? `${JSON.stringify({ machine, ...result })}\n` : report);
+  if (values.write) await writeFile(new URL(`../results/${name}.md`, import.meta.url), report);
   return 0;
 }
 
@@ -47,5 +85,5 @@ try {
   process.exitCode = await main();
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = 2;
 }
