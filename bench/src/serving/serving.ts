@@ -33,7 +33,7 @@ export interface ServingFigures {
   readonly failed: number;
 }
 /** How long a server takes to say that it lives, while requests of the model run on 4 connections. */
-export interface HealthFigures {
+interface HealthFigures {
   readonly server: ServerName;
   readonly asked: number;
   readonly p50Micros: number;
