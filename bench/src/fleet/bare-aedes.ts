@@ -16,7 +16,14 @@ export async function startBareAedes(): Promise<BareBroker> {
     port: (server.address() as AddressInfo).port,
     retain: (topic, payload) =>
       new Promise((resolve, reject) => {
-        const packet = { cmd: "publish", topic, payload: Buffer.from(payload), qos: 0, retain: true, dup: false } as const;
+        const packet = {
+          cmd: "publish",
+          topic,
+          payload: Buffer.from(payload),
+          qos: 0,
+          retain: true,
+          dup: false,
+        } as const;
         aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
       }),
     close: () =>

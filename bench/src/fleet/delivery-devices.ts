@@ -34,7 +34,7 @@ const windowSize = 4;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const lengthOf = (chunks: readonly Chunk[]) => chunks.reduce((sum, { length }) => sum + length, 0);
 
-async function bareSubscriber(port: number, agent: string): Promise<Device> {
+async function bareSubscriber(port: number, agent: string, hashed: boolean): Promise<Device> {
   let got = 0;
   let wanted = Number.POSITIVE_INFINITY;
   const all = Promise.withResolvers<number>();
@@ -43,6 +43,7 @@ async function bareSubscriber(port: number, agent: string): Promise<Device> {
     agent,
     message(_, payload) {
       got += payload.length;
+      if (hashed) createHash("sha256").update(payload).digest();
       if (got >= wanted) all.resolve(got);
     },
     lost: (why) => all.reject(new Error(`${agent} was cut off: ${why}`)),
@@ -136,14 +137,15 @@ const tasks = {
   async fetch(order: {
     port: number;
     prefix: string;
-    kind: "bare" | "light";
+    kind: "bare" | "hashing" | "light";
     count: number;
     real: number;
     chunks: readonly Chunk[];
   }): Promise<Fetched> {
     const { port, prefix, kind, count, real, chunks } = order;
     const folder = await mkdtemp(join(tmpdir(), "vedette-delivery-"));
-    const connect = kind === "bare" ? bareSubscriber : lightDevice;
+    const connect = (on: number, agent: string) =>
+      kind === "light" ? lightDevice(on, agent) : bareSubscriber(on, agent, kind === "hashing");
     const devices = await Promise.all([
       ...Array.from({ length: count }, (_, i) => connect(port, `${prefix}-${i}`)),
       ...Array.from({ length: real }, (_, i) => realDevice(port, `${prefix}-real-${i}`, folder)),

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { deliverySides, measureDelivery } from "./delivery.ts";
 
-test("a short run brings every byte to every device, and only the changed chunks of a changed model", async () => {
+test("a short run brings every byte to every device, and only the changed chunks of a changed model", {
+  timeout: 120_000,
+}, async () => {
   const modelBytes = 1_000_000;
   const { sides, ratio } = await measureDelivery({ rounds: 1, devices: 4, real: 1, modelBytes });
   expect(sides.bare.bytes).toBe(4 * modelBytes);

@@ -7,7 +7,7 @@ import type { DeliveryDevicesTasks, Fetched } from "./delivery-devices.ts";
 import type { Chunk, DeliveryServerTasks } from "./delivery-server.ts";
 import { startHelper } from "./helper.ts";
 
-export const deliverySides = ["bare", "light", "mixed", "layer", "scattered"] as const;
+export const deliverySides = ["bare", "hashing", "light", "mixed", "layer", "scattered"] as const;
 export interface DeliverySide {
   /** Medians over the rounds: from the first subscription to the last chunk of all devices. */
   readonly seconds: number;
@@ -22,8 +22,9 @@ export interface DeliveryResult {
   /** Of `mixed`: so many of the devices are the agent's own receive room over mqtt.js. */
   readonly real: number;
   readonly sides: Record<(typeof deliverySides)[number], DeliverySide>;
-  /** light / bare, of seconds and of broker CPU. */
+  /** light / bare, of seconds and of broker CPU; `equalWork`: of seconds, where the bare ones hash what they get too. */
   readonly ratio: number;
+  readonly equalWork: number;
   readonly cpuRatio: number;
 }
 
@@ -45,6 +46,7 @@ export async function measureDelivery({ rounds, devices, real, modelBytes }: Del
     const fresh = (chunks: readonly Chunk[]) => chunks.filter(({ sha256 }) => !known.has(sha256));
     const plans = {
       bare: { port: ports.bare, kind: "bare", count: devices, real: 0, chunks: full },
+      hashing: { port: ports.bare, kind: "hashing", count: devices, real: 0, chunks: full },
       light: { port: ports.vedette, kind: "light", count: devices, real: 0, chunks: full },
       mixed: { port: ports.vedette, kind: "light", count: devices - real, real, chunks: full },
       layer: { port: ports.vedette, kind: "light", count: devices, real: 0, chunks: fresh(layer) },
@@ -69,7 +71,12 @@ export async function measureDelivery({ rounds, devices, real, modelBytes }: Del
       };
     };
     const [bare, light] = [sideOf("bare"), sideOf("light")];
-    const rest = { mixed: sideOf("mixed"), layer: sideOf("layer"), scattered: sideOf("scattered") };
+    const rest = {
+      hashing: sideOf("hashing"),
+      mixed: sideOf("mixed"),
+      layer: sideOf("layer"),
+      scattered: sideOf("scattered"),
+    };
     return {
       modelBytes,
       chunks: full.length,
@@ -77,6 +84,7 @@ export async function measureDelivery({ rounds, devices, real, modelBytes }: Del
       real,
       sides: { bare, light, ...rest },
       ratio: light.seconds / bare.seconds,
+      equalWork: light.seconds / rest.hashing.seconds,
       cpuRatio: light.brokerCpuSeconds / bare.brokerCpuSeconds,
     };
   } finally {

@@ -16,8 +16,18 @@ export interface Helper<T extends Tasks> {
   end(): Promise<void>;
 }
 
-export function startHelper<T extends Tasks>(module: URL): Helper<T> {
-  const child = fork(module, { stdio: "inherit", serialization: "advanced" });
+/** @param as flags and variables of its Node. */
+export function startHelper<T extends Tasks>(
+  module: URL,
+  as: { readonly execArgv?: string[]; readonly env?: Readonly<Record<string, string>> } = {},
+): Helper<T> {
+  const { execArgv = [], env = {} } = as;
+  const child = fork(module, {
+    stdio: "inherit",
+    serialization: "advanced",
+    execArgv,
+    env: { ...process.env, ...env },
+  });
   const exit = once(child, "exit");
   return {
     pid: child.pid ?? -1,

@@ -67,7 +67,8 @@ const tasks = {
   take: async (made: Made): Promise<Taken> =>
     timed(await make(made), async ({ agent, epoch }, frame) => {
       const ack = await ingestion.take(agent, stream, frame);
-      if (!("epoch" in ack) || ack.epoch !== epoch || "reject" in ack) throw new Error(`not stored: ${JSON.stringify(ack)}`);
+      if (!("epoch" in ack) || ack.epoch !== epoch || "reject" in ack)
+        throw new Error(`not stored: ${JSON.stringify(ack)}`);
     }),
   /** The same batches once more: what was stored is not stored again. @returns how many were acknowledged. */
   async repeat(made: { agent: string; frames: Bytes[] }[]): Promise<number> {

@@ -66,8 +66,8 @@ export function connectLight(options: LightOptions): Promise<LightClient> {
     noDelay: true,
     onread: {
       buffer: shared,
-      callback(length, buffer) {
-        read(buffer.subarray(0, length));
+      callback(length) {
+        read(shared.subarray(0, length));
         return true;
       },
     },
