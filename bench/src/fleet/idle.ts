@@ -25,7 +25,7 @@ export interface IdleOptions {
 /** @throws where not all devices are connected in the end. */
 export async function measureIdle({ devices, idleMs }: IdleOptions): Promise<IdleResult> {
   // As the command `vedette up` starts itself.
-  const asUp = { execArgv: ["--max-semi-space-size=16"], env: { MALLOC_ARENA_MAX: "2" } };
+  const asUp = { execArgv: ["--max-semi-space-size=8"], env: { MALLOC_ARENA_MAX: "2" } };
   const server = startHelper<IdleServerTasks>(new URL("./idle-server.ts", import.meta.url), asUp);
   const load = startHelper<IdleDevicesTasks>(new URL("./idle-devices.ts", import.meta.url));
   const nothing = undefined as never;
