@@ -3,7 +3,7 @@
  * Equal work: both answer 32 rows that came in one tick, each subject from the same varied inputs.
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { LoggedRows } from "../../edge-agent/src/core/log/segment.ts";
+import type { LoggedRows, LoggedVersion } from "../../edge-agent/src/core/log/segment.ts";
 import { describeVersion } from "../../edge-agent/src/core/log/segment.ts";
 import { inputCheckOf } from "../../edge-agent/src/core/serve/check-input.ts";
 import { feederOf } from "../../edge-agent/src/core/serve/feeds.ts";
@@ -33,7 +33,9 @@ export interface PredictResult {
     readonly features: number;
     readonly drift: number;
     readonly log: number;
-    /** check + features + drift + log. */
+    /** The same where every prediction gets a receipt: how models are published by default. */
+    readonly logWithReceipts: number;
+    /** check + features + drift + log, without receipts. */
     readonly parts: number;
   };
   readonly bytesPerPrediction: number;
@@ -74,6 +76,7 @@ export async function measurePredict(options: RoundOptions): Promise<PredictResu
         features,
         drift,
         log,
+        logWithReceipts: of("log with receipts").cpuMicros,
         parts: check + features + drift + log,
       },
       bytesPerPrediction: sum(written.map(({ bytes }) => bytes)) / sum(written.map(({ rows }) => rows)),
@@ -137,7 +140,8 @@ function partSubjects(served: ServedModel): Subject[] {
   const check = inputCheckOf(manifest);
   const feed = feederOf(manifest);
   const joined = new Float32Array(batch * fieldCount);
-  const version = describeVersion(served.version, manifest);
+  const plain = describeVersion(served.version, manifest);
+  const receipted = describeVersion(served.version, { ...manifest, log: { ...manifest.log, receipts: true } });
   const answer = { source: "model", reason: null, cached: false, label: "ok", value: null, outputs: null } as const;
   const answers = Array.from({ length: distinct }, (_, i) => {
     const p = 0.4 + (i % 97) / 500;
@@ -156,8 +160,13 @@ function partSubjects(served: ServedModel): Subject[] {
       each(group, (request) => drift?.observe(request.rows));
       await new Promise((resolve) => setImmediate(resolve));
     }),
-    {
-      ...repeated("log", async (group) => {
+    logged("log", plain),
+    logged("log with receipts", receipted),
+  ];
+
+  function logged(name: string, version: LoggedVersion): Subject {
+    return {
+      ...repeated(name, async (group) => {
         await served.log.room(batch);
         const tick: LoggedRows = {
           firstN: served.log.reserve(batch),
@@ -169,11 +178,11 @@ function partSubjects(served: ServedModel): Subject[] {
             latency: 0.25,
           })),
         };
-        served.log.append(tick);
+        await served.log.append(tick);
       }),
       settle: async () => void (await served.settle()),
-    },
-  ];
+    };
+  }
 }
 
 /** Group after group of `batch` predictions until the time is up. */

@@ -5,7 +5,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createOrtBackend, openFsStorage, systemClock, systemRandom, zstdCompressor } from "@vedette/edge-agent/node";
+import {
+  createOrtBackend,
+  nodeCrypto,
+  openDeviceKey,
+  openFsStorage,
+  systemClock,
+  systemRandom,
+  zstdCompressor,
+} from "@vedette/edge-agent/node";
 import { type Manifest, manifest as manifestSchema } from "@vedette/protocol/bundle";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
@@ -19,7 +27,8 @@ import { fieldCount, mlpLayers, sensorRows } from "./inputs.ts";
 
 export const modelName = "pump";
 export const classes = ["ok", "worn", "broken"];
-const frameHeadBytes = 12;
+/** Head and signature. */
+const frameHeadBytes = 184;
 /** Rows that may run together: the agent's own default. */
 export const batch = 32;
 
@@ -105,7 +114,16 @@ export async function openServedModel(): Promise<ServedModel> {
       return compressed;
     },
   };
-  const ports = { clock: systemClock, random: systemRandom, storage, compressor, log: warningsOnly };
+  const key = await openDeviceKey(join(home, "device.key"));
+  const ports = {
+    key,
+    crypto: nodeCrypto,
+    clock: systemClock,
+    random: systemRandom,
+    storage,
+    compressor,
+    log: warningsOnly,
+  };
   const log = await openPredictionLog({ agent: "bench-1", stream: modelName, ports });
   const manifest = benchManifest();
   const model = mlpModel(mlpLayers([fieldCount, 64, 64, classes.length]));
@@ -131,8 +149,8 @@ export async function openServedModel(): Promise<ServedModel> {
     async settle() {
       await log.cut();
       const waiting = [...log.batches.waiting];
-      await log.batches.drop(waiting.map(({ seq }) => seq));
-      const written = { rows: waiting.reduce((sum, { count }) => sum + count, 0), bytes };
+      await log.batches.drop(waiting.map((one) => one.key));
+      const written = { rows: waiting.reduce((sum, { firstN, nextN }) => sum + nextN - firstN, 0), bytes };
       bytes = 0;
       return written;
     },

@@ -9,12 +9,14 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
+import { openBackups } from "./backup/create-backup.ts";
 import { bindPort } from "./bind-port.ts";
 import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
 import { authorityFolder } from "./fleet/authority-folder.ts";
+import { createCommands } from "./fleet/commands.ts";
 import { listDevices } from "./fleet/device-list.ts";
 import { createDeviceTokens } from "./fleet/device-tokens.ts";
 import { createEnrollment } from "./fleet/enrollment.ts";
@@ -22,18 +24,22 @@ import { createFleet } from "./fleet/fleet.ts";
 import { createPresence } from "./fleet/presence.ts";
 import { describeProduction } from "./fleet/production.ts";
 import { createRetainedChunks } from "./fleet/retained-chunks.ts";
+import { openRevocation } from "./fleet/revocation.ts";
 import { openSiteAuthority } from "./fleet/site-authority.ts";
 import { createApp } from "./http/app.ts";
-import { openOperatorToken } from "./http/operator-token.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
-import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, RetainedChunks } from "./ports.ts";
+import { createEventDelivery } from "./monitoring/deliver-events.ts";
+import { createErasures } from "./monitoring/erasures.ts";
+import { openOperators } from "./operators/operators.ts";
+import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records, RetainedChunks } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createDirector } from "./release/director.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { openTrustRepository } from "./release/trust-repository.ts";
+import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -43,7 +49,9 @@ export interface Parts {
     folder: string;
     clock: Clock;
     logger: Logger;
-  }): Promise<{ lake: Lake; ingestion: Ingestion; close(): Promise<void> }>;
+    /** The public keys that a device may sign its batches with. */
+    deviceKeys: (agent: string) => Promise<readonly string[]>;
+  }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }>;
   startBroker(options: {
     site: string;
     fleet: Fleet;
@@ -76,6 +84,7 @@ export interface ControlPlane {
 
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
+const deliverEveryMs = 5_000;
 const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -98,25 +107,45 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await db.settings.claimSite(site);
     const keys = await openOnlineKeys(join(data, "online-keys"));
     const operatorTokenFile = join(config.home, "operator.token");
-    const isOperator = await openOperatorToken(operatorTokenFile, randomBytes);
+    const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
-    const { lake, ingestion, close: closeLake } = await parts.openLake({ folder: join(data, "lake"), clock, logger });
-    closers.push(closeLake);
+    const deviceKeys = async (agent: string) => {
+      const device = await db.devices.find(agent);
+      return device ? [device.publicKey] : [];
+    };
+    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys });
+    const { lake, ingestion, records } = opened;
+    closers.push(opened.close);
+    const sinkTokens = join(data, "sink-tokens");
+    await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
 
     const trust = await openTrustRepository({ db, keys, clock, logger });
-    const director = createDirector({ db, trust, key: keys.director, clock });
-    const deviceTokens = createDeviceTokens({ db, key: keys.deviceTokens, clock, site });
+    const director = createDirector({ db, trust, key: () => keys.director, clock });
+    const deviceTokens = createDeviceTokens({ db, key: () => keys.deviceTokens, clock, site });
     const presence = createPresence({ db, clock, logger });
     closers.push(() => presence.close());
-    const fleet = createFleet({ site, db, trust, director, deviceTokens, presence, ingestion, clock });
+    const revocation = await openRevocation({ db, clock, disconnect: (agent) => broker.disconnect(agent) });
+    const commands = createCommands({ records, key: () => keys.director, logger });
+    const fleet = createFleet({
+      site,
+      db,
+      trust,
+      director,
+      deviceTokens,
+      presence,
+      ingestion,
+      revocation,
+      commands,
+      clock,
+    });
     const activity = createActivity();
     const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
     const link = await readBrokerLink(config, authority);
-    const broker = await parts.startBroker({
+    const broker: Broker = await parts.startBroker({
       site,
       fleet: countReports(fleet, activity),
       blobs,
-      ingestion: countIngestion(ingestion, activity),
+      ingestion: countIngestion(revocation.guard(ingestion), activity),
       clock,
       logger,
       host: config.host,
@@ -136,9 +165,35 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       hint: (agent, rev) => broker.hint(agent, rev),
       offer: () => broker.offer(),
     });
+    const erasures = createErasures({
+      db,
+      records,
+      clock,
+      tell: async (agent) => {
+        if (revocation.revoked(agent)) return;
+        for (const command of await commands.pending(agent)) await broker.command(agent, JSON.stringify(command));
+      },
+    });
+    const deliver = createEventDelivery({
+      site,
+      records,
+      clock,
+      logger,
+      tokenFile: (name) => join(sinkTokens, name),
+      random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+    });
+    const backup = await openBackups({
+      site,
+      data,
+      operatorTokenFile,
+      clock,
+      copyDatabase: (file) => db.copy(file),
+      copyLake: (folder) => records.snapshot(folder),
+    });
     for (const reconciler of [
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
+      { name: "sinks", everyMs: deliverEveryMs, work: deliver },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
@@ -153,7 +208,10 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       site,
       brokerUrls,
       pageDir: config.pageDir,
-      isOperator,
+      operators,
+      revocation,
+      disconnectAll: () => broker.disconnectAll(),
+      warnings: () => trustWarnings(trust.expiring()),
       joinLimit: parts.joinLimit,
       clock,
       logger,
@@ -172,6 +230,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       lake,
       missing: () => ingestion.missing(),
       metrics: { activity, lake },
+      records,
+      erasures,
+      inSpools: () => fleet.inSpools(),
+      backup,
+      sinkTokens,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });

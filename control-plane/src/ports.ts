@@ -4,8 +4,19 @@
  */
 
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
-import type { Ack, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import type { CommandOutcome, EraseCommand } from "@vedette/protocol/commands";
+import type { Ack, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import type {
+  Erasure,
+  ExportRequest,
+  PredictionCounts,
+  SinkState,
+  Verified,
+  verifyRequest,
+} from "@vedette/protocol/records-api";
 import type { z } from "zod";
+
+type Hello = Extract<Request, { kind: "hello" }>;
 
 export interface Clock {
   /** UTC ms. */
@@ -43,6 +54,9 @@ export interface Fleet {
   presence(agent: string, on: boolean, sid: number): Promise<void>;
   /** Any sign of life. */
   seen(agent: string): Promise<void>;
+  heartbeat(agent: string, beat: Heartbeat): Promise<void>;
+  /** What a device answered to a command. */
+  commandDone(agent: string, outcome: CommandOutcome): Promise<void>;
 }
 
 /** What of an external broker's retained messages is ours to keep up: it may forget them, and never cleans up itself. */
@@ -69,18 +83,44 @@ export interface Broker {
   offer(): Promise<void>;
   /** Tells a device that its assignment changed (retained). */
   hint(agent: string, rev: number): Promise<void>;
+  /** Sends a signed command to a device that is connected; one that is not learns it with its next hello. */
+  command(agent: string, text: string): Promise<void>;
   /** Ends a device's connection, as when it is retired. */
   disconnect(agent: string): Promise<void>;
+  /** Ends every connection that a device token of ours opened: devices log in anew. */
+  disconnectAll(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Predictions that no batch holds, as the devices that gave their numbers account for them. */
+export interface MissingCount {
+  readonly model: string;
+  /** The version that had answered; null where the device does not know it any more. */
+  readonly digest: string | null;
+  readonly release: number | null;
+  /** One of the protocol's `missingReasons`, or a newer agent's. Of `unanswered` numbers nothing is missing. */
+  readonly reason: string;
+  readonly predictions: number;
+}
+/** Values of a column that the log policy kept on the devices, of predictions that are in the lake. */
+export interface WithheldCount {
+  readonly model: string;
+  /** As in the batch: `in:<field>`, `entity`, `request`, `confidence`, `out:…`. */
+  readonly column: string;
+  readonly mode: string;
+  readonly predictions: number;
 }
 
 /** monitoring/: takes prediction batches; the acknowledgement means stored for good. */
 export interface Ingestion {
   /** Stores a frame (or refuses it) and answers what to tell the device. Equal frames are stored once. */
   take(agent: string, stream: string, frame: Uint8Array<ArrayBuffer>): Promise<Ack>;
-  stored(agent: string, streams: readonly { stream: string; epoch: string }[]): Promise<HelloAnswer["stored"]>;
+  stored(agent: string, streams: Hello["streams"]): Promise<HelloAnswer["stored"]>;
   /** Predictions by model that devices lost before they could be stored, as they said. */
   missing(): Promise<Readonly<Record<string, number>>>;
+  /** The same by version and reason, `unanswered` included. */
+  missingByReason(): Promise<readonly MissingCount[]>;
+  withheld(): Promise<readonly WithheldCount[]>;
 }
 
 /** Rows in the lake of one model, version and source. */
@@ -101,4 +141,62 @@ export interface Lake {
   /** @throws VedetteError invalid_argument for SQL that does not run or is not one SELECT. */
   query(query: z.infer<typeof predictionQuery>): Promise<z.infer<typeof predictionRows>>;
   close(): Promise<void>;
+}
+
+/** A row of the lake as exports tell it: JSON's own values by column. */
+export type RecordRow = Readonly<Record<string, string | number | boolean | null>>;
+export interface DueSink extends SinkState {
+  readonly batch: number;
+  readonly n: number;
+}
+
+/** What outlives the rows of a batch: the device's signature over its header. */
+export interface ProofRow {
+  readonly firstN: number;
+  /** Exclusive. */
+  readonly nextN: number;
+  readonly head: Uint8Array;
+  readonly header: Uint8Array;
+  /** Hex, both. */
+  readonly signature: string;
+  readonly publicKey: string;
+}
+
+/** lake/: the records' own care: what is missing, how long it is kept, what must go, what others get. */
+export interface Records {
+  /** All but what is still in spools, which the fleet knows. */
+  counts(): Promise<PredictionCounts["models"]>;
+  policies(): Promise<{ model: string; days: number }[]>;
+  setPolicy(model: string, days: number | null): Promise<void>;
+  /** Resolves when the lake's files are rid of it; devices follow. */
+  erase(request: {
+    entity: string;
+    model: string | null;
+    expires: number;
+    agents: readonly string[];
+  }): Promise<Erasure>;
+  erasures(): Promise<Erasure[]>;
+  /** What a device has still to do. */
+  commandsFor(agent: string): Promise<EraseCommand[]>;
+  commandDone(agent: string, outcome: CommandOutcome): Promise<void>;
+  /** Bytes of a format, and what kind of content that is. */
+  export(request: ExportRequest, site: string): Promise<{ type: string; bytes: AsyncIterable<Uint8Array> }>;
+  /** `in:<field>` and the like by model and column. */
+  originals(): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>>;
+  /** @param enrolled the device's public key now, hex. @throws VedetteError not_found. */
+  verify(
+    request: z.infer<typeof verifyRequest>,
+    enrolled: (agent: string) => Promise<string | undefined>,
+  ): Promise<Verified>;
+  sinks(): Promise<SinkState[]>;
+  addSink(sink: { name: string; url: string; model: string | null; fromStart: boolean }): Promise<void>;
+  removeSink(name: string): Promise<boolean>;
+  /** Sinks that may be tried now. */
+  dueSinks(): Promise<DueSink[]>;
+  /** The next rows of a sink, oldest first. */
+  rowsAfter(cursor: { batch: number; n: number }, model: string | null, limit: number): Promise<RecordRow[]>;
+  delivered(name: string, cursor: { batch: number; n: number }, rows: number): Promise<void>;
+  deliveryFailed(name: string, why: string, retryInMs: number): Promise<void>;
+  /** Copies records and files into a folder, consistently, while all goes on. */
+  snapshot(to: string): Promise<void>;
 }

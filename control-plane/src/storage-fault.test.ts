@@ -1,5 +1,6 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test } from "vitest";
+import { noRecords } from "../test/no-records.ts";
 import { startSite } from "../test/site.ts";
 import { storageFault } from "./storage-fault.ts";
 
@@ -35,7 +36,14 @@ test("over HTTP a full disk is said, and is not something that went wrong", asyn
           counts: async () => [],
           close: async () => {},
         },
-        ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
+        ingestion: {
+          take: async () => ({ pause: 1 }),
+          stored: async () => [],
+          missing: async () => ({}),
+          missingByReason: async () => [],
+          withheld: async () => [],
+        },
+        records: noRecords,
         close: async () => {},
       }),
     },

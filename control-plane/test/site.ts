@@ -13,6 +13,7 @@ import { parseConfig } from "../src/config.ts";
 import type { Fleet, StoredCount } from "../src/ports.ts";
 import { makeBundle, type TestBundle } from "./bundle.ts";
 import { type ManualClock, manualClock, silentLogger } from "./clock.ts";
+import { noRecords } from "./no-records.ts";
 import { createOperator, makeKey, type OfflineKey, type Operator } from "./operator.ts";
 
 export const abilities = {
@@ -63,7 +64,14 @@ export async function startSite(
         counts: async () => [...counts],
         close: async () => {},
       },
-      ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
+      ingestion: {
+        take: async () => ({ pause: 1 }),
+        stored: async () => [],
+        missing: async () => ({}),
+        missingByReason: async () => [],
+        withheld: async () => [],
+      },
+      records: noRecords,
       close: async () => {},
     }),
     startBroker: async (options) => {
@@ -72,7 +80,9 @@ export async function startSite(
         urls: (host) => ({ mqttUrl: `mqtt://${host}:1883`, mqttWsUrl: `ws://${host}:1884` }),
         offer: async () => {},
         hint: async (agent, rev) => void hints.push({ agent, rev }),
+        command: async () => {},
         disconnect: async () => {},
+        disconnectAll: async () => {},
         close: async () => {},
       };
     },

@@ -8,6 +8,12 @@ import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts
 import { reported } from "./messages.ts";
 import { ed25519PublicKey } from "./signed.ts";
 
+/** What an operator may do: each role also what the ones before it may. */
+export const operatorRoles = ["viewer", "operator", "admin"] as const;
+export type OperatorRole = (typeof operatorRoles)[number];
+/** An operator's name, as the audit tells it. */
+export const operatorName = z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,62}$/, "a name is 1-63 of a-z 0-9 . _ @ -");
+
 export const apiError = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) });
 
 /** GET /v1/trust. Online keys are the control plane's own; the rest is made offline by the CLI. */
@@ -18,7 +24,14 @@ export const trustState = z.object({
   rootSha256: sha256Hex.nullable(),
   /** Current versions by role file, e.g. {"root": 1, "targets": 2, "project-rain": 3}. */
   versions: z.record(z.string(), z.int()),
+  /** Online keys that are made and wait for the signed metadata that names them (`keys rotate`). */
+  next: z
+    .object({ snapshot: ed25519PublicKey, timestamp: ed25519PublicKey, director: ed25519PublicKey })
+    .partial()
+    .optional(),
 });
+/** POST /v1/trust/online-keys: makes the next key of a role; that of device tokens counts at once. */
+export const rotateOnlineKey = z.object({ role: z.enum(["snapshot", "timestamp", "director", "device-tokens"]) });
 /** PUT /v1/trust/metadata: signed TUF metadata texts, put in one transaction or not at all. */
 export const putMetadata = z.object({
   metadata: z
@@ -36,6 +49,16 @@ export const publishVersion = z.object({
     .array(z.object({ role: z.string(), text: z.string() }))
     .min(1)
     .max(2),
+  /** OpenSSF Model Signing of the bundle's files, and the public key that it verifies by. */
+  modelSignature: z.object({ bundle: z.string().max(256 * 1024), publicKey: z.string().max(4096) }).optional(),
+});
+/** GET /v1/models/{model}/versions/{version}/signature: what `model_signing verify` needs, but for the files. */
+export const modelSignature = z.object({
+  model: modelName,
+  version: z.int(),
+  manifest: z.string(),
+  bundle: z.string(),
+  publicKey: z.string(),
 });
 export const modelVersion = z.object({
   model: modelName,
@@ -68,6 +91,9 @@ export const assignAnswer = z.object({
   digest: sha256Hex.nullable(),
 });
 
+/** The first 12 digits of the sha256 of a token's secret: what it is called where it must not be shown. */
+export const tokenId = z.string().regex(/^[0-9a-f]{12}$/);
+
 /** POST /v1/enrollment-tokens. */
 export const createToken = z.object({
   labels: labels.default({}),
@@ -90,7 +116,58 @@ export const enrollmentToken = z.object({
   rootSha256: sha256Hex,
 });
 export type EnrollmentToken = z.infer<typeof enrollmentToken>;
-export const createTokenAnswer = z.object({ token: z.string(), expiresAt: z.iso.datetime() });
+export const createTokenAnswer = z.object({ token: z.string(), expiresAt: z.iso.datetime(), id: tokenId });
+/** GET /v1/enrollment-tokens: never the tokens themselves. */
+export const tokenList = z.object({
+  tokens: z.array(
+    z.object({
+      id: tokenId,
+      labels,
+      uses: z.int(),
+      used: z.int(),
+      createdAt: z.iso.datetime(),
+      createdBy: z.string(),
+      expiresAt: z.iso.datetime(),
+      revokedAt: z.iso.datetime().nullable(),
+      state: z.enum(["usable", "used", "expired", "revoked"]),
+      /** Devices that joined by it. */
+      devices: z.array(agentId),
+    }),
+  ),
+});
+/** POST /v1/enrollment-tokens/{id}/revoke. */
+export const revokeTokenAnswer = z.object({ id: tokenId, revoked: z.boolean(), devices: z.array(agentId) });
+
+/** GET /v1/operators. */
+export const operator = z.object({
+  name: operatorName,
+  role: z.enum(operatorRoles),
+  createdAt: z.iso.datetime(),
+  createdBy: z.string(),
+  tokenChangedAt: z.iso.datetime(),
+  state: z.enum(["active", "no token", "removed"]),
+});
+export type Operator = z.infer<typeof operator>;
+export const operatorList = z.object({ operators: z.array(operator) });
+/** POST /v1/operators. */
+export const addOperator = z.object({ name: operatorName, role: z.enum(operatorRoles) });
+/** POST /v1/operators and …/{name}/token: the token is shown once. */
+export const operatorToken = z.object({ name: operatorName, role: z.enum(operatorRoles), token: z.string() });
+/** GET /v1/whoami. */
+export const whoami = z.object({ name: z.string(), role: z.enum(operatorRoles) });
+
+/** GET /v1/audit. */
+export const auditEntry = z.object({
+  id: z.int(),
+  /** UTC ms. */
+  at: z.int(),
+  actor: z.string(),
+  action: z.string(),
+  subject: z.string(),
+  detail: z.record(z.string(), z.json()),
+  hash: z.string(),
+});
+export const auditList = z.object({ entries: z.array(auditEntry) });
 
 /** POST /v1/enroll. */
 export const enrollRequest = z.object({
@@ -146,7 +223,13 @@ export const device = z.object({
   lastSeen: z.iso.datetime().nullable(),
   assigned: z.array(z.object({ model: modelName, version: z.int(), digest: sha256Hex })),
   reported: reported.nullable(),
+  /** Null: it may log in. */
+  revoked: z.object({ at: z.iso.datetime(), reason: z.string() }).nullable().optional(),
 });
+/** POST /v1/devices/{agent}/revoke. */
+export const revokeDevice = z.object({ reason: z.string().min(1).max(500) });
+/** POST /v1/devices/{agent}/revoke and /approve. */
+export const deviceAnswer = z.object({ agent: agentId, changed: z.boolean() });
 export type Device = z.infer<typeof device>;
 export const deviceList = z.object({ devices: z.array(device) });
 
@@ -154,6 +237,8 @@ export const deviceList = z.object({ devices: z.array(device) });
 export const production = z.object({
   site: siteId,
   at: z.iso.datetime(),
+  /** What somebody has to do before long, such as signing metadata that expire. */
+  warnings: z.array(z.string()).optional(),
   models: z.array(
     z.object({
       model: modelName,
@@ -163,6 +248,8 @@ export const production = z.object({
         z.object({
           version: z.int(),
           digest: sha256Hex,
+          /** Below the floor of the signed targets: assigned to nobody, and no device serves it that has heard. */
+          revoked: z.boolean().optional(),
           publishedAt: z.iso.datetime(),
           lineage: z.record(z.string(), z.json()),
           /** Rules in force that name this version; they hold for devices to come, too. */

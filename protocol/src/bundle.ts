@@ -8,6 +8,7 @@ import { utf8 } from "./bytes.ts";
 import { currentCapability, requirements } from "./capability.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex } from "./ids.ts";
+import { logPolicy, needsRules, wrongPolicy } from "./log-policy.ts";
 import { maxColumns, standardColumns } from "./prediction-batch.ts";
 import { rules } from "./rules.ts";
 import { datatype, tensorSpec } from "./tensors.ts";
@@ -90,7 +91,7 @@ export const outputSchema = z.discriminatedUnion("task", [
 export type OutputSchema = z.infer<typeof outputSchema>;
 
 /** What readers of this version understand when it is named in `critical`. */
-const understood: readonly string[] = [];
+const understood: readonly string[] = ["log"];
 
 /** What is read before all else, so that an older reader says "update this agent" of a bundle it could not read. */
 const envelope = z.object({
@@ -126,7 +127,8 @@ export const manifest = z
     /** After this moment the model is stale and the ladder answers; null: never. */
     freshUntil: z.iso.datetime().nullable(),
     requires: requirements,
-    log: z.object({ inputs: z.enum(["full", "none"]) }),
+    /** What leaves the device with a prediction. Rules stand in `critical`: an older reader would log all. */
+    log: logPolicy,
     lineage: z.record(z.string(), z.json()),
   })
   .superRefine((value, check) => {
@@ -146,12 +148,19 @@ export const manifest = z
       if (!paths.includes(file))
         check.addIssue({ code: "custom", path: [field, "file"], message: `${file} is not among the files` });
     }
+    const names = value.input.fields.map((field) => field.name);
+    const wrong = wrongPolicy(value.log, names);
+    if (wrong !== undefined) check.addIssue({ code: "custom", path: ["log"], message: wrong });
+    if (needsRules(value.log) && !value.critical.includes("log")) {
+      const message = "log has rules that an older reader would not keep: name it in critical";
+      check.addIssue({ code: "custom", path: ["critical"], message });
+    }
     for (const field of value.input.fields) {
       if (field.kind === "category") unique(field.categories, ["input", "fields"], `category of ${field.name}`);
     }
     const classes = value.output.task === "classification" ? value.output.classes : [];
     unique(classes, ["output", "classes"], "class");
-    const columns = standardColumns.length + value.input.fields.length + classes.length + 1;
+    const columns = standardColumns.length + value.input.fields.length + classes.length + 2;
     if (columns > maxColumns) {
       const message = `a prediction would be logged in ${columns} columns, over ${maxColumns}: fewer inputs or classes`;
       check.addIssue({ code: "custom", path: ["input", "fields"], message });

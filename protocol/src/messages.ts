@@ -109,6 +109,7 @@ export const heartbeat = z.object({
   bytesSent: z.int(),
   bytesReceived: z.int(),
 });
+export type Heartbeat = z.infer<typeof heartbeat>;
 
 const requestBase = z.object({ id: z.string().regex(/^[0-9a-f]{16}$/) });
 /** …/req. */
@@ -122,7 +123,17 @@ export const request = z.discriminatedUnion("kind", [
     rev: z.int().min(0),
     /** The spools this device still holds, so that it learns what is stored. */
     streams: z
-      .array(z.object({ stream: modelName, epoch: epochId }))
+      .array(
+        z.object({
+          stream: modelName,
+          epoch: epochId,
+          /**
+           * Batches below `seq` are not on the device any more: what the control plane lacks of them (its own backup was
+           * restored) will never come. `n`: the first prediction that is in no batch, where no batch waits.
+           */
+          held: z.object({ seq: z.int().min(0).max(0xffff_ffff), n: z.int().min(0).nullable() }).optional(),
+        }),
+      )
       .max(256)
       .default([]),
   }),
@@ -154,6 +165,8 @@ export const helloAnswer = z.object({
   stored: z.array(z.object({ stream: modelName, epoch: epochId, upTo: z.int().min(-1) })),
   /** UTC ms. */
   time: z.int(),
+  /** Type `command`, see commands.ts: what this device has still to do. */
+  commands: z.array(signedText).max(64).default([]),
 });
 export type HelloAnswer = z.infer<typeof helloAnswer>;
 
@@ -163,7 +176,13 @@ export const pull = z.object({ chunks: z.array(sha256Hex).min(1).max(16) });
 /** …/ack/{stream}: stored for good up to a batch; or refused for good; or please wait. */
 export const ack = z.union([
   z.object({ epoch: epochId, upTo: z.int().min(-1), also: z.array(z.int().min(0)).max(256).default([]) }),
-  z.object({ epoch: epochId, reject: z.int().min(0), why: z.string() }),
+  z.object({
+    epoch: epochId,
+    reject: z.int().min(0),
+    why: z.string(),
+    /** sha256 of the frame that is refused: a device drops no other one under this number. */
+    frame: sha256Hex.optional(),
+  }),
   z.object({ pause: z.int().min(0).max(600_000) }),
 ]);
 export type Ack = z.infer<typeof ack>;

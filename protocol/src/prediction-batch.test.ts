@@ -8,16 +8,19 @@ import {
   compressions,
   decodeBatch,
   encodeBatch,
-  frameBatch,
+  encodeHead,
   maxBodyBytes,
+  missingReasons,
   nameOfFrame,
   openFrame,
   type PredictionBatch,
+  sealFrame,
+  settledBy,
 } from "./prediction-batch.ts";
 
 const vector: PredictionBatch = {
   header: {
-    v: 1,
+    v: 2,
     agent: "seattle-1",
     stream: "rain-gauge",
     epoch: "00112233445566ff",
@@ -28,7 +31,9 @@ const vector: PredictionBatch = {
     release: 2,
     classes: ["dry", "rain"],
     clock: { wall: 1_700_000_000_000, monotonic: 5000, offset: -12 },
-    gap: { from: 38, to: 39 },
+    missing: [],
+    withheld: { entity: { mode: "sampled", rate: 0.5 }, "in:wind": { mode: "none" } },
+    receipts: { salt: "0f".repeat(16), root: "cd".repeat(32), closed: ["in:wind", "entity"] },
     columns: [
       { name: "time", type: "f64" },
       { name: "source", type: "u8" },
@@ -49,7 +54,7 @@ const vector: PredictionBatch = {
 };
 
 test("[B1] a batch has exactly these bytes, on every platform and for ever", async () => {
-  const want = (await readFile(new URL("../vectors/prediction-batch-1.hex", import.meta.url), "utf8")).trim();
+  const want = (await readFile(new URL("../vectors/prediction-batch-2.hex", import.meta.url), "utf8")).trim();
   expect(toHex(encodeBatch(vector))).toBe(want);
 });
 
@@ -112,28 +117,45 @@ test("[B3] a column of the wrong length, of another type, or twice is refused", 
 
 const name = { epoch: "00112233445566ff", seq: 7 };
 
+const head = {
+  ...name,
+  compression: "zstd" as const,
+  bodyLength: 5,
+  headerSha256: "11".repeat(32),
+  bodySha256: "22".repeat(32),
+  publicKey: "33".repeat(32),
+};
+const seal = (change: Partial<typeof head> = {}) =>
+  sealFrame(encodeHead({ ...head, ...change }), "44".repeat(64), new Uint8Array([1, 2, 3]));
+
 test("[B4] a frame names its batch, its compression and its body's length, and is refused when it would be a bomb", () => {
-  const frame = frameBatch(name, "zstd", 5, new Uint8Array([1, 2, 3]));
-  expect(toHex(frame)).toBe("5644423102000000050000000011223344556" + "6ff07000000" + "1d80bc55" + "010203");
-  expect(openFrame(frame)).toEqual({
-    ...name,
-    compression: "zstd",
-    bodyLength: 5,
-    compressed: new Uint8Array([1, 2, 3]),
-  });
-  expect(() => openFrame(frameBatch(name, "gzip", maxBodyBytes + 1, new Uint8Array(1)))).toThrow(/over/);
-  expect(() => openFrame(frame.with(0, 0))).toThrow(/VDB1/);
+  const frame = seal();
+  const numbers = "0200000005000000" + "00112233445566ff" + "07000000";
+  const rest = ["11".repeat(32), "22".repeat(32), "33".repeat(32), "44".repeat(64), "010203"];
+  expect(toHex(frame)).toBe(["56444232", numbers, ...rest].join(""));
+  const { head: bytes, ...opened } = openFrame(frame);
+  expect(bytes).toEqual(frame.slice(0, 120));
+  expect(opened).toEqual({ ...head, signature: "44".repeat(64), compressed: new Uint8Array([1, 2, 3]) });
+  expect(() => openFrame(seal({ bodyLength: maxBodyBytes + 1 }))).toThrow(/over/);
+  expect(() => openFrame(frame.with(0, 0))).toThrow(/VDB2/);
   expect(() => openFrame(frame.with(4, 9))).toThrow(/unknown compression/);
   expect(() => openFrame(frame.with(6, 1))).toThrow(/unknown compression or flag/);
-  expect(() => openFrame(new Uint8Array(3))).toThrow(/VDB1/);
+  expect(() => openFrame(frame.slice(0, 183))).toThrow(/ends inside/);
+  expect(() => openFrame(new Uint8Array(3))).toThrow(/VDB2/);
 });
 
-test("[B5] a damaged frame is told from a whole one, and can still be named", () => {
-  const frame = frameBatch(name, "none", 3, new Uint8Array([1, 2, 3]));
-  const damaged = frame.with(29, 0);
-  expect(() => openFrame(damaged)).toThrow(/damaged/);
-  expect(nameOfFrame(damaged)).toEqual(name);
-  expect(nameOfFrame(new Uint8Array(40))).toBeUndefined();
+test("[B5] a frame of format 1, or cut short, can still be named; the first is told to be unsigned", () => {
+  const former = seal().with(3, "1".charCodeAt(0));
+  expect(() => openFrame(former)).toThrow(expect.objectContaining({ code: "unsigned" }));
+  expect(nameOfFrame(former)).toEqual(name);
+  expect(nameOfFrame(seal().slice(0, 40))).toEqual(name);
+  expect(nameOfFrame(new Uint8Array(200))).toBeUndefined();
+});
+
+test("[B10] an account settles one batch number for each of its ends", () => {
+  const run = { reason: "dropped_budget", digest: null, release: null, from: 3, ends: [5, 9, 9] };
+  expect(settledBy({ missing: [] })).toBe(1);
+  expect(settledBy({ missing: [run, { ...run, from: 9, ends: [12] }] })).toBe(4);
 });
 
 test("[B6] what is sent as a number means the same for ever: lists only grow at their end", () => {
@@ -148,5 +170,14 @@ test("[B6] what is sent as a number means the same for ever: lists only grow at 
     "low_confidence",
     "drift_critical",
     "stale_model",
+  ]);
+  expect(missingReasons.slice(0, 7)).toEqual([
+    "power_loss",
+    "disk_full",
+    "dropped_budget",
+    "dropped_age",
+    "sampled",
+    "damaged",
+    "unanswered",
   ]);
 });

@@ -8,8 +8,8 @@ const version = "vd1";
 /** Prediction logs are spread over this many partitions, so that ingestion can scale by partition. */
 export const logPartitions = 16;
 
-const up = ["reported", "presence", "hb", "req", "pull"] as const;
-const down = ["desired", "res"] as const;
+const up = ["reported", "presence", "hb", "req", "pull", "out"] as const;
+const down = ["desired", "res", "cmd"] as const;
 
 /** Topic builders of one site. */
 export function topics(site: string) {
@@ -21,6 +21,8 @@ export function topics(site: string) {
     heartbeat: (id: string) => `${agent(id)}/hb`,
     request: (id: string) => `${agent(id)}/req`,
     response: (id: string) => `${agent(id)}/res`,
+    command: (id: string) => `${agent(id)}/cmd`,
+    outcome: (id: string) => `${agent(id)}/out`,
     pull: (id: string) => `${agent(id)}/pull`,
     /** A chunk sent to one agent that could not get the retained one. */
     chunk: (id: string, sha256: string) => `${agent(id)}/chunk/${sha256}`,

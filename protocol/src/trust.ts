@@ -38,6 +38,11 @@ export const metadataLifetimes = {
   root: 365 * 86_400,
 } as const;
 
+/** How long before its end a signed role is to be renewed, and is warned of, in ms. */
+export function renewWithin(role: string): number {
+  return (role === "root" ? 60 : 30) * 86_400_000;
+}
+
 /** Longest metadata anyone reads, in bytes. */
 export const maxMetadataBytes = {
   root: 64 * 1024,

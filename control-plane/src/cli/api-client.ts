@@ -1,11 +1,28 @@
 /** The control plane's API as the commands call it: every answer parsed by the contract, every failure a VedetteError. */
 import * as contract from "@vedette/protocol/api";
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import * as recordsContract from "@vedette/protocol/records-api";
 import { z } from "zod";
-import type { TrustApi } from "../publish/init-trust.ts";
+import { sha256 as sha256Of } from "../publish/chunk-file.ts";
 import type { PublishApi } from "../publish/publish-model.ts";
+import type { TrustApi } from "../publish/trust-api.ts";
 
 export interface ApiClient extends TrustApi, PublishApi {
+  whoami(): Promise<z.infer<typeof contract.whoami>>;
+  operators(): Promise<contract.Operator[]>;
+  addOperator(request: z.infer<typeof contract.addOperator>): Promise<z.infer<typeof contract.operatorToken>>;
+  removeOperator(name: string): Promise<void>;
+  rotateToken(name: string): Promise<z.infer<typeof contract.operatorToken>>;
+  rotateOwnToken(): Promise<z.infer<typeof contract.operatorToken>>;
+  revokeOperatorToken(name: string): Promise<void>;
+  tokens(): Promise<z.infer<typeof contract.tokenList>["tokens"]>;
+  revokeToken(id: string): Promise<z.infer<typeof contract.revokeTokenAnswer>>;
+  revokeDevice(agent: string, reason: string): Promise<z.infer<typeof contract.deviceAnswer>>;
+  approveDevice(agent: string): Promise<z.infer<typeof contract.deviceAnswer>>;
+  audit(query: Readonly<Record<string, string | number | undefined>>): Promise<z.infer<typeof contract.auditEntry>[]>;
+  modelSignature(model: string, version: number): Promise<z.infer<typeof contract.modelSignature>>;
+  /** The bytes of a chunk. @throws VedetteError digest_mismatch where they are not those of the name. */
+  blob(sha256: string): Promise<Uint8Array<ArrayBuffer>>;
   models(): Promise<z.infer<typeof contract.modelList>>;
   assign(request: z.infer<typeof contract.assignRequest>): Promise<z.infer<typeof contract.assignAnswer>>;
   createToken(request: z.input<typeof contract.createToken>): Promise<z.infer<typeof contract.createTokenAnswer>>;
@@ -13,6 +30,20 @@ export interface ApiClient extends TrustApi, PublishApi {
   production(): Promise<contract.Production>;
   /** Asks for what is acknowledged to reach the lake first, so that the newest predictions are found. */
   query(request: z.input<typeof contract.predictionQuery>): Promise<z.infer<typeof contract.predictionRows>>;
+  counts(): Promise<recordsContract.PredictionCounts>;
+  retention(): Promise<z.infer<typeof recordsContract.retentionPolicies>>;
+  setRetention(
+    request: z.infer<typeof recordsContract.setRetention>,
+  ): Promise<z.infer<typeof recordsContract.retentionPolicies>>;
+  erase(request: z.input<typeof recordsContract.eraseRequest>): Promise<recordsContract.Erasure>;
+  erasures(): Promise<recordsContract.Erasure[]>;
+  verify(request: z.infer<typeof recordsContract.verifyRequest>): Promise<recordsContract.Verified>;
+  /** Bytes as they come; those of an export or a backup. */
+  export(request: recordsContract.ExportRequest): Promise<ReadableStream<Uint8Array>>;
+  backup(request: z.infer<typeof recordsContract.backupRequest>): Promise<ReadableStream<Uint8Array>>;
+  sinks(): Promise<recordsContract.SinkState[]>;
+  addSink(request: z.input<typeof recordsContract.addSink>): Promise<recordsContract.SinkState[]>;
+  removeSink(name: string): Promise<recordsContract.SinkState[]>;
 }
 
 export interface OperatorToken {
@@ -28,12 +59,8 @@ export interface OperatorToken {
 export function createApiClient(url: string, token: OperatorToken, request: typeof fetch = fetch): ApiClient {
   const base = url.replace(/\/+$/, "");
 
-  async function call<T extends z.ZodType>(
-    method: string,
-    path: string,
-    answer: T,
-    body?: Uint8Array<ArrayBuffer> | object,
-  ): Promise<z.infer<T>> {
+  /** An answer that is no refusal. */
+  async function ask(method: string, path: string, body?: Uint8Array<ArrayBuffer> | object): Promise<Response> {
     const raw = body instanceof Uint8Array;
     const response = await reach(`${base}${path}`, {
       method,
@@ -43,15 +70,23 @@ export function createApiClient(url: string, token: OperatorToken, request: type
       },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
-    const text = await response.text();
-    const json = parseJson(text);
     if (response.status === 401) {
       throw new VedetteError(
         "unauthenticated",
-        `the operator token from ${token.from} is not that of the site at ${base}: its own is in operator.token of the control plane's home (name it with --token-file, VEDETTE_TOKEN or --home)`,
+        `the operator token from ${token.from} is not that of the site at ${base}: the first admin's is in operator.token of the control plane's home (name yours with --token-file, VEDETTE_TOKEN or --home)`,
       );
     }
-    if (!response.ok) throw refusal(json, response.status, `${method} ${base}${path}`);
+    if (!response.ok) throw refusal(parseJson(await response.text()), response.status, `${method} ${base}${path}`);
+    return response;
+  }
+
+  async function call<T extends z.ZodType>(
+    method: string,
+    path: string,
+    answer: T,
+    body?: Uint8Array<ArrayBuffer> | object,
+  ): Promise<z.infer<T>> {
+    const json = parseJson(await (await ask(method, path, body)).text());
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
@@ -60,6 +95,12 @@ export function createApiClient(url: string, token: OperatorToken, request: type
       `${method} ${base}${path} answered what this version does not know (${issue?.path.join(".")}: ${issue?.message}): ` +
         "use the vedette of the control plane's version",
     );
+  }
+
+  async function stream(path: string, body: object): Promise<ReadableStream<Uint8Array>> {
+    const response = await ask("POST", path, body);
+    if (!response.body) throw new VedetteError("internal", `POST ${base}${path} answered without a body`);
+    return response.body;
   }
 
   async function reach(address: string, init: RequestInit): Promise<Response> {
@@ -81,6 +122,47 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     putMetadata: async (metadata) => {
       await call("PUT", "/v1/trust/metadata", z.unknown(), { metadata });
     },
+    metadata: async (file) => {
+      try {
+        return await (await ask("GET", `/v1/trust/metadata/${file}`)).text();
+      } catch (error) {
+        if (codeOf(error) === "not_found") return undefined;
+        throw error;
+      }
+    },
+    rotateOnlineKey: (role) => call("POST", "/v1/trust/online-keys", contract.trustState, { role }),
+    whoami: () => call("GET", "/v1/whoami", contract.whoami),
+    operators: async () => (await call("GET", "/v1/operators", contract.operatorList)).operators,
+    addOperator: (body) => call("POST", "/v1/operators", contract.operatorToken, body),
+    removeOperator: async (name) => {
+      await ask("DELETE", `/v1/operators/${name}`);
+    },
+    rotateToken: (name) => call("POST", `/v1/operators/${name}/token`, contract.operatorToken),
+    rotateOwnToken: () => call("POST", "/v1/whoami/token", contract.operatorToken),
+    revokeOperatorToken: async (name) => {
+      await ask("DELETE", `/v1/operators/${name}/token`);
+    },
+    tokens: async () => (await call("GET", "/v1/enrollment-tokens", contract.tokenList)).tokens,
+    revokeToken: (id) => call("POST", `/v1/enrollment-tokens/${id}/revoke`, contract.revokeTokenAnswer),
+    revokeDevice: (agent, reason) => call("POST", `/v1/devices/${agent}/revoke`, contract.deviceAnswer, { reason }),
+    approveDevice: (agent) => call("POST", `/v1/devices/${agent}/approve`, contract.deviceAnswer),
+    audit: async (query) => {
+      const given = Object.entries(query).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, `${value}`] as [string, string]],
+      );
+      const search = new URLSearchParams(given).toString();
+      return (await call("GET", `/v1/audit?${search}`, contract.auditList)).entries;
+    },
+    modelSignature: (model, version) =>
+      call("GET", `/v1/models/${model}/versions/${version}/signature`, contract.modelSignature),
+    blob: async (sha256) => {
+      const bytes = new Uint8Array(await (await ask("GET", `/v1/blobs/${sha256}`)).arrayBuffer());
+      if (sha256Of(bytes) === sha256) return bytes;
+      throw new VedetteError(
+        "digest_mismatch",
+        `the control plane at ${base} sent other bytes than those of blob ${sha256}`,
+      );
+    },
     models,
     versions: async () => (await models()).models.flatMap((model) => model.versions),
     missingBlobs: async (sha256) =>
@@ -88,8 +170,8 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     putBlob: async (sha256, bytes) => {
       await call("PUT", `/v1/blobs/${sha256}`, z.unknown(), bytes);
     },
-    publish: (model, manifest, metadata) =>
-      call("POST", `/v1/models/${model}/versions`, contract.modelVersion, { manifest, metadata }),
+    publish: (model, manifest, metadata, modelSignature) =>
+      call("POST", `/v1/models/${model}/versions`, contract.modelVersion, { manifest, metadata, modelSignature }),
     assign: (body) => call("POST", "/v1/assignments", contract.assignAnswer, body),
     createToken: (body) => call("POST", "/v1/enrollment-tokens", contract.createTokenAnswer, body),
     devices: async () => (await call("GET", "/v1/devices", contract.deviceList)).devices,
@@ -98,6 +180,17 @@ export function createApiClient(url: string, token: OperatorToken, request: type
       await call("POST", "/v1/predictions/flush", contract.flushAnswer);
       return call("POST", "/v1/predictions/query", contract.predictionRows, body);
     },
+    counts: () => call("GET", "/v1/predictions/counts", recordsContract.predictionCounts),
+    retention: () => call("GET", "/v1/predictions/retention", recordsContract.retentionPolicies),
+    setRetention: (body) => call("PUT", "/v1/predictions/retention", recordsContract.retentionPolicies, body),
+    erase: (body) => call("POST", "/v1/predictions/erasures", recordsContract.erasure, body),
+    erasures: async () => (await call("GET", "/v1/predictions/erasures", recordsContract.erasureList)).erasures,
+    verify: (body) => call("POST", "/v1/predictions/verify", recordsContract.verified, body),
+    export: (body) => stream("/v1/predictions/export", body),
+    backup: (body) => stream("/v1/backup", body),
+    sinks: async () => (await call("GET", "/v1/sinks", recordsContract.sinkList)).sinks,
+    addSink: async (body) => (await call("POST", "/v1/sinks", recordsContract.sinkList, body)).sinks,
+    removeSink: async (name) => (await call("DELETE", `/v1/sinks/${name}`, recordsContract.sinkList)).sinks,
   };
 }
 

@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
+import { jsonLine, printable } from "../printable.ts";
+import type { KeyRing } from "../publish/settle.ts";
 import { type ApiClient, createApiClient, type OperatorToken } from "./api-client.ts";
 import type { Io } from "./io.ts";
 
@@ -11,6 +13,7 @@ interface SharedOptions {
   readonly url?: string;
   readonly tokenFile?: string;
   readonly json?: boolean;
+  readonly passphraseFile?: string;
 }
 export interface Context {
   readonly io: Io;
@@ -18,8 +21,14 @@ export interface Context {
   readonly home: string;
   readonly keys: string;
   readonly json: boolean;
+  /** What seals and opens keys and backups; undefined where none is given. @throws VedetteError invalid_argument. */
+  passphrase(): Promise<string | undefined>;
+  /** The keys here, and what opens those that a passphrase keeps. */
+  ring(): Promise<KeyRing>;
   /** @throws VedetteError unauthenticated where no token is to be found. */
   api(): Promise<ApiClient>;
+  /** The file that the token in use came from; undefined where VEDETTE_TOKEN says it. */
+  readonly tokenFile: string | undefined;
   /** Prints the value with --json, else what it means to a person. */
   answer(value: unknown, text: string): void;
 }
@@ -31,11 +40,16 @@ export function contextOf(command: Command, io: Io): Context {
   const options = command.optsWithGlobals<SharedOptions>();
   const home = resolve(options.home ?? io.env.VEDETTE_HOME ?? ".vedette");
   const json = options.json ?? false;
+  const passphrase = () => readPassphrase(options.passphraseFile, io.env);
   return {
     io,
     home,
     keys: join(home, "keys"),
     json,
+    passphrase,
+    async ring() {
+      return { folder: join(home, "keys"), passphrase: await passphrase() };
+    },
     async api() {
       const url = options.url ?? io.env.VEDETTE_URL ?? defaultUrl;
       if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
@@ -43,10 +57,23 @@ export function contextOf(command: Command, io: Io): Context {
       }
       return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home));
     },
+    tokenFile: options.tokenFile ?? (io.env.VEDETTE_TOKEN ? undefined : join(home, "operator.token")),
     answer(value, text) {
-      io.stdout(json ? `${JSON.stringify(value)}\n` : text);
+      io.stdout(json ? `${jsonLine(value)}\n` : printable(text));
     },
   };
+}
+
+async function readPassphrase(file: string | undefined, env: Io["env"]): Promise<string | undefined> {
+  if (file === undefined) return env.VEDETTE_PASSPHRASE || undefined;
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new VedetteError("invalid_argument", `--passphrase-file ${file} cannot be read: ${messageOf(cause)}`, {
+      cause,
+    });
+  });
+  const passphrase = text.replace(/\r?\n$/, "");
+  if (passphrase !== "") return passphrase;
+  throw new VedetteError("invalid_argument", `--passphrase-file ${file} is empty`);
 }
 
 async function readToken(file: string | undefined, variable: string | undefined, home: string): Promise<OperatorToken> {

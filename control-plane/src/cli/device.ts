@@ -1,6 +1,7 @@
 /** `vedette device`: enrolment tokens, and the fleet. */
 import type { Device } from "@vedette/protocol/api";
-import { type Command, Option } from "commander";
+import { agentId } from "@vedette/protocol/ids";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { duration, integerFrom, label } from "./option-values.ts";
@@ -45,9 +46,9 @@ export function addDevice(program: Command, io: Io): void {
     .action(async (_flags: object, command: Command) => {
       const context = contextOf(command, io);
       const devices = await (await context.api()).devices();
-      const rows = devices.map(({ agent, online, labels, assigned, reported, lastSeen }) => [
+      const rows = devices.map(({ agent, online, labels, assigned, reported, lastSeen, revoked }) => [
         agent,
-        online ? "online" : "offline",
+        revoked ? "revoked" : online ? "online" : "offline",
         Object.entries(labels)
           .map(([key, value]) => `${key}=${value}`)
           .join(" ") || null,
@@ -63,6 +64,43 @@ export function addDevice(program: Command, io: Io): void {
         rows.length === 0 ? "No devices yet: vedette device enroll --help\n" : table(columns, rows),
       );
     });
+
+  device
+    .command("revoke")
+    .description("take a device's way in, as when it is lost: no token, no connection, nothing it sends is taken")
+    .argument("<device>", "its name", parseAgent)
+    .requiredOption("--reason <text>", "why, for the audit")
+    .addHelpText(
+      "after",
+      "\nWhat is on the device stays on it; the key it has opens nothing any more.\n\n" +
+        'Example:\n  $ vedette device revoke station-7 --reason "stolen from the van"',
+    )
+    .action(async (agent: string, { reason }: { reason: string }, command: Command) => {
+      const context = contextOf(command, io);
+      const answer = await (await context.api()).revokeDevice(agent, reason);
+      context.answer(
+        answer,
+        `${agent} ${answer.changed ? "is revoked" : "was revoked before"}. Found again: vedette device approve ${agent}; else it joins under another name.\n`,
+      );
+    });
+
+  device
+    .command("approve")
+    .description("give a revoked device its way in again, with the key it has")
+    .argument("<device>", "its name", parseAgent)
+    .addHelpText("after", "\nExample:\n  $ vedette device approve station-7")
+    .action(async (agent: string, _flags: object, command: Command) => {
+      const context = contextOf(command, io);
+      const answer = await (await context.api()).approveDevice(agent);
+      context.answer(answer, `${agent} ${answer.changed ? "may log in again" : "was not revoked"}.\n`);
+    });
+}
+
+/** Shared by those that name one device. */
+function parseAgent(text: string): string {
+  const parsed = agentId.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }
 
 /** What the device refuses and why: its control plane's metadata or assignment, or a version of a model. */

@@ -1,15 +1,19 @@
-/** `vedette model`: publish, list, assign. */
+/** `vedette model`: publish, list, assign; `model-trust.ts` has revoke and signature. */
 import { readFile } from "node:fs/promises";
 import type { selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName } from "@vedette/protocol/ids";
+import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
 import { leastLatencyMs } from "../publish/latency.ts";
+import { addLogRule } from "../publish/log-rules.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
+import { describePending } from "./keys.ts";
+import { addModelTrust } from "./model-trust.ts";
 import { duration, integer, integerFrom, label, list, moment, positive, share } from "./option-values.ts";
 import { table } from "./table.ts";
 
@@ -30,6 +34,9 @@ interface PublishFlags {
   trainedAt?: string;
   driftWindow?: number;
   logInputs: boolean;
+  log?: ReturnType<typeof addLogRule>;
+  receipts: boolean;
+  whenFull?: WhenFull;
 }
 interface AssignFlags {
   name: string;
@@ -87,6 +94,17 @@ export function addModel(program: Command, io: Io): void {
       integerFrom(50, 1_000_000),
     )
     .option("--no-log-inputs", "devices keep the inputs to themselves")
+    .option(
+      "--log <what=rule>",
+      "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; repeatable",
+      addLogRule,
+    )
+    .option("--no-receipts", "predictions are logged without receipts, which cost about 4 µs of CPU each")
+    .addOption(
+      new Option("--when-full <policy>", "what goes when a device's spool is full (default: oldest)").choices(
+        whenFull.options,
+      ),
+    )
     .addHelpText(
       "after",
       `
@@ -126,11 +144,20 @@ See docs/guides/models.md for what may be exported how.`,
         trainedAt: flags.trainedAt,
         driftWindow: flags.driftWindow,
         logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
+        log: {
+          ...flags.log,
+          receipts: flags.receipts,
+          ...(flags.whenFull !== undefined && { whenFull: flags.whenFull }),
+        },
       };
       const ports = { kernels, now: io.now, monotonic: io.monotonic };
-      const done = await publishModel(what, api, context.keys, ports).catch((error: unknown) => {
+      const done = await publishModel(what, api, await context.ring(), ports).catch((error: unknown) => {
         throw namingRules(error, flags.rules);
       });
+      if (done.outcome === "pending") {
+        const { bundle: _bundle, ...waiting } = done;
+        return context.answer(waiting, describePending(done));
+      }
       const { version, outcome, sentBytes, bundle } = done;
       const summary = bundle && {
         fields: bundle.manifest.input.fields.map((field) => field.name),
@@ -139,7 +166,7 @@ See docs/guides/models.md for what may be exported how.`,
         metrics: bundle.metrics ?? null,
         notes: bundle.notes,
       };
-      context.answer(
+      return context.answer(
         { outcome, version, sentBytes, ...summary },
         outcome === "unchanged"
           ? `This is ${version.model} version ${version.version} already; nothing to publish.\n`
@@ -191,6 +218,8 @@ See docs/guides/models.md for what may be exported how.`,
       const who = answer.devices.length === 0 ? "no device yet" : answer.devices.join(", ");
       context.answer(answer, `${what} for ${who}.\n`);
     });
+
+  addModelTrust(model, io);
 }
 
 function selectorOf(flags: AssignFlags): z.infer<typeof selector> {

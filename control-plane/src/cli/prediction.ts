@@ -1,4 +1,4 @@
-/** `vedette prediction query`: the fleet's predictions, by filters or by SQL. */
+/** `vedette prediction query`: the fleet's predictions, by filters or by SQL. Its other verbs are in files of their own. */
 
 import { maxQueryRows } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
@@ -9,6 +9,11 @@ import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { narrow } from "./narrow-rows.ts";
 import { integerFrom, moment } from "./option-values.ts";
+import { addCounts } from "./prediction-counts.ts";
+import { addErase } from "./prediction-erase.ts";
+import { addExport } from "./prediction-export.ts";
+import { addRetention } from "./prediction-retention.ts";
+import { addVerify } from "./prediction-verify.ts";
 import { table } from "./table.ts";
 
 /** When a device sends its log, and the lake what it was sent: an answer is asked for in vain until then. */
@@ -25,9 +30,13 @@ interface QueryFlags {
 }
 
 export function addPrediction(program: Command, io: Io): void {
-  program
-    .command("prediction")
-    .description("what the fleet answered")
+  const prediction = program.command("prediction").description("what the fleet answered");
+  addCounts(prediction, io);
+  addErase(prediction, io);
+  addRetention(prediction, io);
+  addExport(prediction, io);
+  addVerify(prediction, io);
+  prediction
     .command("query")
     .description("predictions, the newest first; or one SELECT over the view `predictions`")
     .option("--model <name>", "of this model")

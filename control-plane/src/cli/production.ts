@@ -25,10 +25,11 @@ export function addProduction(program: Command, io: Io): void {
 }
 
 /** As a person reads it: one paragraph a version, the newest first. */
-export function describeProduction({ site, at, models }: Production): string {
+export function describeProduction({ site, at, models, warnings = [] }: Production): string {
   const paragraphs = models.flatMap((model) => describeModel(model, at));
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
-  return `Site ${site}, ${minute(at)}\n\n${paragraphs.join("\n\n")}\n`;
+  const urgent = warnings.map((warning) => `Warning: ${warning}\n`).join("");
+  return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;
 }
 
 function describeModel({ model, versions, published, otherPredictions, missing = 0 }: Model, at: string): string[] {
@@ -51,7 +52,10 @@ function describeModel({ model, versions, published, otherPredictions, missing =
 
 function describeVersion(model: string, version: Version, at: string): string {
   const lines: [name: string, text: string][] = [
-    ["published", `${minute(version.publishedAt)}, digest ${version.digest.slice(0, 12)}`],
+    [
+      "published",
+      `${version.revoked ? "REVOKED; " : ""}${minute(version.publishedAt)}, digest ${version.digest.slice(0, 12)}`,
+    ],
     ["trained", describeTraining(version.lineage)],
     ["assigned to", version.assignedTo.map(describeSelector).join("; ") || "nobody"],
     ["serving on", named(version.serving) || "no device"],
@@ -66,7 +70,7 @@ function describeVersion(model: string, version: Version, at: string): string {
     ]);
   }
   for (const { agent, state, reason } of waiting.slice(0, mostNamed))
-    lines.push(["pending", `${agent}: ${state}${reason === null ? "" : `, ${show(reason)}`}`]);
+    lines.push(["pending", `${agent}: ${show(state)}${reason === null ? "" : `, ${show(reason)}`}`]);
   const more = waiting.length - mostNamed;
   if (more > 0) lines.push(["", `and ${more} more: vedette device list`]);
   if (version.predictions > 0 || version.serving.length > 0) lines.push(["answers", describeAnswers(version, at)]);
@@ -100,7 +104,7 @@ function describeTraining(lineage: Version["lineage"]): string {
       ? `${show(reference.file)}, ${plural(Number(reference.rows), "row")}`
       : "unknown data";
   const figures = Object.entries(objectOf(lineage.trainingData)).flatMap(([name, value]) =>
-    name !== "rows" && typeof value === "number" ? [`${name} ${Number(value.toPrecision(3))}`] : [],
+    name !== "rows" && typeof value === "number" ? [`${show(name)} ${Number(value.toPrecision(3))}`] : [],
   );
   return `${when}, on ${data}${figures.length > 0 ? ` (there: ${figures.join(", ")})` : ""}`;
 }

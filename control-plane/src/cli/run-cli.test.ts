@@ -162,7 +162,7 @@ describe("a site from nothing to an assigned model", () => {
 
   it("renews signatures", async () => {
     const renewed = await vedette("keys", "renew", "--json");
-    expect(JSON.parse(renewed.out)).toEqual({ versions: { targets: 3, "project-linear": 3 } });
+    expect(JSON.parse(renewed.out)).toMatchObject({ outcome: "put", versions: { targets: 3, "project-linear": 3 } });
   });
 });
 

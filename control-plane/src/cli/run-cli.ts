@@ -2,14 +2,20 @@
 import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
+import { jsonLine, printable } from "../printable.ts";
 import { addAgent, addPredict, isAgents, runAgent } from "./agent.ts";
+import { addAudit } from "./audit.ts";
+import { addBackup } from "./backup.ts";
 import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
 import { addModel } from "./model.ts";
+import { addOperator } from "./operator.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
+import { addSink } from "./sink.ts";
+import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
 
 const { version }: { version: string } = createRequire(import.meta.url)("../../package.json");
@@ -53,6 +59,7 @@ function build(args: readonly string[], io: Io): Command {
     )
     .option("--url <url>", "the control plane (default: VEDETTE_URL, else http://127.0.0.1:7700)")
     .option("--token-file <file>", "the operator's token (default: VEDETTE_TOKEN, else <home>/operator.token)")
+    .option("--passphrase-file <file>", "seals and opens keys and backups (default: VEDETTE_PASSPHRASE)")
     .option("--json", "answers and errors as JSON")
     .addHelpText("after", overview);
   // Settings are inherited by the commands added after them.
@@ -69,6 +76,11 @@ function build(args: readonly string[], io: Io): Command {
   addPredict(program);
   addProduction(program, io);
   addPrediction(program, io);
+  addToken(program, io);
+  addOperator(program, io);
+  addAudit(program, io);
+  addSink(program, io);
+  addBackup(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");
   return program;
 }
@@ -90,6 +102,6 @@ function fail(error: unknown, json: boolean, io: Io): number {
 }
 
 function tell(code: string, message: string, json: boolean, io: Io, exit: number): number {
-  io.stderr(json ? `${JSON.stringify({ error: { code, message } })}\n` : `vedette: ${message.trimEnd()}\n`);
+  io.stderr(json ? `${jsonLine({ error: { code, message } })}\n` : printable(`vedette: ${message.trimEnd()}\n`));
   return exit;
 }

@@ -7,8 +7,8 @@ import type { ExtractTablesWithRelations } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
+import { chain, linkOlder } from "./audit-chain.ts";
 import type { AuditEntry } from "./records.ts";
-import { audit } from "./schema.ts";
 
 type Empty = Record<string, never>;
 /** The connection, or a transaction on it: both take the same statements. */
@@ -20,10 +20,16 @@ const migrations = fileURLToPath(new URL("../../migrations", import.meta.url));
  * Opens a file (made where there is none) and brings its tables up to date.
  * @throws VedetteError conflict where another process has it open: each would go on from what it last knew.
  */
-export function openConnection(file: string): { connection: Connection; close(): void } {
+export function openConnection(file: string): {
+  connection: Connection;
+  /** A consistent copy in another file, while all goes on. */
+  copy(to: string): Promise<void>;
+  close(): void;
+} {
   const sqlite = new Sqlite(file, { timeout: 1000 });
   try {
-    return { connection: prepare(sqlite), close: () => sqlite.close() };
+    const copy = async (to: string) => void (await sqlite.backup(to));
+    return { connection: prepare(sqlite), copy, close: () => sqlite.close() };
   } catch (cause) {
     sqlite.close();
     if (!(cause instanceof Sqlite.SqliteError && cause.code === "SQLITE_BUSY")) throw cause;
@@ -41,10 +47,11 @@ function prepare(sqlite: Sqlite.Database): Connection {
   sqlite.pragma("foreign_keys = ON");
   const connection = drizzle(sqlite, { casing: "snake_case" });
   migrate(connection, { migrationsFolder: migrations });
+  connection.transaction(linkOlder);
   return connection;
 }
 
-/** Writes an audit row in the transaction of the change that it records. */
+/** Writes an audit row in the transaction of the change that it records, linked to the row before it. */
 export function record(connection: Connection, entry: AuditEntry): void {
-  connection.insert(audit).values(entry).run();
+  chain(connection, entry);
 }

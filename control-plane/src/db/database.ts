@@ -8,6 +8,7 @@ import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.
 import { openConnection } from "./connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
+import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
@@ -19,14 +20,17 @@ export interface Database {
   readonly tokens: TokenRepository;
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
+  readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
+  /** A consistent copy in another file, while all goes on. */
+  copy(to: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Opens (or makes) the database in a file and brings its tables up to date. */
 export async function openDatabase(file: string): Promise<Database> {
-  const { connection, close } = openConnection(file);
+  const { connection, copy, close } = openConnection(file);
   return {
     settings: settingsRepository(connection),
     versions: versionRepository(connection),
@@ -34,8 +38,10 @@ export async function openDatabase(file: string): Promise<Database> {
     tokens: tokenRepository(connection),
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
+    operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
+    copy,
     close: async () => close(),
   };
 }

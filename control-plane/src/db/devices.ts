@@ -3,8 +3,8 @@ import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { Stamp } from "@vedette/protocol/device-message";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { asc, eq } from "drizzle-orm";
-import type { Connection } from "./connection.ts";
-import type { DeviceRecord, Labels } from "./records.ts";
+import { type Connection, record } from "./connection.ts";
+import type { AuditEntry, DeviceRecord, Labels } from "./records.ts";
 import { devices } from "./schema.ts";
 
 export interface DeviceRepository {
@@ -19,6 +19,8 @@ export interface DeviceRepository {
   reported(agent: string, report: Reported): Promise<void>;
   /** When devices last gave a sign of life, UTC ms. */
   seen(times: readonly { agent: string; at: number }[]): Promise<void>;
+  /** Takes a device's way in, or gives it back (null). Answers whether there was anything to change. */
+  setRevoked(agent: string, reason: string | null, entry: AuditEntry): Promise<boolean>;
   /** What the director decided, all in one transaction. */
   assigned(changes: readonly { agent: string; rev: number; slots: readonly AssignedSlot[] }[]): Promise<void>;
 }
@@ -51,6 +53,16 @@ export function deviceRepository(db: Connection): DeviceRepository {
           tx.update(devices).set({ lastSeen: at }).where(eq(devices.agent, agent)).run();
       });
     },
+    async setRevoked(agent, reason, entry) {
+      return db.transaction((tx) => {
+        const before = tx.select().from(devices).where(eq(devices.agent, agent)).get();
+        if (!before || (before.revokedAt !== null) === (reason !== null)) return false;
+        const set = { revokedAt: reason === null ? null : entry.at, revokedReason: reason };
+        tx.update(devices).set(set).where(eq(devices.agent, agent)).run();
+        record(tx, entry);
+        return true;
+      });
+    },
     async assigned(changes) {
       db.transaction((tx) => {
         for (const { agent, rev, slots } of changes) {
@@ -62,6 +74,6 @@ export function deviceRepository(db: Connection): DeviceRepository {
 }
 
 function toRecord(row: typeof devices.$inferSelect): DeviceRecord {
-  const { tokenLabels, saidLabels, token: _token, heard: _heard, ...rest } = row;
+  const { tokenLabels, saidLabels, heard: _heard, ...rest } = row;
   return { ...rest, labels: { ...saidLabels, ...tokenLabels } };
 }

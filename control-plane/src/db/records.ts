@@ -1,5 +1,5 @@
 /** What the database holds, as plain data: the only types that the other rooms see. Times are UTC ms. */
-import type { selector } from "@vedette/protocol/api";
+import { type OperatorRole, operatorRoles, type selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
@@ -7,15 +7,41 @@ import type { z } from "zod";
 
 export type Selector = z.infer<typeof selector>;
 export type Labels = Readonly<Record<string, string>>;
+export { operatorRoles };
 
 export interface AuditEntry {
   readonly at: number;
-  /** `operator`, or the id of a device. */
+  /** The name of an operator, the id of a device, or `control-plane`. */
   readonly actor: string;
   /** A noun and a verb, as `version.publish`. */
   readonly action: string;
   readonly subject: string;
+  /** Where something changed: `before` and `after`. */
   readonly detail: Readonly<Record<string, unknown>>;
+}
+/** As it stands in the chain. */
+export interface ChainedEntry extends AuditEntry {
+  readonly id: number;
+  readonly hash: string;
+}
+
+export interface OperatorRecord {
+  readonly name: string;
+  readonly role: OperatorRole;
+  /** sha256 of the token, hex. Null: revoked. */
+  readonly tokenSha256: string | null;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly tokenChangedAt: number;
+  readonly removedAt: number | null;
+}
+
+/** OpenSSF Model Signing of a version's files. */
+export interface ModelSignatureRecord {
+  /** The sigstore bundle, JSON. */
+  readonly bundle: string;
+  /** SPKI PEM. */
+  readonly publicKey: string;
 }
 
 export interface VersionRecord {
@@ -31,6 +57,7 @@ export interface VersionRecord {
   readonly publishedBy: string;
   readonly requires: Manifest["requires"];
   readonly lineage: Manifest["lineage"];
+  readonly modelSignature: ModelSignatureRecord | null;
 }
 
 export interface MetadataRecord {
@@ -48,6 +75,8 @@ export interface TokenRecord {
   readonly used: number;
   readonly expiresAt: number;
   readonly createdAt: number;
+  readonly createdBy: string;
+  readonly revokedAt: number | null;
 }
 
 export interface DeviceRecord {
@@ -63,6 +92,11 @@ export interface DeviceRecord {
   readonly report: Reported | null;
   readonly rev: number;
   readonly slots: readonly AssignedSlot[];
+  /** Null: it may log in. */
+  readonly revokedAt: number | null;
+  readonly revokedReason: string | null;
+  /** Of the enrolment token that it joined by: sha256 of the secret, hex. */
+  readonly token: string;
 }
 
 export interface RuleRecord {

@@ -7,7 +7,7 @@ import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { Stamp } from "@vedette/protocol/device-message";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { AuditEntry, Labels, Selector } from "./records.ts";
+import { type AuditEntry, type Labels, type ModelSignatureRecord, operatorRoles, type Selector } from "./records.ts";
 
 /** Facts about this installation, such as the site it belongs to. */
 export const settings = sqliteTable("settings", { key: text().primaryKey(), value: text().notNull() });
@@ -35,6 +35,8 @@ export const versions = sqliteTable(
     /** Of the manifest, so that deciding what a device may run reads no manifests. */
     requires: text({ mode: "json" }).$type<Manifest["requires"]>().notNull(),
     lineage: text({ mode: "json" }).$type<Manifest["lineage"]>().notNull(),
+    /** OpenSSF Model Signing; null for versions published without. */
+    modelSignature: text({ mode: "json" }).$type<ModelSignatureRecord>(),
   },
   (table) => [primaryKey({ columns: [table.model, table.version] })],
 );
@@ -59,6 +61,8 @@ export const tokens = sqliteTable("tokens", {
   used: integer().notNull(),
   expiresAt: integer().notNull(),
   createdAt: integer().notNull(),
+  createdBy: text().notNull().default("operator"),
+  revokedAt: integer(),
 });
 
 export const devices = sqliteTable("devices", {
@@ -79,6 +83,9 @@ export const devices = sqliteTable("devices", {
   slots: text({ mode: "json" }).$type<readonly AssignedSlot[]>().notNull(),
   /** Session and number of the last message believed: an earlier one is a replay, also after a restart. */
   heard: text({ mode: "json" }).$type<Stamp>(),
+  /** Null: it may log in. */
+  revokedAt: integer(),
+  revokedReason: text(),
 });
 
 /** Chunks that an external broker retains for us, so that those nobody needs any more are taken back. */
@@ -88,6 +95,19 @@ export const brokerBlobs = sqliteTable("broker_blobs", {
   refs: integer().notNull(),
   /** When the last reference went; null while there is one. */
   unusedSince: integer(),
+});
+
+/** Who may ask what of the control plane. Removed operators stay, so that the audit's names mean one person each. */
+export const operators = sqliteTable("operators", {
+  name: text().primaryKey(),
+  role: text({ enum: operatorRoles }).notNull(),
+  /** sha256 of the token, hex: the token itself is never kept. Null: revoked. */
+  tokenSha256: text().unique(),
+  createdAt: integer().notNull(),
+  createdBy: text().notNull(),
+  /** When the token was made or taken away last. */
+  tokenChangedAt: integer().notNull(),
+  removedAt: integer(),
 });
 
 /** Standing rules: of those that match a device, the latest one of each model counts. Kept as history once superseded. */
@@ -119,6 +139,8 @@ export const audit = sqliteTable(
     action: text().notNull(),
     subject: text().notNull(),
     detail: text({ mode: "json" }).$type<AuditEntry["detail"]>().notNull(),
+    /** sha256 over this entry and the hash before it; empty in a row that an older version wrote. */
+    hash: text().notNull().default(""),
   },
   (table) => [index("audit_by_time").on(table.at)],
 );

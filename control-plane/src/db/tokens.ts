@@ -1,22 +1,38 @@
 /** Enrolment tokens, and their redeeming: the one place where a device comes into being. */
 import { VedetteError } from "@vedette/protocol/errors";
-import { and, eq, gt, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import { type Connection, record } from "./connection.ts";
 import type { AuditEntry, Labels, TokenRecord } from "./records.ts";
 import { devices, tokens } from "./schema.ts";
 
 export interface TokenRepository {
+  /** The newest first. */
+  list(): Promise<TokenRecord[]>;
+  /** Ends a token's use. Answers false where it was ended before. */
+  revoke(secretSha256: string, entry: AuditEntry): Promise<boolean>;
   create(token: TokenRecord, entry: AuditEntry): Promise<void>;
   /**
    * Uses a token once and registers the device, in one transaction. A device that asks again with the same token and
    * key (its answer was lost) is answered again and uses nothing. Answers the token's labels.
-   * @throws VedetteError invalid_token (unknown, expired, used up), conflict (the id belongs to another key).
+   * @throws VedetteError invalid_token (unknown, expired, revoked, used up), conflict (the id belongs to another key),
+   * forbidden (the device was revoked).
    */
   redeem(secretSha256: string, agent: string, publicKey: string, entry: AuditEntry): Promise<Labels>;
 }
 
 export function tokenRepository(db: Connection): TokenRepository {
   return {
+    async list() {
+      return db.select().from(tokens).orderBy(desc(tokens.createdAt)).all();
+    },
+    async revoke(secretSha256, entry) {
+      return db.transaction((tx) => {
+        const there = and(eq(tokens.secretSha256, secretSha256), isNull(tokens.revokedAt));
+        const { changes } = tx.update(tokens).set({ revokedAt: entry.at }).where(there).run();
+        if (changes > 0) record(tx, entry);
+        return changes > 0;
+      });
+    },
     async create(token, entry) {
       db.transaction((tx) => {
         tx.insert(tokens).values(token).run();
@@ -36,11 +52,18 @@ export function tokenRepository(db: Connection): TokenRepository {
               `device ${agent} is enrolled with another key: enrol under another name, or with the device's own key`,
             );
           }
+          if (device && device.revokedAt !== null) {
+            throw new VedetteError(
+              "forbidden",
+              `device ${agent} was revoked: an operator may approve it again (vedette device approve ${agent}), or it joins under another name`,
+            );
+          }
           if (device?.token === secretSha256) return token.labels;
           const usable = and(
             eq(tokens.secretSha256, secretSha256),
             lt(tokens.used, tokens.uses),
             gt(tokens.expiresAt, entry.at),
+            isNull(tokens.revokedAt),
           );
           const used = tx
             .update(tokens)
@@ -49,7 +72,7 @@ export function tokenRepository(db: Connection): TokenRepository {
             .run();
           if (used.changes === 0) {
             const spent = token.uses === 1 ? "was used already" : `was used all ${token.uses} times`;
-            const why = token.expiresAt <= entry.at ? "has expired" : spent;
+            const why = token.revokedAt !== null ? "was revoked" : token.expiresAt <= entry.at ? "has expired" : spent;
             throw new VedetteError("invalid_token", `the enrolment token ${why}: ask for a new one`);
           }
           const joined = { token: secretSha256, tokenLabels: token.labels };

@@ -24,6 +24,8 @@ export interface Assignments {
   assign(request: z.infer<typeof assignRequest>, actor: string): Promise<z.infer<typeof assignAnswer>>;
   /** Brings every device's assignment up to date with rules and signed metadata. Idempotent. */
   reconcile(): Promise<void>;
+  /** As `reconcile`, and every device gets a new revision, so that it says hello and learns of new signed metadata. */
+  announce(): Promise<void>;
 }
 
 export function createAssignments(ports: {
@@ -39,8 +41,8 @@ export function createAssignments(ports: {
 }): Assignments {
   const { db, trust, director, clock, logger, hint, offer } = ports;
 
-  async function reconcile(): Promise<void> {
-    const changes = await director.decideAll();
+  async function tell(anew: boolean): Promise<void> {
+    const changes = await director.decideAll(anew);
     if (changes.length > 0) logger.info("assignments.changed", { devices: changes.length });
     await offer();
     for (const { agent, rev } of changes) {
@@ -54,7 +56,7 @@ export function createAssignments(ports: {
 
   /** The devices that a selector names now. */
   async function selected(selector: Selector): Promise<DeviceRecord[]> {
-    const devices = await db.devices.list();
+    const devices = (await db.devices.list()).filter((device) => device.revokedAt === null);
     if ("devices" in selector) {
       const enrolled = new Set(devices.map((device) => device.agent));
       const unknown = selector.devices.filter((agent) => !enrolled.has(agent));
@@ -68,8 +70,10 @@ export function createAssignments(ports: {
     return devices.filter((device) => matches(selector, device));
   }
 
+  const reconcile = () => tell(false);
   return {
     reconcile,
+    announce: () => tell(true),
     async assign({ model, version, selector }, actor) {
       if (trust.rootSha256 === null) throw noRoot();
       const ofModel = (await director.candidates()).filter((candidate) => candidate.model === model);

@@ -19,5 +19,9 @@ function toDevice(device: DeviceRecord, presence: Presence): Device {
     lastSeen: lastSeen === null ? null : new Date(lastSeen).toISOString(),
     assigned: device.slots.map(({ model, release, digest }) => ({ model, version: release, digest })),
     reported: device.report,
+    revoked:
+      device.revokedAt === null
+        ? null
+        : { at: new Date(device.revokedAt).toISOString(), reason: device.revokedReason ?? "" },
   };
 }

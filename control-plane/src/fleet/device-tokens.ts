@@ -13,7 +13,7 @@ import { verifyEd25519 } from "./verify-ed25519.ts";
 
 export interface DeviceTokens {
   /**
-   * @throws VedetteError unauthenticated (no such device, or not its key), expired (the device's clock is off; the
+   * @throws VedetteError unauthenticated (no such device, or not its key), forbidden (revoked), expired (the device's clock is off; the
    * message says by how much), replayed.
    */
   issue(request: z.infer<typeof deviceTokenRequest>): Promise<{ token: string; expiresAt: number; time: number }>;
@@ -25,11 +25,18 @@ export interface DeviceTokens {
 
 const lifetimeSeconds = 3600;
 const skewMs = 600_000;
+/** A token may seem to come from this far ahead: clocks are set back by so much all the time. */
+const aheadMs = 60_000;
 const issuer = "vedette";
 
-export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock: Clock; site: string }): DeviceTokens {
+export function createDeviceTokens(ports: {
+  db: Database;
+  /** The key of the moment: it may be rotated. */
+  key: () => SigningKey;
+  clock: Clock;
+  site: string;
+}): DeviceTokens {
   const { db, key, clock, site } = ports;
-  const publicKey = createPublicKey(key.privateKey);
   /** Nonces that were used, oldest first, with when they may be forgotten: their time is refused from then on. */
   const used = new Map<string, number>();
 
@@ -49,6 +56,12 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
     if (!device || !verifyEd25519(device.publicKey, claim(agent, at, nonce), proof)) {
       // One answer for both, so that nobody learns which devices there are.
       throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here with this key: enrol it again`);
+    }
+    if (device.revokedAt !== null) {
+      throw new VedetteError(
+        "forbidden",
+        `device ${agent} was revoked: an operator may approve it again (vedette device approve ${agent})`,
+      );
     }
     if (Math.abs(at - now) > skewMs) {
       throw new VedetteError(
@@ -74,12 +87,12 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
         .setSubject(agent)
         .setIssuedAt(issuedAt)
         .setExpirationTime(issuedAt + lifetimeSeconds)
-        .sign(key.privateKey);
+        .sign(key().privateKey);
       return { token, expiresAt: (issuedAt + lifetimeSeconds) * 1000, time: now };
     },
     async authenticate(agent, password) {
       try {
-        const { payload } = await jwtVerify(password, publicKey, {
+        const { payload } = await jwtVerify(password, createPublicKey(key().privateKey), {
           algorithms: ["EdDSA"],
           issuer,
           audience: site,
@@ -87,7 +100,10 @@ export function createDeviceTokens(ports: { db: Database; key: SigningKey; clock
           requiredClaims: ["exp"],
           currentDate: new Date(clock.now()),
         });
-        return (await db.devices.find(agent)) && payload.exp !== undefined ? payload.exp * 1000 : undefined;
+        // Given while the clock here was ahead, it would outlive its hour by as much.
+        if (payload.iat === undefined || payload.iat * 1000 > clock.now() + aheadMs) return undefined;
+        const device = await db.devices.find(agent);
+        return device?.revokedAt === null && payload.exp !== undefined ? payload.exp * 1000 : undefined;
       } catch (error) {
         if (error instanceof errors.JOSEError) return undefined;
         throw error;

@@ -9,15 +9,31 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { enrollmentClaim } from "@vedette/protocol/joining";
 import type { z } from "zod";
 import type { Database } from "../db/database.ts";
-import type { Labels } from "../db/records.ts";
+import type { Labels, TokenRecord } from "../db/records.ts";
 import type { Clock } from "../ports.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import { noRoot } from "../release/trust-state.ts";
 import { verifyEd25519 } from "./verify-ed25519.ts";
 
+interface ListedToken extends TokenRecord {
+  readonly id: string;
+  readonly state: "usable" | "used" | "expired" | "revoked";
+  readonly devices: string[];
+}
+
 export interface Enrollment {
   /** A new token as one string. @throws VedetteError trust_not_initialised. */
-  createToken(request: z.infer<typeof createToken>, actor: string): Promise<{ token: string; expiresAt: number }>;
+  createToken(
+    request: z.infer<typeof createToken>,
+    actor: string,
+  ): Promise<{ token: string; expiresAt: number; id: string }>;
+  /** All tokens, the newest first, with the devices that joined by each. */
+  listTokens(): Promise<ListedToken[]>;
+  /**
+   * Ends a token's use; devices that joined by it stay.
+   * @param id as `tokenIdOf` has it. @throws VedetteError not_found.
+   */
+  revokeToken(id: string, actor: string): Promise<{ revoked: boolean; devices: string[] }>;
   /**
    * Registers a device's key. Answers the first root and the token's labels.
    * @throws VedetteError bad_signature (the key is not the device's), invalid_token, conflict (the id has another key).
@@ -36,6 +52,25 @@ export function createEnrollment(ports: {
   publicUrl: () => string;
 }): Enrollment {
   const { db, trust, clock, randomBytes, site, publicUrl } = ports;
+
+  async function list(): Promise<ListedToken[]> {
+    const devices = await db.devices.list();
+    const now = clock.now();
+    return (await db.tokens.list()).map((token) => ({
+      ...token,
+      id: tokenIdOf(token.secretSha256),
+      state:
+        token.revokedAt !== null
+          ? "revoked"
+          : token.used >= token.uses
+            ? "used"
+            : token.expiresAt <= now
+              ? "expired"
+              : "usable",
+      devices: devices.filter((device) => device.token === token.secretSha256).map((device) => device.agent),
+    }));
+  }
+
   return {
     async createToken({ labels, ttlSeconds, uses }, actor) {
       if (trust.rootSha256 === null) throw noRoot();
@@ -43,17 +78,43 @@ export function createEnrollment(ports: {
       const at = clock.now();
       const expiresAt = at + ttlSeconds * 1000;
       await db.tokens.create(
-        { secretSha256: sha256(secret), labels, uses, used: 0, expiresAt, createdAt: at },
+        {
+          secretSha256: sha256(secret),
+          labels,
+          uses,
+          used: 0,
+          expiresAt,
+          createdAt: at,
+          createdBy: actor,
+          revokedAt: null,
+        },
         {
           at,
           actor,
           action: "token.create",
-          subject: sha256(secret).slice(0, 12),
+          subject: tokenIdOf(sha256(secret)),
           detail: { labels, uses, ttlSeconds },
         },
       );
       const content: EnrollmentToken = { url: publicUrl(), site, secret, rootSha256: trust.rootSha256 };
-      return { token: Buffer.from(JSON.stringify(content)).toString("base64url"), expiresAt };
+      return {
+        token: Buffer.from(JSON.stringify(content)).toString("base64url"),
+        expiresAt,
+        id: tokenIdOf(sha256(secret)),
+      };
+    },
+    listTokens: list,
+    async revokeToken(id, actor) {
+      const token = (await list()).find((one) => one.id === id);
+      if (!token) throw new VedetteError("not_found", `there is no enrolment token ${id}: see vedette token list`);
+      const revoked = await db.tokens.revoke(token.secretSha256, {
+        at: clock.now(),
+        actor,
+        action: "token.revoke",
+        subject: id,
+        detail: { before: { state: token.state }, after: { state: "revoked" }, devices: token.devices },
+      });
+      return { revoked, devices: token.devices };
     },
     async enroll({ secret, agent, publicKey, proof }) {
       if (!verifyEd25519(publicKey, enrollmentClaim(secret, agent, publicKey), proof)) {
@@ -66,11 +127,16 @@ export function createEnrollment(ports: {
         actor: agent,
         action: "device.enroll",
         subject: agent,
-        detail: { token: sha256(secret).slice(0, 12) },
+        detail: { token: tokenIdOf(sha256(secret)) },
       });
       return { root, labels };
     },
   };
+}
+
+/** What a token is called where it must not be shown. */
+function tokenIdOf(secretSha256: string): string {
+  return secretSha256.slice(0, 12);
 }
 
 function sha256(secret: string): string {

@@ -3,13 +3,17 @@ import { currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { labels } from "@vedette/protocol/ids";
 import type { HelloAnswer, Request } from "@vedette/protocol/messages";
+import type { PredictionCounts } from "@vedette/protocol/records-api";
+import { parseTopic } from "@vedette/protocol/topics";
 import type { Database } from "../db/database.ts";
 import type { Clock, Fleet, Ingestion } from "../ports.ts";
 import type { Director } from "../release/director.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
+import type { Commands } from "./commands.ts";
 import { createDeviceMessages } from "./device-messages.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
+import type { Revocation } from "./revocation.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 
@@ -21,9 +25,13 @@ export function createFleet(ports: {
   deviceTokens: DeviceTokens;
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
+  revocation: Pick<Revocation, "refuse" | "revoked">;
+  commands: Commands;
   clock: Clock;
-}): Fleet {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, clock } = ports;
+}): Fleet & { inSpools(): PredictionCounts["inSpools"] } {
+  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, commands, clock } = ports;
+  /** What devices last said that they hold. */
+  const spools = new Map<string, { batches: number; at: number }>();
 
   async function hello(agent: string, request: Hello): Promise<HelloAnswer> {
     const { abilities, nonce, rev: reportedRev, streams } = request;
@@ -51,14 +59,20 @@ export function createFleet(ports: {
         trust.rootSha256 === null ? null : director.sign({ site, agent, rev, issued: time, nonce, slots: [...slots] }),
       stored: await ingestion.stored(agent, streams),
       time,
+      commands: await commands.pending(agent),
     };
   }
 
   const messages = createDeviceMessages({ db });
   return {
-    open: messages.open,
+    async open(agent, topic, text) {
+      // A farewell is judged by `presence`, all else of a revoked device is not even read.
+      if (parseTopic(topic)?.kind !== "presence") revocation.refuse(agent);
+      return messages.open(agent, topic, text);
+    },
     authenticate: (agent, password) => deviceTokens.authenticate(agent, password),
     async answer(agent, request) {
+      revocation.refuse(agent);
       if (request.kind === "hello") return JSON.stringify(await hello(agent, request));
       if (request.kind === "metadata") {
         const text = await trust.metadata(request.file);
@@ -70,6 +84,7 @@ export function createFleet(ports: {
       return manifest;
     },
     async reported(agent, report) {
+      revocation.refuse(agent);
       if (report.agent !== agent) {
         throw new VedetteError(
           "wrong_device",
@@ -80,10 +95,26 @@ export function createFleet(ports: {
       await db.devices.reported(agent, report);
     },
     async presence(agent, on, sid) {
-      presence.said(agent, on, sid);
+      // The farewell of one just revoked is true; that it is there again is not to be believed.
+      if (!on || !revocation.revoked(agent)) presence.said(agent, on, sid);
     },
     async seen(agent) {
-      presence.seen(agent);
+      if (!revocation.revoked(agent)) presence.seen(agent);
+    },
+    async heartbeat(agent, { spoolBatches }) {
+      spools.set(agent, { batches: spoolBatches, at: clock.now() });
+    },
+    commandDone: (agent, outcome) => commands.done(agent, outcome),
+    inSpools() {
+      // What a revoked device still holds is never taken.
+      const heard = [...spools].flatMap(([agent, spool]) => (revocation.revoked(agent) ? [] : [spool]));
+      const holding = heard.filter(({ batches }) => batches > 0);
+      const oldest = Math.min(...heard.map(({ at }) => at));
+      return {
+        batches: holding.reduce((sum, { batches }) => sum + batches, 0),
+        devices: holding.length,
+        asOf: heard.length === 0 ? null : new Date(oldest).toISOString(),
+      };
     },
   };
 }

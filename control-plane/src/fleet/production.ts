@@ -34,12 +34,18 @@ export async function describeProduction(ports: {
   const at = clock.now();
   const members = await director.preview();
   const versions = await db.versions.list();
+  const revoked = new Set(
+    (await director.candidates()).filter((one) => one.assignable === "revoked").map((one) => one.digest),
+  );
   const rules = await db.assignments.inForce();
   const models = (await db.versions.modelNames()).map((model) => {
     const ofModel = versions.filter((version) => version.model === model);
     const newest = Math.max(...ofModel.map(({ version }) => version));
     const told = ofModel
-      .map((version) => describe(version, members, rules, stored))
+      .map((version) => ({
+        ...describe(version, members, rules, stored),
+        ...(revoked.has(version.digest) ? { revoked: true } : {}),
+      }))
       .filter(({ version, serving, pending, assignedTo }) => {
         return version === newest || serving.length + pending.length + assignedTo.length > 0;
       });

@@ -2,6 +2,7 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
+import { noRecords } from "../../test/no-records.ts";
 import { makeKey } from "../../test/operator.ts";
 import { enrollBody, initialiseTrust, makeToken, publish, startSite, trustOf } from "../../test/site.ts";
 
@@ -85,7 +86,14 @@ describe("what is refused", () => {
             counts: async () => [],
             close: async () => {},
           },
-          ingestion: { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) },
+          ingestion: {
+            take: async () => ({ pause: 1 }),
+            stored: async () => [],
+            missing: async () => ({}),
+            missingByReason: async () => [],
+            withheld: async () => [],
+          },
+          records: noRecords,
           close: async () => {},
         }),
       },

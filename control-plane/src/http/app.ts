@@ -1,18 +1,24 @@
-/** The HTTP API: one file a noun, all of it behind the operator's token but what carries its own proof. */
+/** The HTTP API: one file a noun, all of it behind an operator's token but what carries its own proof. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { VedetteError } from "@vedette/protocol/errors";
 import { siteId } from "@vedette/protocol/ids";
 import { bodyLimit } from "hono/body-limit";
+import type { Actor } from "../operators/operators.ts";
 import { assignmentRoutes } from "./assignments.ts";
+import { auditRoutes } from "./audit.ts";
 import { blobRoutes } from "./blobs.ts";
 import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelRoutes } from "./models.ts";
+import { operatorRoutes } from "./operators.ts";
 import { pageRoutes } from "./page.ts";
 import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
+import { recordRoutes } from "./records.ts";
+import { leastRole, mayAct } from "./roles.ts";
+import { sinkRoutes } from "./sinks.ts";
 import { answerError, misfit } from "./status.ts";
 import { trustRoutes } from "./trust.ts";
 
@@ -36,11 +42,18 @@ const about = {
 };
 
 export function createApp(ports: HttpPorts): OpenAPIHono {
-  const { logger, isOperator } = ports;
+  const { logger, operators } = ports;
   const { activity } = ports.metrics;
-  const needOperator = (authorization: string | undefined): void => {
-    if (isOperator(authorization)) return;
-    throw new VedetteError("unauthenticated", "this needs the operator's token: Authorization: Bearer <token>");
+  const whoAsks = async (method: string, path: string, authorization: string | undefined): Promise<Actor> => {
+    const actor = await operators.authenticate(authorization);
+    if (!actor) {
+      throw new VedetteError("unauthenticated", "this needs an operator's token: Authorization: Bearer <token>");
+    }
+    const least = leastRole(method, path);
+    if (!mayAct(actor.role, least)) {
+      throw new VedetteError("forbidden", `${actor.name} is ${actor.role}, and this needs ${least}: ask an admin`);
+    }
+    return actor;
   };
   const app = new OpenAPIHono({
     defaultHook: (result) => {
@@ -64,12 +77,13 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
     activity.http[kind] = (activity.http[kind] ?? 0) + 1;
   });
   app.use("/metrics", async (c, next) => {
-    needOperator(c.req.header("Authorization"));
+    await whoAsks(c.req.method, c.req.path, c.req.header("Authorization"));
     await next();
   });
   app.use("/v1/*", async (c, next) => {
     c.header("Cache-Control", "no-store");
-    if (!openPaths.includes(c.req.path)) needOperator(c.req.header("Authorization"));
+    const { method, path } = c.req;
+    if (!openPaths.includes(path)) c.set("actor", await whoAsks(method, path, c.req.header("Authorization")));
     const maxSize = bodyLimits.find(([path]) => fits(path, c.req.path))?.[1] ?? kib;
     const onError = () => {
       throw new VedetteError("too_large", `the body of ${c.req.path} may have ${maxSize} bytes at most`);
@@ -94,6 +108,10 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);
   metricsRoute(app, ports, ports.metrics);
+  operatorRoutes(app, ports);
+  auditRoutes(app, ports);
+  recordRoutes(app, ports);
+  sinkRoutes(app, ports);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

@@ -14,6 +14,6 @@ export function assignmentRoutes(app: OpenAPIHono, { assignments }: HttpPorts): 
       request: { body: body(assignRequest) },
       responses: { 200: json(assignAnswer, "The devices that follow it now"), ...faults },
     }),
-    async (c) => c.json(await assignments.assign(c.req.valid("json"), "operator"), 200),
+    async (c) => c.json(await assignments.assign(c.req.valid("json"), c.get("actor").name), 200),
   );
 }

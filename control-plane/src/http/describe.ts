@@ -1,11 +1,11 @@
 /** How routes describe themselves for the OpenAPI document. */
 import type { z } from "@hono/zod-openapi";
-import { apiError, modelVersion, production } from "@vedette/protocol/api";
+import { apiError, auditEntry, modelVersion, production } from "@vedette/protocol/api";
 import { z as zod } from "zod";
 
 // The generator cannot follow JSON's own recursive schema: what it should write instead.
 const versionInProduction = production.shape.models.element.shape.versions.element;
-for (const schema of [modelVersion.shape.lineage, versionInProduction.shape.lineage]) {
+for (const schema of [modelVersion.shape.lineage, versionInProduction.shape.lineage, auditEntry.shape.detail]) {
   zod.globalRegistry.add(schema, { type: "object", additionalProperties: true });
 }
 

@@ -1,10 +1,12 @@
 /** /v1/devices and /v1/production: who is there, and what runs where. */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { deviceList, production } from "@vedette/protocol/api";
-import { faults, json, operatorOnly } from "./describe.ts";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { deviceAnswer, deviceList, production, revokeDevice } from "@vedette/protocol/api";
+import { agentId } from "@vedette/protocol/ids";
+import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
-export function deviceRoutes(app: OpenAPIHono, { listDevices, describeProduction, missing }: HttpPorts): void {
+export function deviceRoutes(app: OpenAPIHono, ports: HttpPorts): void {
+  const { listDevices, describeProduction, missing, revocation } = ports;
   app.openapi(
     createRoute({
       method: "get",
@@ -26,8 +28,43 @@ export function deviceRoutes(app: OpenAPIHono, { listDevices, describeProduction
     }),
     async (c) => {
       const [answer, lost] = await Promise.all([describeProduction(), missing()]);
+      const warnings = ports.warnings();
       const models = answer.models.map((one) => ({ ...one, missing: lost[one.model] ?? 0 }));
-      return c.json({ ...answer, models }, 200);
+      return c.json({ ...answer, warnings, models }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/devices/{agent}/revoke",
+      summary: "Take a device's way in: no token, no connection, nothing it sends is taken",
+      security: operatorOnly,
+      request: { params: z.object({ agent: agentId }), body: body(revokeDevice) },
+      responses: { 200: json(deviceAnswer, "Whether this changed anything"), ...faults },
+    }),
+    async (c) => {
+      const { agent } = c.req.valid("param");
+      const changed = await revocation.revoke(agent, c.req.valid("json").reason, c.get("actor").name);
+      return c.json({ agent, changed }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/devices/{agent}/approve",
+      summary: "Give a revoked device its way in again",
+      security: operatorOnly,
+      request: { params: z.object({ agent: agentId }) },
+      responses: { 200: json(deviceAnswer, "Whether this changed anything"), ...faults },
+    }),
+    async (c) => {
+      const { agent } = c.req.valid("param");
+      const changed = await revocation.approve(agent, c.get("actor").name);
+      // It missed what was decided while it was out.
+      if (changed) await ports.assignments.reconcile();
+      return c.json({ agent, changed }, 200);
     },
   );
 }

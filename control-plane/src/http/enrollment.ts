@@ -1,5 +1,5 @@
 /** Joining: tokens for operators to hand out; enrolment and device tokens, which carry their own proof. */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   createToken,
   createTokenAnswer,
@@ -8,6 +8,9 @@ import {
   deviceTokenRequest,
   enrollAnswer,
   enrollRequest,
+  revokeTokenAnswer,
+  tokenId,
+  tokenList,
 } from "@vedette/protocol/api";
 import { deviceCertificateClaim } from "@vedette/protocol/joining";
 import { cors } from "hono/cors";
@@ -36,8 +39,49 @@ export function enrollmentRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       responses: { 200: json(createTokenAnswer, "The token, shown once"), ...faults },
     }),
     async (c) => {
-      const { token, expiresAt } = await enrollment.createToken(c.req.valid("json"), "operator");
-      return c.json({ token, expiresAt: new Date(expiresAt).toISOString() }, 200);
+      const { token, expiresAt, id } = await enrollment.createToken(c.req.valid("json"), c.get("actor").name);
+      return c.json({ token, expiresAt: new Date(expiresAt).toISOString(), id }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/enrollment-tokens",
+      summary: "Enrolment tokens by id, never their secrets, and the devices that joined by each",
+      security: operatorOnly,
+      responses: { 200: json(tokenList, "The newest first"), ...faults },
+    }),
+    async (c) => {
+      const iso = (ms: number) => new Date(ms).toISOString();
+      const tokens = (await enrollment.listTokens()).map((one) => ({
+        id: one.id,
+        labels: { ...one.labels },
+        uses: one.uses,
+        used: one.used,
+        createdAt: iso(one.createdAt),
+        createdBy: one.createdBy,
+        expiresAt: iso(one.expiresAt),
+        revokedAt: one.revokedAt === null ? null : iso(one.revokedAt),
+        state: one.state,
+        devices: one.devices,
+      }));
+      return c.json({ tokens }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/enrollment-tokens/{id}/revoke",
+      summary: "End a token's use; devices that joined by it stay until they are revoked",
+      security: operatorOnly,
+      request: { params: z.object({ id: tokenId }) },
+      responses: { 200: json(revokeTokenAnswer, "The devices that joined by it"), ...faults },
+    }),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      return c.json({ id, ...(await enrollment.revokeToken(id, c.get("actor").name)) }, 200);
     },
   );
 

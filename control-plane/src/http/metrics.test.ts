@@ -34,6 +34,8 @@ test("[G18] batches are counted by what they were answered with, and reports", a
     },
     stored: async () => [],
     missing: async () => ({}),
+    missingByReason: async () => [],
+    withheld: async () => [],
   };
   const ingestion = countIngestion(inner, activity);
   for (let i = 0; i < 3; i++) await ingestion.take("a", "m", new Uint8Array(10));
@@ -51,6 +53,8 @@ test("[G18] batches are counted by what they were answered with, and reports", a
     reported: async (agent) => void heard.push(agent),
     presence: async () => undefined,
     seen: async () => undefined,
+    heartbeat: async () => undefined,
+    commandDone: async () => undefined,
   };
   const report = { agent: "a1" } as Parameters<Fleet["reported"]>[1];
   await countReports(fleet, activity).reported("a1", report);

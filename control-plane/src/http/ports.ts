@@ -1,18 +1,22 @@
 /** What the HTTP adapters call. Each file here parses, calls, and maps errors; nothing is decided here. */
 
 import type { Device, Production } from "@vedette/protocol/api";
+import type { PredictionCounts } from "@vedette/protocol/records-api";
+import type { Backup } from "../backup/create-backup.ts";
 import type { DeviceLogin } from "../broker-link.ts";
 import type { Database } from "../db/database.ts";
 import type { Assignments } from "../fleet/assignments.ts";
 import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
+import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
-import type { BlobStore, Clock, Lake, Logger } from "../ports.ts";
+import type { Erasures } from "../monitoring/erasures.ts";
+import type { Actor, Operators } from "../operators/operators.ts";
+import type { BlobStore, Clock, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import type { MetricsPorts } from "./metrics.ts";
-import type { IsOperator } from "./operator-token.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 export interface HttpPorts {
@@ -21,7 +25,10 @@ export interface HttpPorts {
   readonly brokerUrls: () => { readonly mqttUrl: string; readonly mqttWsUrl: string };
   /** Folder of the built page; may appear later. */
   readonly pageDir: string;
-  readonly isOperator: IsOperator;
+  readonly operators: Operators;
+  readonly revocation: Revocation;
+  /** Ends the connections of all devices, which log in anew. */
+  readonly disconnectAll: () => Promise<void>;
   readonly joinLimit: RateLimit;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -38,8 +45,23 @@ export interface HttpPorts {
   readonly deviceLogin: DeviceLogin;
   readonly listDevices: () => Promise<Device[]>;
   readonly describeProduction: () => Promise<Production>;
+  /** What somebody has to do before long. */
+  readonly warnings: () => string[];
   /** Predictions by model that devices lost. */
   readonly missing: () => Promise<Readonly<Record<string, number>>>;
+  readonly records: Records;
+  readonly erasures: Erasures;
+  readonly inSpools: () => PredictionCounts["inSpools"];
+  readonly backup: (passphrase?: string) => Promise<Backup>;
+  /** Folder of the sinks' bearer tokens, one file each. */
+  readonly sinkTokens: string;
   readonly lake: Pick<Lake, "query" | "flush">;
   readonly metrics: MetricsPorts;
+}
+
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Who asks; set before every handler under /v1 but those of joining. */
+    actor: Actor;
+  }
 }

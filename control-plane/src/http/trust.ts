@@ -1,7 +1,8 @@
 /** /v1/trust: the state of the TUF repository, its files, and what operators signed offline. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { putMetadata, trustState } from "@vedette/protocol/api";
+import { putMetadata, rotateOnlineKey, trustState } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
+import { rotateKey } from "../release/rotate-online-key.ts";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
@@ -16,6 +17,7 @@ export function trustRoutes(app: OpenAPIHono, ports: HttpPorts): void {
     },
     rootSha256: trust.rootSha256,
     versions: trust.versions(),
+    next: Object.fromEntries(Object.entries(keys.next).map(([role, key]) => [role, key.publicKeyHex])),
   });
 
   app.openapi(
@@ -39,9 +41,26 @@ export function trustRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       responses: { 200: json(trustState, "The state after it"), ...faults },
     }),
     async (c) => {
-      await trust.put(c.req.valid("json").metadata, "operator");
+      const { urgent } = await trust.put(c.req.valid("json").metadata, c.get("actor").name);
       // A raised floor or a dropped target takes back what was assigned.
-      await assignments.reconcile();
+      await (urgent ? assignments.announce() : assignments.reconcile());
+      return c.json(state(), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/trust/online-keys",
+      summary:
+        "Make the next key of an online role; it counts once signed metadata name it, that of device tokens at once",
+      security: operatorOnly,
+      request: { body: body(rotateOnlineKey) },
+      responses: { 200: json(trustState, "The state after it: `next` has the new public key"), ...faults },
+    }),
+    async (c) => {
+      const { role } = c.req.valid("json");
+      await rotateKey(role, ports, c.get("actor").name);
       return c.json(state(), 200);
     },
   );

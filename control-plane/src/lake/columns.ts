@@ -10,7 +10,8 @@ import {
   VARCHAR,
 } from "@duckdb/node-api";
 import { fallbackReasons, formatPredictionId, sources } from "@vedette/protocol/ids";
-import { noLabel, noReason, type PredictionBatch } from "@vedette/protocol/prediction-batch";
+import { isWithheld } from "@vedette/protocol/log-policy";
+import { type ColumnType, noLabel, noReason, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 
 export type Value = string | number | bigint | boolean | DuckDBTimestampValue | null;
 export interface LakeColumn {
@@ -40,24 +41,46 @@ export const standardLakeColumns: readonly LakeColumn[] = [
   { name: "request", type: VARCHAR },
   { name: "label", type: VARCHAR },
   { name: "value", type: DOUBLE },
+  /** Names of what the log policy kept on the device, so that NULL there is not taken for missing; NULL: nothing. */
+  { name: "withheld", type: VARCHAR },
+  /** True where the row was erased: who, what was asked and what was answered are gone, that it was answered is not. */
+  { name: "erased", type: BOOLEAN },
+  /** Number of the batch in the inbox: rows come to the lake in this order. */
+  { name: "batch", type: BIGINT },
 ];
+
+/** What stays of a row that was erased, so that every number is accounted for. */
+export const keptOfErased: ReadonlySet<string> = new Set([
+  ...["id", "agent", "model", "epoch", "n", "version", "digest", "time", "received"],
+  ...["latency_ms", "source", "reason", "cached", "erased", "batch"],
+]);
 
 /** A batch column's name in the lake; undefined where it has none. */
 export type NameOf = (original: string) => string | undefined;
+
+const lakeTypes: Partial<Record<ColumnType, DuckDBType>> = { f32: FLOAT, text: VARCHAR };
 
 /** The columns that a batch has beside the standard ones. */
 export function ownColumns(batch: PredictionBatch, nameOf: NameOf): LakeColumn[] {
   return batch.header.columns.flatMap(({ name, type }) => {
     const column = nameOf(name);
-    if (column === undefined) return [];
-    return [{ name: column, type: type === "text" ? VARCHAR : type === "f32" ? FLOAT : DOUBLE }];
+    return column === undefined ? [] : [{ name: column, type: lakeTypes[type] ?? DOUBLE }];
   });
+}
+
+export interface ReceivedBatch {
+  /** Number in the inbox. */
+  readonly id: number;
+  readonly batch: PredictionBatch;
+  /** UTC ms. */
+  readonly received: number;
+  /** Places of the rows of which no more is kept than that they were answered. */
+  readonly erased: { has(row: number): boolean; readonly size: number };
 }
 
 /** All values of a batch by lake column. A column that is not there is NULL in every row. */
 export function lakeValues(
-  batch: PredictionBatch,
-  received: number,
+  { id, batch, received, erased }: ReceivedBatch,
   nameOf: NameOf,
 ): ReadonlyMap<string, readonly Value[]> {
   const { header } = batch;
@@ -84,7 +107,10 @@ export function lakeValues(
     ["entity", texts("entity")],
     ["event_time", each(numbers("eventTime"), (ms) => (Number.isNaN(ms) ? null : timestamp(ms)))],
     ["request", texts("request")],
+    ["erased", n.map((_, row) => erased.has(row))],
+    ["batch", same(BigInt(id))],
   ]);
+  values.set("withheld", withheldIn(batch, values.get("id") as readonly string[]));
   const label = numbers("out:label");
   if (label)
     values.set(
@@ -97,7 +123,19 @@ export function lakeValues(
     const column = nameOf(name);
     if (column !== undefined) values.set(column, type === "text" ? texts(name) : each(numbers(name), known));
   }
-  return values;
+  if (erased.size === 0) return values;
+  return new Map(
+    [...values].map(([name, column]) => [
+      name,
+      keptOfErased.has(name) ? column : column.map((value, row) => (erased.has(row) ? null : value)),
+    ]),
+  );
+}
+
+function withheldIn({ header: { withheld, count } }: PredictionBatch, ids: readonly string[]): (string | null)[] {
+  const columns = Object.keys(withheld).sort();
+  if (columns.length === 0) return new Array<null>(count).fill(null);
+  return ids.map((id) => columns.filter((column) => isWithheld(withheld, column, id)).join(",") || null);
 }
 
 function each(column: ArrayLike<number> | undefined, map: (value: number) => Value): Value[] {

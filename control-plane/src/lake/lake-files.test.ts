@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, onTestFinished, test } from "vitest";
 import { openInbox } from "../monitoring/inbox.ts";
-import { makeFrame, noon, testFolder } from "../monitoring/testing.ts";
+import { makeFrame, noon, testFolder, testKey } from "../monitoring/testing.ts";
 import { openLakeFiles, type Step } from "./lake-files.ts";
 import { quoteList } from "./sql.ts";
 
@@ -18,7 +18,12 @@ function testLake() {
   onTestFinished(() => inbox.close());
   const take = (received: number, ...made: Parameters<typeof makeFrame>) => {
     const [options = {}] = made;
-    const from = { agent: options.agent ?? "dev", stream: options.stream ?? "rain", frame: makeFrame(...made) };
+    const from = {
+      agent: options.agent ?? "dev",
+      stream: options.stream ?? "rain",
+      frame: makeFrame(...made),
+      keys: [testKey],
+    };
     inbox.take([from], received);
   };
   /** Opens the lake as after a start; `stopAt`: where the power goes. */
@@ -121,7 +126,9 @@ test.each<Step | undefined>([undefined, "merge-written", "merge-registered"])(
     second.close();
     const third = await start();
     await third.merge(noon + hour);
-    expect(third.list()).toEqual([{ path: "model=rain/hour=2026-11-23T12/merged-1-3.parquet", model: "rain" }]);
+    expect(third.list()).toEqual([
+      { path: "model=rain/hour=2026-11-23T12/merged-1-3.parquet", model: "rain", lastBatch: 3 },
+    ]);
     expect(await rowsOf(folder, third.list())).toHaveLength(9);
     expect(await third.merge(noon + hour)).toEqual({ replaced: [], failed: [] });
     await third.sweep();

@@ -9,8 +9,11 @@ import { messageOf } from "@vedette/protocol/errors";
 import { openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 import { columnNames } from "../monitoring/column-names.ts";
 import { unpackFrame } from "../monitoring/frame-check.ts";
-import { openTables } from "../monitoring/inbox-tables.ts";
-import { mergeFiles, type ReceivedBatch, writeBatches } from "./write-parquet.ts";
+import { type Db, openTables } from "../monitoring/inbox-tables.ts";
+import type { ReceivedBatch } from "./columns.ts";
+import { type FileRow, fileOf, fileTable, hourOf, partition } from "./file-table.ts";
+import { tombstones } from "./tombstones.ts";
+import { mergeFiles, writeBatches } from "./write-parquet.ts";
 
 /** Batches that become files in one transaction, at most. */
 const roundBatches = 500;
@@ -26,6 +29,7 @@ const retryMergeMs = 3_600_000;
 
 /** Moments at which a test may stop the world. */
 export type Step = "batches-written" | "batches-registered" | "merge-written" | "merge-registered";
+export type OnStep<S extends string> = (name: S) => void;
 
 export interface LakeFiles {
   /** Moves all batches that were there at the call. Answers how many. */
@@ -36,7 +40,7 @@ export interface LakeFiles {
    */
   merge(now: number): Promise<{ replaced: string[]; failed: { hour: string; why: string }[] }>;
   /** The files that count, by their paths within the folder. */
-  list(): { path: string; model: string }[];
+  list(): { path: string; model: string; lastBatch: number }[];
   /** Removes files that do not count. Only where no reader holds an older list. */
   sweep(): Promise<string[]>;
   close(): void;
@@ -44,18 +48,25 @@ export interface LakeFiles {
 
 type BatchRow = { id: number; model: string; received: number; frame: Buffer };
 type Spoiled = { row: BatchRow; why: string };
-type FrameGroup = { rows: BatchRow[]; batches: ReceivedBatch[]; columns: Set<string>; count: number; bytes: number };
-type FileRow = { path: string; model: string; hour: string; first_batch: number; last_batch: number; rows: number };
+type FrameGroup = {
+  rows: BatchRow[];
+  batches: Omit<ReceivedBatch, "erased">[];
+  columns: Set<string>;
+  count: number;
+  bytes: number;
+};
 
 /** Opens the files of a lake. `step` is called after each step. */
 export function openLakeFiles(
   inboxPath: string,
   folder: string,
-  step: (name: Step) => void = () => {},
+  step: OnStep<Step> = () => {},
   { mostBytes = roundBytes, mostMerged = mergeBytes } = {},
+  db: Db = openTables(inboxPath),
 ): LakeFiles {
-  const db = openTables(inboxPath);
   const names = columnNames(db);
+  const table = fileTable(db);
+  const erased = tombstones(db);
   const sql = {
     last: db.prepare<[], { id: number | null }>("SELECT max(id) AS id FROM batches"),
     round: db.prepare<[number], BatchRow>(
@@ -63,30 +74,21 @@ export function openLakeFiles(
     ),
     remove: db.prepare("DELETE FROM batches WHERE id = ?"),
     setAside: db.prepare("INSERT INTO refused_frames (at, agent, stream, why, frame) VALUES (?, '', ?, ?, ?)"),
-    register: db.prepare(
-      `INSERT INTO lake_files (path, model, hour, first_batch, last_batch, rows, compacted)
-       VALUES (@path, @model, @hour, @first_batch, @last_batch, @rows, @compacted)`,
-    ),
-    unregister: db.prepare("DELETE FROM lake_files WHERE path = ?"),
-    files: db.prepare<[], FileRow>("SELECT * FROM lake_files ORDER BY first_batch"),
+    lateRow: db.prepare("UPDATE erasures SET late_rows = late_rows + 1 WHERE id = ?"),
     closedHours: db.prepare<[string], { model: string; hour: string }>(
       `SELECT model, hour FROM lake_files WHERE hour < ?
        GROUP BY model, hour HAVING count(*) > 1 AND sum(compacted) < count(*)`,
-    ),
-    ofHour: db.prepare<[string, string], FileRow>(
-      "SELECT * FROM lake_files WHERE model = ? AND hour = ? ORDER BY first_batch",
     ),
   };
 
   /** Hours whose merge failed, and when it may be tried again: it will hardly be better fifteen seconds later. */
   const retryAt = new Map<string, number>();
-  const compacted = db.prepare("UPDATE lake_files SET compacted = 1 WHERE path = ?");
 
   const mergeHour = async (model: string, hour: string): Promise<string[]> => {
     const replaced: string[] = [];
-    for (const old of await inGroups(sql.ofHour.all(model, hour))) {
+    for (const old of await inGroups(table.ofHour(model, hour))) {
       if (old.length === 1) {
-        compacted.run(old[0]!.path);
+        table.setCompacted(old[0]!.path);
         continue;
       }
       const lastBatch = Math.max(...old.map((row) => row.last_batch));
@@ -96,8 +98,9 @@ export function openLakeFiles(
       step("merge-written");
       const rows = old.reduce((sum, row) => sum + row.rows, 0);
       db.transaction(() => {
-        for (const { path } of old) sql.unregister.run(path);
-        sql.register.run({ ...merged, rows, compacted: 1 });
+        for (const { path } of old) table.unregister(path);
+        // Only what all of them were checked for.
+        table.register({ ...merged, rows, compacted: 1, erased_to: Math.min(...old.map((row) => row.erased_to)) });
       }).immediate();
       step("merge-registered");
       replaced.push(...sources);
@@ -124,15 +127,21 @@ export function openLakeFiles(
     const { groups, spoiled } = firstThatFit(waiting, mostBytes);
     const taken = [...groups.flatMap(({ rows }) => rows), ...spoiled.map(({ row }) => row)];
     const files: FileRow[] = [];
-    for (const { rows, batches } of groups) {
+    const late: number[] = [];
+    const erasedTo = erased.newest();
+    for (const { rows, batches: unchecked } of groups) {
       const [first] = rows as [BatchRow, ...BatchRow[]];
       const file = fileOf(first.model, hourOf(first.received), first.id, rows.at(-1)?.id ?? first.id, "");
       const nameOf = (original: string) => names.nameOf(first.model, original);
-      files.push({ ...file, rows: await writeBatches(join(folder, file.path), batches, nameOf) });
+      const batches = unchecked.map((one) => ({ ...one, erased: erased.rowsOf(one.batch, one.received) }));
+      for (const batch of batches) for (const { id } of batch.erased.values()) late.push(id);
+      const count = await writeBatches(join(folder, file.path), batches, nameOf);
+      files.push({ ...file, rows: count, erased_to: erasedTo });
     }
     step("batches-written");
     db.transaction(() => {
-      for (const file of files) sql.register.run({ ...file, compacted: 0 });
+      for (const file of files) table.register(file);
+      for (const id of late) sql.lateRow.run(id);
       for (const { row, why } of spoiled) sql.setAside.run(row.received, row.model, why, row.frame);
       for (const { id } of taken) sql.remove.run(id);
     }).immediate();
@@ -163,9 +172,9 @@ export function openLakeFiles(
       }
       return merged;
     },
-    list: () => sql.files.all().map(({ path, model }) => ({ path, model })),
+    list: () => table.all().map(({ path, model, last_batch }) => ({ path, model, lastBatch: last_batch })),
     async sweep() {
-      const counted = new Set(sql.files.all().map((file) => join(folder, file.path)));
+      const counted = new Set(table.all().map((file) => join(folder, file.path)));
       const there = await readdir(folder, { recursive: true, withFileTypes: true });
       const orphans = there
         .filter((entry) => entry.isFile())
@@ -205,7 +214,7 @@ function firstThatFit(waiting: readonly BatchRow[], mostBytes: number): { groups
     total += sizeOf({ columns, count, bytes }) - before;
     if (total > mostBytes && groups.size > 0) break;
     group.rows.push(row);
-    group.batches.push({ batch, received: row.received });
+    group.batches.push({ id: row.id, batch, received: row.received });
     groups.set(key, Object.assign(group, { columns, count, bytes }));
   }
   return { groups: [...groups.values()], spoiled };
@@ -214,19 +223,4 @@ function firstThatFit(waiting: readonly BatchRow[], mostBytes: number): { groups
 /** Bytes of a group in memory: as it came, and as a table of 8 bytes a cell. */
 function sizeOf({ columns, count, bytes }: Pick<FrameGroup, "columns" | "count" | "bytes">): number {
   return bytes + columns.size * count * 8;
-}
-
-/** `YYYY-MM-DDTHH`, UTC, by when the batch was received. */
-function hourOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 13);
-}
-
-function partition(model: string, hour: string): string {
-  return `model=${model}/hour=${hour}`;
-}
-
-/** Named by its batch range; ids are never used twice, so a name always means the same batches. */
-function fileOf(model: string, hour: string, first: number, last: number, prefix: string): FileRow {
-  const path = `${partition(model, hour)}/${prefix}${first}-${last}.parquet`;
-  return { path, model, hour, first_batch: first, last_batch: last, rows: 0 };
 }

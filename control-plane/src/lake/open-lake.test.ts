@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { epoch, handClock, makeFrame, noon, silent, testFolder } from "../monitoring/testing.ts";
+import { epoch, handClock, makeFrame, noon, silent, testFolder, testKeys } from "../monitoring/testing.ts";
 import { realClock } from "../mqtt/testing.ts";
 import { openLake } from "./open-lake.ts";
 import { defaultQueryLimits, type QueryLimits } from "./query.ts";
@@ -10,7 +10,7 @@ async function testLake(
   options: { folder?: string; clock?: ReturnType<typeof handClock>; queryLimits?: QueryLimits } = {},
 ) {
   const { folder = testFolder(), clock = handClock() } = options;
-  const opened = await openLake({ clock, logger: silent, ...options, folder });
+  const opened = await openLake({ clock, logger: silent, deviceKeys: testKeys, ...options, folder });
   onTestFinished(() => opened.close());
   const ask = (sql: string, limit = 1000) => opened.lake.query({ sql, limit });
   return { ...opened, folder, clock, ask };
@@ -25,6 +25,8 @@ test("what is acknowledged can be asked for at once, in JSON's own values", asyn
   const second = Object.fromEntries(columns.map((name, i) => [name, rows.at(-2)?.[i]]));
   expect(row).toEqual({
     id: `dev.rain.${epoch}.0`,
+    batch: 1,
+    erased: false,
     agent: "dev",
     model: "rain",
     epoch,
@@ -43,6 +45,7 @@ test("what is acknowledged can be asked for at once, in JSON's own values", asyn
     request: null,
     label: "dry",
     value: null,
+    withheld: null,
     in_temp: 10,
     in_wind: 2.5,
     score_dry: 0.25,
@@ -239,6 +242,7 @@ test("[N5] only one SELECT, which reads nothing but predictions", async () => {
 test("a query that runs too long is stopped", async () => {
   const folder = testFolder();
   const opened = await openLake({
+    deviceKeys: testKeys,
     folder,
     clock: realClock,
     logger: silent,

@@ -8,11 +8,12 @@ import { maxQueryRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { z } from "zod";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
-import { createIngestion } from "../monitoring/ingestion.ts";
+import { createIngestion, type DeviceKeys } from "../monitoring/ingestion.ts";
 import { startThread } from "../monitoring/worker-thread.ts";
-import type { Clock, Ingestion, Lake, Logger, StoredCount } from "../ports.ts";
+import type { Clock, Ingestion, Lake, Logger, Records, StoredCount } from "../ports.ts";
 import type { LakeCalls } from "./lake-worker.ts";
 import { defaultQueryLimits, type Query, type QueryLimits, runQuery } from "./query.ts";
+import { createRecords } from "./records.ts";
 
 /** ms between flushes that nobody asked for. */
 const flushEveryMs = 15_000;
@@ -30,19 +31,20 @@ export async function openLake(options: {
   folder: string;
   clock: Clock;
   logger: Logger;
+  deviceKeys: DeviceKeys;
   queryLimits?: QueryLimits;
-}): Promise<{ lake: Lake; ingestion: Ingestion; close(): Promise<void> }> {
-  const { clock, logger, queryLimits = defaultQueryLimits } = options;
+}): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }> {
+  const { clock, logger, deviceKeys, queryLimits = defaultQueryLimits } = options;
   const folder = join(options.folder, "files");
   const inboxPath = join(options.folder, "inbox.sqlite");
   await mkdir(folder, { recursive: true });
   const inbox = startThread<InboxCalls>(new URL("../monitoring/inbox-worker.ts", import.meta.url), { path: inboxPath });
   const files = startThread<LakeCalls>(new URL("./lake-worker.ts", import.meta.url), { inboxPath, folder });
   // Both create the tables where there are none; asked one after the other, neither waits for the other's lock.
-  await inbox.call("stored", { agent: "", streams: [] });
+  await inbox.call("stored", { agent: "", streams: [], received: clock.now() });
   const orphans = await files.call("sweep", undefined as never);
   if (orphans.length > 0) logger.info("lake.swept", { files: orphans.length });
-  const ingestion = createIngestion({ thread: inbox, clock, logger });
+  const ingestion = createIngestion({ thread: inbox, clock, logger, deviceKeys });
 
   let queries = 0;
   /** Files that were merged into others, kept while a query may still read them. */
@@ -61,6 +63,12 @@ export async function openLake(options: {
     const merged = await files.call("merge", { now: clock.now() });
     for (const failed of merged.failed) logger.warn("lake.merge_failed", { ...failed });
     replaced.push(...merged.replaced);
+    replaced.push(...(await files.call("erase", { now: clock.now() })));
+    try {
+      replaced.push(...(await files.call("retain", { now: clock.now() })));
+    } catch (error) {
+      logger.error("lake.retention_failed", { error: messageOf(error) });
+    }
     await removeReplaced();
     return batches;
   };
@@ -93,18 +101,27 @@ export async function openLake(options: {
     return closing;
   };
 
-  const ask = async (query: Query) => {
+  /** Files that hold rows of a model (of all where none is named) from a batch on, which stay while the work is done. */
+  const read = async <T>(
+    wanted: { model?: string | undefined; fromBatch?: number },
+    work: (paths: readonly string[]) => Promise<T>,
+  ): Promise<T> => {
     queries++;
     try {
-      // A full disk keeps new batches in the inbox, and must not hide those that are in the lake's files already.
-      await flush().catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }));
       const all = await files.call("list", undefined as never);
-      const wanted = all.filter((file) => query.model === undefined || file.model === query.model);
-      const paths = wanted.map((file) => join(folder, file.path));
-      return await runQuery(query, paths, clock, queryLimits);
+      const { model, fromBatch = 0 } = wanted;
+      const fitting = all.filter(
+        (file) => (model === undefined || file.model === model) && file.lastBatch >= fromBatch,
+      );
+      return await work(fitting.map((file) => join(folder, file.path)));
     } finally {
       queries--;
     }
+  };
+  const ask = async (query: Query) => {
+    // A full disk keeps new batches in the inbox, and must not hide those that are in the lake's files already.
+    await flush().catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }));
+    return await read(query, (paths) => runQuery(query, paths, clock, queryLimits));
   };
   const count = async (): Promise<StoredCount[]> => {
     const { rows } = await ask({ sql: countBySource, limit: maxQueryRows });
@@ -132,5 +149,6 @@ export async function openLake(options: {
     },
     close,
   };
-  return { lake, ingestion, close };
+  const records = createRecords({ inbox, files, clock, flush, ask, read, folder: options.folder });
+  return { lake, ingestion, records, close };
 }

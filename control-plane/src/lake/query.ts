@@ -82,6 +82,27 @@ export async function runQuery(
   }
 }
 
+/**
+ * Answers one statement of ours in chunks of rows, over files given by their full paths. Whoever iterates holds the files.
+ * @param work gets the connection, on which the view `predictions` is made.
+ */
+export async function withPredictions<T>(
+  files: readonly string[],
+  memory: string,
+  work: (connection: DuckDBConnection) => Promise<T>,
+): Promise<T> {
+  const instance = await DuckDBInstance.create(":memory:", { threads: "2", memory_limit: memory });
+  const connection = await instance.connect();
+  try {
+    await makeView(connection, files);
+    await connection.run("SET TimeZone = 'UTC'");
+    return await work(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
 function statementOf(
   { model, agent, source, since, sql }: Query,
   limit: number,
@@ -109,10 +130,13 @@ function statementOf(
 
 async function makeView(connection: DuckDBConnection, files: readonly string[]): Promise<void> {
   const nothing = standardLakeColumns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${quoteName(name)}`);
+  // Files of earlier versions lack the columns that came later.
+  const standard = `SELECT ${nothing.join(", ")} WHERE false`;
   const rows =
     files.length > 0
-      ? `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true, hive_partitioning = false)`
-      : `SELECT ${nothing.join(", ")} WHERE false`;
+      ? `SELECT * FROM read_parquet(${quoteList(files)}, union_by_name = true, hive_partitioning = false)
+         UNION ALL BY NAME ${standard}`
+      : standard;
   await connection.run(`CREATE VIEW predictions AS ${rows}`);
 }
 

@@ -2,18 +2,18 @@
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DOUBLE, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
-import type { PredictionBatch } from "@vedette/protocol/prediction-batch";
-import { type LakeColumn, lakeValues, type NameOf, ownColumns, standardLakeColumns } from "./columns.ts";
+import {
+  type LakeColumn,
+  lakeValues,
+  type NameOf,
+  ownColumns,
+  type ReceivedBatch,
+  standardLakeColumns,
+} from "./columns.ts";
 import { quoteList, quoteName, quoteText } from "./sql.ts";
 
 /** Rows of one DuckDB data chunk. */
 const chunkRows = 2048;
-
-export interface ReceivedBatch {
-  readonly batch: PredictionBatch;
-  /** UTC ms. */
-  readonly received: number;
-}
 
 /** Writes batches of one model as one file. Answers its rows. */
 export async function writeBatches(path: string, batches: readonly ReceivedBatch[], nameOf: NameOf): Promise<number> {
@@ -23,8 +23,9 @@ export async function writeBatches(path: string, batches: readonly ReceivedBatch
     await connection.run(`CREATE TABLE batches (${definitions.join(", ")})`);
     const appender = await connection.createAppender("batches");
     let rows = 0;
-    for (const { batch, received } of batches) {
-      const values = lakeValues(batch, received, nameOf);
+    for (const received of batches) {
+      const { batch } = received;
+      const values = lakeValues(received, nameOf);
       for (let from = 0; from < batch.header.count; from += chunkRows) {
         const count = Math.min(chunkRows, batch.header.count - from);
         const nulls = new Array<null>(count).fill(null);
@@ -65,7 +66,7 @@ function unionOfColumns(batches: readonly ReceivedBatch[], nameOf: NameOf): Lake
   return [...columns.values()];
 }
 
-async function withDuckDb<T>(
+export async function withDuckDb<T>(
   work: (connection: DuckDBConnection) => Promise<T>,
   settings: Record<string, string> = {},
 ): Promise<T> {
@@ -79,7 +80,7 @@ async function withDuckDb<T>(
   }
 }
 
-async function copyTo(connection: DuckDBConnection, select: string, path: string, more = ""): Promise<void> {
+export async function copyTo(connection: DuckDBConnection, select: string, path: string, more = ""): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const beside = `${path}.tmp`;
   await connection.run(`COPY (${select}) TO ${quoteText(beside)} (FORMAT parquet, COMPRESSION zstd${more})`);

@@ -25,6 +25,7 @@ export function createActivity(): Activity {
 /** The same ingestion, counted. */
 export function countIngestion(ingestion: Ingestion, activity: Activity): Ingestion {
   return {
+    ...ingestion,
     async take(agent, stream, frame) {
       activity.batches++;
       activity.batchBytes += frame.length;
@@ -37,8 +38,6 @@ export function countIngestion(ingestion: Ingestion, activity: Activity): Ingest
         throw error;
       }
     },
-    stored: (agent, streams) => ingestion.stored(agent, streams),
-    missing: () => ingestion.missing(),
   };
 }
 

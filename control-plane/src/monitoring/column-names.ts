@@ -3,6 +3,7 @@
  * collide with it (SQL names ignore case) gets a number. Names are kept, so that a field is one column in every file.
  */
 import type { BatchHeader } from "@vedette/protocol/prediction-batch";
+import { commitColumn } from "@vedette/protocol/receipt";
 import type { Db } from "./inbox-tables.ts";
 
 /** Different columns that one model's predictions may ever have: a rogue device must not widen the lake for ever. Later ones stay out of it. */
@@ -52,6 +53,9 @@ export function columnNames(db: Db): ColumnNames {
 /** The column's name before collisions are looked at; undefined for columns that every batch has. */
 function plain(original: string): string | undefined {
   const safe = (text: string) => text.replace(/[^A-Za-z0-9_]/g, "_").slice(0, 96);
+  if (original === commitColumn) return "receipt_commit";
+  if (original.startsWith("hash:in:")) return `in_${safe(original.slice(8))}_hash`;
+  if (original.startsWith("hash:out:")) return `${safe(original.slice(9))}_hash`;
   if (original.startsWith("in:")) return `in_${safe(original.slice(3))}`;
   if (original.startsWith("out:score:")) return `score_${safe(original.slice(10))}`;
   return undefined;

@@ -1,7 +1,8 @@
 /**
- * Is this frame a prediction batch of the device and stream that sent it? Called by the inbox before it stores, so that
+ * Is this frame a prediction batch that the device signed, of the stream that it came on? Called by the inbox before it stores, so that
  * the lake never meets garbage; the lake unpacks stored frames with the same `unpackFrame`.
  */
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { constants, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import {
@@ -9,10 +10,15 @@ import {
   batchHeader,
   decodeBatch,
   type FrameName,
+  headerBytes,
+  maxSettled,
   nameOfFrame,
   noLabel,
+  type OpenedFrame,
   openFrame,
   type PredictionBatch,
+  settledBy,
+  signedHead,
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 
@@ -22,52 +28,109 @@ const maxText = 1024;
 const maxTime = 8.64e15;
 
 export type CheckedFrame =
-  | { kind: "good"; batch: PredictionBatch }
+  | { kind: "good"; batch: PredictionBatch; proof: BatchProof }
   /** The header can be read, so that the device can be told which batch is refused. */
   | { kind: "refused"; header: BatchHeader; own: boolean; why: string }
-  /** Damaged. `name` where it still says which batch it was. */
-  | { kind: "unreadable"; name: FrameName | undefined; error: VedetteError };
+  /** The device signed these very bytes, and they are no batch: they will be no better when they come again. */
+  | { kind: "spoiled"; name: FrameName; error: VedetteError }
+  /** The device signed the head, and what follows it was damaged on the way. */
+  | { kind: "damaged"; name: FrameName; error: VedetteError }
+  /** Whoever sent it did not sign it. `name` where it still says which batch it wants to be. */
+  | { kind: "unsigned"; name: FrameName | undefined; error: VedetteError };
 
-/** Judges a frame that came on the topic of `agent` and `stream`. Never throws. */
-export function checkFrame(agent: string, stream: string, frame: Uint8Array): CheckedFrame {
-  let body: Uint8Array;
-  let header: BatchHeader;
+/** What shows later that the device signed this batch's header, and so the root of its receipts. */
+interface BatchProof {
+  readonly head: Uint8Array;
+  /** Hex, both. */
+  readonly signature: string;
+  readonly publicKey: string;
+  /** The header's JSON, whose sha256 is in the head. */
+  readonly header: Uint8Array;
+}
+
+/**
+ * Judges a frame that came on the topic of `agent` and `stream`. Never throws.
+ * @param keys the device's public keys, hex.
+ */
+export function checkFrame(agent: string, stream: string, frame: Uint8Array, keys: readonly string[]): CheckedFrame {
+  const unsigned = (error: VedetteError): CheckedFrame => ({ kind: "unsigned", name: nameOfFrame(frame), error });
+  let opened: OpenedFrame;
   try {
-    body = inflate(frame);
-    header = readHeader(body);
+    opened = openFrame(frame);
   } catch (error) {
-    return { kind: "unreadable", name: nameOfFrame(frame), error: asInvalid(error) };
+    return unsigned(asInvalid(error));
+  }
+  const { publicKey, signature } = opened;
+  const name = { epoch: opened.epoch, seq: opened.seq };
+  if (!keys.includes(publicKey) || !isSigned(opened)) {
+    const why = `batch ${name.seq} of ${agent}/${stream} is not signed by the key that the device enrolled with`;
+    return unsigned(new VedetteError("bad_signature", why));
+  }
+  if (sha256(opened.compressed) !== opened.bodySha256) {
+    const why = "the batch was damaged on the way or on the disk: its hash does not fit";
+    return { kind: "damaged", name, error: new VedetteError("invalid_batch", why) };
+  }
+  let body: Uint8Array<ArrayBuffer>;
+  let header: BatchHeader;
+  let json: Uint8Array<ArrayBuffer>;
+  try {
+    body = inflate(opened);
+    json = headerBytes(body);
+    if (sha256(json) !== opened.headerSha256)
+      throw new VedetteError("invalid_batch", "the header is not the one signed");
+    header = batchHeader.parse(JSON.parse(new TextDecoder().decode(json)));
+  } catch (error) {
+    return { kind: "spoiled", name, error: asInvalid(error) };
   }
   const own = header.agent === agent && header.stream === stream;
   const refuse = (why: string): CheckedFrame => ({ kind: "refused", header, own, why });
   if (!own) return refuse(`the batch says it is of ${header.agent}/${header.stream}, and came from ${agent}/${stream}`);
-  const name = nameOfFrame(frame);
-  if (name?.epoch !== header.epoch || name.seq !== header.seq) {
-    const error = new VedetteError("invalid_batch", "the frame names another batch than its body");
-    // The body's word counts: it has a checksum, the frame's head has none.
-    return { kind: "unreadable", name: { epoch: header.epoch, seq: header.seq }, error };
-  }
+  if (name.epoch !== header.epoch || name.seq !== header.seq)
+    return refuse("the frame names another batch than its body");
   try {
     const batch = decodeBatch(body);
-    const why = wrongColumn(header) ?? wrongValue(batch);
-    return why === undefined ? { kind: "good", batch } : refuse(why);
+    const why = wrongColumn(header) ?? wrongAccount(header) ?? wrongValue(batch);
+    if (why !== undefined) return refuse(why);
+    return { kind: "good", batch, proof: { head: opened.head, signature, publicKey, header: json } };
   } catch (error) {
     return refuse(asInvalid(error).message);
   }
 }
 
+/** The last device keys that were made of hex, which costs more than to verify by one. */
+const keyObjects = new Map<string, KeyObject>();
+const mostKeys = 10_000;
+
+function isSigned({ head, signature, publicKey }: OpenedFrame): boolean {
+  try {
+    let key = keyObjects.get(publicKey);
+    if (!key) {
+      const x = Buffer.from(publicKey, "hex").toString("base64url");
+      key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+      if (keyObjects.size >= mostKeys) keyObjects.clear();
+      keyObjects.set(publicKey, key);
+    }
+    return verify(null, signedHead(head), key, Buffer.from(signature, "hex"));
+  } catch {
+    return false; // no point of the curve: whoever sent it has signed nothing
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /** The batch in a frame. @throws VedetteError invalid_batch, too_large. */
 export function unpackFrame(frame: Uint8Array): PredictionBatch {
   try {
-    return decodeBatch(inflate(frame));
+    return decodeBatch(inflate(openFrame(frame)));
   } catch (error) {
     throw asInvalid(error);
   }
 }
 
 /** Unpacks no more than the frame says, and exactly that: a small packet must not become a large body. */
-function inflate(frame: Uint8Array): Uint8Array {
-  const { compression, bodyLength, compressed } = openFrame(frame);
+function inflate({ compression, bodyLength, compressed }: OpenedFrame): Uint8Array<ArrayBuffer> {
   const maxOutputLength = Math.max(1, bodyLength);
   const body =
     compression === "none"
@@ -79,15 +142,7 @@ function inflate(frame: Uint8Array): Uint8Array {
   if (body.length !== bodyLength) {
     throw new VedetteError("invalid_batch", `the body has ${body.length} bytes where the frame says ${bodyLength}`);
   }
-  return body;
-}
-
-function readHeader(body: Uint8Array): BatchHeader {
-  const length = body.length < 4 ? 0 : new DataView(body.buffer, body.byteOffset).getUint32(0, true);
-  if (length === 0 || length > body.length - 4) {
-    throw new VedetteError("invalid_batch", "the batch ends inside its header");
-  }
-  return batchHeader.parse(JSON.parse(new TextDecoder().decode(body.subarray(4, 4 + length))));
+  return new Uint8Array(body.buffer as ArrayBuffer, body.byteOffset, body.length);
 }
 
 function wrongColumn(header: BatchHeader): string | undefined {
@@ -105,10 +160,24 @@ function wrongColumn(header: BatchHeader): string | undefined {
     if (name === "out:value" && type !== "f64") return "out:value is not f64";
   }
   if (header.classes?.some((name) => name.length > maxText)) return `a class name is over ${maxText} characters`;
-  const { gap, firstN } = header;
-  if (gap && !(gap.from >= 0 && gap.from <= gap.to && gap.to === firstN - 1))
-    return "the gap is not just before the batch";
   if (!Number.isSafeInteger(header.firstN + header.count)) return "the predictions' numbers are over 2^53";
+  return undefined;
+}
+
+/** What is missing follows number by number, and so that every batch number is settled once. */
+function wrongAccount({ count, seq, missing }: BatchHeader): string | undefined {
+  if (missing.length === 0) return undefined;
+  if (count > 0) return "an account of what is missing holds predictions";
+  const settled = settledBy({ missing });
+  if (settled > maxSettled || seq + settled > 2 ** 32)
+    return `the account settles ${settled} batches, over ${maxSettled}`;
+  let next = 0;
+  for (const { from, ends } of missing) {
+    for (const number of [from, ...ends]) {
+      if (number < next || !Number.isSafeInteger(number)) return "the account's numbers are not in order";
+      next = number;
+    }
+  }
   return undefined;
 }
 

@@ -2,55 +2,40 @@
  * The inbox's own SQLite file. The inbox thread writes batches and their keys, the lake's thread takes batches out and
  * registers the files they became; both open it here.
  */
+import { VedetteError } from "@vedette/protocol/errors";
 import Database from "better-sqlite3";
+import { inboxMigrations } from "./inbox-migrations.ts";
 
 export type Db = Database.Database;
 
-const tables = `
-  CREATE TABLE IF NOT EXISTS spools (
-    id INTEGER PRIMARY KEY,
-    agent TEXT NOT NULL, stream TEXT NOT NULL, epoch TEXT NOT NULL,
-    up_to INTEGER NOT NULL DEFAULT -1,
-    UNIQUE (agent, stream, epoch)
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS keys (
-    spool INTEGER NOT NULL, seq INTEGER NOT NULL, sha256 BLOB NOT NULL, refused TEXT,
-    PRIMARY KEY (spool, seq)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS ranges (
-    spool INTEGER NOT NULL, seq INTEGER NOT NULL, first_n INTEGER NOT NULL, next_n INTEGER NOT NULL,
-    PRIMARY KEY (spool, seq)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS batches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    model TEXT NOT NULL, received INTEGER NOT NULL, frame BLOB NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS refused_frames (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at INTEGER NOT NULL, agent TEXT NOT NULL, stream TEXT NOT NULL, why TEXT NOT NULL, frame BLOB NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS gaps (
-    id INTEGER PRIMARY KEY,
-    agent TEXT NOT NULL, model TEXT NOT NULL, epoch TEXT NOT NULL,
-    from_n INTEGER NOT NULL, to_n INTEGER NOT NULL, received INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS lake_columns (
-    model TEXT NOT NULL, original TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE,
-    PRIMARY KEY (model, original), UNIQUE (model, name)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS lake_files (
-    path TEXT PRIMARY KEY,
-    model TEXT NOT NULL, hour TEXT NOT NULL,
-    first_batch INTEGER NOT NULL, last_batch INTEGER NOT NULL,
-    rows INTEGER NOT NULL, compacted INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-`;
-
-/** Opens or creates the file. Synchronous FULL: an acknowledged batch outlives a power failure (NORMAL can lose it). */
+/**
+ * Opens or creates the file, and brings its tables up to date. Synchronous FULL: an acknowledged batch outlives a power
+ * failure (NORMAL can lose it). Secure delete: what was erased is not left in free pages.
+ * @throws VedetteError conflict where a newer Vedette has written the file.
+ */
 export function openTables(path: string): Db {
   const db = new Database(path, { timeout: 30_000 });
-  db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = FULL");
-  db.transaction(() => db.exec(tables)).immediate();
-  return db;
+  try {
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.pragma("secure_delete = ON");
+    db.transaction(() => migrate(db, path)).immediate();
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function migrate(db: Db, path: string): void {
+  const taken = Number(db.pragma("user_version", { simple: true }));
+  if (taken > inboxMigrations.length) {
+    throw new VedetteError(
+      "conflict",
+      `${path} was written by a newer Vedette (its tables are of version ${taken}, this one knows ${inboxMigrations.length}): ` +
+        "start that one, or restore a backup of this one",
+    );
+  }
+  for (const step of inboxMigrations.slice(taken)) db.exec(step);
+  db.pragma(`user_version = ${inboxMigrations.length}`);
 }

@@ -1,7 +1,9 @@
 /** The inbox thread: unpacking and fsync happen here, so that the broker's thread never waits for a disk. */
 import { workerData } from "node:worker_threads";
 import { z } from "zod";
+import { erasureList } from "../lake/erasure-list.ts";
 import { defaultInboxLimits, type InboxFrame, openInbox } from "./inbox.ts";
+import { openTables } from "./inbox-tables.ts";
 import { serveCalls } from "./worker-thread.ts";
 
 const data = z
@@ -11,13 +13,26 @@ const data = z
   })
   .parse(workerData);
 const inbox = openInbox(data.path, data.limits);
+const db = openTables(data.path);
+const erasures = erasureList(db);
+
+type HeldStream = Parameters<typeof inbox.stored>[1][number];
 
 const calls = {
   take: ({ frames, received }: { frames: InboxFrame[]; received: number }) => inbox.take(frames, received),
-  stored: ({ agent, streams }: { agent: string; streams: { stream: string; epoch: string }[] }) =>
-    inbox.stored(agent, streams),
+  stored: ({ agent, streams, received }: { agent: string; streams: HeldStream[]; received: number }) =>
+    inbox.stored(agent, streams, received),
   missing: () => inbox.missing(),
-  close: () => inbox.close(),
+  missingByReason: () => inbox.missingByReason(),
+  withheld: () => inbox.withheld(),
+  account: () => inbox.account(),
+  erasures: () => erasures.all(),
+  pendingErasures: ({ agent, now }: { agent: string; now: number }) => erasures.pending(agent, now),
+  erasureFinished: (outcome: Parameters<typeof erasures.finished>[0]) => erasures.finished(outcome),
+  close() {
+    inbox.close();
+    db.close();
+  },
 };
 export type InboxCalls = typeof calls;
 

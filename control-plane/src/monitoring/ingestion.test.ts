@@ -3,7 +3,7 @@ import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import type { InboxCalls } from "./inbox-worker.ts";
 import { createIngestion } from "./ingestion.ts";
-import { epoch, handClock, makeFrame, silent, testFolder } from "./testing.ts";
+import { epoch, handClock, makeFrame, silent, testFolder, testKeys } from "./testing.ts";
 import { startThread } from "./worker-thread.ts";
 
 function testIngestion(queueBytes?: number) {
@@ -14,6 +14,7 @@ function testIngestion(queueBytes?: number) {
     thread,
     clock: handClock(),
     logger: silent,
+    deviceKeys: testKeys,
     ...(queueBytes ? { queueBytes } : {}),
   });
   const stored = () => {

@@ -16,19 +16,23 @@ const defaultQueueBytes = 64 * 1024 * 1024;
 const pauseMs = 5000;
 const attempts = 3;
 
-interface Waiting extends InboxFrame {
+interface Waiting extends Omit<InboxFrame, "keys"> {
   resolve(ack: Ack): void;
   reject(error: unknown): void;
 }
+
+/** The public keys that a device may sign batches with, hex; none where it is not known. */
+export type DeviceKeys = (agent: string) => Promise<readonly string[]>;
 
 /** Ingestion over an inbox thread. `queueBytes`: what may wait in memory. */
 export function createIngestion(options: {
   thread: Thread<InboxCalls>;
   clock: Clock;
   logger: Logger;
+  deviceKeys: DeviceKeys;
   queueBytes?: number;
 }): Ingestion & { idle(): Promise<void> } {
-  const { thread, clock, logger, queueBytes = defaultQueueBytes } = options;
+  const { thread, clock, logger, deviceKeys, queueBytes = defaultQueueBytes } = options;
   const queue: Waiting[] = [];
   let queued = 0;
   let draining: Promise<void> | undefined;
@@ -52,8 +56,10 @@ export function createIngestion(options: {
     draining = undefined;
   };
 
-  const commit = async (group: readonly InboxFrame[]): Promise<Taken[]> => {
-    const frames = group.map(({ agent, stream, frame }) => ({ agent, stream, frame }));
+  const commit = async (group: readonly Waiting[]): Promise<Taken[]> => {
+    const keys = new Map<string, readonly string[]>();
+    for (const { agent } of group) if (!keys.has(agent)) keys.set(agent, await deviceKeys(agent));
+    const frames = group.map(({ agent, stream, frame }) => ({ agent, stream, frame, keys: keys.get(agent) ?? [] }));
     for (let attempt = 1; ; attempt++) {
       try {
         return await thread.call("take", { frames, received: clock.now() });
@@ -83,8 +89,10 @@ export function createIngestion(options: {
         draining ??= Promise.resolve().then(drain);
       });
     },
-    stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams] }),
+    stored: (agent, streams) => thread.call("stored", { agent, streams: [...streams], received: clock.now() }),
     missing: () => thread.call("missing", undefined),
+    missingByReason: () => thread.call("missingByReason", undefined),
+    withheld: () => thread.call("withheld", undefined),
     async idle() {
       await draining;
     },

@@ -9,9 +9,11 @@ type Numbers = Pick<BatchHeader, "seq" | "firstN" | "count">;
 
 export interface NumberRanges {
   /** Why a new batch cannot be of this spool; undefined where it can. A batch of no predictions always can. */
-  conflict(spool: number, batch: Numbers): string | undefined;
-  /** Remembers a batch that is stored now. What no batch to come can meet is forgotten. */
-  add(spool: { id: number; up_to: number }, batch: Numbers): void;
+  conflict(spool: { id: number; told_n: number }, batch: Numbers): string | undefined;
+  /** Remembers a batch that is stored now. */
+  add(spool: { id: number }, batch: Numbers): void;
+  /** Forgets what no batch to come can meet. */
+  forget(spool: { id: number; up_to: number }): void;
 }
 
 export function numberRanges(db: Db): NumberRanges {
@@ -29,22 +31,24 @@ export function numberRanges(db: Db): NumberRanges {
     ),
   };
   return {
-    conflict(spool, { seq, firstN, count }) {
+    conflict({ id, told_n }, { seq, firstN, count }) {
       if (count === 0) return undefined;
-      const before = sql.before.get(spool, seq);
+      const before = sql.before.get(id, seq);
       if (before && firstN < before.next_n) {
         return `batch ${seq} begins with prediction ${firstN}, but batch ${before.seq} before it reaches to ${before.next_n - 1}`;
       }
-      const after = sql.after.get(spool, seq);
+      if (firstN < told_n) {
+        return `batch ${seq} begins with prediction ${firstN}, but all below ${told_n} are stored or known to be missing`;
+      }
+      const after = sql.after.get(id, seq);
       if (after && firstN + count > after.first_n) {
         return `batch ${seq} reaches to prediction ${firstN + count - 1}, but batch ${after.seq} after it begins with ${after.first_n}`;
       }
       return undefined;
     },
-    add({ id, up_to }, { seq, firstN, count }) {
-      if (count === 0) return;
-      sql.add.run(id, seq, firstN, firstN + count);
-      sql.forget.run({ id, upTo: up_to });
+    add({ id }, { seq, firstN, count }) {
+      if (count > 0) sql.add.run(id, seq, firstN, firstN + count);
     },
+    forget: ({ id, up_to }) => void sql.forget.run({ id, upTo: up_to }),
   };
 }

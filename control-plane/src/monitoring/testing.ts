@@ -1,4 +1,5 @@
 /** What the tests of inbox and lake share: batches of a rain gauge, a folder for one test, and a clock set by hand. */
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +8,12 @@ import {
   type BatchHeader,
   type ColumnData,
   encodeBatch,
-  type FrameName,
-  frameBatch,
+  encodeHead,
+  type FrameHead,
+  headerBytes,
   noReason,
+  sealFrame,
+  signedHead,
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 import { onTestFinished } from "vitest";
@@ -56,7 +60,7 @@ export interface Made {
   firstN?: number;
   header?: Partial<BatchHeader>;
   /** What the frame says of itself, where it should lie. */
-  head?: Partial<FrameName>;
+  head?: Partial<FrameHead>;
   /** More or other columns: name → [type, values]. */
   columns?: Record<string, [BatchHeader["columns"][number]["type"], ColumnData]>;
 }
@@ -88,7 +92,7 @@ export function makeBody(made: Made = {}): Uint8Array<ArrayBuffer> {
   ];
   return encodeBatch({
     header: {
-      v: 1,
+      v: 2,
       agent,
       stream,
       epoch: made.epoch ?? epoch,
@@ -99,7 +103,9 @@ export function makeBody(made: Made = {}): Uint8Array<ArrayBuffer> {
       release: 3,
       classes: ["dry", "rain"],
       clock: { wall: noon, monotonic: 5, offset: 1000 },
-      gap: null,
+      missing: [],
+      withheld: {},
+      receipts: null,
       columns: names.map((name) => ({ name, type: columns[name]![0] })),
       ...made.header,
     },
@@ -107,13 +113,31 @@ export function makeBody(made: Made = {}): Uint8Array<ArrayBuffer> {
   });
 }
 
+const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+/** The key of all devices of these tests. */
+export const testKey = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString("hex");
+export const testKeys = async (): Promise<readonly string[]> => [testKey];
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** A frame of any bytes, signed as a device would. What `head` says of itself may be a lie. */
+export function signFrame(
+  head: Pick<FrameHead, "epoch" | "seq" | "compression" | "bodyLength"> & Partial<FrameHead>,
+  compressed: Uint8Array,
+  headerSha256 = "0".repeat(64),
+): Uint8Array<ArrayBuffer> {
+  const bytes = encodeHead({ headerSha256, bodySha256: sha256(compressed), publicKey: testKey, ...head });
+  return sealFrame(bytes, sign(null, signedHead(bytes), privateKey).toString("hex"), compressed);
+}
+
 /** A frame as it comes by MQTT. */
 export function makeFrame(made: Made = {}): Uint8Array<ArrayBuffer> {
   const body = makeBody(made);
-  return frameBatch(
-    { epoch: made.epoch ?? epoch, seq: made.seq ?? 0, ...made.head },
-    "zstd",
-    body.length,
-    zstdCompressSync(body),
-  );
+  const name = { epoch: made.epoch ?? epoch, seq: made.seq ?? 0 };
+  const head = { ...name, compression: "zstd" as const, bodyLength: body.length, ...made.head };
+  return signFrame(head, zstdCompressSync(body), sha256(headerBytes(body)));
+}
+
+/** An account of missing predictions, as a device sends it. */
+export function makeAccount(seq: number, missing: BatchHeader["missing"]): Uint8Array<ArrayBuffer> {
+  return makeFrame({ seq, count: 0, firstN: missing[0]?.from ?? 0, header: { missing } });
 }

@@ -121,10 +121,16 @@ export async function startBroker(options: BrokerOptions): Promise<EmbeddedBroke
       // Not waited for: one device that reads slowly must not hold up a rollout. `send` never rejects.
       void sessions.send(agent, names.desired(agent), payload, { qos: 1 });
     },
+    async command(agent, text) {
+      void sessions.send(agent, names.command(agent), text, { qos: 1 });
+    },
     connected: sessions.connected,
     async disconnect(agent) {
       messages.delete(names.desired(agent));
       sessions.disconnect(agent);
+    },
+    async disconnectAll() {
+      for (const agent of sessions.connected()) sessions.disconnect(agent);
     },
     close() {
       closing ??= close();

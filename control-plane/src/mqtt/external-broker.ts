@@ -42,6 +42,8 @@ export interface ExternalBrokerOptions {
   readonly incarnation?: string;
   /** How long unused chunks stay with the broker. */
   readonly graceMs?: number;
+  /** Bytes of all devices' messages that may wait; the broker keeps back what comes above it. */
+  readonly maxInFlightBytes?: number;
 }
 export interface ExternalBroker extends Broker {
   readonly connected: boolean;
@@ -54,8 +56,7 @@ const firstConnectMs = 5_000;
 const farewellMs = 2_000;
 const offerMs = 10_000;
 const syncEveryMs = 60_000;
-/** Bytes of all devices' messages that wait; the broker keeps back what comes above it. */
-const maxInFlight = 64 * 1024 * 1024;
+const maxInFlightBytes = 64 * 1024 * 1024;
 
 /** Connects, and resolves when that is done or the broker was not reached for a while: it is then tried on. */
 export async function connectBroker(options: ExternalBrokerOptions): Promise<ExternalBroker> {
@@ -134,6 +135,7 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
   client.on("error", noteError);
   client.on("offline", () => logger.warn("mqtt.broker_down", { broker: withoutLogin(url) }));
 
+  const maxInFlight = options.maxInFlightBytes ?? maxInFlightBytes;
   let inFlight = 0;
   let waiting: (() => void)[] = [];
   client.handleMessage = ({ topic, payload, retain }, done) => {
@@ -198,11 +200,17 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
         publish(names.desired(agent), JSON.stringify({ rev }), { qos: 1, retain: true }).catch(noteError);
       }
     },
+    async command(agent, text) {
+      // Not retained: where it is lost, the answer to the next hello has it again.
+      if (client.connected) publish(names.command(agent), text, { qos: 1, retain: false }).catch(noteError);
+    },
     async disconnect(agent) {
       // MQTT 3.1.1 has no way to close another's connection; its messages are refused from now on.
       peers.delete(agent);
       if (client.connected) await publish(names.desired(agent), "", { qos: 1, retain: true }).catch(noteError);
     },
+    // That broker keeps its own connections; MQTT 3.1.1 has no way to end them.
+    disconnectAll: async () => {},
     close() {
       closing ??= close();
       return closing;
@@ -213,7 +221,7 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
 
 /** What the control plane listens to; the wildcards are its own, no device has any. */
 function uplinkTopics(site: string): string[] {
-  const kinds = ["reported", "presence", "hb", "req", "pull"];
+  const kinds = ["reported", "presence", "hb", "req", "pull", "out"];
   return [...kinds.map((kind) => `vd1/${site}/a/+/${kind}`), `vd1/${site}/log/+/+/+`];
 }
 

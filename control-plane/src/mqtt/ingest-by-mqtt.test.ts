@@ -1,11 +1,16 @@
 /** From a device's PUBLISH to a row of the lake, through the real broker, inbox and lake. */
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openLake } from "../lake/open-lake.ts";
-import { epoch, makeFrame, testFolder } from "../monitoring/testing.ts";
+import { epoch, makeFrame, testFolder, testKeys } from "../monitoring/testing.ts";
 import { connected, names, realClock, silent, testBroker } from "./testing.ts";
 
 test("batches of several devices, sent again after a break, are acknowledged and stored once", async () => {
-  const { lake, ingestion, close } = await openLake({ folder: testFolder(), clock: realClock, logger: silent });
+  const { lake, ingestion, close } = await openLake({
+    folder: testFolder(),
+    clock: realClock,
+    logger: silent,
+    deviceKeys: testKeys,
+  });
   onTestFinished(close);
   const { broker } = await testBroker({ ingestion });
   const send = async (agent: string) => {
@@ -30,7 +35,12 @@ test("batches of several devices, sent again after a break, are acknowledged and
 });
 
 test("a forged batch is refused by name, and garbage is counted", async () => {
-  const { ingestion, close } = await openLake({ folder: testFolder(), clock: realClock, logger: silent });
+  const { ingestion, close } = await openLake({
+    folder: testFolder(),
+    clock: realClock,
+    logger: silent,
+    deviceKeys: testKeys,
+  });
   onTestFinished(close);
   const { broker } = await testBroker({ ingestion });
   const rogue = await connected(broker.port, "rogue");

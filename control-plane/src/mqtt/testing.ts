@@ -27,6 +27,8 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
     reported: async (agent, report) => void heard.push(["reported", agent, report.rev]),
     presence: async (agent, on, sid) => void heard.push(["presence", agent, on, sid]),
     seen: async () => {},
+    heartbeat: async () => {},
+    commandDone: async (agent, outcome) => void heard.push(["commandDone", agent, outcome.id]),
     ...over,
   };
   return { fleet, heard };
@@ -36,6 +38,8 @@ export const noIngestion: Ingestion = {
   take: async () => ({ pause: 1 }),
   stored: async () => [],
   missing: async () => ({}),
+  missingByReason: async () => [],
+  withheld: async () => [],
 };
 
 /** A broker for one test, over blobs in memory. */

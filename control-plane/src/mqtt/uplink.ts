@@ -4,6 +4,7 @@
  */
 
 import { fromUtf8 } from "@vedette/protocol/bytes";
+import { commandOutcome } from "@vedette/protocol/commands";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { heartbeat, parseMessage, presence, pull, type Request, reported, request } from "@vedette/protocol/messages";
 import { parseTopic, type Topic, topics } from "@vedette/protocol/topics";
@@ -115,7 +116,8 @@ export function createUplink(options: {
     if (topic.kind === "pull") return sendChunks(peer, text);
     if (topic.kind === "presence") return ownPresence(agent, text);
     if (topic.kind === "reported") return ownReport(agent, text);
-    if (topic.kind === "hb") parseMessage(heartbeat, text, names.heartbeat(agent));
+    if (topic.kind === "hb") return fleet.heartbeat(agent, parseMessage(heartbeat, text, names.heartbeat(agent)));
+    if (topic.kind === "out") return fleet.commandDone(agent, parseMessage(commandOutcome, text, names.outcome(agent)));
     return undefined;
   };
 

@@ -53,7 +53,13 @@ describe("a model with its reference data", () => {
       expect(sha256(bytes)).toBe(file.sha256);
     }
     expect(manifest.createdAt).toBe("2026-01-02T03:04:05.000Z");
-    expect(manifest.requires).toEqual({ capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu", "wasm"] });
+    expect(manifest.requires).toMatchObject({
+      domains: [""],
+      capability: 1,
+      opset: 17,
+      kernelAbi: 1,
+      backends: ["node-cpu", "wasm"],
+    });
     expect(manifest.input.fields).toMatchObject([
       { name: "a", tensor: "X", column: 0, required: true, min: -1, max: 3, outOfRange: "count" },
       { name: "b", tensor: "X", column: 1, required: true, min: -1, max: 4 },

@@ -17,6 +17,7 @@ import { utf8 } from "@vedette/protocol/bytes";
 import { currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
+import { type LogPolicy, needsRules, wrongPolicy } from "@vedette/protocol/log-policy";
 import { firstDatatypes, type Rows, type TensorSpec } from "@vedette/protocol/tensors";
 import { checkRules } from "./check-rules.ts";
 import { chunkFile, sha256 } from "./chunk-file.ts";
@@ -57,6 +58,8 @@ export interface ModelDescription {
   /** Rows, 50 or more. */
   readonly driftWindow?: number | undefined;
   readonly logInputs: "full" | "none";
+  /** Rules beyond that, as `--log` gives them. */
+  readonly log?: Omit<LogPolicy, "inputs" | "salt"> & { readonly inputs?: LogPolicy["inputs"] };
 }
 
 /** wasm-kernels, as far as publishing needs it. */
@@ -113,6 +116,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     [what.label, what.features, what.classes, what.rules],
     [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
     what.trainedAt,
+    ...(what.log ? [what.log] : []),
     ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
   ];
   return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };
@@ -195,6 +199,9 @@ async function assemble(
   const real = what.referenceFile !== undefined;
   const watched = real ? data.take(Array.from({ length: data.rows }, (_, row) => row)).rows : new Float32Array();
 
+  const log = logOf(what, sources.recipe);
+  const wrong = wrongPolicy(log, names);
+  if (wrong !== undefined) throw new VedetteError("invalid_argument", `--log: ${wrong}`);
   const files = [
     chunkFile("model.onnx", unzipped.model),
     chunkFile("drift-reference.bin", driftReference(ports.kernels, names, watched)),
@@ -212,7 +219,7 @@ async function assemble(
   const memoryBytes = memoryFloor + 8 * sources.model.length;
   const manifest: Manifest = {
     format: bundleFormat,
-    critical: [],
+    critical: needsRules(log) ? ["log"] : [],
     model: what.name,
     createdAt: new Date(ports.now()).toISOString(),
     files: files.map(({ file }) => file),
@@ -240,7 +247,7 @@ async function assemble(
       domains: [...graph.domains],
       memoryBytes,
     },
-    log: { inputs: what.logInputs },
+    log,
     lineage: {
       recipe: sources.recipe,
       model: { file: basename(what.modelFile), sha256: sources.modelSha256, bytes: sources.model.length },
@@ -268,6 +275,14 @@ async function assemble(
     metrics,
     notes: [...rewriteNotes(unzipped, output), ...notesOn(output, fields, copes, real ? data.rows : undefined)],
   };
+}
+
+/** The salt follows from what is published, so that publishing twice is a no-op; whoever has the manifest knows it. */
+function logOf(what: ModelDescription, recipe: string): LogPolicy {
+  const log: LogPolicy = { inputs: what.logInputs, ...what.log };
+  const rules = [log.inputs, log.entity, log.request, log.outputs, ...Object.values(log.fields ?? {})];
+  const hashes = rules.some((rule) => typeof rule === "object" && rule.mode === "hashed");
+  return hashes ? { ...log, salt: sha256(utf8(`salt/${recipe}`)).slice(0, 32) } : log;
 }
 
 function driftReference(kernels: ReferenceKernels, names: string[], rows: Rows): Uint8Array<ArrayBuffer> {

@@ -1,34 +1,30 @@
-/** `vedette keys init` and `keys renew`: gives a site its root of trust, and keeps its signatures from running out. */
-import type { trustState } from "@vedette/protocol/api";
+/** `vedette keys init`: gives a site its root of trust. */
 import { VedetteError } from "@vedette/protocol/errors";
-import type { z } from "zod";
-import { sha256 } from "./chunk-file.ts";
-import { readKey, readOrMakeKey } from "./offline-keys.ts";
-import { keepSigned, readSigned } from "./signed-metadata.ts";
-import { firstRoot, firstTargets, renew } from "./trust-metadata.ts";
+import { readOrMakeModelKey } from "./model-signing.ts";
+import { type PublicKey, readOrMakeKey } from "./offline-keys.ts";
+import { type KeyRing, type Settled, settle } from "./settle.ts";
+import type { TrustApi, TrustState } from "./trust-api.ts";
+import { firstRoot, firstTargets, type Signers } from "./trust-metadata.ts";
 
-export type TrustState = z.infer<typeof trustState>;
-export interface SignedMetadata {
-  readonly role: string;
-  readonly text: string;
-}
-export interface TrustApi {
-  trust(): Promise<TrustState>;
-  putMetadata(metadata: SignedMetadata[]): Promise<void>;
+export interface FirstSigners {
+  /** Who signs root and targets; undefined: a root and a targets key made here. */
+  readonly keys?: readonly PublicKey[] | undefined;
+  readonly threshold?: number | undefined;
 }
 
 /**
- * Makes the root and targets keys (or takes those an interrupted run left), signs the first metadata and puts them.
- * @param keys the folder of the offline keys.
+ * Makes the root and targets keys (or takes those an interrupted run left), or takes the operators' own; signs the first
+ * metadata and puts them once enough have signed.
  * @param now UTC ms.
- * @returns the sha256 that enrolment tokens pin.
- * @throws VedetteError conflict where the site has a root already.
+ * @returns the sha256 that enrolment tokens pin; and where the draft waits, should others have to sign.
+ * @throws VedetteError conflict where the site has a root already; invalid_argument.
  */
 export async function initTrust(
-  api: TrustApi,
-  keys: string,
+  api: Pick<TrustApi, "trust" | "putMetadata">,
+  ring: KeyRing,
   now: number,
-): Promise<{ site: string; rootSha256: string }> {
+  { keys, threshold = 1 }: FirstSigners = {},
+): Promise<{ site: string; rootSha256: string | null; settled: Settled<never> }> {
   const { site, online, rootSha256 } = await api.trust();
   if (rootSha256 !== null) {
     throw new VedetteError(
@@ -36,40 +32,45 @@ export async function initTrust(
       `site ${site} has a root of trust already (sha256 ${rootSha256}): devices hold on to it, so it is never made anew`,
     );
   }
-  const rootKey = await readOrMakeKey(keys, "root");
-  const targetsKey = await readOrMakeKey(keys, "targets");
-  const root = firstRoot(rootKey, targetsKey, online, now);
+  if (threshold > (keys?.length ?? 1)) {
+    throw new VedetteError(
+      "invalid_argument",
+      `a threshold of ${threshold} takes at least ${threshold} keys: name them with --keys ada.pub,ben.pub`,
+    );
+  }
+  const own = async (name: string): Promise<Signers> => ({
+    keys: [await readOrMakeKey(ring.folder, name, ring.passphrase)],
+    threshold: 1,
+  });
+  const root = keys ? { keys, threshold } : await own("root");
+  const targets = keys ? { keys, threshold } : await own("targets");
+  await readOrMakeModelKey(ring);
   const metadata = [
-    { role: "root", text: root },
-    { role: "targets", text: firstTargets(targetsKey, online, now) },
+    { role: "root", text: firstRoot(root, targets, online, now) },
+    { role: "targets", text: firstTargets(online, now) },
   ];
-  for (const { role, text } of metadata) await keepSigned(keys, role, text);
-  await api.putMetadata(metadata);
-  return { site, rootSha256: sha256(root) };
+  const draft = {
+    format: "vedette.pending/1" as const,
+    site,
+    what: `the first trust of site ${site}`,
+    metadata,
+    trusted: {},
+  };
+  const settled = await settle<never>(draft, ring, { ...api, publish: unpublished });
+  return { site, rootSha256: settled.outcome === "put" ? await pinned(api) : null, settled };
 }
 
-/** Most roles that one request may carry. */
-const rolesPerRequest = 8;
+/** Whatever is settled here publishes no version. */
+export function unpublished(): Promise<never> {
+  return Promise.reject(new VedetteError("internal", "a change of trust publishes no version"));
+}
 
-/**
- * Signs targets and every project's role anew, so that they live for another full term.
- * @returns the roles and their new versions.
- * @throws VedetteError trust_not_initialised, not_found (a key is elsewhere), conflict (signed elsewhere).
- */
-export async function renewTrust(api: TrustApi, keys: string, now: number): Promise<Record<string, number>> {
-  const { versions, rootSha256 } = await api.trust();
-  if (rootSha256 === null) {
-    throw new VedetteError("trust_not_initialised", "the site has no root of trust yet: run `vedette keys init`");
-  }
-  const roles = Object.keys(versions).filter((role) => role === "targets" || role.startsWith("project-"));
-  const metadata: SignedMetadata[] = [];
-  for (const role of roles) {
-    const key = await readKey(keys, role === "targets" ? "targets" : role.replace(/^project-/, "release-"));
-    metadata.push({ role, text: renew(await readSigned(keys, role, versions[role] as number), key, now) });
-  }
-  for (const { role, text } of metadata) await keepSigned(keys, role, text);
-  for (let at = 0; at < metadata.length; at += rolesPerRequest) {
-    await api.putMetadata(metadata.slice(at, at + rolesPerRequest));
-  }
-  return Object.fromEntries(roles.map((role) => [role, (versions[role] as number) + 1]));
+async function pinned(api: Pick<TrustApi, "trust">): Promise<string | null> {
+  return (await api.trust()).rootSha256;
+}
+
+/** @throws VedetteError trust_not_initialised. */
+export function requireRoot(trust: TrustState): TrustState & { readonly rootSha256: string } {
+  if (trust.rootSha256 !== null) return { ...trust, rootSha256: trust.rootSha256 };
+  throw new VedetteError("trust_not_initialised", "the site has no root of trust yet: run `vedette keys init`");
 }

@@ -9,9 +9,12 @@ import { targetsExtension, targetsExtensionField } from "@vedette/protocol/trust
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { BuildPorts, ModelDescription } from "./build-bundle.ts";
 import { sha256 } from "./chunk-file.ts";
-import { initTrust, renewTrust, type SignedMetadata, type TrustApi } from "./init-trust.ts";
+import { initTrust } from "./init-trust.ts";
 import { keyidOf, type OfflineKey, readKey, readOrMakeKey } from "./offline-keys.ts";
 import { type PublishApi, publishModel } from "./publish-model.ts";
+import { renewTrust } from "./renew-trust.ts";
+import type { KeyRing } from "./settle.ts";
+import type { SignedMetadata, TrustApi } from "./trust-api.ts";
 
 const models = fileURLToPath(new URL("../../../fixtures/models/written/", import.meta.url));
 const now = Date.UTC(2026, 0, 1);
@@ -23,10 +26,12 @@ const ports: BuildPorts = {
 
 let home: string;
 let keys: string;
+let ring: KeyRing;
 let site: Awaited<ReturnType<typeof fakeSite>>;
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "vedette-keys-"));
   keys = join(home, "keys");
+  ring = { folder: keys };
   site = await fakeSite(home);
 });
 afterEach(() => rm(home, { recursive: true }));
@@ -52,7 +57,7 @@ async function fakeSite(folder: string) {
   };
   const rootOf = () => Metadata.fromJSON(MetadataKind.Root, JSON.parse(texts.get("root") ?? ""));
   const targetsOf = (role: string) => Metadata.fromJSON(MetadataKind.Targets, JSON.parse(texts.get(role) ?? ""));
-  const api: TrustApi & PublishApi = {
+  const api: Pick<TrustApi, "trust" | "putMetadata"> & PublishApi = {
     trust: async () => ({
       site: "site",
       online: { snapshot: publicKey("snapshot"), timestamp: publicKey("timestamp"), director: publicKey("director") },
@@ -91,8 +96,15 @@ async function describeModel(csv = "a,b\n1,2\n3,4\n-1,0\n"): Promise<ModelDescri
   return { name: "linear", modelFile: join(models, "linear.onnx"), referenceFile, logInputs: "full" };
 }
 
+/** Publishes where one signature is enough. */
+async function published(...given: Parameters<typeof publishModel>) {
+  const done = await publishModel(...given);
+  if (done.outcome === "pending") throw new Error("others have to sign");
+  return done;
+}
+
 it("gives a site its root: keys for their owner alone, online keys and director named, the hash pinned", async () => {
-  const { rootSha256 } = await initTrust(site.api, keys, now);
+  const { rootSha256 } = await initTrust(site.api, ring, now);
   expect((await site.api.trust()).rootSha256).toBe(rootSha256);
   expect((await stat(join(keys, "root.pem"))).mode & 0o777).toBe(0o600);
   expect((await stat(keys)).mode & 0o777).toBe(0o700);
@@ -108,19 +120,25 @@ it("gives a site its root: keys for their owner alone, online keys and director 
 });
 
 it("makes no second root, and never writes over a key", async () => {
-  await initTrust(site.api, keys, now);
+  await initTrust(site.api, ring, now);
   const before = await readFile(join(keys, "root.pem"), "utf8");
-  await expect(initTrust(site.api, keys, now)).rejects.toMatchObject({ code: "conflict" });
+  await expect(initTrust(site.api, ring, now)).rejects.toMatchObject({ code: "conflict" });
   const other = await fakeSite(await mkdtemp(join(home, "other-")));
-  await initTrust(other.api, keys, now); // An interrupted run left keys; they are taken, not replaced.
+  await initTrust(other.api, ring, now); // An interrupted run left keys; they are taken, not replaced.
   expect(await readFile(join(keys, "root.pem"), "utf8")).toBe(before);
 });
 
 it("publishes: delegates to a release key, lists the release, sends what is missing", async () => {
-  await initTrust(site.api, keys, now);
-  const first = await publishModel(await describeModel(), site.api, keys, ports);
+  await initTrust(site.api, ring, now);
+  const first = await published(await describeModel(), site.api, ring, ports);
   expect(first).toMatchObject({ outcome: "published", version: { version: 1 } });
-  expect((await readdir(keys)).sort()).toEqual(["metadata", "release-linear.pem", "root.pem", "targets.pem"]);
+  expect((await readdir(keys)).sort()).toEqual([
+    "metadata",
+    "model-signing",
+    "release-linear.pem",
+    "root.pem",
+    "targets.pem",
+  ]);
   const role = site.targetsOf("project-linear");
   const path = `linear/${first.version.digest}.json`;
   expect(role.signed.targets[path]).toMatchObject({
@@ -135,7 +153,7 @@ it("publishes: delegates to a release key, lists the release, sends what is miss
   });
   expect((await site.api.trust()).versions).toMatchObject({ root: 1, targets: 2, "project-linear": 1 });
 
-  const second = await publishModel(await describeModel("a,b\n5,6\n7,8\n"), site.api, keys, ports);
+  const second = await published(await describeModel("a,b\n5,6\n7,8\n"), site.api, ring, ports);
   expect(second.sentBytes).toBeLessThan(first.sentBytes); // The model itself is there already.
   expect((await site.api.trust()).versions).toMatchObject({ targets: 2, "project-linear": 2 });
   const releases = Object.values(site.targetsOf("project-linear").signed.targets).map(
@@ -145,17 +163,17 @@ it("publishes: delegates to a release key, lists the release, sends what is miss
 });
 
 it("publishing the same again is no new version", async () => {
-  await initTrust(site.api, keys, now);
+  await initTrust(site.api, ring, now);
   const what = await describeModel();
-  const first = await publishModel(what, site.api, keys, ports);
-  const again = await publishModel(what, site.api, keys, { ...ports, now: () => now + 5000, monotonic: Math.random });
+  const first = await published(what, site.api, ring, ports);
+  const again = await publishModel(what, site.api, ring, { ...ports, now: () => now + 5000, monotonic: Math.random });
   expect(again).toEqual({ outcome: "unchanged", version: first.version, sentBytes: 0, bundle: undefined });
 });
 
 it("goes on after an answer that was lost, whether the control plane had taken it or not", async () => {
-  await initTrust(site.api, keys, now);
+  await initTrust(site.api, ring, now);
   const lost = { ...site.api, publish: () => Promise.reject(new Error("connection lost")) };
-  await expect(publishModel(await describeModel(), lost, keys, ports)).rejects.toThrow("connection lost");
+  await expect(publishModel(await describeModel(), lost, ring, ports)).rejects.toThrow("connection lost");
   const taken: PublishApi = {
     ...site.api,
     publish: async (...request) => {
@@ -163,9 +181,9 @@ it("goes on after an answer that was lost, whether the control plane had taken i
       throw new Error("connection lost");
     },
   };
-  await expect(publishModel(await describeModel(), taken, keys, ports)).rejects.toThrow("connection lost");
-  expect(await publishModel(await describeModel(), site.api, keys, ports)).toMatchObject({ outcome: "unchanged" });
-  expect(await publishModel(await describeModel("a,b\n9,9\n8,8\n"), site.api, keys, ports)).toMatchObject({
+  await expect(publishModel(await describeModel(), taken, ring, ports)).rejects.toThrow("connection lost");
+  expect(await publishModel(await describeModel(), site.api, ring, ports)).toMatchObject({ outcome: "unchanged" });
+  expect(await publishModel(await describeModel("a,b\n9,9\n8,8\n"), site.api, ring, ports)).toMatchObject({
     outcome: "published",
     version: { version: 2 },
   });
@@ -173,14 +191,14 @@ it("goes on after an answer that was lost, whether the control plane had taken i
 
 it("says where to go when trust is missing, a key is elsewhere, or others signed", async () => {
   const what = await describeModel();
-  await expect(publishModel(what, site.api, keys, ports)).rejects.toMatchObject({ code: "trust_not_initialised" });
-  await initTrust(site.api, keys, now);
-  await expect(publishModel(what, site.api, join(home, "elsewhere"), ports)).rejects.toMatchObject({
+  await expect(publishModel(what, site.api, ring, ports)).rejects.toMatchObject({ code: "trust_not_initialised" });
+  await initTrust(site.api, ring, now);
+  await expect(publishModel(what, site.api, { folder: join(home, "elsewhere") }, ports)).rejects.toMatchObject({
     code: "not_found",
   });
-  await publishModel(what, site.api, keys, ports);
+  await publishModel(what, site.api, ring, ports);
   await rm(join(keys, "metadata", "1.project-linear.json"));
-  await expect(publishModel(await describeModel("a,b\n0,1\n1,0\n"), site.api, keys, ports)).rejects.toMatchObject({
+  await expect(publishModel(await describeModel("a,b\n0,1\n1,0\n"), site.api, ring, ports)).rejects.toMatchObject({
     code: "conflict",
     message: expect.stringContaining("signed from another folder"),
   });
@@ -189,10 +207,10 @@ it("says where to go when trust is missing, a key is elsewhere, or others signed
 });
 
 it("renews every offline signature for another term", async () => {
-  await initTrust(site.api, keys, now);
-  await publishModel(await describeModel(), site.api, keys, ports);
+  await initTrust(site.api, ring, now);
+  await publishModel(await describeModel(), site.api, ring, ports);
   const later = now + 80 * 86_400_000;
-  expect(await renewTrust(site.api, keys, later)).toEqual({ targets: 3, "project-linear": 2 });
+  expect((await renewTrust(site.api, ring, later)).versions).toEqual({ targets: 3, "project-linear": 2 });
   expect(site.targetsOf("project-linear").signed.expires).toBe("2026-06-20T00:00:00Z");
   expect(Object.keys(site.targetsOf("project-linear").signed.targets)).toHaveLength(1);
   expect(site.targetsOf("targets").signed.unrecognizedFields).toHaveProperty(targetsExtensionField);

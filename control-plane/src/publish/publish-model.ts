@@ -7,79 +7,99 @@ import { utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { roleOf } from "@vedette/protocol/trust";
 import { type BuildPorts, type Bundle, buildBundle, type ModelDescription, readSources } from "./build-bundle.ts";
-import type { SignedMetadata, TrustApi, TrustState } from "./init-trust.ts";
-import { readKey, readOrMakeKey } from "./offline-keys.ts";
-import { keepSigned, readSigned } from "./signed-metadata.ts";
-import { addRelease, delegate } from "./trust-metadata.ts";
+import { requireRoot } from "./init-trust.ts";
+import { readOrMakeModelKey, signModel } from "./model-signing.ts";
+import { readOrMakeKey } from "./offline-keys.ts";
+import { type KeyRing, type SettleApi, type Standing, settle } from "./settle.ts";
+import { type StandingTrust, standingTrust } from "./standing-trust.ts";
+import type { SignedMetadata, TrustApi } from "./trust-api.ts";
+import { addRelease, delegate, extensionOf } from "./trust-metadata.ts";
 
-export interface PublishApi extends Pick<TrustApi, "trust"> {
+export interface PublishApi extends Pick<TrustApi, "trust">, SettleApi<ModelVersion> {
   /** All published versions of all models. */
   versions(): Promise<ModelVersion[]>;
   missingBlobs(sha256: string[]): Promise<string[]>;
   putBlob(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  publish(model: string, manifest: string, metadata: SignedMetadata[]): Promise<ModelVersion>;
 }
 
-export interface Published {
-  readonly outcome: "published" | "unchanged";
-  readonly version: ModelVersion;
-  /** Bytes of blobs that had to be sent. */
-  readonly sentBytes: number;
-  /** What was built; undefined where nothing had to be. */
-  readonly bundle: Bundle | undefined;
-}
+export type Published =
+  | {
+      readonly outcome: "published" | "unchanged";
+      readonly version: ModelVersion;
+      /** Bytes of blobs that had to be sent. */
+      readonly sentBytes: number;
+      /** What was built; undefined where nothing had to be. */
+      readonly bundle: Bundle | undefined;
+    }
+  /** Others have to sign the file before this is a version. */
+  | {
+      readonly outcome: "pending";
+      readonly file: string;
+      readonly standing: readonly Standing[];
+      readonly sentBytes: number;
+      readonly bundle: Bundle;
+    };
 
 /** Hashes in one question. */
 const blobsPerQuery = 10_000;
 
 /**
- * @param keys the folder of the offline keys.
- * @throws VedetteError trust_not_initialised, and as `buildBundle`, `readKey`, `readSigned` and the API do.
+ * @throws VedetteError trust_not_initialised, and as `buildBundle`, `settle`, `readSigned` and the API do.
  */
 export async function publishModel(
   what: ModelDescription,
   api: PublishApi,
-  keys: string,
+  ring: KeyRing,
   ports: BuildPorts,
 ): Promise<Published> {
-  const trust = await api.trust();
-  if (trust.rootSha256 === null) {
-    throw new VedetteError("trust_not_initialised", "the site has no root of trust yet: run `vedette keys init`");
-  }
+  requireRoot(await api.trust());
   const sources = await readSources(what, ports.kernels.abi);
-  const same = (await api.versions()).find(
+  const alike = (await api.versions()).filter(
     (version) => version.model === what.name && version.lineage.recipe === sources.recipe,
   );
+  const same = alike.length === 0 ? undefined : await firstUnrevoked(alike, api, ring);
   if (same) return { outcome: "unchanged", version: same, sentBytes: 0, bundle: undefined };
 
+  const trust = await standingTrust(api, ring);
   const bundle = await buildBundle(what, sources, ports);
-  const metadata = await signRelease(what.name, bundle, trust, keys, ports.now());
+  const metadata = await listRelease(what.name, bundle, trust, ring, ports.now());
+  const modelSignature = signModel(what.name, bundle.manifest.files, await readOrMakeModelKey(ring));
   const sentBytes = await sendBlobs(api, bundle.blobs);
-  for (const { role, text } of metadata) await keepSigned(keys, role, text);
-  const version = await api.publish(what.name, bundle.text, metadata);
-  return { outcome: "published", version, sentBytes, bundle };
+  const publication = { model: what.name, manifest: bundle.text, modelSignature };
+  const draft = { ...(await trust.draft(`publish ${what.name} ${bundle.digest}`, metadata)), publication };
+  const settled = await settle(draft, ring, api);
+  if (settled.outcome === "pending") return { ...settled, sentBytes, bundle };
+  if (!settled.answer) throw new VedetteError("internal", "the control plane did not answer with the version");
+  return { outcome: "published", version: settled.answer, sentBytes, bundle };
 }
 
-async function signRelease(
+/** What was revoked may be published anew: as another version, since a floor never falls. */
+async function firstUnrevoked(
+  alike: readonly ModelVersion[],
+  api: PublishApi,
+  ring: KeyRing,
+): Promise<ModelVersion | undefined> {
+  const targets = await (await standingTrust(api, ring)).current("targets");
+  return alike.find(({ model, version }) => version >= (extensionOf(targets).floors[model] ?? 0));
+}
+
+async function listRelease(
   model: string,
   bundle: Bundle,
-  trust: TrustState,
-  keys: string,
+  trust: StandingTrust,
+  ring: KeyRing,
   now: number,
 ): Promise<SignedMetadata[]> {
   const role = roleOf(model);
   const manifest = { digest: bundle.digest, length: utf8(bundle.text).length };
-  const current = trust.versions[role];
-  if (current !== undefined) {
-    const key = await readKey(keys, `release-${model}`);
-    return [{ role, text: addRelease(await readSigned(keys, role, current), model, manifest, key, now) }];
+  if (trust.state.versions[role] !== undefined) {
+    return [{ role, text: addRelease(await trust.current(role), model, manifest, now) }];
   }
-  const targetsKey = await readKey(keys, "targets");
-  const targets = await readSigned(keys, "targets", trust.versions.targets ?? 1);
-  const key = await readOrMakeKey(keys, `release-${model}`);
+  const targets = await trust.current("targets");
+  const release = await readOrMakeKey(ring.folder, `release-${model}`, ring.passphrase);
   return [
-    { role: "targets", text: delegate(targets, model, key, targetsKey, now) },
-    { role, text: addRelease(undefined, model, manifest, key, now) },
+    { role: "targets", text: delegate(targets, model, { keys: [release], threshold: 1 }, now) },
+    { role, text: addRelease(undefined, model, manifest, now) },
   ];
 }
 

@@ -2,7 +2,7 @@
  * What the operators signed, kept beside their keys as `<home>/keys/metadata/<version>.<role>.json`. The next version is
  * made from this copy and never from what the control plane says: nobody signs what they did not sign before.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { versionOf } from "./trust-metadata.ts";
@@ -22,7 +22,7 @@ export async function readSigned(keys: string, role: string, version: number): P
     throw new VedetteError(
       "conflict",
       `the control plane serves ${role} version ${version}, and ${path} is not here: it was signed from another folder; ` +
-        "publish from there, or copy its keys/metadata over",
+        "publish from there, copy its keys/metadata over, or take it from the control plane: vedette keys sync",
       { cause },
     );
   }
@@ -42,4 +42,18 @@ export async function keepSigned(keys: string, role: string, text: string): Prom
       cause,
     });
   }
+}
+
+/** The newest text of a role that is kept here; undefined where there is none. */
+export async function newestKept(keys: string, role: string): Promise<string | undefined> {
+  const folder = join(keys, "metadata");
+  const names = await readdir(folder).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new VedetteError("storage_failed", `${folder} cannot be read: ${messageOf(cause)}`, { cause });
+  });
+  const versions = names.flatMap((name) => {
+    const [, number, of] = /^([0-9]+)\.(.+)\.json$/.exec(name) ?? [];
+    return of === role ? [Number(number)] : [];
+  });
+  return versions.length === 0 ? undefined : readSigned(keys, role, Math.max(...versions));
 }

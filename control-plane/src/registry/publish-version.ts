@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { type Manifest, maxManifestBytes, parseManifest } from "@vedette/protocol/bundle";
 import { utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { VersionRecord } from "../db/records.ts";
+import type { ModelSignatureRecord, VersionRecord } from "../db/records.ts";
 import type { BlobStore, Clock } from "../ports.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import type { Submitted } from "../release/trust-state.ts";
@@ -14,6 +14,7 @@ export type PublishVersion = (request: {
   manifest: string;
   metadata: readonly Submitted[];
   actor: string;
+  modelSignature?: ModelSignatureRecord | null;
 }) => Promise<VersionRecord>;
 
 /**
@@ -27,7 +28,7 @@ export function createPublishVersion(ports: {
   clock: Clock;
 }): PublishVersion {
   const { trust, blobs, clock } = ports;
-  return async ({ model, manifest: text, metadata, actor }) => {
+  return async ({ model, manifest: text, metadata, actor, modelSignature = null }) => {
     const encoded = utf8(text);
     if (encoded.length > maxManifestBytes) {
       throw new VedetteError("too_large", `the manifest has ${encoded.length} bytes, over ${maxManifestBytes}`);
@@ -50,6 +51,7 @@ export function createPublishVersion(ports: {
       publishedBy: actor,
       requires: manifest.requires,
       lineage: manifest.lineage,
+      modelSignature,
     };
     return trust.publish(draft, text, metadata);
   };

@@ -43,6 +43,9 @@ const device: fc.Arbitrary<DeviceRecord> = fc.record({
   enrolledAt: fc.constant(0),
   lastSeen: fc.constant(null),
   rev: fc.constant(0),
+  revokedAt: fc.constant(null),
+  revokedReason: fc.constant(null),
+  token: fc.constant(""),
   slots: fc.constant([]),
 });
 
@@ -107,4 +110,41 @@ test("the latest matching rule is followed, or the reason why not is given", () 
     }),
     { numRuns: 1000 },
   );
+});
+
+test("[S32] where its rule's version is revoked a device is assigned what it returns to by itself, else nothing", () => {
+  const requires = { capability: 1, opset: 1, kernelAbi: 1, backends: ["node-cpu" as const] };
+  const candidate = (version: number, assignable: Candidate["assignable"]): Candidate => ({
+    model: "rain",
+    version,
+    digest: `${version}`.repeat(64),
+    length: 1,
+    requires,
+    assignable,
+  });
+  const pin = (release: number) => ({ digest: `${release}`.repeat(64), release });
+  const at = (serving: number, previous: number | null): DeviceRecord => {
+    const slot = { model: "rain", serving: pin(serving), previous: previous === null ? null : pin(previous) };
+    const rest = { candidate: null, served: 1, drift: [], sources: {}, reasons: {} };
+    const device = {
+      agent: "gauge-1",
+      publicKey: "",
+      labels: {},
+      enrolledAt: 0,
+      lastSeen: null,
+      abilities: null,
+      rev: 1,
+    };
+    const report = { ...(reportOf(1) as NonNullable<DeviceRecord["report"]>), slots: [{ ...slot, ...rest }] };
+    return { ...device, report, slots: [], revokedAt: null, revokedReason: null, token: "" };
+  };
+  const rule: RuleRecord = { id: 1, model: "rain", version: 1, selector: { all: true }, createdAt: 0 };
+  const releases = (device: DeviceRecord, ...candidates: Candidate[]) =>
+    decideSlots(device, [rule], candidates).slots.map((slot) => slot.release);
+  const [gone, good] = [candidate(1, "revoked"), candidate(2, "yes")];
+  expect(releases(at(1, 2), gone, good)).toEqual([2]);
+  expect(releases(at(2, 1), gone, good)).toEqual([2]);
+  expect(releases(at(1, null), gone, good)).toEqual([]);
+  // Only a revocation sends it back: what it serves and is merely not listed any more is no reason.
+  expect(releases(at(1, 2), candidate(1, "not listed"), good)).toEqual([]);
 });

@@ -76,8 +76,14 @@ export function decideSlots(
   return { slots, withheld };
 }
 
+/** What it serves, or returns to by itself where that was revoked: the version before it, which it still has. */
 function servingStill(device: DeviceRecord, model: string, candidates: readonly Candidate[]): Candidate | undefined {
-  const serving = device.report?.slots.find((slot) => slot.model === model)?.serving?.digest;
-  const candidate = candidates.find((one) => one.model === model && one.digest === serving);
-  return candidate && refusal(candidate, device) === undefined ? candidate : undefined;
+  const slot = device.report?.slots.find((one) => one.model === model);
+  const fit = (digest: string | undefined) => {
+    const candidate = candidates.find((one) => one.model === model && one.digest === digest);
+    return candidate && refusal(candidate, device) === undefined ? candidate : undefined;
+  };
+  const serving = candidates.find((one) => one.model === model && one.digest === slot?.serving?.digest);
+  const revoked = serving?.assignable === "revoked";
+  return fit(slot?.serving?.digest) ?? (revoked ? fit(slot?.previous?.digest) : undefined);
 }

@@ -25,15 +25,19 @@ export interface Director {
    * @param reportedRev highest revision the device says it followed.
    */
   decide(agent: string, reportedRev: number): Promise<{ rev: number; slots: readonly AssignedSlot[] } | undefined>;
-  /** Decides for every device. Answers whose assignment changed. Idempotent. */
-  decideAll(): Promise<{ agent: string; rev: number }[]>;
+  /**
+   * Decides for every device. Answers whose assignment changed. Idempotent.
+   * @param anew number every assignment anew, so that each device asks and learns of new metadata.
+   */
+  decideAll(anew?: boolean): Promise<{ agent: string; rev: number }[]>;
   sign(assignment: Assignment): SignedText;
 }
 
 export function createDirector(ports: {
   db: Database;
   trust: TrustRepository;
-  key: SigningKey;
+  /** The key of the moment: it may be rotated. */
+  key: () => SigningKey;
   clock: Clock;
 }): Director {
   const { db, trust, key, clock } = ports;
@@ -46,14 +50,18 @@ export function createDirector(ports: {
     });
   }
 
+  async function inFleet(): Promise<DeviceRecord[]> {
+    return (await db.devices.list()).filter((device) => device.revokedAt === null);
+  }
+
   async function preview(): Promise<(Decision & { readonly device: DeviceRecord })[]> {
     const rules = await db.assignments.inForce();
     const choices = await candidates();
-    return (await db.devices.list()).map((device) => ({ device, ...decideSlots(device, rules, choices) }));
+    return (await inFleet()).map((device) => ({ device, ...decideSlots(device, rules, choices) }));
   }
 
-  function numbered(device: DeviceRecord, slots: readonly AssignedSlot[], reportedRev: number): number {
-    const same = isDeepStrictEqual(device.slots, slots);
+  function numbered(device: DeviceRecord, slots: readonly AssignedSlot[], reportedRev: number, anew = false): number {
+    const same = !anew && isDeepStrictEqual(device.slots, slots);
     if (same && device.rev > 0 && reportedRev <= device.rev) return device.rev;
     return Math.max(device.rev + 1, reportedRev + 1, Math.floor(clock.now() / 1000));
   }
@@ -64,16 +72,16 @@ export function createDirector(ports: {
     decide: (agent, reportedRev) =>
       serial(async () => {
         const device = await db.devices.find(agent);
-        if (!device) return undefined;
+        if (!device || device.revokedAt !== null) return undefined;
         const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates());
         const rev = numbered(device, slots, reportedRev);
         if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);
         return { rev, slots };
       }),
-    decideAll: () =>
+    decideAll: (anew = false) =>
       serial(async () => {
         const changes = (await preview()).flatMap(({ device, slots }) => {
-          const rev = numbered(device, slots, device.report?.rev ?? 0);
+          const rev = numbered(device, slots, device.report?.rev ?? 0, anew && device.rev > 0);
           return rev === device.rev || (device.rev === 0 && slots.length === 0)
             ? []
             : [{ agent: device.agent, rev, slots }];
@@ -83,7 +91,8 @@ export function createDirector(ports: {
       }),
     sign(assignment) {
       const payload = JSON.stringify(assignment);
-      return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes("assignment", payload)) }] };
+      const { keyid, sign } = key();
+      return { payload, signatures: [{ keyid, sig: sign(signedBytes("assignment", payload)) }] };
     },
   };
 }

@@ -7,6 +7,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, typ
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
+import { writeWhole } from "../write-whole.ts";
 
 export interface SigningKey {
   /** 32 bytes of Ed25519, hex. */
@@ -17,6 +18,11 @@ export interface SigningKey {
   /** Ed25519, hex. */
   sign(message: Uint8Array): string;
 }
+/** Roles whose key counts once signed metadata name it: root those of snapshot and timestamp, targets the director's. */
+export const namedRoles = ["snapshot", "timestamp", "director"] as const;
+export type NamedRole = (typeof namedRoles)[number];
+
+/** The keys of the moment. */
 export interface OnlineKeys {
   readonly snapshot: SigningKey;
   readonly timestamp: SigningKey;
@@ -24,17 +30,67 @@ export interface OnlineKeys {
   readonly director: SigningKey;
   /** Signs the one-hour tokens by which devices log in. */
   readonly deviceTokens: SigningKey;
+  /** Made, and waiting for the metadata that name them. */
+  readonly next: Readonly<Partial<Record<NamedRole, SigningKey>>>;
+  /** Makes the next key of a role; where there is one already, that one. */
+  stage(role: NamedRole): Promise<SigningKey>;
+  /** The key that waits takes the place of the one that was; the old one is gone from the disk. */
+  promote(role: NamedRole): Promise<void>;
+  /** A new key for device tokens, at once: those given before hold no more. */
+  renewDeviceTokens(): Promise<SigningKey>;
 }
 
 /** Reads the keys of a folder, and makes those that are not there (PKCS8 PEM, mode 0600). */
 export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return {
-    snapshot: await openKey(join(folder, "snapshot.pem")),
-    timestamp: await openKey(join(folder, "timestamp.pem")),
-    director: await openKey(join(folder, "director.pem")),
-    deviceTokens: await openKey(join(folder, "device-tokens.pem")),
+  const file = (name: string) => join(folder, `${name}.pem`);
+  const keys = {
+    snapshot: await openKey(file("snapshot")),
+    timestamp: await openKey(file("timestamp")),
+    director: await openKey(file("director")),
+    deviceTokens: await openKey(file("device-tokens")),
   };
+  const next: Partial<Record<NamedRole, SigningKey>> = {};
+  for (const role of namedRoles) {
+    if ((await readIfThere(file(`${role}.next`))) !== undefined) next[role] = await openKey(file(`${role}.next`));
+  }
+  return {
+    get snapshot() {
+      return keys.snapshot;
+    },
+    get timestamp() {
+      return keys.timestamp;
+    },
+    get director() {
+      return keys.director;
+    },
+    get deviceTokens() {
+      return keys.deviceTokens;
+    },
+    next,
+    async stage(role) {
+      const key = await openKey(file(`${role}.next`));
+      next[role] = key;
+      return key;
+    },
+    async promote(role) {
+      const key = next[role];
+      if (!key) return;
+      await rename(file(`${role}.next`), file(role));
+      await syncFolder(folder);
+      keys[role] = key;
+      delete next[role];
+    },
+    async renewDeviceTokens() {
+      keys.deviceTokens = signingKey(createPrivateKey(await makeKey(file("device-tokens"))));
+      return keys.deviceTokens;
+    },
+  };
+}
+
+/** The key that signed metadata name: the one at hand, or the one that waits. Undefined where they name neither. */
+export function keyNamed(keys: OnlineKeys, role: NamedRole, named: readonly string[]): SigningKey | undefined {
+  return [keys[role], keys.next[role]].find((key) => key && named.includes(key.publicKeyHex));
 }
 
 async function openKey(path: string): Promise<SigningKey> {
@@ -73,14 +129,17 @@ async function readIfThere(path: string): Promise<string | undefined> {
 async function makeKey(path: string): Promise<string> {
   const { privateKey } = generateKeyPairSync("ed25519");
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  // Renamed when complete: a crash must not leave half a key that the next start cannot read.
-  const draft = await open(`${path}.tmp`, "w", 0o600);
-  try {
-    await draft.writeFile(pem);
-    await draft.sync();
-  } finally {
-    await draft.close();
-  }
-  await rename(`${path}.tmp`, path);
+  // Whole or not at all: a crash must not leave half a key that the next start cannot read.
+  await writeWhole(path, pem);
   return pem;
+}
+
+/** A rename outlives a power failure once its folder is written. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }

@@ -9,13 +9,15 @@ import { Metadata, MetadataKind, MetaFile, Signature, Snapshot, Timestamp } from
 import { VedetteError } from "@vedette/protocol/errors";
 import { metadataLifetimes } from "@vedette/protocol/trust";
 import type { MetadataRecord } from "../db/records.ts";
-import type { OnlineKeys, SigningKey } from "./online-keys.ts";
-import type { TrustState } from "./trust-state.ts";
+import { keyNamed, type OnlineKeys, type SigningKey } from "./online-keys.ts";
+import { namedKeys, type TrustState } from "./trust-state.ts";
 
 export interface OnlineState {
   readonly snapshot?: MetadataRecord;
   readonly timestamp?: MetadataRecord;
 }
+/** Clocks are set back by so much all the time. */
+export const clockSlackMs = 60_000;
 type OnlineRole = "snapshot" | "timestamp";
 
 /**
@@ -32,15 +34,19 @@ export function onlineMetadata(
 ): { snapshot: MetadataRecord; timestamp: MetadataRecord } | undefined {
   if (!trust.root || !trust.targets) return undefined;
   const root = trust.root.metadata;
+  // Where the root names a key that waited, it is that one from this state on.
+  const keyOf = (role: OnlineRole) => keyNamed(keys, role, namedKeys(trust, role)) ?? keys[role];
   const reuse = (role: OnlineRole, meta: Record<string, MetaFile>): MetadataRecord | undefined => {
     const record = stored[role];
     if (!record) return undefined;
     const metadata = read(role, record.text);
     const left = Date.parse(metadata.signed.expires) - now;
     const named = "meta" in metadata.signed ? metadata.signed.meta : { "snapshot.json": metadata.signed.snapshotMeta };
-    const key = keyidIn(trust, keys[role]);
+    const key = keyidIn(trust, keyOf(role));
     const fits = isDeepStrictEqual(metaJson(named), metaJson(meta)) && Object.hasOwn(metadata.signatures, key);
-    return fits && left > (metadataLifetimes[role] * 1000) / 2 ? record : undefined;
+    // More than a whole life left: signed while the clock here was ahead, it would let devices be held back for as long.
+    const life = metadataLifetimes[role] * 1000;
+    return fits && left > life / 2 && left <= life + clockSlackMs ? record : undefined;
   };
   const make = (role: OnlineRole, meta: Record<string, MetaFile>): MetadataRecord => {
     const common = {
@@ -54,7 +60,7 @@ export function onlineMetadata(
         ? new Timestamp({ ...common, snapshotMeta })
         : new Snapshot({ ...common, meta });
     const metadata = new Metadata(signed);
-    const key = keys[role];
+    const key = keyOf(role);
     metadata.sign((bytes) => new Signature({ keyID: keyidIn(trust, key), sig: key.sign(bytes) }));
     try {
       root.verifyDelegate(role, metadata);

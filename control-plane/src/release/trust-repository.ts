@@ -4,19 +4,27 @@
  */
 
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { VedetteError } from "@vedette/protocol/errors";
 import { sha256Hex } from "@vedette/protocol/ids";
-import { metadataLifetimes, roleOf, targetPath } from "@vedette/protocol/trust";
+import { metadataLifetimes, renewWithin, roleOf, targetPath } from "@vedette/protocol/trust";
 import type { Database } from "../db/database.ts";
 import type { MetadataRecord, VersionRecord } from "../db/records.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { createSerial } from "../serial.ts";
-import type { OnlineKeys } from "./online-keys.ts";
-import { type OnlineState, onlineMetadata } from "./online-metadata.ts";
-import { advance, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
+import { keyNamed, type NamedRole, namedRoles, type OnlineKeys } from "./online-keys.ts";
+import { clockSlackMs, type OnlineState, onlineMetadata } from "./online-metadata.ts";
+import { advance, namedKeys, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
 
 /** A version before it has its number. */
 type VersionDraft = Omit<VersionRecord, "version">;
+
+export interface ExpiringRole {
+  readonly role: string;
+  /** UTC ms. */
+  readonly expires: number;
+  readonly expired: boolean;
+}
 
 export interface TrustRepository {
   /** sha256 of the first root; null before there is one. */
@@ -25,8 +33,11 @@ export interface TrustRepository {
   versions(): Record<string, number>;
   /** The text of a metadata file (`3.root.json`, `timestamp.json`, …; without a number: the current one). */
   metadata(file: string): Promise<string | undefined>;
-  /** Takes signed metadata, all or none. @throws VedetteError as `advance` does. */
-  put(submitted: readonly Submitted[], actor: string): Promise<void>;
+  /**
+   * Takes signed metadata, all or none. Answers whether devices have to hear of it at once: a floor rose, or another key
+   * directs. @throws VedetteError as `advance` does.
+   */
+  put(submitted: readonly Submitted[], actor: string): Promise<{ urgent: boolean }>;
   /**
    * Publishes a version with the metadata that makes it a target; the version's number is the next of its model.
    * A digest that is published already is answered as it stands.
@@ -35,6 +46,8 @@ export interface TrustRepository {
   publish(draft: VersionDraft, manifest: string, submitted: readonly Submitted[]): Promise<VersionRecord>;
   /** Whether a version may be assigned: listed in its project's current metadata, and not below the floor. */
   assignable(model: string, digest: string): "yes" | "not listed" | "revoked";
+  /** The signed roles whose life ends before long, or is over, with what to do. */
+  expiring(): ExpiringRole[];
   /** Signs snapshot and timestamp anew where it is time. Idempotent. */
   refresh(): Promise<void>;
 }
@@ -67,6 +80,7 @@ export async function openTrustRepository(ports: {
     if (rows.length === 0) return;
     await store(rows);
     trust = next;
+    await settleKeys();
     online = onlineState(fresh?.snapshot, fresh?.timestamp);
     if (rootSha256 === null && next.root) rootSha256 = sha256(next.root.record.text);
     logger.info("metadata.stored", { versions: rows.map((row) => `${row.role} ${row.version}`) });
@@ -76,16 +90,28 @@ export async function openTrustRepository(ports: {
     await db.metadata.prune("snapshot", Math.min(fresh.snapshot.version, recent));
   }
 
+  /** Keys that waited and are named now take the place of the old ones. Also after a crash between the two. */
+  async function settleKeys(): Promise<void> {
+    for (const role of namedRoles) {
+      const named = namedKeys(trust, role);
+      if (named.length === 0 || keyNamed(keys, role, named) === keys[role]) continue;
+      if (!keys.next[role]) continue;
+      await keys.promote(role);
+      logger.info("online_key.rotated", { role, publicKey: keys[role].publicKeyHex });
+    }
+  }
+  await settleKeys();
+
   async function step(submitted: readonly Submitted[], draft?: VersionRecord): Promise<TrustState> {
     const published = await db.versions.list();
     const versions = new Map([...published, ...(draft ? [draft] : [])].map((version) => [version.digest, version]));
-    const { snapshot, timestamp, director } = keys;
+    const usable = (role: NamedRole) => [keys[role], keys.next[role]].flatMap((key) => (key ? [key.publicKeyHex] : []));
     return advance(trust, submitted, {
       now: clock.now(),
       online: {
-        snapshot: snapshot.publicKeyHex,
-        timestamp: timestamp.publicKeyHex,
-        director: director.publicKeyHex,
+        snapshot: usable("snapshot"),
+        timestamp: usable("timestamp"),
+        director: usable("director"),
       },
       versions,
     });
@@ -124,15 +150,28 @@ export async function openTrustRepository(ports: {
     put: (submitted, actor) =>
       serial(async () => {
         const next = await step(submitted);
+        const before = trust;
+        const change = (state: TrustState) => ({
+          versions: Object.fromEntries(offlineRecords(state).map(({ role, version }) => [role, version])),
+          floors: { ...state.targets?.extension.floors },
+          director: namedKeys(state, "director"),
+        });
         await commit(next, (rows) =>
           db.metadata.insert(rows, {
             at: clock.now(),
             actor,
             action: "metadata.put",
             subject: submitted.map(({ role }) => role).join(","),
-            detail: { versions: rows.map((row) => `${row.role} ${row.version}`) },
+            detail: {
+              versions: rows.map((row) => `${row.role} ${row.version}`),
+              before: change(before),
+              after: change(next),
+            },
           }),
         );
+        const { versions: _was, ...heard } = change(before);
+        const { versions: _is, ...hear } = change(next);
+        return { urgent: before.targets !== undefined && !isDeepStrictEqual(heard, hear) };
       }),
     publish: (draft, manifest, submitted) =>
       serial(async () => {
@@ -175,18 +214,30 @@ export async function openTrustRepository(ports: {
       const floor = trust.targets?.extension.floors[model] ?? 0;
       return Number(target.custom.release) < floor ? "revoked" : "yes";
     },
+    expiring() {
+      const now = clock.now();
+      return offlineEntries(trust).flatMap(({ record: { role }, metadata }) => {
+        const expires = Date.parse(metadata.signed.expires);
+        return expires - now > renewWithin(role) ? [] : [{ role, expires, expired: expires <= now }];
+      });
+    },
     refresh,
   };
 }
 
-function offlineRecords(state: TrustState): MetadataRecord[] {
-  const entries = [state.root, state.targets, ...state.projects.values()];
-  return entries.flatMap((entry) => (entry ? [entry.record] : []));
+function offlineEntries(state: TrustState) {
+  return [state.root, state.targets, ...state.projects.values()].filter((entry) => entry !== undefined);
 }
 
-/** Whether half of a timestamp's life is over, as `onlineMetadata` judges it. */
+function offlineRecords(state: TrustState): MetadataRecord[] {
+  return offlineEntries(state).map((entry) => entry.record);
+}
+
+/** Whether half of a timestamp's life is over, or it is of a time to come, as `onlineMetadata` judges it. */
 function isDue(timestamp: MetadataRecord | undefined, now: number): boolean {
-  return timestamp !== undefined && now - timestamp.createdAt >= (metadataLifetimes.timestamp * 1000) / 2;
+  if (timestamp === undefined) return false;
+  const age = now - timestamp.createdAt;
+  return age >= (metadataLifetimes.timestamp * 1000) / 2 || age < -clockSlackMs;
 }
 
 function onlineState(snapshot?: MetadataRecord, timestamp?: MetadataRecord): OnlineState {

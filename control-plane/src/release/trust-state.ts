@@ -15,6 +15,7 @@ import {
   targetsExtensionField,
 } from "@vedette/protocol/trust";
 import type { MetadataRecord } from "../db/records.ts";
+import type { NamedRole } from "./online-keys.ts";
 
 interface Entry<T extends Root | Targets> {
   readonly record: MetadataRecord;
@@ -33,8 +34,11 @@ export interface Submitted {
 export interface Surroundings {
   /** UTC ms. */
   readonly now: number;
-  /** Public keys of the control plane, hex: metadata that does not name them would end in a site that cannot speak. */
-  readonly online: { readonly snapshot: string; readonly timestamp: string; readonly director: string };
+  /**
+   * Public keys that the control plane can sign with, hex, those that wait included: metadata that names none of them
+   * would end in a site that cannot speak.
+   */
+  readonly online: Readonly<Record<NamedRole, readonly string[]>>;
   /** Versions that may be targets, by digest: those published, and the one being published. */
   readonly versions: ReadonlyMap<string, { readonly model: string; readonly version: number; readonly length: number }>;
 }
@@ -87,8 +91,8 @@ function admitRoot(state: TrustState, draft: MetadataRecord, around: Surrounding
   if (!signed.consistentSnapshot) throw invalid("root", "consistent_snapshot is not true");
   checkKeys("root", Object.values(signed.keys));
   for (const role of ["snapshot", "timestamp"] as const) {
-    const named = signed.roles[role]?.keyIDs.map((id) => signed.keys[id]?.keyVal.public) ?? [];
-    if (!named.includes(around.online[role]) || signed.roles[role]?.threshold !== 1) {
+    const named = keysOf(signed, role);
+    if (!around.online[role].some((key) => named.includes(key)) || signed.roles[role]?.threshold !== 1) {
       throw invalid("root", `role ${role} does not name this control plane's key (GET /v1/trust) with threshold 1`);
     }
   }
@@ -103,7 +107,8 @@ function admitTargets(state: TrustState, draft: MetadataRecord, around: Surround
   verify(state.root.metadata, "targets", entry.metadata);
   checkNext("targets", signed.version, state.targets?.metadata.signed.version);
   checkFresh("targets", signed.expires, around.now);
-  if (!Object.values(entry.extension.director.keys).includes(around.online.director)) {
+  const directors = Object.values(entry.extension.director.keys);
+  if (!around.online.director.some((key) => directors.includes(key))) {
     throw invalid("targets", "its director keys do not name this control plane's director (GET /v1/trust)");
   }
   for (const [model, floor] of Object.entries(state.targets?.extension.floors ?? {})) {
@@ -199,6 +204,17 @@ function checkKeys(role: string, keys: readonly Key[]): void {
   if (new Set(keys.map((key) => key.keyVal.public)).size !== keys.length) {
     throw invalid(role, "one key stands under two ids");
   }
+}
+
+/** Public keys that a role of the root has, hex. */
+function keysOf(root: Root, role: string): string[] {
+  return root.roles[role]?.keyIDs.map((id) => root.keys[id]?.keyVal.public ?? "") ?? [];
+}
+
+/** Public keys that the signed metadata name for a role of the control plane, hex. */
+export function namedKeys(state: TrustState, role: NamedRole): string[] {
+  if (role === "director") return Object.values(state.targets?.extension.director.keys ?? {});
+  return state.root ? keysOf(state.root.metadata.signed, role) : [];
 }
 
 function rootEntry(record: MetadataRecord): Entry<Root> {

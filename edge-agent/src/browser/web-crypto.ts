@@ -2,6 +2,7 @@
  * Crypto, Random and the device's key by WebCrypto. The private key is made non-extractable and kept as a CryptoKey in
  * IndexedDB: neither this code nor an injected script can ever read its bytes.
  */
+import { sha256 } from "@noble/hashes/sha2.js";
 import { fromHex, toHex } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Crypto, DeviceKey, Random } from "../core/ports.ts";
@@ -14,6 +15,7 @@ export const webCrypto: Crypto = {
   async sha256(bytes) {
     return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
   },
+  hash: sha256,
   async sha512(bytes) {
     return toHex(new Uint8Array(await crypto.subtle.digest("SHA-512", bytes)));
   },

@@ -6,11 +6,13 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import { entityClaim, type Tombstone } from "@vedette/protocol/erasure";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
+import { createCommands } from "./link/commands.ts";
 import { openDataBudget } from "./link/data-budget.ts";
 import { createInbox } from "./link/inbox.ts";
 import { openLinkState } from "./link/link-state.ts";
@@ -19,7 +21,9 @@ import { createSession, type SessionTimes } from "./link/session.ts";
 import { openSessionCounter } from "./link/session-counter.ts";
 import { signTransport } from "./link/signed-transport.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
+import { letGo } from "./log/let-go.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
+import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import { answersGolden, filesOfProof, prove } from "./prove/prove.ts";
@@ -40,6 +44,8 @@ export interface AgentOptions {
   /** Bytes that the device may send and receive in a day before models wait; null: no limit. */
   readonly dataBytesPerDay: number | null;
   readonly times: Partial<SessionTimes>;
+  /** How much of the disk unsent predictions may take, and how old they may grow. */
+  readonly spool: Partial<SpoolLimits>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
   /** By model: the same input again is answered without a run. None where not said. */
@@ -86,6 +92,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   const state = await openLinkState(ports);
   const pinStore = createPinStore(storage);
   const store = createBundleStore(ports);
+  const spoolBudget = createSpoolBudget(given.options?.spool ?? {}, ports.log);
   const inbox = createInbox(ports.log);
   const requester = createRequester({
     clock,
@@ -154,9 +161,9 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   };
 
   const addModel = async (model: string): Promise<Model> => {
-    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset });
+    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset, budget: spoolBudget });
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
-    const sender = createBatchSender({ log, publish, clock, random, logger: ports.log });
+    const sender = createBatchSender({ log, sha256: ports.crypto.sha256, publish, clock, random, logger: ports.log });
     const pins = await loadPins(model);
     const slot = createModelSlot({
       model,
@@ -219,6 +226,22 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     slots: [...models.values()].map(({ keeper }) => reportOf(keeper)),
   });
 
+  /** Forgets an entity: kept answers at once, logged rows as they are stored above, which erases them as they come. */
+  const erase = async ({ model, salt, hash }: Tombstone): Promise<number> => {
+    const isErased = async (entity: string) => (await ports.crypto.sha256(entityClaim(salt, entity))) === hash;
+    const these = [...models.values()].filter(({ keeper }) => model === null || keeper.model === model);
+    const forgotten = await Promise.all(these.map(({ keeper }) => keeper.slot.forget(isErased)));
+    await Promise.all(these.map(({ keeper, log }) => letGo(log, keeper.model, ports)));
+    return forgotten.reduce((sum, count) => sum + count, 0);
+  };
+  const commands = createCommands({
+    agent,
+    state,
+    ports,
+    erase,
+    answer: (outcome) => transport.publish(topic.outcome(agent), JSON.stringify(outcome), { qos: 1 }),
+  });
+
   const session = createSession({
     site,
     agent,
@@ -230,10 +253,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     requester,
     state,
     times: given.options?.times ?? {},
-    streams: () => [...models.values()].map(({ keeper, log }) => ({ stream: keeper.model, epoch: log.epoch })),
+    streams: () =>
+      [...models.values()].flatMap(({ keeper, log }) =>
+        log.epochs.map((epoch) => ({ stream: keeper.model, epoch, held: log.held(epoch) })),
+      ),
     report: status,
     spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,
+    commanded: (command) => void commands.take(command),
     acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
     stored: (all) => {
       for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);
@@ -299,7 +326,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
         digest: keeper.slot.version?.digest ?? null,
         counters: keeper.slot.counters,
         spoolBatches: log.pending,
-        spoolRows: [...log.batches.waiting].reduce((sum, { count }) => sum + count, 0),
+        spoolRows: [...log.batches.waiting].reduce(
+          (sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0),
+          0,
+        ),
         drift: (keeper.slot.version?.drift?.report() ?? []).map(({ name, verdict }) => ({ field: name, verdict })),
       })),
     }),

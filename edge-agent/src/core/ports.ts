@@ -28,6 +28,8 @@ export interface Random {
 export interface Crypto {
   /** Lower-case hex. */
   sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** SHA-256 at once, 32 bytes: for the many small ones of receipts. The bytes are read before it returns. */
+  hash(bytes: Uint8Array<ArrayBuffer>): Uint8Array;
   /** Lower-case hex; asked only of trust metadata that give it, as those of other tools do. */
   sha512?(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
   /** Ed25519; false for a bad signature or key, never a throw. */
@@ -59,10 +61,14 @@ export interface Storage {
   /** Names directly in a folder, sorted; empty where there is none. */
   list(folder: string): Promise<string[]>;
   remove(path: string): Promise<void>;
+  /** Resolves when what was removed from the folder stays so after a power failure; absent where it does at once. */
+  settle?(folder: string): Promise<void>;
   /** Opens (or creates) a file to append to; reading it back gives what was appended before a kill of the process. */
   append(path: string): Promise<AppendFile>;
   /** Changes when the machine booted anew, so that what only reached the page cache may be gone. */
   readonly bootId: string;
+  /** Another one where the folder was copied, as with the card it lies on; undefined where nobody can tell. */
+  readonly place?: string | undefined;
 }
 
 export interface AppendFile {

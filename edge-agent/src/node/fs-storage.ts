@@ -10,6 +10,7 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Storage } from "../core/ports.ts";
 import { readBootId } from "./boot-id.ts";
 import { inFolder, makeFolder, syncFolder, temporaryPrefix, writeDurably } from "./durable-file.ts";
+import { readPlace } from "./place.ts";
 
 const openFile = promisify(open);
 const syncFile = promisify(fsync);
@@ -26,10 +27,11 @@ export async function openFsStorage(root: string): Promise<Storage> {
     const halfWritten = names.filter((name) => (name.split("/").at(-1) ?? "").startsWith(temporaryPrefix));
     for (const name of halfWritten) await rm(join(root, name), { force: true });
   });
-  const bootId = await readBootId();
+  const [bootId, place] = await Promise.all([readBootId(), readPlace(join(root, "place"))]);
 
   return {
     bootId,
+    place,
     async read(path) {
       const file = resolve(root, path);
       return guarded("reading", file, async () => {
@@ -51,6 +53,10 @@ export async function openFsStorage(root: string): Promise<Storage> {
     async remove(path) {
       const file = resolve(root, path);
       return guarded("removing", file, () => removeAny(file));
+    },
+    async settle(folder) {
+      const place = resolve(root, folder);
+      return guarded("syncing", place, () => syncFolder(place));
     },
     async append(path) {
       const file = resolve(root, path);

@@ -44,6 +44,8 @@ export interface NodeAgentOptions {
     readonly labels?: Readonly<Record<string, string>>;
   };
   readonly log?: Logger;
+  /** How much of the disk unsent predictions may take (bytes), and how old they may grow (ms). */
+  readonly spool?: { readonly bytes?: number; readonly ageMs?: number };
   /** By model: the same input again is answered without a run. */
   readonly responseCache?: AgentOptions["responseCache"];
   /** Bytes that it may send and receive in a day before models wait; none: no limit. */
@@ -101,6 +103,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       // The end of a tick costs nothing here; the clock's shortest timer would cost each answer a millisecond.
       options: {
         schedule: (call) => void setImmediate(call),
+        ...(options.spool && { spool: options.spool }),
         dataBytesPerDay: options.dataBytesPerDay ?? null,
         ...(options.responseCache && { responseCache: options.responseCache }),
       },

@@ -5,6 +5,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   sign,
   verify,
@@ -28,6 +29,7 @@ const pemSchemes: Readonly<Record<string, { type: string; padding?: number; salt
 
 export const nodeCrypto: Crypto = {
   sha256: async (bytes) => createHash("sha256").update(bytes).digest("hex"),
+  hash: (bytes) => hash("sha256", bytes, "buffer"),
   sha512: async (bytes) => createHash("sha512").update(bytes).digest("hex"),
   async verify(publicKeyHex, message, signatureHex) {
     if (!ed25519PublicKey.safeParse(publicKeyHex).success || !/^[0-9a-f]{128}$/.test(signatureHex)) return false;

@@ -20,6 +20,8 @@ interface RunFlags {
   enrollFile?: string;
   name?: string;
   label?: Record<string, string>;
+  spoolMb?: number;
+  spoolDays?: number;
   gatewayConfig?: string;
   dataMbPerDay?: number;
   json?: boolean;
@@ -56,6 +58,16 @@ const run = program
   .option("--enroll <token>", "the token itself, which the process list shows; - reads it from standard input")
   .option("--name <id>", "the device's name (default: the host's)")
   .option("--label <key=value>", "a label of the device; may be given more than once", addLabel)
+  .option(
+    "--spool-mb <number>",
+    "disk that predictions may take that are not sent yet; then the log policy says what goes, and it is counted (default: 256)",
+    parsePositive,
+  )
+  .option(
+    "--spool-days <number>",
+    "unsent predictions older than this go, and are counted (default: never)",
+    parsePositive,
+  )
   .option("--gateway-config <file>", "settings of the HTTP server as JSON (or VEDETTE_GATEWAY_CONFIG)")
   .option("--data-mb-per-day <number>", "MB that may be sent and received in a day before models wait", parseMegabytes)
   .option("--json", "errors as JSON")
@@ -166,6 +178,10 @@ async function start(flags: RunFlags): Promise<void> {
     log,
     gateway,
     apiKey: process.env.VEDETTE_API_KEY || undefined,
+    spool: {
+      ...(flags.spoolMb !== undefined && { bytes: flags.spoolMb * 1024 * 1024 }),
+      ...(flags.spoolDays !== undefined && { ageMs: flags.spoolDays * 86_400_000 }),
+    },
     ...(flags.dataMbPerDay !== undefined && { dataBytesPerDay: flags.dataMbPerDay * 1e6 }),
     ...(token && {
       enrolment: {
@@ -203,6 +219,12 @@ function addLabel(text: string, labels: Record<string, string> = {}): Record<str
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("a label is key=value.");
   return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function parsePositive(text: string): number {
+  const number = Number(text);
+  if (text.trim() !== "" && number > 0 && Number.isFinite(number)) return number;
+  throw new InvalidArgumentError("a number above 0 is expected.");
 }
 
 function parseMegabytes(text: string): number {

@@ -79,6 +79,8 @@ export interface SimDeviceOptions {
   readonly key: DeviceKey;
   trust(storage: Storage): TrustClient;
   readonly probation: number;
+  /** Of its spools. */
+  readonly spoolBytes: number;
 }
 
 const supervisorMs = 2_000;
@@ -153,7 +155,11 @@ export function createSimDevice(options: SimDeviceOptions): SimDevice {
           log: logger,
         },
         kernels: { openReference: () => emptyReference() },
-        options: { probation: options.probation, schedule: (call) => queueMicrotask(call) },
+        options: {
+          probation: options.probation,
+          spool: { bytes: options.spoolBytes },
+          schedule: (call) => queueMicrotask(call),
+        },
       }).then(
         (made) => {
           if (process !== mine) return;

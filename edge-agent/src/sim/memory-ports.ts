@@ -97,6 +97,8 @@ export interface MemoryDisk {
   full: boolean;
   /** Calls when the process dies at a change (`killAt`), before its caller hears of it. */
   onDeath: (() => void) | undefined;
+  /** The next `count` writes fail and change nothing, as on a full disk. */
+  failWrites(count: number): void;
   /** Changes (write, remove, append, sync, close) so far. */
   readonly changes: number;
   /** Every path, sorted. */
@@ -119,6 +121,7 @@ export function createMemoryDisk(): MemoryDisk {
   let alive = {};
   let changes = 0;
   let failing = 0;
+  let failingWrites = 0;
   let death: { at: number; torn: number } | undefined;
   const full = (): VedetteError => new VedetteError("storage_failed", "the disk is full");
 
@@ -165,6 +168,10 @@ export function createMemoryDisk(): MemoryDisk {
           await Promise.resolve();
           check(process);
           if (disk.full) throw full();
+          if (failingWrites > 0) {
+            failingWrites--;
+            throw new VedetteError("storage_failed", "the disk is full");
+          }
           whole(process, () => {
             files.set(path, { bytes: copy, synced: copy.length });
             settleFolder(folderOf(path));
@@ -184,6 +191,9 @@ export function createMemoryDisk(): MemoryDisk {
             files.delete(path);
           });
         },
+        async settle(folder) {
+          whole(process, () => settleFolder(folder));
+        },
         async append(path) {
           check(process);
           if (disk.full && !files.has(path)) throw full();
@@ -201,6 +211,9 @@ export function createMemoryDisk(): MemoryDisk {
     },
     failAppends(count) {
       failing = count;
+    },
+    failWrites(count) {
+      failingWrites = count;
     },
     powerLoss(loss = {}) {
       alive = {};

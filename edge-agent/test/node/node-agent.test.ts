@@ -73,7 +73,7 @@ test("installs what is signed and assigned, serves it, sends its log, and starts
     agent: "station-1",
     stream: "rain",
     firstN: before.reduce((sum, { header }) => sum + header.count, 0),
-    gap: null,
+    missing: [],
   });
   expect(served()?.columns["in:temp"]?.slice(0, 2)).toEqual(Float32Array.of(0, 3));
   await running?.stop();

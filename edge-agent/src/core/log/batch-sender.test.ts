@@ -7,6 +7,19 @@ import { createBatchSender } from "./batch-sender.ts";
 
 const epoch = "00".repeat(8);
 
+const batch = (seq: number, through = seq, of = epoch): WaitingBatch => ({
+  key: String(seq),
+  epoch: of,
+  seq,
+  through,
+  firstN: seq,
+  nextN: through + 1,
+  bytes: 1,
+  rows: through > seq ? null : { cutAt: null, digest: null, release: null },
+});
+/** The sha256 of a batch's frame, as this test's hash says it. */
+const hashOf = (seq: number): string => String(seq).padStart(64, "0");
+
 /** A queue in memory and a broker that keeps what it got. */
 function rig() {
   const clock = createManualClock();
@@ -17,8 +30,8 @@ function rig() {
   const dropped: number[] = [];
   const rejected: number[] = [];
   const line = { broken: false, dropFails: false };
-  const remove = (seq: number): void => {
-    const at = waiting.findIndex((batch) => batch.seq === seq);
+  const remove = (key: string): void => {
+    const at = waiting.findIndex((batch) => batch.key === key);
     if (at >= 0) waiting.splice(at, 1);
   };
   const batches: BatchQueue = {
@@ -26,24 +39,28 @@ function rig() {
     get size() {
       return waiting.length;
     },
-    has: (seq) => waiting.some((batch) => batch.seq === seq),
-    read: async (seq) => (waiting.some((batch) => batch.seq === seq) ? new Uint8Array([seq]) : undefined),
-    async drop(seqs) {
+    get bytes() {
+      return waiting.length;
+    },
+    get: (key) => waiting.find((batch) => batch.key === key),
+    read: async (key) => (waiting.some((batch) => batch.key === key) ? new Uint8Array([Number(key)]) : undefined),
+    async drop(keys) {
       await Promise.resolve();
       if (line.dropFails) throw new VedetteError("storage_failed", "the disk is read-only");
-      for (const seq of seqs) {
-        dropped.push(seq);
-        remove(seq);
+      for (const key of keys) {
+        dropped.push(Number(key));
+        remove(key);
       }
     },
-    async reject(seq) {
-      rejected.push(seq);
-      remove(seq);
+    async reject(key) {
+      rejected.push(Number(key));
+      remove(key);
     },
     onAdded: (call) => void added.push(call),
   };
   const sender = createBatchSender({
-    log: { batches, epoch },
+    log: { batches },
+    sha256: async (bytes) => String(bytes[0]).padStart(64, "0"),
     publish: async (frame) => {
       if (line.broken) throw new VedetteError("offline", "the connection is lost");
       sent.push(frame[0] ?? -1);
@@ -53,10 +70,14 @@ function rig() {
     logger,
   });
   const add = (...seqs: number[]): void => {
-    for (const seq of seqs) waiting.push({ seq, firstN: seq, count: 1 });
+    for (const seq of seqs) waiting.push(batch(seq));
     for (const call of added) call();
   };
-  return { clock, logger, sender, add, sent, dropped, rejected, line, waiting };
+  const addAccount = (seq: number, through: number): void => {
+    waiting.push(batch(seq, through));
+    for (const call of added) call();
+  };
+  return { clock, logger, sender, add, addAccount, sent, dropped, rejected, line, waiting };
 }
 
 test("[P4] at most two are under way, PUBACK moves nothing, an ack makes room", async () => {
@@ -86,7 +107,7 @@ test("acks out of order, doubled, sparse and of another epoch", async () => {
   await settle();
   expect(dropped).toEqual([1, 2, 0]);
   expect(waiting.map(({ seq }) => seq)).toEqual([3]);
-  expect(logger.entries.map(({ event }) => event)).toEqual(["ack_of_another_epoch"]);
+  expect(logger.entries).toEqual([]);
 });
 
 test("without an ack the same batch is sent again after 10 s, doubling to 5 min, with jitter", async () => {
@@ -132,11 +153,35 @@ test("a rejected batch is moved aside and does not stop the others", async () =>
   const { sender, add, sent, rejected } = rig();
   add(0, 1, 2);
   sender.connected();
-  sender.acked({ epoch, reject: 0, why: "invalid_batch" });
-  sender.acked({ epoch, reject: 0, why: "invalid_batch" });
+  sender.acked({ epoch, reject: 0, why: "invalid_batch", frame: hashOf(0) });
+  sender.acked({ epoch, reject: 0, why: "invalid_batch", frame: hashOf(0) });
   sender.acked({ epoch, reject: 9, why: "unknown" });
   await settle();
+  await settle();
   expect([rejected, sent.includes(2)]).toEqual([[0], true]);
+});
+
+test("[P17] a refusal of other bytes, or that names none, moves nothing: it may be of a forged batch", async () => {
+  const { sender, add, rejected, logger } = rig();
+  add(0, 1);
+  sender.connected();
+  sender.acked({ epoch, reject: 0, why: "bad_signature", frame: hashOf(7) });
+  sender.acked({ epoch, reject: 0, why: "bad_signature" });
+  await settle();
+  expect(rejected).toEqual([]);
+  expect(logger.entries.map(({ event }) => event)).toEqual(["refusal_of_other_bytes", "refusal_of_other_bytes"]);
+});
+
+test("an account leaves when all it settles is stored, and not before", async () => {
+  const { sender, addAccount, dropped } = rig();
+  addAccount(0, 3);
+  sender.connected();
+  sender.acked({ epoch, upTo: 1, also: [3] });
+  await settle();
+  expect(dropped).toEqual([]);
+  sender.acked({ epoch, upTo: 1, also: [2, 3] });
+  await settle();
+  expect(dropped).toEqual([0]);
 });
 
 test("a pause holds everything, then it goes on", async () => {

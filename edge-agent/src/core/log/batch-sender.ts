@@ -4,7 +4,7 @@
  */
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import type { Ack } from "@vedette/protocol/messages";
-import type { Clock, Logger, Random } from "../ports.ts";
+import type { Clock, Crypto, Logger, Random } from "../ports.ts";
 import type { PredictionLog } from "./prediction-log.ts";
 
 export interface BatchSender {
@@ -26,72 +26,82 @@ const longestResendMs = 5 * 60_000;
  * @param options.publish sends one frame on the log's topic at QoS 1; a rejection is no loss, the batch still waits.
  */
 export function createBatchSender(options: {
-  log: Pick<PredictionLog, "batches" | "epoch">;
+  log: Pick<PredictionLog, "batches">;
+  /** sha256 of a frame, hex. */
+  sha256: Crypto["sha256"];
   publish: (frame: Uint8Array) => Promise<void>;
   clock: Clock;
   random: Random;
   logger: Logger;
 }): BatchSender {
-  const { log, publish, clock, random, logger } = options;
-  const { batches } = log;
+  const { publish, clock, random, logger } = options;
+  const { batches } = options.log;
   let up = false;
   let cancelPause: (() => void) | undefined;
-  /** By batch number: how to cancel what sends it again. */
-  const inFlight = new Map<number, () => void>();
-  /** Refused for good, and on the way out of the queue. */
-  const leaving = new Set<number>();
+  /** By the queue's key: how to cancel what sends it again. */
+  const inFlight = new Map<string, () => void>();
+  /** Stored or refused for good, and on the way out of the queue. */
+  const leaving = new Set<string>();
 
   function pump(): void {
     if (!up || cancelPause) return;
-    for (const { seq } of batches.waiting) {
+    for (const { key } of batches.waiting) {
       if (inFlight.size >= window) return;
-      if (!inFlight.has(seq) && !leaving.has(seq)) send(seq, 0);
+      if (!inFlight.has(key) && !leaving.has(key)) send(key, 0);
     }
   }
 
-  function send(seq: number, attempt: number): void {
+  function send(key: string, attempt: number): void {
     const wait = Math.min(firstResendMs * 2 ** attempt, longestResendMs) * (0.75 + 0.5 * random.unit());
     const again = (): void => {
-      inFlight.delete(seq);
-      if (!up || leaving.has(seq) || !batches.has(seq)) pump();
-      else if (cancelPause) inFlight.set(seq, () => undefined);
-      else send(seq, attempt + 1);
+      inFlight.delete(key);
+      if (!up || leaving.has(key) || !batches.get(key)) pump();
+      else if (cancelPause) inFlight.set(key, () => undefined);
+      else send(key, attempt + 1);
     };
-    inFlight.set(seq, clock.after(wait, again));
-    transmit(seq).catch((error: unknown) => {
+    inFlight.set(key, clock.after(wait, again));
+    transmit(key).catch((error: unknown) => {
       // A lost connection is the ordinary case; what else went wrong should be seen. Either way the timer sends again.
-      if (codeOf(error) !== "offline") logger.warn("batch_not_sent", { seq, error: messageOf(error) });
+      if (codeOf(error) !== "offline") logger.warn("batch_not_sent", { key, error: messageOf(error) });
     });
   }
 
-  async function transmit(seq: number): Promise<void> {
-    const frame = await batches.read(seq);
-    if (frame && inFlight.has(seq)) await publish(frame);
+  async function transmit(key: string): Promise<void> {
+    const frame = await batches.read(key);
+    if (frame && inFlight.has(key)) await publish(frame);
   }
 
-  function forget(seqs: Iterable<number>): void {
-    for (const seq of seqs) {
-      inFlight.get(seq)?.();
-      inFlight.delete(seq);
+  function forget(keys: Iterable<string>): void {
+    for (const key of keys) {
+      inFlight.get(key)?.();
+      inFlight.delete(key);
     }
   }
 
-  function drop(seqs: readonly number[]): void {
-    if (seqs.length === 0) return;
-    leave(seqs, batches.drop(seqs));
-  }
-
   /** Takes batches out of the window at once; where the disk fails they wait as before and are sent again. */
-  function leave(seqs: readonly number[], going: Promise<void>): void {
-    forget(seqs);
-    for (const seq of seqs) leaving.add(seq);
+  function leave(keys: readonly string[], going: Promise<void>): void {
+    forget(keys);
+    for (const key of keys) leaving.add(key);
     going
-      .catch((error: unknown) => logger.error("batch_not_deleted", { seqs, error: messageOf(error) }))
+      .catch((error: unknown) => logger.error("batch_not_deleted", { keys, error: messageOf(error) }))
       .finally(() => {
-        for (const seq of seqs) leaving.delete(seq);
+        for (const key of keys) leaving.delete(key);
         pump();
       });
     pump();
+  }
+
+  /** A refusal that does not name these very bytes may speak of a forged batch, or of one that was replaced since. */
+  async function rejected({ epoch, reject, frame: refused, why }: Extract<Ack, { reject: number }>): Promise<void> {
+    for (const { key, ...batch } of batches.waiting) {
+      if (batch.epoch !== epoch || batch.seq !== reject || leaving.has(key)) continue;
+      const frame = await batches.read(key);
+      const hash = frame && (await options.sha256(frame));
+      if (hash === undefined || leaving.has(key)) return;
+      if (refused !== hash) logger.warn("refusal_of_other_bytes", { key, why });
+      else leave([key], batches.reject(key, why));
+      return;
+    }
   }
 
   function pause(ms: number): void {
@@ -103,14 +113,16 @@ export function createBatchSender(options: {
     });
   }
 
-  function storedUpTo(upTo: number, also: readonly number[]): void {
-    const going: number[] = [];
-    for (const { seq } of batches.waiting) {
-      if (seq > upTo) break;
-      going.push(seq);
+  function stored(epoch: string, upTo: number, also: readonly number[]): void {
+    const beyond = new Set(also);
+    const going: string[] = [];
+    for (const batch of batches.waiting) {
+      if (batch.epoch !== epoch || leaving.has(batch.key)) continue;
+      let { seq } = batch;
+      while (seq <= batch.through && (seq <= upTo || beyond.has(seq))) seq = seq <= upTo ? upTo + 1 : seq + 1;
+      if (seq > batch.through) going.push(batch.key);
     }
-    going.push(...also.filter((seq) => seq > upTo && batches.has(seq)).sort((a, b) => a - b));
-    drop(going.filter((seq) => !leaving.has(seq)));
+    if (going.length > 0) leave(going, batches.drop(going));
   }
 
   batches.onAdded(pump);
@@ -129,14 +141,10 @@ export function createBatchSender(options: {
     },
     acked(ack) {
       if ("pause" in ack) pause(ack.pause);
-      else if (ack.epoch !== log.epoch) logger.info("ack_of_another_epoch", { epoch: ack.epoch });
       else if ("reject" in ack) {
-        const waits = batches.has(ack.reject) && !leaving.has(ack.reject);
-        if (waits) leave([ack.reject], batches.reject(ack.reject, ack.why));
-      } else storedUpTo(ack.upTo, ack.also);
+        rejected(ack).catch((error: unknown) => logger.error("refusal_not_followed", { error: messageOf(error) }));
+      } else stored(ack.epoch, ack.upTo, ack.also);
     },
-    stored(upTo, epoch) {
-      if (epoch === log.epoch) storedUpTo(upTo, []);
-    },
+    stored: (upTo, epoch) => stored(epoch, upTo, []),
   };
 }

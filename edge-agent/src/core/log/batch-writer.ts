@@ -1,12 +1,29 @@
 /**
  * From the records of a segment to batches on the disk: numbered without a hole, each of one version and short enough for
- * one packet, with the gap before it where numbers are missing. prediction-log calls it at each cut and after a start.
+ * one packet, with only what the log policy lets out, its receipts' root, and the device's signature. Where numbers are
+ * missing an account comes before it. prediction-log calls it at each cut and after a start.
  */
-import { encodeBatch, frameBatch, maxBodyBytes } from "@vedette/protocol/prediction-batch";
+import { toHex } from "@vedette/protocol/bytes";
+import { formatPredictionId } from "@vedette/protocol/ids";
+import type { LogPolicy } from "@vedette/protocol/log-policy";
+import {
+  type BatchHeader,
+  type Compression,
+  encodeBatch,
+  encodeHead,
+  headerBytes,
+  type MissingRun,
+  maxBodyBytes,
+  sealFrame,
+  signedHead,
+  standardColumns,
+} from "@vedette/protocol/prediction-batch";
+import { saltBytes } from "@vedette/protocol/receipt";
 import type { Ports } from "../ports.ts";
-import type { OwnBatchQueue } from "./batch-queue.ts";
+import type { Accountant, OwnBatchQueue } from "./batch-queue.ts";
 import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns.ts";
-import type { SegmentRecord } from "./segment.ts";
+import type { LoggedVersion, SegmentRecord } from "./segment.ts";
+import { receiptsOf, withhold } from "./withhold.ts";
 
 export interface BatchLimits {
   /** Rows of one batch. */
@@ -14,13 +31,86 @@ export interface BatchLimits {
   /** Longest frame, bytes. */
   readonly frameBytes: number;
 }
+export type BatchPorts = Pick<Ports, "clock" | "compressor" | "crypto" | "key" | "random" | "log">;
+
+/** Numbers that are in no record. */
+export interface Unlogged {
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
+  readonly reason: string;
+  readonly version: Pick<LoggedVersion, "digest" | "release"> | null;
+}
 
 export interface BatchWriter {
   /** Number of the next batch, and of the first prediction that is in no batch. */
   readonly nextSeq: number;
   readonly batchedTo: number;
-  /** Writes durably whatever rows are in no batch yet. @throws VedetteError storage_failed; a repetition goes on from there. */
-  write(records: readonly SegmentRecord[]): Promise<void>;
+  /**
+   * Writes durably whatever rows are in no batch yet, and accounts of the numbers between them, which `unlogged` (in order)
+   * may explain. @throws VedetteError storage_failed; a repetition goes on from there.
+   */
+  write(records: readonly SegmentRecord[], unlogged: readonly Unlogged[]): Promise<void>;
+  /** Accounts of `unlogged` and all before. @throws VedetteError storage_failed. */
+  account(unlogged: readonly Unlogged[]): Promise<void>;
+}
+
+const policyOfOld: LogPolicy = { inputs: "full" };
+
+/** A signed frame of a body. @throws VedetteError what the key's port throws. */
+async function frameOf(
+  header: Pick<BatchHeader, "epoch" | "seq">,
+  body: Uint8Array<ArrayBuffer>,
+  compression: Compression,
+  compressed: Uint8Array<ArrayBuffer>,
+  { crypto, key }: Pick<Ports, "crypto" | "key">,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const head = encodeHead({
+    epoch: header.epoch,
+    seq: header.seq,
+    compression,
+    bodyLength: body.length,
+    headerSha256: await crypto.sha256(headerBytes(body)),
+    bodySha256: await crypto.sha256(compressed),
+    publicKey: key.publicKeyHex,
+  });
+  return sealFrame(head, await key.sign(signedHead(head)), compressed);
+}
+
+/** Makes the accounts of a stream. */
+export function createAccountant(options: {
+  agent: string;
+  stream: string;
+  ports: BatchPorts;
+  offset: () => number | null;
+}): Accountant {
+  const { agent, stream, ports } = options;
+  return async ({ epoch, seq }, missing) => {
+    const { digest = null, release = null } = missing.at(-1) ?? {};
+    const header: BatchHeader = {
+      v: 2,
+      agent,
+      stream,
+      epoch,
+      seq,
+      firstN: missing[0]?.from ?? 0,
+      count: 0,
+      digest,
+      release,
+      classes: null,
+      clock: { wall: ports.clock.now(), monotonic: ports.clock.monotonic(), offset: options.offset() },
+      missing: [...missing],
+      withheld: {},
+      receipts: null,
+      columns: [...standardColumns],
+    };
+    const none = { f64: new Float64Array(0), f32: new Float32Array(0), u8: new Uint8Array(0), text: [] };
+    const body = encodeBatch({
+      header,
+      columns: Object.fromEntries(standardColumns.map(({ name, type }) => [name, none[type]])),
+    });
+    return frameOf(header, body, "none", body, ports);
+  };
 }
 
 /**
@@ -31,41 +121,54 @@ export function createBatchWriter(options: {
   agent: string;
   stream: string;
   epoch: string;
-  ports: Pick<Ports, "clock" | "compressor" | "log">;
+  ports: BatchPorts;
   limits: BatchLimits;
   batches: OwnBatchQueue;
+  account: Accountant;
   offset: () => number | null;
   nextSeq: number;
   batchedTo: number;
 }): BatchWriter {
-  const { agent, stream, epoch, limits, batches } = options;
-  const { clock, compressor, log } = options.ports;
+  const { agent, stream, epoch, limits, batches, ports } = options;
+  const { clock, compressor, crypto, log, random } = ports;
   let { nextSeq, batchedTo } = options;
-  for (const { seq, firstN, count } of batches.waiting) {
-    nextSeq = Math.max(nextSeq, seq + 1);
-    batchedTo = Math.max(batchedTo, firstN + count);
+  for (const batch of batches.waiting) {
+    if (batch.epoch !== epoch) continue;
+    nextSeq = Math.max(nextSeq, batch.through + 1);
+    batchedTo = Math.max(batchedTo, batch.nextN);
+  }
+  const idOf = (n: number): string => formatPredictionId({ agent, stream, epoch, n });
+
+  function bodyOf(rows: RowColumns): Uint8Array<ArrayBuffer> {
+    const policy = rows.version.policy ?? policyOfOld;
+    const published = withhold(rows, policy, crypto.hash, idOf);
+    const header = {
+      v: 2 as const,
+      agent,
+      stream,
+      epoch,
+      seq: nextSeq,
+      firstN: rows.firstN,
+      count: rows.count,
+      digest: rows.version.digest,
+      release: rows.version.release,
+      classes: rows.version.classes,
+      clock: { wall: clock.now(), monotonic: clock.monotonic(), offset: options.offset() },
+      missing: [],
+      withheld: published.withheld,
+      columns: published.specs,
+    };
+    if (!policy.receipts) return encodeBatch({ header: { ...header, receipts: null }, columns: published.columns });
+    const sealed = receiptsOf(header, rows, published, toHex(random.bytes(saltBytes)), crypto.hash);
+    return encodeBatch({
+      header: { ...header, receipts: sealed.receipts, columns: sealed.specs },
+      columns: sealed.columns,
+    });
   }
 
   async function writeBatch(rows: RowColumns): Promise<void> {
-    const body = encodeBatch({
-      header: {
-        v: 1,
-        agent,
-        stream,
-        epoch,
-        seq: nextSeq,
-        firstN: rows.firstN,
-        count: rows.count,
-        digest: rows.version.digest,
-        release: rows.version.release,
-        classes: rows.version.classes,
-        clock: { wall: clock.now(), monotonic: clock.monotonic(), offset: options.offset() },
-        gap: rows.firstN > batchedTo ? { from: batchedTo, to: rows.firstN - 1 } : null,
-        columns: [...rows.specs],
-      },
-      columns: rows.columns,
-    });
-    const frame = frameBatch({ epoch, seq: nextSeq }, compressor.kind, body.length, await compressor.compress(body));
+    const body = bodyOf(rows);
+    const frame = await frameOf({ epoch, seq: nextSeq }, body, compressor.kind, await compressor.compress(body), ports);
     if (frame.length > limits.frameBytes || body.length > maxBodyBytes) {
       if (rows.count > 1) {
         const half = Math.ceil(rows.count / 2);
@@ -79,9 +182,43 @@ export function createBatchWriter(options: {
         return writeBatch(slim);
       }
     }
-    await batches.add({ seq: nextSeq, firstN: rows.firstN, count: rows.count }, frame);
+    const offset = options.offset();
+    const { digest, release } = rows.version;
+    const nextN = rows.firstN + rows.count;
+    const cutAt = offset === null ? null : clock.now() + offset;
+    const batch = {
+      epoch,
+      seq: nextSeq,
+      through: nextSeq,
+      firstN: rows.firstN,
+      nextN,
+      rows: { cutAt, digest, release },
+    };
+    await batches.add(batch, frame);
     nextSeq++;
-    batchedTo = rows.firstN + rows.count;
+    batchedTo = nextN;
+  }
+
+  /** One batch number for each stretch. */
+  async function writeAccount(to: number, unlogged: readonly Unlogged[]): Promise<void> {
+    const missing: MissingRun[] = [];
+    const tell = (end: number, reason: string, version: Unlogged["version"]): void => {
+      const from = missing.at(-1)?.ends.at(-1) ?? batchedTo;
+      if (end <= from) return;
+      missing.push({ reason, digest: version?.digest ?? null, release: version?.release ?? null, from, ends: [end] });
+    };
+    for (const stretch of unlogged) {
+      if (stretch.from >= to || missing.length >= mostStretches) break;
+      tell(Math.min(stretch.from, to), "power_loss", null);
+      tell(Math.min(stretch.to, to), stretch.reason, stretch.version);
+    }
+    if (missing.length < mostStretches) tell(to, "power_loss", null);
+    const nextN = missing.at(-1)?.ends.at(-1) ?? to;
+    const through = nextSeq + missing.length - 1;
+    const frame = await options.account({ epoch, seq: nextSeq }, missing);
+    await batches.add({ epoch, seq: nextSeq, through, firstN: batchedTo, nextN, rows: null }, frame);
+    nextSeq = through + 1;
+    batchedTo = nextN;
   }
 
   return {
@@ -91,12 +228,20 @@ export function createBatchWriter(options: {
     get batchedTo() {
       return batchedTo;
     },
-    async write(records) {
+    async write(records, unlogged) {
       for (const run of runsOf(records, batchedTo)) {
+        while (run.firstN > batchedTo) await writeAccount(run.firstN, unlogged);
         for (let at = 0; at < run.count; at += limits.batchRows) {
           await writeBatch(sliceRows(run, at, Math.min(run.count, at + limits.batchRows)));
         }
       }
     },
+    async account(unlogged) {
+      const end = unlogged.at(-1)?.to ?? 0;
+      while (end > batchedTo) await writeAccount(end, unlogged);
+    },
   };
 }
+
+/** Of one account. */
+const mostStretches = 100;

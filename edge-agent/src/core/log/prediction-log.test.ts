@@ -1,5 +1,5 @@
 import { VedetteError } from "@vedette/protocol/errors";
-import { decodeBatch, openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
+import { decodeBatch, openFrame, type PredictionBatch, settledBy } from "@vedette/protocol/prediction-batch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -13,9 +13,11 @@ import {
   settle,
 } from "../../sim/memory-ports.ts";
 import type { Storage } from "../ports.ts";
+import { testCrypto, testKey } from "../test/fake-peer.ts";
 import { createBatchSender } from "./batch-sender.ts";
 import { type LogLimits, openPredictionLog, type PredictionLog } from "./prediction-log.ts";
 import type { LoggedGroup, LoggedVersion } from "./segment.ts";
+import { createSpoolBudget, type SpoolLimits } from "./spool-budget.ts";
 
 const version = (release: number): LoggedVersion => ({
   digest: String(release).padStart(64, "0"),
@@ -29,9 +31,11 @@ const version = (release: number): LoggedVersion => ({
 const one = version(1);
 const two = version(2);
 
+/** What an f32 holds beside a half. */
+const heldBy = (n: number): number => n % 65_536;
 /** A group whose inputs are a function of its numbers, so that a test sees a row that stands in the wrong place. */
 function group(first: number, count: number): LoggedGroup {
-  const rows = Float32Array.from({ length: 2 * count }, (_, i) => first + Math.floor(i / 2) + (i % 2) / 2);
+  const rows = Float32Array.from({ length: 2 * count }, (_, i) => heldBy(first + Math.floor(i / 2)) + (i % 2) / 2);
   const answer = { source: "model", reason: null, cached: false, label: "rain", value: null } as const;
   return {
     answers: Array.from({ length: count }, () => ({ ...answer, confidence: 0.75, scores: [0.25, 0.75] })),
@@ -47,7 +51,7 @@ interface Rig {
   readonly clock: ManualClock;
   open(limits?: Partial<LogLimits>, change?: (storage: Storage) => Storage): Promise<PredictionLog>;
 }
-function rig(): Rig {
+function rig(spool: Partial<SpoolLimits> = {}): Rig {
   const disk = createMemoryDisk();
   const clock = createManualClock(1_000_000);
   const random = createSeededRandom(3);
@@ -58,8 +62,18 @@ function rig(): Rig {
       openPredictionLog({
         agent: "a1",
         stream: "rain-gauge",
-        ports: { clock, random, storage: change(disk.start()), compressor: plainCompressor, log: createMemoryLogger() },
+        ports: {
+          clock,
+          random,
+          storage: change(disk.start()),
+          compressor: plainCompressor,
+          crypto: testCrypto,
+          key: testKey,
+          log: createMemoryLogger(),
+        },
         limits: { reserveAhead: 64, ...limits },
+        offset: () => 0,
+        budget: createSpoolBudget(spool, createMemoryLogger()),
       }),
   };
 }
@@ -67,40 +81,49 @@ function rig(): Rig {
 async function predict(log: PredictionLog, count: number, by: LoggedVersion = one): Promise<number> {
   await log.room(count);
   const firstN = log.reserve(count);
-  log.append({ firstN, version: by, time: 5, groups: [group(firstN, count)] });
+  await log.append({ firstN, version: by, time: 5, groups: [group(firstN, count)] });
   return firstN;
 }
 
-/** Every batch that waits, decoded. */
+/** Every batch and account that waits, decoded, in the order of numbers. */
 function stored(disk: MemoryDisk): PredictionBatch[] {
   return disk
     .paths()
-    .filter((path) => path.startsWith("spool/rain-gauge/batch-"))
-    .map((path) => decodeBatch(openFrame(disk.peek(path) as Uint8Array).compressed));
+    .filter((path) => /^spool\/rain-gauge\/(batch|lost)-/.test(path))
+    .map((path) => decodeBatch(openFrame(disk.peek(path) as Uint8Array).compressed))
+    .sort((a, b) => a.header.seq - b.header.seq);
 }
 
-/** The numbers in batches and in gaps, after checking that they follow each other and that each row is its own. */
-function account(batches: readonly PredictionBatch[]): { rows: number[]; gaps: number[] } {
+type Range = [reason: string, from: number, to: number];
+/** The numbers in batches and what is missing, after checking that they follow each other and that each row is its own. */
+function account(batches: readonly PredictionBatch[]): { rows: number[]; gaps: Range[] } {
   const rows: number[] = [];
-  const gaps: number[] = [];
+  const gaps: Range[] = [];
   let next = 0;
-  for (const [seq, { header, columns }] of batches.entries()) {
+  let seq = 0;
+  for (const { header, columns } of batches) {
     expect(header.seq).toBe(seq);
-    if (header.gap) {
-      expect(header.gap.from).toBe(next);
-      for (let n = header.gap.from; n <= header.gap.to; n++) gaps.push(n);
-      next = header.gap.to + 1;
+    seq += settledBy(header);
+    for (const { reason, from, ends } of header.missing) {
+      expect(from).toBe(next);
+      next = ends.at(-1) as number;
+      const last = gaps.at(-1);
+      if (last?.[0] === reason && last[2] === from) last[2] = next;
+      else gaps.push([reason, from, next]);
     }
+    if (header.missing.length > 0) continue;
     expect(header.firstN).toBe(next);
     for (let i = 0; i < header.count; i++) {
       rows.push(header.firstN + i);
-      expect(columns["in:wind"]?.[i]).toBe(header.firstN + i);
-      expect(columns["in:temp"]?.[i]).toBe(header.firstN + i + 0.5);
+      expect(columns["in:wind"]?.[i]).toBe(heldBy(header.firstN + i));
+      expect(columns["in:temp"]?.[i]).toBe(heldBy(header.firstN + i) + 0.5);
     }
     next += header.count;
   }
   return { rows, gaps };
 }
+const isIn = (gaps: readonly Range[], n: number): boolean => gaps.some(([, from, to]) => n >= from && n < to);
+const keys = (log: PredictionLog): string[] => [...log.batches.waiting].map(({ key }) => key);
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 describe("batches", () => {
@@ -121,8 +144,10 @@ describe("batches", () => {
       digest: one.digest,
       release: 1,
       classes: ["dry", "rain"],
-      clock: { wall: 1_000_000, monotonic: 0, offset: null },
-      gap: null,
+      clock: { wall: 1_000_000, monotonic: 0, offset: 0 },
+      missing: [],
+      withheld: {},
+      receipts: null,
     });
     expect(batch?.columns).toMatchObject({
       time: new Float64Array([5, 5]),
@@ -155,14 +180,14 @@ describe("batches", () => {
       } as const,
     ];
     await log.room(2);
-    log.append({
+    await log.append({
       firstN: log.reserve(1),
       version: wide,
       time: 1,
       groups: [{ answers, rows: new Float64Array([0.1, 2]), latency: 1 }],
     });
     const silent: LoggedVersion = { ...wide, fields: [] };
-    log.append({
+    await log.append({
       firstN: log.reserve(1),
       version: silent,
       time: 1,
@@ -202,7 +227,7 @@ describe("batches", () => {
     const fields = Array.from({ length: 400 }, (_, i) => `f${i}`);
     const answers = group(0, 1).answers;
     await log.room(1);
-    log.append({
+    await log.append({
       firstN: log.reserve(1),
       version: { ...one, fields },
       time: 1,
@@ -227,7 +252,7 @@ describe("numbers", () => {
     expect(account(stored(disk))).toEqual({ rows: upTo(5), gaps: [] });
   });
 
-  test("[P2] after a power loss the next batch says exactly which numbers are missing", async () => {
+  test("[P2] after a power loss an account says exactly which numbers are missing", async () => {
     const { disk, clock, open } = rig();
     const first = await open();
     await predict(first, 3);
@@ -237,8 +262,7 @@ describe("numbers", () => {
     const second = await open();
     expect(await predict(second, 1)).toBe(64);
     await second.cut();
-    expect(stored(disk).map(({ header }) => header.gap)).toEqual([null, { from: 3, to: 63 }]);
-    expect(account(stored(disk)).rows).toEqual([0, 1, 2, 64]);
+    expect(account(stored(disk))).toEqual({ rows: [0, 1, 2, 64], gaps: [["power_loss", 3, 64]] });
   });
 
   test("two power losses before a batch make one gap; a clean stop makes none", async () => {
@@ -254,7 +278,7 @@ describe("numbers", () => {
     const last = await open();
     expect(await predict(last, 1)).toBe(129);
     await last.cut();
-    expect(stored(disk).map(({ header }) => header.gap)).toEqual([{ from: 0, to: 127 }, null]);
+    expect(account(stored(disk))).toEqual({ rows: [128, 129], gaps: [["power_loss", 0, 128]] });
   });
 
   test("batch numbers are not used again after all batches were stored and deleted", async () => {
@@ -262,13 +286,14 @@ describe("numbers", () => {
     const log = await open();
     await predict(log, 2);
     await log.cut();
-    await log.batches.drop([0]);
+    await log.batches.drop(keys(log));
     disk.powerLoss();
     const next = await open();
     await predict(next, 1);
     await next.cut();
-    expect(stored(disk).map(({ header }) => [header.seq, header.firstN, header.gap])).toEqual([
-      [1, 64, { from: 2, to: 63 }],
+    expect(stored(disk).map(({ header }) => [header.seq, header.firstN, header.missing[0]?.ends])).toEqual([
+      [1, 2, [64]],
+      [2, 64, undefined],
     ]);
   });
 
@@ -281,55 +306,201 @@ describe("numbers", () => {
     expect(log.reserve(1000)).toBe(0);
   });
 
-  test("a damaged state begins a new epoch and says so", async () => {
+  test("[P10] a damaged state begins a new epoch, and what waits under the old one is still sent", async () => {
     const { disk, open } = rig();
     const log = await open();
-    await predict(log, 1);
+    await predict(log, 3);
     await log.cut();
+    await predict(log, 1);
     disk.poke("spool/rain-gauge/state.json", new Uint8Array([1]));
     const next = await open();
     expect(next.epoch).not.toBe(log.epoch);
-    expect(next.pending).toBe(0);
+    expect([next.pending, next.epochs]).toEqual([1, [log.epoch, next.epoch]]);
     expect(await predict(next, 1)).toBe(0);
+    await next.cut();
+    const waiting = [...next.batches.waiting].map(({ epoch, firstN, nextN }) => [epoch, firstN, nextN]);
+    expect(waiting).toHaveLength(2);
+    expect(waiting).toEqual(
+      expect.arrayContaining([
+        [log.epoch, 0, 3],
+        [next.epoch, 0, 1],
+      ]),
+    );
+    // Rows that were in no batch yet have no batch number any more: a person finds them.
+    expect(disk.paths().filter((path) => path.includes("/rejected/segment-"))).toHaveLength(1);
   });
 
-  test("[P3] a failed append is not answered, and the log heals with the next segment", async () => {
+  test("[P11] a copy of the spool begins a new epoch: no number is given by two devices", async () => {
+    const { disk, open } = rig();
+    const at = (place: string) => (storage: Storage) => ({ ...storage, place });
+    const log = await open({}, at("here"));
+    await predict(log, 3);
+    await log.close();
+    expect((await open({}, at("here"))).epoch).toBe(log.epoch);
+    const copy = await open({}, at("there"));
+    expect(copy.epoch).not.toBe(log.epoch);
+    expect(copy.pending).toBe(1);
+    expect(account(stored(disk)).rows).toEqual([0, 1, 2]);
+  });
+
+  test("[P3] a row that cannot be written is answered and told as missing, with its version; the log heals", async () => {
     const { disk, clock, open } = rig();
     const log = await open();
     await predict(log, 1);
-    const files = disk.paths();
-    const before = disk.peek(files.find((path) => path.includes("segment-")) as string);
     disk.failAppends(1);
-    await expect(predict(log, 1)).rejects.toThrow("free space");
+    await predict(log, 2);
     await clock.advance(0);
     await predict(log, 1);
     await log.cut();
-    expect(before).toBeDefined();
-    expect(account(stored(disk))).toEqual({ rows: [0, 2], gaps: [1] });
+    expect(account(stored(disk))).toEqual({ rows: [0, 3], gaps: [["disk_full", 1, 3]] });
+    expect(stored(disk)[1]?.header.missing[0]).toMatchObject({ digest: one.digest, release: 1 });
   });
 
-  test("a full disk costs one more open segment, however many answers it refuses", async () => {
+  test.each([0, 1])(
+    "[P3] killed on a full disk that still takes the state (%i: or does not), no number comes twice",
+    async (writes) => {
+      const { disk, open } = rig();
+      const log = await open();
+      await predict(log, 1);
+      disk.failAppends(Number.POSITIVE_INFINITY);
+      disk.failWrites(writes === 0 ? 0 : Number.POSITIVE_INFINITY);
+      for (let i = 0; i < 5; i++) await predict(log, 100);
+      disk.kill();
+      disk.failAppends(0);
+      disk.failWrites(0);
+      const next = await open();
+      const first = await predict(next, 1);
+      await next.cut();
+      const { rows, gaps } = account(stored(disk));
+      expect(rows).toEqual([0, first]);
+      if (writes === 0) expect([first, gaps]).toEqual([501, [["disk_full", 1, 501]]]);
+      else
+        expect(gaps).toEqual([
+          ["disk_full", 1, 64],
+          ["unanswered", 64, first],
+        ]);
+    },
+  );
+
+  test("a full disk costs one more open segment, however many answers it cannot log; then all is accounted for", async () => {
     const { disk, clock, open } = rig();
-    let full = false;
-    const log = await open({}, (storage) => ({
-      ...storage,
-      write: (path, bytes) =>
-        full ? Promise.reject(new VedetteError("storage_failed", "the disk is full")) : storage.write(path, bytes),
-    }));
+    const log = await open();
     await predict(log, 1);
-    full = true;
+    disk.failWrites(Number.POSITIVE_INFINITY);
     disk.failAppends(Number.POSITIVE_INFINITY);
-    for (let i = 0; i < 10; i++) {
-      await expect(predict(log, 1)).rejects.toThrow("free space");
-      await clock.advance(0);
+    for (let i = 0; i < 1000; i++) {
+      await predict(log, 1);
+      if (i % 100 === 0) await clock.advance(2000);
     }
-    expect(disk.paths().filter((path) => path.includes("segment-"))).toHaveLength(2);
-    full = false;
+    expect(disk.paths().filter((path) => path.includes("segment-")).length).toBeLessThanOrEqual(2);
+    disk.failWrites(0);
     disk.failAppends(0);
     await log.cut();
     await predict(log, 1);
+    await log.close();
+    expect(account(stored(disk))).toEqual({ rows: [0, 1001], gaps: [["disk_full", 1, 1001]] });
+    expect(disk.paths()).toEqual(expect.arrayContaining([expect.stringContaining("spool/rain-gauge/logged-")]));
+    const next = await open();
+    expect(await predict(next, 1)).toBe(1002);
+  });
+
+  test("a device whose disk is full when it starts answers all the same", async () => {
+    const { disk, open } = rig();
+    const first = await open();
+    await predict(first, 1);
+    await first.close();
+    disk.failWrites(Number.POSITIVE_INFINITY);
+    disk.failAppends(Number.POSITIVE_INFINITY);
+    const full = await open();
+    expect(await predict(full, 1)).toBe(1);
+    disk.kill();
+    disk.failWrites(0);
+    disk.failAppends(0);
+    const next = await open();
+    expect(await predict(next, 1)).toBeGreaterThan(1);
+  });
+});
+
+test("[P13] a batch that the disk damaged is told as missing, kept for a person, and holds nothing up", async () => {
+  const { disk, open } = rig();
+  const log = await open({ batchRows: 4 });
+  for (let i = 0; i < 3; i++) {
+    await predict(log, 4);
     await log.cut();
-    expect(account(stored(disk))).toEqual({ rows: [0, 11], gaps: upTo(11).slice(1) });
+  }
+  const [, path = ""] = disk.paths().filter((name) => name.includes("/batch-"));
+  const bytes = disk.peek(path) as Uint8Array<ArrayBuffer>;
+  disk.poke(path, bytes.with(bytes.length - 9, (bytes[bytes.length - 9] as number) ^ 1));
+  for (const key of keys(log)) await log.batches.read(key);
+  expect(account(stored(disk))).toEqual({ rows: [...upTo(4), 8, 9, 10, 11], gaps: [["damaged", 4, 8]] });
+  expect(disk.paths().filter((name) => name.includes("/rejected/"))).toHaveLength(1);
+  expect([...log.batches.waiting].map(({ seq }) => seq)).toEqual([0, 1, 2]);
+});
+
+describe("budget", () => {
+  const written = async (log: PredictionLog, batches: number): Promise<void> => {
+    for (let i = 0; i < batches; i++) {
+      await predict(log, 4);
+      await log.cut();
+    }
+  };
+  const bytesOf = (log: PredictionLog): number => log.batches.bytes;
+
+  test("[P12] over its bytes the oldest batches go, told number by number with their version; the rest is as it was", async () => {
+    const { disk, open } = rig({ bytes: 20_000 });
+    const log = await open({ batchRows: 4 });
+    await written(log, 100);
+    expect(bytesOf(log)).toBeLessThanOrEqual(20_000);
+    const { rows, gaps } = account(stored(disk));
+    expect(gaps).toEqual([["dropped_budget", 0, rows[0]]]);
+    expect(rows).toEqual(upTo(400).slice(rows[0]));
+    expect(rows.length).toBeGreaterThan(20);
+    expect(stored(disk)[0]?.header.missing[0]).toMatchObject({ digest: one.digest, release: 1 });
+    expect(disk.paths().filter((path) => path.includes("/lost-"))).toHaveLength(1);
+  });
+
+  test("[P12] by the policy `sample` what is left is spread over all the time", async () => {
+    const { disk, open } = rig({ bytes: 20_000 });
+    const log = await open({ batchRows: 4 });
+    const sampling: LoggedVersion = { ...one, policy: { inputs: "full", whenFull: "sample" } };
+    for (let i = 0; i < 100; i++) {
+      await predict(log, 4, sampling);
+      await log.cut();
+    }
+    const { rows, gaps } = account(stored(disk));
+    expect(new Set(gaps.map(([reason]) => reason))).toEqual(new Set(["sampled"]));
+    expect(rows.length + gaps.reduce((sum, [, from, to]) => sum + to - from, 0)).toBe(400);
+    for (let quarter = 0; quarter < 4; quarter++) {
+      expect(rows.some((n) => n >= 100 * quarter && n < 100 * (quarter + 1))).toBe(true);
+    }
+    expect(bytesOf(log)).toBeLessThanOrEqual(20_000);
+  });
+
+  test("[P12] batches older than their age go; none goes for a clock that nobody set right", async () => {
+    const { disk, clock, open } = rig({ ageMs: 5000 });
+    const log = await open({ batchRows: 4 });
+    await written(log, 3);
+    await clock.advance(6000);
+    await written(log, 1);
+    expect(account(stored(disk))).toEqual({ rows: upTo(16).slice(12), gaps: [["dropped_age", 0, 12]] });
+  });
+
+  test("a spool over its budget whose disk takes no account keeps its batches until it does", async () => {
+    const { disk, open } = rig({ bytes: 5_000 });
+    let full = true;
+    const log = await open({}, (storage) => ({
+      ...storage,
+      write: (path, bytes) =>
+        full && path.includes("/lost-")
+          ? Promise.reject(new VedetteError("storage_failed", "the disk is full"))
+          : storage.write(path, bytes),
+    }));
+    await written(log, 4);
+    expect(account(stored(disk))).toEqual({ rows: upTo(16), gaps: [] });
+    full = false;
+    await written(log, 1);
+    const { rows, gaps } = account(stored(disk));
+    expect(rows.length + (gaps[0]?.[2] ?? 0)).toBe(20);
   });
 });
 
@@ -340,6 +511,7 @@ test("with a sender: stored batches leave, the rest is sent again after a kill, 
     const log = await open({ batchRows: 4 });
     const sender = createBatchSender({
       log,
+      sha256: testCrypto.sha256,
       publish: async (frame) => {
         const { seq, firstN, count } = decodeBatch(openFrame(frame).compressed).header;
         sent.push(`${seq}:${firstN}+${count}`);
@@ -369,6 +541,17 @@ test("with a sender: stored batches leave, the rest is sent again after a kill, 
   expect(stored(disk).map(({ header }) => header.seq)).toEqual([3]);
 });
 
+/** All that an error says, causes and parts included. */
+const told = (error: unknown): string =>
+  error instanceof AggregateError
+    ? error.errors.map(told).join()
+    : error instanceof Error
+      ? `${error} ${told(error.cause)}`
+      : "";
+const unlessFull = (error: unknown): void => {
+  if (!told(error).includes("full") || told(error).includes("killed")) throw error;
+};
+
 describe("[model] a spool survives death at every change of the disk", () => {
   const step = fc.oneof(
     {
@@ -381,7 +564,7 @@ describe("[model] a spool survives death at every change of the disk", () => {
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("cut" as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("store" as const) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("fill disk" as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("fill disk" as const), writes: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("close" as const) }) },
   );
   const death = fc.record({
@@ -396,20 +579,32 @@ describe("[model] a spool survives death at every change of the disk", () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.array(step, { maxLength: 12 }), death), { maxLength: 5 }),
-        async (lives) => {
-          const { disk, clock, open } = rig();
+        fc.constantFrom(3_000, 6_000, 1e9),
+        fc.constantFrom("oldest" as const, "sample" as const),
+        async (lives, bytes, whenFull) => {
+          const { disk, clock, open } = rig({ bytes });
+          const by: LoggedVersion = { ...one, policy: { inputs: "full", whenFull } };
           const answered = new Set<number>();
           /** What the control plane has stored, by batch number. */
-          const above = new Map<number, Uint8Array>();
+          const above = new Map<number, { rows: number; from: number } | { lost: Range }>();
           let powerLosses = 0;
           let failures = 0;
           const limits = { batchRows: 8, batchAgeMs: 1500 };
+          /** As the control plane does: a batch number is settled once, by a batch or by a part of an account. */
           const store = (): void => {
-            for (const path of disk.paths().filter((name) => name.includes("/batch-"))) {
-              const frame = disk.peek(path) as Uint8Array;
-              const { seq } = decodeBatch(openFrame(frame).compressed).header;
-              if (above.has(seq)) expect(frame).toEqual(above.get(seq));
-              above.set(seq, frame);
+            for (const { header, columns } of stored(disk)) {
+              const parts = header.missing.flatMap(({ reason, from, ends }) =>
+                ends.map((end, i): Range => [reason, i === 0 ? from : (ends[i - 1] as number), end]),
+              );
+              if (parts.length === 0) {
+                const before = above.get(header.seq);
+                if (before && "rows" in before) expect(before.rows).toEqual(header.count);
+                above.set(header.seq, before ?? { rows: header.count, from: header.firstN });
+                expect(columns["in:wind"]?.[0]).toBe(heldBy(header.firstN));
+              }
+              for (const [i, part] of parts.entries()) {
+                if (!above.has(header.seq + i)) above.set(header.seq + i, { lost: part });
+              }
             }
           };
           const live = async (
@@ -418,24 +613,22 @@ describe("[model] a spool survives death at every change of the disk", () => {
             const log = await open(limits);
             for (const now of steps) {
               if (now.kind === "predict") {
-                const first = await predict(log, now.count).catch((error: unknown) => {
-                  if (!String(error).includes("free space")) throw error;
-                  failures++;
-                  return undefined;
-                });
-                if (first === undefined) continue;
+                const first = await predict(log, now.count, by);
                 for (let n = first; n < first + now.count; n++) {
                   expect(answered.has(n)).toBe(false);
                   answered.add(n);
                 }
               } else if (now.kind === "wait") await clock.advance(now.ms);
-              else if (now.kind === "cut") await log.cut();
-              else if (now.kind === "fill disk") disk.failAppends(1);
-              else if (now.kind === "store") {
+              else if (now.kind === "cut") await log.cut().catch(unlessFull);
+              else if (now.kind === "fill disk") {
+                failures++;
+                disk.failAppends(1 + now.writes);
+                disk.failWrites(now.writes);
+              } else if (now.kind === "store") {
                 store();
-                await log.batches.drop([...log.batches.waiting].map(({ seq }) => seq));
+                await log.batches.drop(keys(log)).catch(unlessFull);
               } else {
-                await log.close();
+                await log.close().catch(unlessFull);
                 return;
               }
             }
@@ -443,7 +636,7 @@ describe("[model] a spool survives death at every change of the disk", () => {
           for (const [steps, end] of lives) {
             disk.killAt(end.at, end.torn);
             await live(steps).catch((error: unknown) => {
-              if (!String(error).includes("killed") && !String(error).includes("free space")) throw error;
+              if (!/killed|full/.test(told(error))) throw error;
             });
             if (end.power) {
               disk.powerLoss(end);
@@ -453,21 +646,31 @@ describe("[model] a spool survives death at every change of the disk", () => {
           }
           disk.killAt(Number.MAX_SAFE_INTEGER, 0);
           disk.failAppends(0);
+          disk.failWrites(0);
           const last = await open(limits);
           const next = await predict(last, 1);
           await last.cut();
           store();
-          const batches = [...above]
-            .sort(([a], [b]) => a - b)
-            .map(([, frame]) => decodeBatch(openFrame(frame).compressed));
-          const { rows, gaps } = account(batches);
-          expect(rows.length + gaps.length).toBe(next + 1);
-          for (const n of answered) expect(rows.includes(n) || gaps.includes(n)).toBe(true);
-          if (powerLosses === 0) {
-            // A number whose append failed was never answered: it may be missing, and nothing else.
-            if (failures === 0) expect(gaps).toEqual([]);
-            for (const n of answered) expect(rows).toContain(n);
+          const settled = [...above].sort(([a], [b]) => a - b).map(([, what]) => what);
+          expect([...above.keys()].sort((a, b) => a - b)).toEqual(upTo(above.size));
+          const rows = new Set<number>();
+          const gaps: Range[] = [];
+          let reached = 0;
+          for (const what of settled) {
+            const [from, to] = "lost" in what ? [what.lost[1], what.lost[2]] : [what.from, what.from + what.rows];
+            expect(from).toBe(reached);
+            reached = to;
+            if ("lost" in what) gaps.push(what.lost);
+            else for (let n = from; n < to; n++) rows.add(n);
           }
+          expect(reached).toBe(next + 1);
+          for (const n of answered) expect(rows.has(n) || isIn(gaps, n)).toBe(true);
+          const reasons = new Set(gaps.map(([reason]) => reason));
+          if (powerLosses === 0) expect(reasons).not.toContain("power_loss");
+          if (failures === 0) expect(reasons).not.toContain("disk_full");
+          if (bytes === 1e9) expect([...reasons].filter((reason) => /dropped|sampled/.test(reason))).toEqual([]);
+          // Nothing but what was given up is missing of what was answered.
+          if (reasons.size === 0) for (const n of answered) expect(rows.has(n)).toBe(true);
         },
       ),
       { numRuns: 250 },

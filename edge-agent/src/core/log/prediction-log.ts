@@ -5,32 +5,35 @@
  *     append → segment file (page cache, synced once a second) → cut → batch file (synced) → stored above → deleted
  *
  * Numbers are reserved on the disk in blocks. After SIGKILL numbering goes on after the last whole record. After a power
- * loss, which may have taken answered rows with it, it goes on at the end of the reserved block, and the batch after the
- * hole says exactly which numbers are missing. A hole is never stored: it is what lies between two batches.
+ * loss, which may have taken answered rows with it, it goes on at the end of the reserved block, and an account says exactly
+ * which numbers are missing. A hole is never stored: it is what lies between two batches.
+ *
+ * Where a row cannot be written its answer is given all the same, and its number is told as missing (given-numbers).
  */
 import { toHex } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { formatPredictionId } from "@vedette/protocol/ids";
+import type { WhenFull } from "@vedette/protocol/log-policy";
 import { closeAll } from "../close-all.ts";
-import type { AppendFile, Ports } from "../ports.ts";
+import type { Ports } from "../ports.ts";
 import { type BatchQueue, openBatchQueue } from "./batch-queue.ts";
-import { type BatchLimits, createBatchWriter } from "./batch-writer.ts";
-import {
-  countRows,
-  encodeRows,
-  encodeVersion,
-  type LoggedRows,
-  type LoggedVersion,
-  readRecord,
-  readRecords,
-} from "./segment.ts";
-import { readSpoolState, type SpoolState, writeSpoolState } from "./spool-state.ts";
+import { type BatchLimits, type BatchPorts, createAccountant, createBatchWriter } from "./batch-writer.ts";
+import { openGivenNumbers } from "./given-numbers.ts";
+import { countRows, encodeRows, encodeVersion, type LoggedRows, readRecord, readRecords } from "./segment.ts";
+import { noSegmentFile, openSegmentFile, type SegmentFile } from "./segment-file.ts";
+import { setAside } from "./set-aside.ts";
+import { createSpoolBudget, type SpoolBudget } from "./spool-budget.ts";
+import { readSpoolState } from "./spool-state.ts";
 
 export interface PredictionLog {
   readonly epoch: string;
+  /** Every epoch of which something may wait here, this one included. */
+  readonly epochs: readonly string[];
   /** Batches that wait until the control plane has stored them. */
   readonly pending: number;
   readonly batches: BatchQueue;
+  /** What a hello says is still here: see `held` in the protocol's request. */
+  held(epoch: string): { seq: number; n: number | null } | undefined;
   /** Null where `count` numbers can be reserved now; else resolves when they can. @throws VedetteError storage_failed. */
   room(count: number): Promise<void> | null;
   /** Takes the next `count` numbers and returns the first. @throws VedetteError busy where `room` was not waited for. */
@@ -38,10 +41,12 @@ export interface PredictionLog {
   /** `agent.stream.epoch.n`. */
   id(n: number): string;
   /**
-   * One write: when it returns, a killed process loses none of these rows. Numbers come in the order of `reserve`.
-   * @throws VedetteError storage_failed: the rows are not in the log and must not be answered.
+   * One write: when it returns null, a killed process loses none of these rows. Else the disk takes no more rows: they are
+   * not in the log, and may be answered when the promise resolves, for then their numbers will be told as missing.
+   * It rejects VedetteError storage_failed where not even that is certain. Numbers come in the order of `reserve`.
+   * @throws VedetteError invalid_input where a text is too long.
    */
-  append(rows: LoggedRows): void;
+  append(rows: LoggedRows): Promise<void> | null;
   /** Makes batches of all rows so far. @throws VedetteError storage_failed; the rows stay, and the next cut tries again. */
   cut(): Promise<void>;
   /** Cuts and remembers that nothing was lost. */
@@ -55,7 +60,7 @@ export interface LogLimits extends BatchLimits {
   readonly batchAgeMs: number;
   /**
    * Numbers reserved ahead on the disk: what a power loss reports at most beyond what it took. Doubled each time that
-   * answers had to wait for the disk, `maxDoublings` times at most.
+   * answers had to wait for the disk, four times at most.
    */
   readonly reserveAhead: number;
 }
@@ -67,18 +72,8 @@ const defaultLimits: LogLimits = {
   reserveAhead: 8192,
 };
 const syncEveryMs = 1000;
-const maxDoublings = 4;
 
-interface Segment {
-  readonly path: string;
-  readonly file: AppendFile;
-  records: Uint8Array<ArrayBuffer>[];
-  bytes: number;
-  rows: number;
-  version: LoggedVersion | undefined;
-  /** An append failed: what is in the file after that point is unknown, so no more is written to it. */
-  broken: boolean;
-}
+const isSegment = (name: string): boolean => /^segment-\d{12}$/.test(name);
 
 /**
  * Opens the spool of a stream, and makes batches of what a dead process left in its segments.
@@ -88,20 +83,25 @@ interface Segment {
 export async function openPredictionLog(options: {
   agent: string;
   stream: string;
-  ports: Pick<Ports, "clock" | "random" | "storage" | "compressor" | "log">;
+  ports: BatchPorts & Pick<Ports, "storage">;
   limits?: Partial<LogLimits>;
   offset?: () => number | null;
+  /** Shared by all logs of a device. */
+  budget?: SpoolBudget;
 }): Promise<PredictionLog> {
-  const { agent, stream, ports } = options;
+  const { agent, stream, ports, offset = () => null } = options;
   const { clock, storage, log } = ports;
+  const budget = options.budget ?? createSpoolBudget({}, log);
   const limits = { ...defaultLimits, ...options.limits };
   const folder = `spool/${stream}`;
 
   const before = await readSpoolState(folder, ports);
-  if (!before) await clearFolder();
+  // Of rows whose batch number nobody knows any more, or that another device may have sent, no batch can be made.
+  if (!before) await setAside(folder, ports, isSegment);
   const epoch = before?.epoch ?? toHex(ports.random.bytes(8));
   const idPrefix = formatPredictionId({ agent, stream, epoch, n: 0 }).slice(0, -1);
-  const batches = await openBatchQueue({ folder, ports, beforeDrop: (seqs) => proveNumbers(Math.max(...seqs)) });
+  const account = createAccountant({ agent, stream, ports, offset });
+  const batches = await openBatchQueue({ folder, ports, account, beforeDrop: (going) => numbers.prove(going) });
   const writer = createBatchWriter({
     agent,
     stream,
@@ -109,68 +109,64 @@ export async function openPredictionLog(options: {
     ports,
     limits,
     batches,
-    offset: options.offset ?? (() => null),
+    account,
+    offset,
     nextSeq: before?.nextSeq ?? 0,
     batchedTo: before?.batchedTo ?? 0,
   });
 
-  const names = (await storage.list(folder)).filter((name) => /^segment-\d{12}$/.test(name));
+  const numbers = await openGivenNumbers({
+    stream,
+    folder,
+    epoch,
+    ports,
+    before,
+    written: writer,
+    reserveAhead: limits.reserveAhead,
+    onUnmarked: armAge,
+  });
+  const names = (await storage.list(folder)).filter(isSegment);
   let segmentNumber = Math.max(-1, ...names.map((name) => Number(name.slice(8)))) + 1;
-  for (const name of names) {
-    const bytes = await storage.read(`${folder}/${name}`);
-    if (bytes) await writer.write(readRecords(bytes));
-    await storage.remove(`${folder}/${name}`);
-  }
-  const powerLost = before !== undefined && !before.clean && before.bootId !== storage.bootId;
-  let ahead = limits.reserveAhead;
-  const { batchedTo } = writer;
-  let nextN = Math.max(batchedTo, before?.nextN ?? 0, powerLost ? before.reservedTo : 0);
-  if (powerLost && nextN > batchedTo) log.warn("predictions_lost", { stream, from: batchedTo, to: nextN - 1 });
-  let durable: SpoolState = stateNow(nextN + ahead, false);
-  await writeSpoolState(folder, storage, durable);
+  await batchOld();
+  await numbers.start();
+  /** The policy of the version that answered last. */
+  let whenFull: WhenFull = "oldest";
+  const leaveBudget = budget.enter({
+    stream,
+    queue: batches,
+    whenFull: () => whenFull,
+    now: () => {
+      const toControlPlane = offset();
+      return toControlPlane === null ? null : clock.now() + toControlPlane;
+    },
+  });
+  await budget.enforce();
 
-  let open = await newSegment();
+  let open: SegmentFile = await newSegment().catch((error: unknown) => {
+    log.error("segment_not_opened", { stream, error: messageOf(error), next: "answers are given and counted" });
+    return noSegmentFile();
+  });
   /** Full segments whose batches are not all written yet. */
-  const full: Segment[] = [];
-  let writing: Promise<void> = Promise.resolve();
-  let reserving: Promise<void> | undefined;
+  const full: SegmentFile[] = [];
   let cutting: Promise<void> = Promise.resolve();
   let cutWaits = false;
   let cancelAge: (() => void) | undefined;
   let cancelSync: (() => void) | undefined;
   let closed = false;
+  if (numbers.unlogged.length > 0 || open.broken) armAge();
 
-  function stateNow(reservedTo: number, clean: boolean): SpoolState {
-    const { nextSeq, batchedTo } = writer;
-    return { v: 1, epoch, bootId: storage.bootId, clean, nextN, reservedTo, nextSeq, batchedTo };
-  }
-
-  /** One state write at a time, each with what is true when it begins. */
-  function writeState(reservedTo: () => number, clean = false): Promise<void> {
-    const write = writing.then(async () => {
-      const state = stateNow(Math.max(durable.reservedTo, reservedTo()), clean);
-      await writeSpoolState(folder, storage, state);
-      durable = state;
-    });
-    writing = write.catch(() => undefined);
-    return write;
-  }
-
-  /** Before the newest batches are deleted, the state must say that their numbers were used. */
-  async function proveNumbers(seq: number): Promise<void> {
-    if (durable.nextSeq <= seq) await writeState(() => durable.reservedTo);
-  }
-
-  async function clearFolder(): Promise<void> {
-    for (const name of await storage.list(folder)) {
-      if (/^(batch|segment)-/.test(name)) await storage.remove(`${folder}/${name}`);
+  /** Makes batches of what a dead process left in its segments. */
+  async function batchOld(): Promise<void> {
+    for (const name of names) {
+      const path = `${folder}/${name}`;
+      const bytes = await storage.read(path);
+      if (bytes) await writer.write(readRecords(bytes), numbers.unlogged);
+      await storage.remove(path);
     }
   }
 
-  async function newSegment(): Promise<Segment> {
-    const path = `${folder}/segment-${String(segmentNumber++).padStart(12, "0")}`;
-    const file = await storage.append(path);
-    return { path, file, records: [], bytes: 0, rows: 0, version: undefined, broken: false };
+  function newSegment(): Promise<SegmentFile> {
+    return openSegmentFile(storage, `${folder}/segment-${String(segmentNumber++).padStart(12, "0")}`);
   }
 
   async function cutNow(): Promise<void> {
@@ -185,13 +181,16 @@ export async function openPredictionLog(options: {
       open = next;
     }
     await batchFull();
+    await writer.account(numbers.unlogged.filter(({ from }) => from < open.firstN));
+    await numbers.healed();
+    await budget.enforce();
   }
 
   async function batchFull(): Promise<void> {
     for (let segment = full[0]; segment; segment = full[0]) {
-      await writer.write(segment.records.map(readRecord));
+      await writer.write(segment.records.map(readRecord), numbers.unlogged);
       await segment.file.close();
-      await storage.remove(segment.path);
+      if (segment.path !== "") await storage.remove(segment.path);
       full.shift();
     }
   }
@@ -228,68 +227,60 @@ export async function openPredictionLog(options: {
     });
   }
 
-  function reserveMore(count: number): Promise<void> {
-    reserving ??= writeState(() => nextN + count + ahead).finally(() => {
-      reserving = undefined;
-    });
-    return reserving;
-  }
-
   return {
     epoch,
     batches,
+    held(of) {
+      for (const batch of batches.waiting) if (batch.epoch === of) return { seq: batch.seq, n: null };
+      return of === epoch ? { seq: writer.nextSeq, n: writer.batchedTo } : undefined;
+    },
+    get epochs() {
+      return [...new Set([...batches.waiting].map((batch) => batch.epoch)).add(epoch)];
+    },
     get pending() {
       return batches.size;
     },
-    room(count) {
-      if (nextN + count <= durable.reservedTo) return null;
-      ahead = Math.min(2 * ahead, limits.reserveAhead * 2 ** maxDoublings);
-      return (async () => {
-        while (nextN + count > durable.reservedTo) await reserveMore(count);
-      })();
-    },
+    room: numbers.room,
     reserve(count) {
       if (closed) throw new VedetteError("not_ready", `the log of ${stream} is closed: the agent is stopping`);
-      if (nextN + count > durable.reservedTo) {
-        throw new VedetteError("busy", `the log of ${stream} has no ${count} numbers reserved: wait for room first`);
-      }
-      const first = nextN;
-      nextN += count;
-      if (durable.reservedTo - nextN < ahead / 2 && !reserving) {
-        reserveMore(0).catch((error: unknown) =>
-          log.error("numbers_not_reserved", { stream, error: messageOf(error) }),
-        );
-      }
-      return first;
+      return numbers.reserve(count);
     },
     id: (n) => `${idPrefix}${n}`,
     append(rows) {
       const count = countRows(rows.groups);
-      if (count === 0) return;
+      if (count === 0) return null;
+      whenFull = rows.version.policy?.whenFull ?? "oldest";
       if (open.broken) {
-        cutSoon();
-        throw new VedetteError("storage_failed", `the log of ${stream} cannot be written: free space on this device`);
+        armAge();
+        return numbers.giveUnlogged(rows.firstN, count, rows.version);
       }
-      const record = encodeRows(rows);
+      let record: Uint8Array<ArrayBuffer>;
+      try {
+        record = encodeRows(rows);
+      } catch (error) {
+        numbers.noteUnanswered(rows.firstN, count, rows.version);
+        throw error;
+      }
       const head = open.version === rows.version ? undefined : encodeVersion(rows.version);
       try {
         if (head) open.file.append(head);
         open.file.append(record);
-      } catch (cause) {
+      } catch (error) {
+        log.error("spool_append_failed", { stream, error: messageOf(error) });
         open.broken = true;
         cutSoon();
-        throw new VedetteError("storage_failed", `the log of ${stream} cannot be written: free space on this device`, {
-          cause,
-        });
+        return numbers.giveUnlogged(rows.firstN, count, rows.version);
       }
       if (head) open.records.push(head);
       open.version = rows.version;
       open.records.push(record);
       open.bytes += record.length;
       open.rows += count;
+      open.firstN = Math.min(open.firstN, rows.firstN);
       armSync();
       if (open.rows >= limits.batchRows || open.bytes >= limits.batchBytes) cutSoon();
       else armAge();
+      return null;
     },
     cut,
     async close() {
@@ -297,10 +288,11 @@ export async function openPredictionLog(options: {
       closed = true;
       cancelAge?.();
       cancelSync?.();
+      leaveBudget();
       await closeAll(`the log of ${stream}`, [
         async () => {
           await cut();
-          await writeState(() => nextN, true);
+          await numbers.close();
         },
         () =>
           closeAll(
@@ -312,7 +304,7 @@ export async function openPredictionLog(options: {
             ),
           ),
         // Rows that could not be made a batch stay for the next start.
-        () => (open.rows > 0 ? undefined : storage.remove(open.path)),
+        () => (open.rows > 0 || open.path === "" ? undefined : storage.remove(open.path)),
       ]);
     },
   };

@@ -16,6 +16,8 @@ export interface RowColumns {
   readonly count: number;
   readonly specs: BatchHeader["columns"];
   readonly columns: Readonly<Record<string, ColumnData>>;
+  /** Names of columns that could have been, and were left out before. */
+  readonly omitted?: readonly string[];
 }
 
 /**
@@ -57,8 +59,10 @@ export function sliceRows(run: RowColumns, start: number, end: number): RowColum
 
 /** The same rows with neither inputs nor scores: what is sent of a row that is too wide for a packet. */
 export function withoutDetail(run: RowColumns): RowColumns {
-  const specs = run.specs.filter(({ name }) => !name.startsWith("in:") && !name.startsWith("out:score:"));
-  return { ...run, specs };
+  const isDetail = ({ name }: { name: string }) => name.startsWith("in:") || name.startsWith("out:score:");
+  const omitted = [...(run.omitted ?? []), ...run.specs.filter(isDetail).map(({ name }) => name)];
+  // A header that named a thousand of them would itself be too long.
+  return { ...run, specs: run.specs.filter((spec) => !isDetail(spec)), omitted: omitted.slice(0, 100) };
 }
 
 function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kind: "rows" }>[]): RowColumns {
@@ -130,7 +134,8 @@ function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kin
     for (const [c, name] of version.classes.entries()) add(`out:score:${name}`, "f32", scores[c] as ColumnData);
   }
   if (version.value) add("out:value", "f64", value);
-  const run = { version, firstN: records[0]?.firstN ?? 0, count, specs, columns };
+  const omitted = (version.absent ?? []).map((name) => `in:${name}`);
+  const run = { version, firstN: records[0]?.firstN ?? 0, count, specs, columns, omitted };
   return specs.length > maxColumns || specs.some(({ name }) => name.length > 280) ? withoutDetail(run) : run;
 }
 

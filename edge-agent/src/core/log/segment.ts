@@ -15,6 +15,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { fallbackReasons, sha256Hex, sources } from "@vedette/protocol/ids";
+import { logPolicy, ruleOfField } from "@vedette/protocol/log-policy";
 import { noLabel, noReason } from "@vedette/protocol/prediction-batch";
 import { isWide, type Rows } from "@vedette/protocol/tensors";
 import { z } from "zod";
@@ -26,8 +27,12 @@ const loggedVersion = z.object({
   classes: z.array(z.string()).nullable(),
   /** Whether rows carry `out:value` (regression). */
   value: z.boolean(),
-  /** Fields whose inputs are logged; empty where the log policy says none. */
+  /** Fields whose inputs are in the segment: those that are logged, or that receipts cover. */
   fields: z.array(z.string()),
+  /** The other fields. */
+  absent: z.array(z.string()).optional(),
+  /** What of them leaves the device; all of it where there is none. */
+  policy: logPolicy.optional(),
   /** Inputs are 64-bit. */
   wide: z.boolean(),
   /** Those of the fields whose inputs are texts. */
@@ -41,17 +46,21 @@ export function describeVersion(
   version: { readonly digest: string; readonly release: number } | null,
   manifest: Manifest | null,
 ): LoggedVersion {
+  const policy = manifest?.log;
+  const all = manifest?.input.fields.map((field) => field.name) ?? [];
+  // All or none, so that inputs are copied as they came; what may not leave the device is left out of its batches.
+  const kept =
+    policy !== undefined && (policy.receipts || all.some((name) => ruleOfField(policy, name).mode !== "none"));
   return {
     digest: version?.digest ?? null,
     release: version?.release ?? null,
     classes: manifest?.output.task === "classification" ? manifest.output.classes : null,
     value: manifest?.output.task === "regression",
-    fields: manifest?.log.inputs === "full" ? manifest.input.fields.map((field) => field.name) : [],
+    fields: kept ? all : [],
+    absent: kept ? [] : all,
+    policy,
     wide: manifest ? isWide(manifest.input.tensors) : false,
-    texts:
-      manifest?.log.inputs === "full"
-        ? manifest.input.fields.filter(({ kind }) => kind === "category").map(({ name }) => name)
-        : [],
+    texts: kept ? (manifest?.input.fields ?? []).filter(({ kind }) => kind === "category").map(({ name }) => name) : [],
   };
 }
 

@@ -9,10 +9,25 @@ const spoolState = z.object({
   epoch: epochId,
   /** The boot in which the spool was last opened. */
   bootId: z.string(),
+  /** Where the spool lies: a copy of it lies elsewhere. */
+  place: z.string().optional(),
   /** Closed in order: nothing was handed out after this was written. */
   clean: z.boolean(),
   /** Where numbering stood when this was written. */
   nextN: z.int().min(0),
+  /** Numbers that are in no record and no batch, in order; `to` exclusive. */
+  unlogged: z
+    .array(
+      z.object({
+        from: z.int().min(0),
+        to: z.int().min(0),
+        reason: z.string(),
+        version: z.object({ digest: z.string().nullable(), release: z.int().nullable() }).nullable(),
+      }),
+    )
+    .default([]),
+  /** `logged-<mark>` is there as long as this state, and the records, say all numbers that were handed out. */
+  mark: z.int().min(0).optional(),
   /** No number at or above this one has ever been handed out. */
   reservedTo: z.int().min(0),
   /** Number of the next batch, and of the first prediction that is in no batch. */
@@ -26,14 +41,28 @@ export async function readSpoolState(
   folder: string,
   ports: Pick<Ports, "storage" | "log">,
 ): Promise<SpoolState | undefined> {
-  const bytes = await ports.storage.read(`${folder}/state.json`);
+  const { storage, log } = ports;
+  const bytes = await storage.read(`${folder}/state.json`);
   if (!bytes) return undefined;
+  let state: SpoolState;
   try {
-    return spoolState.parse(JSON.parse(fromUtf8(bytes)));
+    state = spoolState.parse(JSON.parse(fromUtf8(bytes)));
   } catch (error) {
-    ports.log.error("spool_state_damaged", { folder, error, next: "a new epoch begins; unsent batches are dropped" });
+    log.error("spool_state_damaged", {
+      folder,
+      error,
+      next: "a new epoch begins; batches that wait are sent as they are",
+    });
     return undefined;
   }
+  if (state.place === storage.place || state.place === undefined || storage.place === undefined) return state;
+  // Two devices would go on from the same number.
+  log.warn("spool_copied", {
+    folder,
+    epoch: state.epoch,
+    next: "a new epoch begins; batches that wait are sent as they are",
+  });
+  return undefined;
 }
 
 export async function writeSpoolState(folder: string, storage: Ports["storage"], state: SpoolState): Promise<void> {

@@ -21,6 +21,9 @@ const nothing: LadderAnswer = {
 export interface AnswerCache {
   put(entity: string, answer: ModelAnswer, now: number): void;
   get(entity: string, now: number, maxAgeMs: number): ModelAnswer | undefined;
+  /** Entities that an answer is kept of. */
+  entities(): string[];
+  delete(entity: string): void;
   clear(): void;
 }
 
@@ -40,6 +43,8 @@ export function createAnswerCache(limit: number): AnswerCache {
       entries.set(entity, entry);
       return entry.answer;
     },
+    entities: () => [...entries.keys()],
+    delete: (entity) => void entries.delete(entity),
     clear: () => entries.clear(),
   };
 }

@@ -42,6 +42,8 @@ export interface ModelSlot {
    * @throws VedetteError unsupported, invalid_manifest where the version cannot be fed; the former stays in place.
    */
   use(version: ServingVersion | null): Promise<ServingVersion | null>;
+  /** Forgets the answers kept of entities that are to be forgotten. Answers how many. */
+  forget(isErased: (entity: string) => Promise<boolean>): Promise<number>;
   /** From now on the ladder answers, for this reason, until `use` is called again. */
   trip(reason: FallbackReason): void;
   readonly version: ServingVersion | null;
@@ -172,7 +174,7 @@ export function createModelSlot(options: {
   }
 
   function answer(from: Place, jobs: readonly SlotJob[], rows: number, result: RunResult | FallbackReason): void {
-    const { version, manifest } = from;
+    const { manifest } = from;
     const now = clock.monotonic();
     const firstN = log.reserve(rows);
     const served = typeof result === "string" ? null : result;
@@ -198,7 +200,37 @@ export function createModelSlot(options: {
       const { rows, texts, entity, eventTime, requestId } = request;
       groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
-    log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
+    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now });
+    if (waits === null) give();
+    else {
+      waits.then(give).catch((error: unknown) => {
+        for (const job of jobs) job.reject(error);
+      });
+    }
+  }
+
+  function giveAnswers(
+    from: Place,
+    jobs: readonly SlotJob[],
+    groups: readonly LoggedGroup[],
+    {
+      rows,
+      served,
+      result,
+      nan,
+      unsure,
+      now,
+    }: {
+      rows: number;
+      served: readonly (ModelAnswer | null)[] | null;
+      result: RunResult | FallbackReason;
+      nan: number;
+      unsure: number;
+      now: number;
+    },
+  ): void {
+    const { version } = from;
     const digest = version?.digest ?? null;
     const release = version?.release ?? null;
     for (let i = 0; i < jobs.length; i++) {
@@ -275,6 +307,17 @@ export function createModelSlot(options: {
       if (!sameOutput(former.manifest, place.manifest)) cache.clear();
       if (former.queue) await drained(former.queue);
       return former.version;
+    },
+    async forget(isErased) {
+      // By input: there is no telling whose they were.
+      responses?.clear();
+      let forgotten = 0;
+      for (const entity of cache.entities()) {
+        if (!(await isErased(entity))) continue;
+        cache.delete(entity);
+        forgotten++;
+      }
+      return forgotten;
     },
     trip(reason) {
       place.tripped = reason;

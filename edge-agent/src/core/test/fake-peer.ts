@@ -11,7 +11,7 @@ import type { AssignedSlot, Assignment, HelloAnswer, Reported, Request } from "@
 import { signedBytes } from "@vedette/protocol/signed";
 import { topics } from "@vedette/protocol/topics";
 import { targetsExtension } from "@vedette/protocol/trust";
-import type { Crypto, Transport, TrustClient } from "../ports.ts";
+import type { Crypto, DeviceKey, Transport, TrustClient } from "../ports.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 export const site = "demo";
@@ -22,6 +22,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 
 export const testCrypto: Crypto = {
   sha256: async (bytes) => sha256(bytes),
+  hash: (bytes) => createHash("sha256").update(bytes).digest(),
   async verify(key, message, signature) {
     const der = Buffer.concat([spkiPrefix, Buffer.from(key, "hex")]);
     return verify(
@@ -32,6 +33,15 @@ export const testCrypto: Crypto = {
     );
   },
 };
+
+export const testKey: DeviceKey = (() => {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = publicKey.export({ format: "der", type: "spki" }).subarray(spkiPrefix.length);
+  return {
+    publicKeyHex: raw.toString("hex"),
+    sign: async (message) => sign(null, message, privateKey).toString("hex"),
+  };
+})();
 
 export function newKey(): { id: string; publicHex: string; key: KeyObject } {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");

@@ -20,6 +20,7 @@ import {
   type FakeModel,
   site,
   testCrypto,
+  testKey,
 } from "./fake-peer.ts";
 
 /** Runs the "models" of the fake peer. A run takes `runMs` by this backend's own idea of time. */
@@ -80,7 +81,7 @@ export function createDevice() {
           clock: timed,
           random: createSeededRandom(sid),
           crypto: testCrypto,
-          key: { publicKeyHex: "00".repeat(32), sign: async () => "00".repeat(64) },
+          key: testKey,
           storage: disk.start(),
           transport,
           backend: createFakeBackend((ms) => {

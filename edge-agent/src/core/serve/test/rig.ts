@@ -11,6 +11,7 @@ import {
 } from "../../../sim/memory-ports.ts";
 import { openPredictionLog } from "../../log/prediction-log.ts";
 import type { Session, Tensor } from "../../ports.ts";
+import { testCrypto, testKey } from "../../test/fake-peer.ts";
 import { createModelSlot, type Outcome } from "../model-slot.ts";
 import type { ResponseCacheLimits } from "../response-cache.ts";
 import type { ServingVersion } from "../serving-version.ts";
@@ -114,6 +115,8 @@ export async function slotRig(
     storage: disk.start(),
     random: createSeededRandom(1),
     compressor: plainCompressor,
+    crypto: testCrypto,
+    key: testKey,
   };
   const log = await openPredictionLog({ agent: "a1", stream: "rain-gauge", ports });
   const slot = createModelSlot({ model: "rain-gauge", ports, log, ...options });

@@ -1,0 +1,155 @@
+/** Backup and restore with real files: what is in it, what is refused, and that a restored control plane goes on. */
+import { appendFile, copyFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { predictionCounts } from "@vedette/protocol/records-api";
+import { pack } from "tar-stream";
+import { expect, test } from "vitest";
+import { makeBundle } from "../../test/bundle.ts";
+import { vedetteOf } from "../../test/commands.ts";
+import { makeKey } from "../../test/operator.ts";
+import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
+import { enroll, enrollBody, initialiseTrust, makeToken, publish, trustOf } from "../../test/site.ts";
+import { testFolder } from "../monitoring/testing.ts";
+import { readBackup } from "./read-backup.ts";
+import { restoreBackup } from "./restore-backup.ts";
+import { openSecrets, sealSecrets } from "./seal-secrets.ts";
+
+const passphrase = "correct horse battery";
+
+async function backup(site: RecordsSite, secret: string | null = passphrase): Promise<string> {
+  const token = (await readFile(join(site.home, "operator.token"), "utf8")).trim();
+  const answer = await fetch(new URL("/v1/backup", site.url), {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ passphrase: secret }),
+  });
+  expect(answer.status).toBe(200);
+  const file = join(testFolder(), "site.backup");
+  await writeFile(file, new Uint8Array(await answer.arrayBuffer()));
+  return file;
+}
+
+async function full(): Promise<RecordsSite> {
+  const site = await startRecordsSite();
+  const operator = await initialiseTrust(site);
+  await publish(site, operator, [makeBundle("rain", "one")]);
+  await enroll(site, "dev");
+  await site.take({ seq: 0 }, { seq: 1 }, { seq: 0, stream: "snow" });
+  return site;
+}
+
+const counted = async (site: RecordsSite) =>
+  predictionCounts
+    .parse((await site.call("GET", "/v1/predictions/counts")).body)
+    .models.map(({ model, numbered, missing }) => ({ model, numbered, missing }));
+
+test("[N27] a backup taken while all goes on restores to the same site: versions, devices, keys, every row", async () => {
+  const site = await full();
+  await site.call("POST", "/v1/predictions/flush");
+  await site.take({ seq: 2 }); // still in the inbox
+  const file = await backup(site);
+  await site.take({ seq: 3 });
+  const { files } = await readBackup(file);
+  expect(files.map(({ path }) => path.split("/")[0])).toContain("secrets.sealed");
+  const home = join(testFolder(), "home");
+  await mkdir(join(home, "keys"), { recursive: true });
+  const restored = await restoreBackup({ file, home, now: Date.now(), passphrase });
+  expect(restored).toMatchObject({ site: "test", keys: true, files: files.length });
+  expect((await readdir(home)).sort()).toEqual(["data", "keys", "operator.token"]);
+  expect((await stat(join(home, "operator.token"))).mode & 0o777).toBe(0o600);
+
+  const again = await startRecordsSite({ home });
+  expect(await trustOf(again)).toEqual(await trustOf(site));
+  const authority = (of: string) => readFile(join(of, "data", "site-authority", "ca.crt"), "utf8");
+  expect(await authority(home)).toBe(await authority(site.home));
+  const tokenFile = testFolder();
+  await copyFile(join(home, "operator.token"), join(tokenFile, "operator.token"));
+  expect(await vedetteOf(again, tokenFile)("audit", "verify")).toMatchObject({ code: 0 });
+  expect((await vedetteOf(again, tokenFile)("audit", "list")).out).toContain("backup.restore");
+  expect((await again.call("GET", "/v1/devices")).body).toMatchObject({ devices: [{ agent: "dev" }] });
+  expect((await again.call("GET", "/v1/models")).body).toEqual((await site.call("GET", "/v1/models")).body);
+  expect(await counted(again)).toEqual([
+    { model: "rain", numbered: 9, missing: [] },
+    { model: "snow", numbered: 3, missing: [] },
+  ]);
+  // What was stored after the backup comes again where it still is, and is stored once; it may also never come.
+  await again.take({ seq: 2 }, { seq: 4 });
+  expect(await counted(again)).toMatchObject([{ model: "rain", numbered: 15 }, { model: "snow" }]);
+  expect(await readdir(join(site.home, "data", "backup-drafts"))).toEqual([]);
+});
+
+test("enrolment tokens of before the backup are void: one that was used since would be good again", async () => {
+  const site = await full();
+  const { token } = await makeToken(site);
+  const file = await backup(site);
+  const home = join(testFolder(), "home");
+  await restoreBackup({ file, home, now: site.clock.now(), passphrase });
+  const again = await startRecordsSite({ home });
+  const joined = await again.call("POST", "/v1/enroll", enrollBody(token, { agent: "late", key: makeKey() }));
+  expect(joined).toMatchObject({ status: 403, body: { error: { message: expect.stringContaining("expired") } } });
+});
+
+test("[N28] a backup that was changed, cut or mixed up is refused, and nothing that starts is left", async () => {
+  const site = await full();
+  const good = await readFile(await backup(site));
+  const bad = async (name: string, change: (path: string) => Promise<void>) => {
+    const file = join(testFolder(), name);
+    await writeFile(file, good);
+    await change(file);
+    const home = join(testFolder(), "home");
+    const restoring = restoreBackup({ file, home, now: 1, passphrase });
+    await expect(restoring, name).rejects.toMatchObject({
+      code: expect.stringMatching(/digest_mismatch|length_mismatch|invalid_argument/),
+    });
+    expect(await readdir(home)).toEqual([]);
+  };
+  for (const at of [0.2, 0.5, 0.9]) {
+    await bad(`byte at ${at}`, async (path) => {
+      const file = await open(path, "r+");
+      const place = Math.floor(good.length * at);
+      await file.write(Buffer.from([(good[place] ?? 0) ^ 0xff]), 0, 1, place);
+      await file.close();
+    });
+    await bad(`cut at ${at}`, (path) => truncate(path, Math.floor(good.length * at)));
+  }
+  await bad("no tar", (path) => writeFile(path, "hello"));
+  await bad("empty", (path) => writeFile(path, ""));
+  await bad("escaping", async (path) => {
+    const tar = pack();
+    const files = [{ path: "../../etc/cron.d/x", bytes: 1, sha256: "0".repeat(64) }];
+    tar.entry({ name: "manifest.json" }, JSON.stringify({ v: 1, site: "test", at: 1, files }));
+    tar.entry({ name: "../../etc/cron.d/x" }, "x");
+    tar.finalize();
+    const parts: Buffer[] = [];
+    for await (const part of tar) parts.push(part as Buffer);
+    await writeFile(path, Buffer.concat(parts));
+  });
+});
+
+test("a home that holds anything is refused; so is another passphrase, and none where none was said", async () => {
+  const site = await full();
+  const file = await backup(site);
+  const home = testFolder();
+  await appendFile(join(home, "something"), "");
+  await expect(restoreBackup({ file, home, now: 1, passphrase })).rejects.toMatchObject({ code: "conflict" });
+  const empty = testFolder();
+  const wrong = restoreBackup({ file, home: empty, now: 1, passphrase: "another passphrase" });
+  await expect(wrong).rejects.toMatchObject({ code: "forbidden" });
+  expect(await readdir(empty)).toEqual([]);
+  expect(await restoreBackup({ file, home: empty, now: 1, passphrase: null })).toMatchObject({ keys: false });
+  expect(await readdir(join(empty, "data"))).not.toContain("online-keys");
+  const bare = await backup(site, null);
+  expect((await readBackup(bare)).files.map(({ path }) => path)).not.toContain("secrets.sealed");
+  const text = (await readFile(bare)).toString("latin1");
+  expect(text).not.toContain("PRIVATE KEY");
+  expect((await readFile(file)).toString("latin1")).not.toContain("PRIVATE KEY");
+});
+
+test("secrets open with their passphrase alone, and not once a byte is changed", async () => {
+  const plain = { "operator.token": "t", "online-keys/director.pem": "k" };
+  const sealed = await sealSecrets(plain, passphrase);
+  expect(await openSecrets(sealed, passphrase)).toEqual(plain);
+  sealed[sealed.length - 1] = (sealed.at(-1) ?? 0) ^ 1;
+  await expect(openSecrets(sealed, passphrase)).rejects.toMatchObject({ code: "forbidden" });
+  await expect(openSecrets(Buffer.from("no"), passphrase)).rejects.toMatchObject({ code: "unsupported" });
+});

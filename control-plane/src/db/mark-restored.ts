@@ -1,0 +1,23 @@
+/** What a database taken from a backup must know of it, before a control plane opens it. restore-backup calls it. */
+import { sql } from "drizzle-orm";
+import { openConnection, record } from "./connection.ts";
+import { tokens } from "./schema.ts";
+
+/**
+ * Enrolment tokens end, for those that were used up or revoked since the backup would be good again; the audit says so.
+ * @param now UTC ms. @param backupAt when the backup was made, UTC ms.
+ */
+export function markRestored(file: string, now: number, backupAt: number): void {
+  const { connection, close } = openConnection(file);
+  try {
+    connection.transaction((tx) => {
+      tx.update(tokens)
+        .set({ expiresAt: sql`min(${tokens.expiresAt}, ${now})` })
+        .run();
+      const detail = { backupOf: new Date(backupAt).toISOString() };
+      record(tx, { at: now, actor: "control-plane", action: "backup.restore", subject: "site", detail });
+    });
+  } finally {
+    close();
+  }
+}

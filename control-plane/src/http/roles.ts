@@ -1,0 +1,34 @@
+/**
+ * The least role that each request needs, in one place. What is not named here: reading is a viewer's, changing is an
+ * operator's, so that a route added later is not open by mistake.
+ */
+import { type OperatorRole, operatorRoles } from "@vedette/protocol/api";
+
+/** The first that fits counts. */
+const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] = [
+  ["*", /^\/v1\/operators(\/|$)/, "admin"],
+  ["*", /^\/v1\/trust\/online-keys$/, "admin"],
+  ["POST", /^\/v1\/whoami\/token$/, "viewer"],
+  // Questions that are too long for an address.
+  ["POST", /^\/v1\/blobs\/missing$/, "viewer"],
+  ["POST", /^\/v1\/predictions\/(query|flush|export|verify)$/, "viewer"],
+  // What cannot be taken back, and what hands out everything, or everything from now on.
+  ["PUT", /^\/v1\/predictions\/retention$/, "admin"],
+  ["POST", /^\/v1\/predictions\/erasures$/, "admin"],
+  ["POST", /^\/v1\/backup$/, "admin"],
+  // The addresses of receivers may hold secrets of theirs.
+  ["GET", /^\/v1\/sinks$/, "operator"],
+  ["*", /^\/v1\/sinks(\/|$)/, "admin"],
+];
+
+/** @param path as it was asked for. */
+export function leastRole(method: string, path: string): OperatorRole {
+  const found = exceptions.find(([of, pattern]) => (of === "*" || of === method) && pattern.test(path));
+  if (found) return found[2];
+  return ["GET", "HEAD", "OPTIONS"].includes(method) ? "viewer" : "operator";
+}
+
+/** Each role may also what the ones before it may. */
+export function mayAct(role: OperatorRole, least: OperatorRole): boolean {
+  return operatorRoles.indexOf(role) >= operatorRoles.indexOf(least);
+}
