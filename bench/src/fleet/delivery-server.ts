@@ -5,7 +5,7 @@ import { chunkFile } from "../../../control-plane/src/publish/chunk-file.ts";
 import { mulberry32 } from "../../../fixtures/src/fleet/random.ts";
 import { startBareAedes } from "./bare-aedes.ts";
 import { serveTasks } from "./helper.ts";
-import { clock, logger, openHouse, site } from "./open-house.ts";
+import { clock, logger, noIngestion, openHouse, site } from "./open-house.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 export interface Chunk {
@@ -27,9 +27,16 @@ const store = {
   get: async (sha256: string) => blobs.get(sha256),
   put: async () => undefined,
 };
-const ingestion = { take: async () => ({ pause: 1 }), stored: async () => [], missing: async () => ({}) };
 const ports = { host: "127.0.0.1", port: 0, wsPort: 0 };
-const broker = await startBroker({ site, fleet: openHouse, blobs: store, ingestion, clock, logger, ...ports });
+const broker = await startBroker({
+  site,
+  fleet: openHouse,
+  blobs: store,
+  ingestion: noIngestion,
+  clock,
+  logger,
+  ...ports,
+});
 const bare = await startBareAedes();
 
 function weights(bytes: number): Bytes {

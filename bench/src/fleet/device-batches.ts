@@ -1,7 +1,9 @@
 /** Prediction batches as devices make them: by the agent's own log, over memory. The one place that knows how. */
-import { systemClock, systemRandom, zstdCompressor } from "@vedette/edge-agent/node";
+import { createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { nodeCrypto, systemClock, systemRandom, zstdCompressor } from "@vedette/edge-agent/node";
 import { openPredictionLog } from "../../../edge-agent/src/core/log/prediction-log.ts";
 import type { LoggedVersion } from "../../../edge-agent/src/core/log/segment.ts";
+import type { DeviceKey } from "../../../edge-agent/src/core/ports.ts";
 import { createMemoryDisk } from "../../../edge-agent/src/sim/memory-ports.ts";
 import { fieldCount, sensorRows } from "../inputs.ts";
 
@@ -26,6 +28,21 @@ const version: LoggedVersion = {
   wide: false,
   texts: [],
 };
+/** PKCS #8 of an Ed25519 key, before its 32 bytes (RFC 8410). */
+const pkcs8Head = "302e020100300506032b657004220420";
+/** One key for all devices here, the same in every process. */
+export const benchKey: DeviceKey = keyOf(Buffer.alloc(32, 7));
+
+function keyOf(seed: Buffer): DeviceKey {
+  const der = Buffer.concat([Buffer.from(pkcs8Head, "hex"), seed]);
+  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  const spki = createPublicKey(key).export({ format: "der", type: "spki" });
+  return {
+    publicKeyHex: spki.subarray(-32).toString("hex"),
+    sign: async (message) => sign(null, message, key).toString("hex"),
+  };
+}
+
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 /** Requests of one tick. */
 const together = 40;
@@ -33,7 +50,8 @@ const together = 40;
 /** @param seed two devices of one seed differ in name and epoch only. */
 export async function makeBatches(agent: string, count: number, seed: number): Promise<DeviceBatches> {
   const storage = createMemoryDisk().start();
-  const ports = { clock: systemClock, random: systemRandom, storage, compressor: zstdCompressor, log: silent };
+  const device = { clock: systemClock, random: systemRandom, crypto: nodeCrypto, key: benchKey, log: silent };
+  const ports = { ...device, storage, compressor: zstdCompressor };
   // Cut by nothing but us.
   const limits = { batchBytes: 64 << 20, batchAgeMs: 3_600_000, reserveAhead: count * rowsPerBatch + 1 };
   const log = await openPredictionLog({ agent, stream, ports, limits });
@@ -55,9 +73,9 @@ export async function makeBatches(agent: string, count: number, seed: number): P
     if ((i + together) % rowsPerBatch === 0) await log.cut();
   }
   const frames: Bytes[] = [];
-  for (const { seq } of log.batches.waiting) {
-    const frame = await log.batches.read(seq);
-    if (!frame) throw new Error(`batch ${seq} of ${agent} is gone`);
+  for (const { key } of log.batches.waiting) {
+    const frame = await log.batches.read(key);
+    if (!frame) throw new Error(`batch ${key} of ${agent} is gone`);
     frames.push(frame);
   }
   await log.close();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openLake } from "../../../control-plane/src/lake/open-lake.ts";
 import { startBroker } from "../../../control-plane/src/mqtt/broker.ts";
 import { startBareAedes } from "./bare-aedes.ts";
-import { type DeviceBatches, makeBatches, stream } from "./device-batches.ts";
+import { benchKey, type DeviceBatches, makeBatches, stream } from "./device-batches.ts";
 import { serveTasks } from "./helper.ts";
 import { clock, logger, openHouse, site } from "./open-house.ts";
 
@@ -25,7 +25,8 @@ export interface Taken {
 export const window = 2;
 
 const home = await mkdtemp(join(tmpdir(), "vedette-ingest-"));
-const { lake, ingestion, close: closeLake } = await openLake({ folder: home, clock, logger });
+const deviceKeys = async () => [benchKey.publicKeyHex];
+const { lake, ingestion, close: closeLake } = await openLake({ folder: home, clock, logger, deviceKeys });
 const blobs = { has: async () => false, get: async () => undefined, put: async () => undefined };
 const ports = { host: "127.0.0.1", port: 0, wsPort: 0 };
 const broker = await startBroker({ site, fleet: openHouse, blobs, ingestion, clock, logger, ...ports });
