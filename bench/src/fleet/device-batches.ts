@@ -18,7 +18,7 @@ export interface DeviceBatches {
 
 export const stream = "pump";
 /** With sensor-like inputs the frame has about 20 KB. */
-export const rowsPerBatch = 760;
+const rowsPerBatch = 760;
 const version: LoggedVersion = {
   digest: "ab".repeat(32),
   release: 1,
@@ -59,7 +59,7 @@ export async function makeBatches(agent: string, count: number, seed: number): P
   const answer = { source: "model", reason: null, cached: false, label: "ok", value: null } as const;
   for (let i = 0; i < count * rowsPerBatch; i += together) {
     await log.room(together);
-    log.append({
+    await log.append({
       firstN: log.reserve(together),
       version,
       time: Date.now(),
