@@ -4,7 +4,7 @@ import { unpublished } from "./init-trust.ts";
 import { type KeyRing, type Settled, settle } from "./settle.ts";
 import { standingTrust } from "./standing-trust.ts";
 import type { TrustApi } from "./trust-api.ts";
-import { readAny, renew } from "./trust-metadata.ts";
+import { readAny, renew, versionOf } from "./trust-metadata.ts";
 
 /**
  * Signs roles anew, so that they live for another full term: those named, else targets and every project's, and root
@@ -26,6 +26,6 @@ export async function renewTrust(
   for (const role of roles) metadata.push({ role, text: renew(await trust.current(role), role, now) });
   const draft = await trust.draft(`${roles.join(", ")} for another term`, metadata);
   const settled = await settle<never>(draft, ring, { ...api, publish: unpublished });
-  const versions = Object.fromEntries(roles.map((role) => [role, (trust.state.versions[role] as number) + 1]));
+  const versions = Object.fromEntries(draft.metadata.map(({ role, text }) => [role, versionOf(text)]));
   return { versions, settled };
 }

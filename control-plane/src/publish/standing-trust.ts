@@ -3,8 +3,9 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { requireRoot } from "./init-trust.ts";
 import { listKeys } from "./offline-keys.ts";
 import type { Draft, KeyRing } from "./settle.ts";
-import { readSigned } from "./signed-metadata.ts";
+import { newestKept, readSigned } from "./signed-metadata.ts";
 import type { SignedMetadata, TrustApi, TrustState } from "./trust-api.ts";
+import { versionOf, withVersion } from "./trust-metadata.ts";
 
 export interface StandingTrust {
   readonly state: TrustState;
@@ -31,9 +32,20 @@ export async function standingTrust(api: Pick<TrustApi, "trust">, ring: KeyRing)
   return {
     state,
     current,
-    async draft(what, metadata) {
+    async draft(what, proposed) {
+      const metadata = await Promise.all(proposed.map((each) => pastAllSigned(ring.folder, each)));
       const trusted = { root: await current("root"), targets: await current("targets") };
       return { format: "vedette.pending/1", site: state.site, what, metadata, trusted };
     },
   };
+}
+
+/**
+ * A control plane that was restored from a backup serves older versions than were signed here and devices have seen: the next
+ * one goes past those, or devices would refuse it. Roots go one by one, and devices follow no other way.
+ */
+async function pastAllSigned(folder: string, { role, text }: SignedMetadata): Promise<SignedMetadata> {
+  const kept = role === "root" ? undefined : await newestKept(folder, role);
+  const newest = kept === undefined ? 0 : versionOf(kept);
+  return versionOf(text) > newest ? { role, text } : { role, text: withVersion(text, newest + 1) };
 }

@@ -154,6 +154,12 @@ export function sign(text: string, keys: readonly OfflineKey[]): string {
   return JSON.stringify(metadata.toJSON());
 }
 
+/** Unsigned metadata under another version. */
+export function withVersion(text: string, version: number): string {
+  const json = JSON.parse(text) as { signed: { version: number }; signatures: unknown[] };
+  return JSON.stringify({ ...json, signed: { ...json.signed, version }, signatures: [] });
+}
+
 /** The version that a metadata text says it is. */
 export function versionOf(text: string): number {
   return (JSON.parse(text) as { signed: { version: number } }).signed.version;

@@ -184,8 +184,9 @@ function verify(by: Metadata<Root | Targets>, role: string, metadata: Metadata<R
   }
 }
 
+/** Roots go one by one (5.3.3). Others only go up: after a restored backup, past what devices have seen since. */
 function checkNext(role: string, version: number, current = 0): void {
-  if (version === current + 1) return;
+  if (version === current + 1 || (role !== "root" && version > current)) return;
   throw new VedetteError("rollback", `the ${role} metadata is version ${version}; the next one here is ${current + 1}`);
 }
 
