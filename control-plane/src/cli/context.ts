@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
+import { jsonLine, printable } from "../printable.ts";
 import type { KeyRing } from "../publish/settle.ts";
 import { type ApiClient, createApiClient, type OperatorToken } from "./api-client.ts";
 import type { Io } from "./io.ts";
@@ -58,7 +59,7 @@ export function contextOf(command: Command, io: Io): Context {
     },
     tokenFile: options.tokenFile ?? (io.env.VEDETTE_TOKEN ? undefined : join(home, "operator.token")),
     answer(value, text) {
-      io.stdout(json ? `${JSON.stringify(value)}\n` : text);
+      io.stdout(json ? `${jsonLine(value)}\n` : printable(text));
     },
   };
 }

@@ -70,7 +70,7 @@ function describeVersion(model: string, version: Version, at: string): string {
     ]);
   }
   for (const { agent, state, reason } of waiting.slice(0, mostNamed))
-    lines.push(["pending", `${agent}: ${state}${reason === null ? "" : `, ${show(reason)}`}`]);
+    lines.push(["pending", `${agent}: ${show(state)}${reason === null ? "" : `, ${show(reason)}`}`]);
   const more = waiting.length - mostNamed;
   if (more > 0) lines.push(["", `and ${more} more: vedette device list`]);
   if (version.predictions > 0 || version.serving.length > 0) lines.push(["answers", describeAnswers(version, at)]);
@@ -104,7 +104,7 @@ function describeTraining(lineage: Version["lineage"]): string {
       ? `${show(reference.file)}, ${plural(Number(reference.rows), "row")}`
       : "unknown data";
   const figures = Object.entries(objectOf(lineage.trainingData)).flatMap(([name, value]) =>
-    name !== "rows" && typeof value === "number" ? [`${name} ${Number(value.toPrecision(3))}`] : [],
+    name !== "rows" && typeof value === "number" ? [`${show(name)} ${Number(value.toPrecision(3))}`] : [],
   );
   return `${when}, on ${data}${figures.length > 0 ? ` (there: ${figures.join(", ")})` : ""}`;
 }

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { Command, CommanderError } from "commander";
+import { jsonLine, printable } from "../printable.ts";
 import { addAgent, addPredict, isAgents, runAgent } from "./agent.ts";
 import { addAudit } from "./audit.ts";
 import { addBackup } from "./backup.ts";
@@ -101,6 +102,6 @@ function fail(error: unknown, json: boolean, io: Io): number {
 }
 
 function tell(code: string, message: string, json: boolean, io: Io, exit: number): number {
-  io.stderr(json ? `${JSON.stringify({ error: { code, message } })}\n` : `vedette: ${message.trimEnd()}\n`);
+  io.stderr(json ? `${jsonLine({ error: { code, message } })}\n` : printable(`vedette: ${message.trimEnd()}\n`));
   return exit;
 }

@@ -1,8 +1,7 @@
 /** Rows for people: columns as wide as they need to be, nothing else. Pure. */
-type Cell = string | number | boolean | null;
+import { printableLine } from "../printable.ts";
 
-/** Control characters in a cell could rewrite the terminal, and cells hold what devices sent. */
-const unprintable = /\p{Cc}/gu;
+type Cell = string | number | boolean | null;
 
 export function table(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cells = rows.map((row) => row.map(show));
@@ -15,9 +14,9 @@ export function table(columns: readonly string[], rows: readonly (readonly Cell[
   return `${[columns.map((name) => name.toUpperCase()), ...cells].map(line).join("\n")}\n`;
 }
 
-/** One cell as text: a dash where there is nothing. */
+/** One cell as text: a dash where there is nothing. Cells hold what devices sent. */
 export function show(cell: Cell): string {
   if (cell === null) return "-";
   if (typeof cell === "number" && !Number.isInteger(cell)) return String(Number(cell.toPrecision(6)));
-  return String(cell).replaceAll(unprintable, "�");
+  return printableLine(String(cell));
 }

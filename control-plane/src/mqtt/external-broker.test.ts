@@ -5,6 +5,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { topics } from "@vedette/protocol/topics";
 import { Aedes } from "aedes";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { openDatabase } from "../db/database.ts";
+import { createPresence } from "../fleet/presence.ts";
+import { handClock, noon } from "../monitoring/testing.ts";
 import type { RetainedChunk, RetainedChunks } from "../ports.ts";
 import { connectBroker, type ExternalBrokerOptions } from "./external-broker.ts";
 import { connected, fakeFleet, noIngestion, realClock, silent } from "./testing.ts";
@@ -86,6 +89,9 @@ const retained = async (topic: string) => {
   return reader.inbox.find((message) => message.retain)?.payload;
 };
 
+/** It says so when it listens. */
+const born = () => until(async () => expect(await retained(names.controlPlane)).toBeDefined());
+
 test("[Q14] wanted chunks are retained, and taken back when they are unwanted for the grace period", async () => {
   const store = chunkStore();
   const [one, two] = [store.add(1), store.add(2)];
@@ -152,4 +158,113 @@ test("hints are retained; the address told to devices has no password; a farewel
   expect(await retained(names.desired("dev"))).toBeUndefined();
   await broker.close();
   expect(String(await retained(names.controlPlane))).toBe('{"on":false,"incarnation":"born"}');
+});
+
+test("[Q50] what cannot be stored yet is kept back by the broker, not in memory, and none of it is lost", async () => {
+  let held = 0;
+  let taken = 0;
+  const gate = Promise.withResolvers<void>();
+  const take = async () => {
+    held++;
+    await gate.promise;
+    taken++;
+    return { pause: 1 };
+  };
+  await start(chunkStore(), { ingestion: { ...noIngestion, take }, maxInFlightBytes: 10_000 });
+  await born();
+  const device = await connected(port, "dev");
+  const sent = Array.from({ length: 200 }, () =>
+    device.publishAsync(names.log("dev", "rain"), randomBytes(1000), { qos: 1 }),
+  );
+  await until(() => expect(held).toBeGreaterThan(9));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(held).toBe(11);
+  gate.resolve();
+  await Promise.all(sent);
+  await until(() => expect(taken).toBe(200));
+});
+
+test("[Q51] each topic is subscribed by a packet of its own, once a connection", async () => {
+  const packets: string[][] = [];
+  const note = () => {
+    aedes.on("subscribe", (subscriptions, client) => {
+      if (client.id === "vedette.control-plane") packets.push(subscriptions.map(({ topic }) => topic));
+    });
+  };
+  note();
+  const { broker } = await start();
+  await until(() => expect(packets).toHaveLength(6));
+  await killSomeones();
+  await until(() => expect(broker.connected).toBe(false));
+  await startSomeones();
+  note();
+  await until(() => expect(packets).toHaveLength(12));
+  expect(packets.every((topics) => topics.length === 1)).toBe(true);
+  expect(new Set(packets.slice(6).flat()).size).toBe(6);
+});
+
+test("[Q52] an answer that finds the broker gone is not kept for later", async () => {
+  const asked = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const { fleet } = fakeFleet({
+    answer: async (_, request) => {
+      asked.resolve();
+      if (request.id.startsWith("0")) await gate.promise;
+      return request.id;
+    },
+  });
+  const { broker } = await start(chunkStore(), { fleet });
+  const ask = async (id: string) => {
+    const device = await connected(port, "dev");
+    await device.subscribeAsync(names.response("dev"), { qos: 0 });
+    const request = { id, kind: "manifest", digest: "0".repeat(64) };
+    await device.publishAsync(names.request("dev"), JSON.stringify(request), { qos: 1 });
+    return device;
+  };
+  await born();
+  await ask("0".repeat(16));
+  await asked.promise;
+  await killSomeones();
+  await until(() => expect(broker.connected).toBe(false));
+  gate.resolve();
+  await startSomeones();
+  await born();
+  const later = await ask("1".repeat(16));
+  await until(() => expect(later.inbox).toHaveLength(1));
+  expect(JSON.parse(String(later.inbox[0]?.payload)).text).toBe("1".repeat(16));
+});
+
+test("[Q53] a broker that refuses the login for a while is tried on", async () => {
+  let tries = 0;
+  aedes.authenticate = (client, _, __, done) => done(null, client.id !== "vedette.control-plane" || ++tries > 1);
+  const { broker } = await start();
+  await until(() => expect(broker.connected).toBe(true));
+  expect(tries).toBe(2);
+});
+
+test("[Q54] a device whose farewell died with its broker is gone 2.5 heartbeats after its last sign of life", async () => {
+  const db = await openDatabase(":memory:");
+  const hand = handClock();
+  const presence = createPresence({ db, clock: hand, logger: silent });
+  onTestFinished(async () => {
+    await presence.close();
+    await db.close();
+  });
+  const { fleet } = fakeFleet({ presence: async (agent, on, sid) => presence.said(agent, on, sid) });
+  const { broker } = await start(chunkStore(), { fleet });
+  await born();
+  const payload = Buffer.from('{"on":0,"sid":1}');
+  const device = await connected(port, "dev", {
+    will: { topic: names.presence("dev"), payload, qos: 1, retain: false },
+  });
+  await device.publishAsync(names.presence("dev"), '{"on":1,"sid":1}', { qos: 1 });
+  await until(() => expect(presence.online("dev")).toBe(true));
+  await killSomeones();
+  await until(() => expect(broker.connected).toBe(false));
+  await startSomeones();
+  await born();
+  hand.set(noon + 150_000);
+  expect(presence.online("dev")).toBe(true);
+  hand.set(noon + 150_001);
+  expect(presence.online("dev")).toBe(false);
 });

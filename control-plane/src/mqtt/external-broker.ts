@@ -42,6 +42,8 @@ export interface ExternalBrokerOptions {
   readonly incarnation?: string;
   /** How long unused chunks stay with the broker. */
   readonly graceMs?: number;
+  /** Bytes of all devices' messages that may wait; the broker keeps back what comes above it. */
+  readonly maxInFlightBytes?: number;
 }
 export interface ExternalBroker extends Broker {
   readonly connected: boolean;
@@ -54,8 +56,7 @@ const firstConnectMs = 5_000;
 const farewellMs = 2_000;
 const offerMs = 10_000;
 const syncEveryMs = 60_000;
-/** Bytes of all devices' messages that wait; the broker keeps back what comes above it. */
-const maxInFlight = 64 * 1024 * 1024;
+const maxInFlightBytes = 64 * 1024 * 1024;
 
 /** Connects, and resolves when that is done or the broker was not reached for a while: it is then tried on. */
 export async function connectBroker(options: ExternalBrokerOptions): Promise<ExternalBroker> {
@@ -134,6 +135,7 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
   client.on("error", noteError);
   client.on("offline", () => logger.warn("mqtt.broker_down", { broker: withoutLogin(url) }));
 
+  const maxInFlight = options.maxInFlightBytes ?? maxInFlightBytes;
   let inFlight = 0;
   let waiting: (() => void)[] = [];
   client.handleMessage = ({ topic, payload, retain }, done) => {

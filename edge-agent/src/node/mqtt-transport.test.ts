@@ -158,3 +158,27 @@ test("two agents of one identity throw each other out ever more rarely, and say 
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(passwords.length - before).toBeLessThan(12); // 20 ms without back-off would be fifty
 });
+
+test("[Q51] each topic is subscribed by a packet of its own", async () => {
+  const packets: string[][] = [];
+  broker.on("subscribe", (subscriptions) => packets.push(subscriptions.map(({ topic }) => topic)));
+  const { transport, events } = start();
+  await until(() => expect(events).toEqual(["up"]));
+  const topics = ["vd1/site/cp", "vd1/site/a/dev/res", "vd1/site/a/dev/desired"];
+  await Promise.all(topics.map((topic) => transport.subscribe(topic, 0)));
+  expect(packets).toEqual(topics.map((topic) => [topic]));
+});
+
+test("[Q52] what was said without a connection is not said later", async () => {
+  const { transport, events } = start();
+  const early = transport.publish("vd1/site/a/dev/hb", "early", { qos: 0 }).catch(codeOf);
+  await until(() => expect(events).toEqual(["up"]));
+  sockets[0]?.destroy();
+  const between = transport.publish("vd1/site/a/dev/hb", "between", { qos: 0 }).catch(codeOf);
+  await until(() => expect(events).toEqual(["up", "down", "up"]));
+  await transport.publish("vd1/site/a/dev/hb", "late", { qos: 0 });
+  await until(() => expect(published.some(({ payload }) => String(payload) === "late")).toBe(true));
+  expect(await early).toBe("offline");
+  await between;
+  expect(published.filter(({ payload }) => ["early", "between"].includes(String(payload)))).toEqual([]);
+});

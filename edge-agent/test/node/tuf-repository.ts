@@ -42,6 +42,8 @@ export interface RepositoryState {
 export class TestRepository {
   readonly rootKey = makeKey();
   readonly targetsKey = makeKey();
+  /** Of others, where root and targets take two signatures. */
+  readonly secondKeys: { readonly root: SigningKey; readonly targets: SigningKey } | undefined;
   readonly projectKey = makeKey();
   readonly director = makeKey();
   onlineKey = makeKey();
@@ -50,15 +52,24 @@ export class TestRepository {
   readonly asked: string[] = [];
   readonly state: RepositoryState;
 
-  constructor(now: number) {
+  /** @param threshold signatures that root and targets take. */
+  constructor(now: number, threshold: 1 | 2 = 1) {
+    this.secondKeys = threshold === 2 ? { root: makeKey(), targets: makeKey() } : undefined;
     this.state = {
       now,
       versions: { timestamp: 1, snapshot: 1, targets: 1, project: 1 },
       expires: { timestamp: day, snapshot: 7 * day, targets: 90 * day, project: 90 * day },
       targets: [],
     };
-    this.files.set("1.root.json", this.root([this.rootKey]));
+    this.files.set("1.root.json", this.root(this.rootSigners));
     this.publish();
+  }
+
+  private get rootSigners(): SigningKey[] {
+    return this.secondKeys ? [this.rootKey, this.secondKeys.root] : [this.rootKey];
+  }
+  private get targetsSigners(): SigningKey[] {
+    return this.secondKeys ? [this.targetsKey, this.secondKeys.targets] : [this.targetsKey];
   }
 
   get firstRoot(): string {
@@ -71,16 +82,19 @@ export class TestRepository {
   };
 
   root(signers: SigningKey[]): string {
-    const role = (key: SigningKey) => new Role({ keyIDs: [key.key.keyID], threshold: 1 });
+    const role = (...keys: SigningKey[]) =>
+      new Role({ keyIDs: keys.map(({ key }) => key.keyID), threshold: keys.length });
     const root = new Root({
       version: this.rootVersion,
       specVersion,
       expires: this.date(365 * day),
       consistentSnapshot: true,
-      keys: Object.fromEntries([this.rootKey, this.targetsKey, this.onlineKey].map(({ key }) => [key.keyID, key])),
+      keys: Object.fromEntries(
+        [...this.rootSigners, ...this.targetsSigners, this.onlineKey].map(({ key }) => [key.keyID, key]),
+      ),
       roles: {
-        root: role(this.rootKey),
-        targets: role(this.targetsKey),
+        root: role(...this.rootSigners),
+        targets: role(...this.targetsSigners),
         snapshot: role(this.onlineKey),
         timestamp: role(this.onlineKey),
       },
@@ -91,7 +105,7 @@ export class TestRepository {
   rotateOnlineKey(): void {
     this.onlineKey = makeKey();
     this.rootVersion += 1;
-    this.files.set(`${this.rootVersion}.root.json`, this.root([this.rootKey]));
+    this.files.set(`${this.rootVersion}.root.json`, this.root(this.rootSigners));
   }
 
   /** Signs everything anew as `state` says. */
@@ -152,7 +166,7 @@ export class TestRepository {
       this.files.set(name, signMetadata(metadata, keys));
     put("timestamp.json", new Metadata(timestamp), signers.timestamp ?? [this.onlineKey]);
     put(`${versions.snapshot}.snapshot.json`, new Metadata(snapshot), signers.snapshot ?? [this.onlineKey]);
-    put(`${versions.targets}.targets.json`, new Metadata(targets), signers.targets ?? [this.targetsKey]);
+    put(`${versions.targets}.targets.json`, new Metadata(targets), signers.targets ?? this.targetsSigners);
     put(`${versions.project}.project-rain.json`, new Metadata(project), signers.project ?? [this.projectKey]);
   }
 
