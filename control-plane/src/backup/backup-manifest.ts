@@ -2,6 +2,7 @@
  * What a backup file is: a tar whose first entry, `manifest.json`, names every other with its length and sha256, in the
  * order in which they follow. create-backup writes it, read-backup believes nothing that the manifest does not say.
  */
+import { createHash } from "node:crypto";
 import { modelName, sha256Hex, siteId } from "@vedette/protocol/ids";
 import { z } from "zod";
 
@@ -22,6 +23,14 @@ export const backupManifest = z.object({
   files: z.array(z.object({ path, bytes: z.int().min(0), sha256: sha256Hex })).max(10_000_000),
 });
 export type BackupManifest = z.infer<typeof backupManifest>;
+
+/** What the sealed secrets belong to: every other file of the backup, its site and its time. */
+export function sealedWith({ site, at, files }: BackupManifest): Buffer {
+  const lines = files.filter(({ path }) => path !== secretsPath).map((one) => `${one.sha256} ${one.bytes} ${one.path}`);
+  return createHash("sha256")
+    .update([`vedette/backup/1 ${site} ${at}`, ...lines].join("\n"))
+    .digest();
+}
 
 function isOurs(text: string): boolean {
   if ([databasePath, inboxPath, secretsPath].includes(text)) return true;

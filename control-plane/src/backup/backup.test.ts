@@ -1,8 +1,11 @@
 /** Backup and restore with real files: what is in it, what is refused, and that a restored control plane goes on. */
+import { createHash } from "node:crypto";
 import { appendFile, copyFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { trustState } from "@vedette/protocol/api";
 import { predictionCounts } from "@vedette/protocol/records-api";
-import { pack } from "tar-stream";
+import Database from "better-sqlite3";
+import { extract, pack } from "tar-stream";
 import { expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
 import { vedetteOf } from "../../test/commands.ts";
@@ -10,6 +13,7 @@ import { makeKey } from "../../test/operator.ts";
 import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
 import { enroll, enrollBody, initialiseTrust, makeToken, publish, trustOf } from "../../test/site.ts";
 import { testFolder } from "../monitoring/testing.ts";
+import type { BackupManifest } from "./backup-manifest.ts";
 import { readBackup } from "./read-backup.ts";
 import { restoreBackup } from "./restore-backup.ts";
 import { openSecrets, sealSecrets } from "./seal-secrets.ts";
@@ -80,6 +84,17 @@ test("[N27] a backup taken while all goes on restores to the same site: versions
   expect(await readdir(join(site.home, "data", "backup-drafts"))).toEqual([]);
 });
 
+test("a key that waits for the metadata that name it is in the backup: they may be signed after the restore", async () => {
+  const site = await full();
+  const rotated = await site.call("POST", "/v1/trust/online-keys", { role: "director" });
+  const { next } = trustState.parse(rotated.body);
+  expect(next?.director).toMatch(/^[0-9a-f]{64}$/);
+  const file = await backup(site);
+  const home = join(testFolder(), "home");
+  await restoreBackup({ file, home, now: site.clock.now(), passphrase });
+  expect((await trustOf(await startRecordsSite({ home }))).next).toEqual(next);
+});
+
 test("enrolment tokens of before the backup are void: one that was used since would be good again", async () => {
   const site = await full();
   const { token } = await makeToken(site);
@@ -143,6 +158,43 @@ test("[N28] a backup that was changed, cut or mixed up is refused, and nothing t
   });
 });
 
+test("[S60] a backup that somebody without its passphrase changed and hashed anew is not restored", async () => {
+  const site = await full();
+  const file = await backup(site);
+  const entries = new Map<string, Buffer>();
+  const reading = extract();
+  reading.end(await readFile(file));
+  for await (const entry of reading) {
+    const parts: Buffer[] = [];
+    for await (const part of entry) parts.push(part as Buffer);
+    entries.set(entry.header.name, Buffer.concat(parts));
+  }
+  const draft = join(testFolder(), "vedette.db");
+  await writeFile(draft, entries.get("vedette.db") ?? "");
+  const db = new Database(draft);
+  db.prepare("UPDATE operators SET token_sha256 = ?").run("00".repeat(32));
+  db.close();
+  entries.set("vedette.db", await readFile(draft));
+  const manifest = JSON.parse(String(entries.get("manifest.json"))) as BackupManifest;
+  for (const one of manifest.files) {
+    const bytes = entries.get(one.path) ?? Buffer.alloc(0);
+    Object.assign(one, { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+  }
+  entries.set("manifest.json", Buffer.from(JSON.stringify(manifest)));
+  const tar = pack();
+  for (const [name, bytes] of entries) tar.entry({ name }, bytes);
+  tar.finalize();
+  const forged = join(testFolder(), "forged.backup");
+  const bytes: Buffer[] = [];
+  for await (const part of tar) bytes.push(part as Buffer);
+  await writeFile(forged, Buffer.concat(bytes));
+  expect(await readBackup(forged)).toMatchObject({ site: "test" });
+  const home = join(testFolder(), "home");
+  const restoring = restoreBackup({ file: forged, home, now: 1, passphrase });
+  await expect(restoring).rejects.toMatchObject({ code: "forbidden", message: expect.stringContaining("changed") });
+  expect(await readdir(home)).toEqual([]);
+});
+
 test("a home that holds anything is refused; so is another passphrase, and none where none was said", async () => {
   const site = await full();
   const file = await backup(site);
@@ -164,9 +216,14 @@ test("a home that holds anything is refused; so is another passphrase, and none 
 
 test("secrets open with their passphrase alone, and not once a byte is changed", async () => {
   const plain = { "operator.token": "t", "online-keys/director.pem": "k" };
-  const sealed = await sealSecrets(plain, passphrase);
-  expect(await openSecrets(sealed, passphrase)).toEqual(plain);
+  const sealed = await sealSecrets(plain, passphrase, Buffer.from("a"));
+  const open = (passphrase: string, belongsTo = "a") => openSecrets(sealed, passphrase, Buffer.from(belongsTo));
+  expect(await open(passphrase)).toEqual(plain);
+  await expect(open(passphrase, "b")).rejects.toMatchObject({ code: "forbidden" });
+  await expect(open(`${passphrase}s`)).rejects.toMatchObject({ code: "forbidden" });
   sealed[sealed.length - 1] = (sealed.at(-1) ?? 0) ^ 1;
-  await expect(openSecrets(sealed, passphrase)).rejects.toMatchObject({ code: "forbidden" });
-  await expect(openSecrets(Buffer.from("no"), passphrase)).rejects.toMatchObject({ code: "unsupported" });
+  await expect(open(passphrase)).rejects.toMatchObject({ code: "forbidden" });
+  await expect(openSecrets(Buffer.from("no"), passphrase, Buffer.from("a"))).rejects.toMatchObject({
+    code: "unsupported",
+  });
 });

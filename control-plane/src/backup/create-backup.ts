@@ -12,7 +12,7 @@ import { pipeline } from "node:stream/promises";
 import { VedetteError } from "@vedette/protocol/errors";
 import { pack } from "tar-stream";
 import type { Clock } from "../ports.ts";
-import { type BackupManifest, databasePath, manifestName, secretsPath } from "./backup-manifest.ts";
+import { type BackupManifest, databasePath, manifestName, sealedWith, secretsPath } from "./backup-manifest.ts";
 import { type Secrets, sealSecrets } from "./seal-secrets.ts";
 
 export interface BackupSources {
@@ -58,12 +58,12 @@ export async function openBackups(sources: BackupSources): Promise<(passphrase?:
       await sources.copyLake(join(folder, "lake"));
       await sources.copyDatabase(join(folder, databasePath));
       await linkFiles(join(data, "blobs"), join(folder, "blobs"), (name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name));
-      if (passphrase !== undefined) {
-        await writeFile(join(folder, secretsPath), await sealSecrets(await readSecrets(sources), passphrase), {
-          mode: 0o600,
-        });
-      }
       const manifest: BackupManifest = { v: 1, site, at: clock.now(), files: await describe(folder) };
+      if (passphrase !== undefined) {
+        const sealed = await sealSecrets(await readSecrets(sources), passphrase, sealedWith(manifest));
+        await writeFile(join(folder, secretsPath), sealed, { mode: 0o600 });
+        manifest.files.push(await describeFile(folder, secretsPath));
+      }
       const stream = new PassThrough();
       writeTar(manifest, folder, stream).then(done, async (error: unknown) => {
         await done();
@@ -100,7 +100,7 @@ export async function linkFile(from: string, to: string): Promise<void> {
 async function readSecrets({ data, operatorTokenFile }: BackupSources): Promise<Secrets> {
   const keys = ["online-keys", "site-authority", "sink-tokens"].map(async (folder) => {
     const names = (await readdir(join(data, folder)))
-      .filter((name) => /^[a-z0-9-]+(\.(pem|crt|key))?$/.test(name))
+      .filter((name) => /^[a-z0-9-]+(\.(pem|next\.pem|crt|key))?$/.test(name))
       .sort();
     return names.map(async (name) => [`${folder}/${name}`, await readFile(join(data, folder, name), "utf8")] as const);
   });
@@ -122,12 +122,15 @@ async function describe(folder: string): Promise<BackupManifest["files"]> {
   const there = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = there.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const files: BackupManifest["files"] = [];
-  for (const path of paths.sort()) {
-    const hash = createHash("sha256");
-    await pipeline(createReadStream(path), hash);
-    files.push({ path: path.slice(folder.length + 1), bytes: (await stat(path)).size, sha256: hash.digest("hex") });
-  }
+  for (const path of paths.sort()) files.push(await describeFile(folder, path.slice(folder.length + 1)));
   return files;
+}
+
+async function describeFile(folder: string, path: string): Promise<BackupManifest["files"][number]> {
+  const file = join(folder, path);
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return { path, bytes: (await stat(file)).size, sha256: hash.digest("hex") };
 }
 
 async function writeTar(manifest: BackupManifest, folder: string, to: NodeJS.WritableStream): Promise<void> {

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import Database from "better-sqlite3";
 import { markRestored } from "../db/mark-restored.ts";
-import { type BackupManifest, databasePath, inboxPath, secretsPath } from "./backup-manifest.ts";
+import { type BackupManifest, databasePath, inboxPath, sealedWith, secretsPath } from "./backup-manifest.ts";
 import { type FileTaker, readBackup } from "./read-backup.ts";
 import { openSecrets } from "./seal-secrets.ts";
 
@@ -101,7 +101,7 @@ async function unsealInto(draft: string, passphrase: string | null, manifest: Ba
   const sealed = await readFile(sealedPath);
   await rm(sealedPath);
   if (passphrase === null) return false;
-  for (const [path, text] of Object.entries(await openSecrets(sealed, passphrase))) {
+  for (const [path, text] of Object.entries(await openSecrets(sealed, passphrase, sealedWith(manifest)))) {
     const to = path === "operator.token" ? join(draft, path) : join(draft, "data", path);
     await mkdir(dirname(to), { recursive: true, mode: 0o700 });
     await writeFile(to, text, { mode: 0o600, flush: true });

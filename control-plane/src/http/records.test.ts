@@ -82,6 +82,7 @@ test("what cannot be is refused: unknown models, wrong days, sinks that are ther
   expect(await status("POST", "/v1/sinks", sink)).toBe(200);
   expect(await status("POST", "/v1/sinks", sink)).toBe(409);
   expect(await status("POST", "/v1/sinks", { ...sink, name: "t", url: "file:///etc/passwd" })).toBe(400);
+  expect(await status("POST", "/v1/sinks", { ...sink, name: "t", url: "http://me:s3cret@127.0.0.1:9/" })).toBe(400);
   expect(await status("DELETE", "/v1/sinks/s", {})).toBe(200);
   expect(await status("DELETE", "/v1/sinks/s", {})).toBe(404);
   const anonymous = { authorization: "Bearer no" };

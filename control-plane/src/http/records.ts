@@ -16,6 +16,7 @@ import {
 } from "@vedette/protocol/records-api";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
+import { webStream } from "./web-stream.ts";
 
 const bytes = (description: string) => ({
   description,
@@ -160,8 +161,4 @@ export function recordRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       return c.body(webStream(made.stream), 200, { "Content-Type": "application/x-tar" }) as never;
     },
   );
-}
-
-function webStream(stream: Readable): ReadableStream<Uint8Array> {
-  return Readable.toWeb(stream) as ReadableStream<Uint8Array>;
 }

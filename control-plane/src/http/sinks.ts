@@ -33,7 +33,11 @@ export function sinkRoutes(app: OpenAPIHono, { records, db, clock, sinkTokens }:
     }),
     async (c) => {
       const { name, url, model = null, fromStart, bearer } = c.req.valid("json");
-      const { hostname } = new URL(url);
+      const { hostname, username, password } = new URL(url);
+      if (username !== "" || password !== "") {
+        const why = "a sink's URL may not hold a user and a password: it is shown and logged. Give a token as bearer";
+        throw new VedetteError("invalid_argument", why);
+      }
       if ((await records.sinks()).some((one) => one.name === name))
         throw new VedetteError("conflict", `there is a sink ${name} already: remove it first, or choose another name`);
       const file = join(sinkTokens, name);

@@ -117,6 +117,21 @@ test("[E2] what comes later from a spool is erased before it reaches a file; wha
   expect(readFileSync(join(root, "inbox.sqlite")).includes("station-1")).toBe(false);
 });
 
+test.each(["a\0b", "\0", "o'\0'; --", "\\' OR true --"])(
+  "whatever text the entity %j is, its rows go, and no others",
+  async (entity) => {
+    const { take, start, rows } = testLake();
+    const { files, erase, db } = await start();
+    take(noon - hour, { columns: { entity: ["text", [entity, "station-1", "a"]] } });
+    await files.move();
+    erase.request({ ...ask, entity });
+    await erase.apply(noon);
+    expect((await rows(files.list())).map(({ erased }) => erased)).toEqual([true, false, false]);
+    expect(db.prepare("SELECT rows, done FROM erasures").all()).toEqual([{ rows: 1, done: noon }]);
+    files.close();
+  },
+);
+
 test("one model's erasure leaves the others alone; refused frames that may hold the entity go", async () => {
   const { take, start, rows } = testLake();
   const { files, erase, db } = await start();

@@ -172,6 +172,27 @@ test("[G5] requests of a key beyond its number at once are refused, and those re
   expect((await infer(bearer(made.key))).status).toBe(200);
 });
 
+test("[G5] a client that goes away before its body is whole gives its place back", async () => {
+  const made = await createApiKey(home, { ...key, concurrent: 2 });
+  await start({ keys: await readApiKeys(home), logShare: 1 });
+  const leave = async (length: number) => {
+    const head = `POST /v2/models/pump/infer HTTP/1.1\r\nhost: x\r\nx-api-key: ${made.key}\r\ncontent-length: ${length}`;
+    const socket = connect({ host: "127.0.0.1", port: server?.port ?? 0 }, () => socket.write(`${head}\r\n\r\n{`));
+    const before = lines.length;
+    // One that came later was answered: this one has its place by now.
+    await vi.waitFor(async () => expect((await infer(bearer(made.key), "pump", "{")).status).toBe(400));
+    socket.destroy();
+    await vi.waitFor(() =>
+      expect(lines.slice(before)).toContainEqual({
+        event: "http.request",
+        fields: expect.objectContaining({ status: 499, client: made.kept.id }),
+      }),
+    );
+  };
+  for (const length of [50, 50, 100_000, 100_000]) await leave(length);
+  expect((await infer(bearer(made.key))).status).toBe(200);
+});
+
 test("[G7] what HTTP itself refuses has its own status, and says what would be taken", async () => {
   await start({ maxBodyBytes: 2048, maxRows: 2 });
   const wrongMethod = await ask({ method: "PUT", path: "/v2/models/pump/infer" });

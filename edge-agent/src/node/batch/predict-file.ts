@@ -2,6 +2,7 @@
  * Predicts for every row of a file, by the same pipeline as serving: schema check, features, model, fallback ladder, drift
  * and log; only the latency budget is none, since nobody waits for one answer. Talks to an agent in process; read-file.ts and write-file.ts bring and take rows.
  */
+import { resolve } from "node:path";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
 import { fromHalf } from "@vedette/protocol/halves";
@@ -30,7 +31,7 @@ const missing = new Set(["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"])
 
 /**
  * @param options.progress is told of the rows done so far.
- * @throws VedetteError not_found, not_ready (no version serves in time), invalid_input (which row, and what is wrong: then
+ * @throws VedetteError invalid_argument, not_found, not_ready (no version serves in time), invalid_input (which row, and what is wrong: then
  *   nothing is written), storage_failed.
  */
 export async function predictFile(options: {
@@ -45,6 +46,9 @@ export async function predictFile(options: {
   const { agent, model, input, output, progress } = options;
   formatOf(input, "--in");
   formatOf(output, "--out");
+  if (resolve(input) === resolve(output)) {
+    throw new VedetteError("invalid_argument", `--out ${output} would take the place of --in: choose another name`);
+  }
   const manifest = await untilServing(agent, model, options.waitMs);
   const sink = await openSink(output, columnsOf(manifest));
   const started = performance.now();

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { stringify } from "csv-stringify/sync";
 import { type ColumnSource, fileWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
@@ -41,6 +41,7 @@ export async function openSink(path: string, columns: readonly OutputColumn[]): 
     finish: () =>
       guarded(async () => {
         await body.end();
+        await sync(part);
         await rename(part, path);
       }),
     abandon: async () => {
@@ -48,6 +49,16 @@ export async function openSink(path: string, columns: readonly OutputColumn[]): 
       await rm(part, { force: true });
     },
   };
+}
+
+/** Or a power failure would leave the name, and nothing in it. */
+async function sync(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 interface Body {

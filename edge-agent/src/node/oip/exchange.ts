@@ -48,6 +48,12 @@ interface Exchange {
 }
 
 const routesKept = 1024;
+/** For the log, since nobody is there to be told; what proxies write for it. */
+const wentAway = {
+  kind: "failure",
+  status: 499,
+  body: { error: "the client went away before its request was whole" },
+} as const;
 /** What bodies are called; curl -d and fetch say the last two where nobody says otherwise. */
 const bodyTypes = /^(application\/(json|octet-stream|x-www-form-urlencoded|[\w.-]+\+json)|text\/plain)\s*(;|$)/i;
 const acceptable = /(application\/(json|octet-stream|\*)|\*\/\*)/i;
@@ -132,6 +138,7 @@ export function createExchange(parts: ExchangeParts): (incoming: IncomingMessage
       incoming,
       (body) => whole(exchange, route, body),
       (error) => fail(exchange, error),
+      () => finish(exchange, wentAway.status, wentAway),
     );
   };
 

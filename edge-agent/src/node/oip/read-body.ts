@@ -15,7 +15,7 @@ export interface BodyLimits {
   readonly maxHeldBytes?: number;
 }
 /**
- * Calls one of the two, once; neither where the client goes away.
+ * Calls one of the three, once.
  * @throws VedetteError too_large, unsupported: before anything is read.
  */
 export type BodyReader = (
@@ -23,6 +23,8 @@ export type BodyReader = (
   whole: (body: Uint8Array) => void,
   /** too_large, busy (too much is held for others). */
   refused: (error: VedetteError) => void,
+  /** The client went away before its body was whole. */
+  gone: () => void,
 ) => void;
 
 export function createBodyReader({
@@ -35,7 +37,7 @@ export function createBodyReader({
     new VedetteError("too_large", `the body is over ${maxBytes} bytes: send fewer rows at a time`);
 
   /** By events and without promises: these cost more than all else that is done with a small body. */
-  const readSmall: BodyReader = (incoming, whole) => {
+  const readSmall: BodyReader = (incoming, whole, _, gone) => {
     let first: Uint8Array | undefined;
     let parts: Uint8Array[] | undefined;
     incoming.on("data", (part: Uint8Array) => {
@@ -44,9 +46,12 @@ export function createBodyReader({
       else parts.push(part);
     });
     incoming.on("end", () => whole(parts === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(parts)));
+    incoming.on("close", () => {
+      if (!incoming.readableEnded) gone();
+    });
   };
 
-  const readAny: BodyReader = (incoming, whole, refused) => {
+  const readAny: BodyReader = (incoming, whole, refused, gone) => {
     let parts: Uint8Array[] = [];
     let length = 0;
     let own = 0;
@@ -77,11 +82,13 @@ export function createBodyReader({
       whole(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
     });
     incoming.on("close", () => {
-      if (!ended) end();
+      if (ended) return;
+      end();
+      gone();
     });
   };
 
-  return (incoming, whole, refused) => {
+  return (incoming, whole, refused, gone) => {
     const { "content-encoding": encoding, "content-length": said } = incoming.headers;
     if (encoding !== undefined && encoding !== "identity") {
       throw new HttpRefusal(
@@ -93,7 +100,7 @@ export function createBodyReader({
     }
     const length = said === undefined ? Number.POSITIVE_INFINITY : Number(said);
     if (length > maxBytes && said !== undefined) throw tooLarge();
-    if (length <= freeBytes) readSmall(incoming, whole, refused);
-    else readAny(incoming, whole, refused);
+    if (length <= freeBytes) readSmall(incoming, whole, refused, gone);
+    else readAny(incoming, whole, refused, gone);
   };
 }
