@@ -11,6 +11,7 @@ import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { VedetteError } from "@vedette/protocol/errors";
 import { pack } from "tar-stream";
+import { readIfThere } from "../durable-file.ts";
 import type { Clock } from "../ports.ts";
 import { type BackupManifest, databasePath, manifestName, secretsPath } from "./backup-manifest.ts";
 import { type Secrets, sealSecrets } from "./seal-secrets.ts";
@@ -107,15 +108,6 @@ async function readSecrets({ data, operatorTokenFile }: BackupSources): Promise<
   const all = await Promise.all((await Promise.all(keys)).flat());
   const token = await readIfThere(operatorTokenFile);
   return Object.fromEntries([...all, ...(token === undefined ? [] : [["operator.token", token]])]);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 async function describe(folder: string): Promise<BackupManifest["files"]> {
