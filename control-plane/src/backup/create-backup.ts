@@ -5,13 +5,14 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { VedetteError } from "@vedette/protocol/errors";
 import { pack } from "tar-stream";
 import { readIfThere } from "../durable-file.ts";
+import { linkFile } from "../link-file.ts";
 import type { Clock } from "../ports.ts";
 import { type BackupManifest, databasePath, manifestName, secretsPath } from "./backup-manifest.ts";
 import { type Secrets, sealSecrets } from "./seal-secrets.ts";
@@ -84,17 +85,6 @@ async function linkFiles(from: string, to: string, wanted: (name: string) => boo
   for (const entry of there) {
     const name = join(entry.parentPath, entry.name).slice(from.length + 1);
     if (entry.isFile() && wanted(name)) await linkFile(join(from, name), join(to, name));
-  }
-}
-
-export async function linkFile(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && ["EPERM", "ENOTSUP", "EXDEV"].includes(String(error.code))))
-      throw error;
-    await copyFile(from, to);
   }
 }
 

@@ -11,8 +11,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
 import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
 import { enroll, initialiseTrust, publish } from "../../test/site.ts";
+import { createEventDelivery } from "../lake/deliver-events.ts";
 import { openLake } from "../lake/open-lake.ts";
-import { createEventDelivery } from "../monitoring/deliver-events.ts";
 import { makeFrame, noon, silent, testFolder, testKeys } from "../monitoring/testing.ts";
 import { systemClock } from "../system-clock.ts";
 
