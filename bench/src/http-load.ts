@@ -3,13 +3,17 @@
  * hand, since an HTTP client would cost more than the server it measures. Told what to do, and says what came, by messages.
  */
 import { connect, type Socket } from "node:net";
-import { fieldCount, sensorRows } from "./inputs.ts";
+import { fieldCount, imageSize, images, imageValues, sensorRows } from "./inputs.ts";
 
 export interface LoadOrder {
   readonly port: number;
   readonly path: string;
+  /** What the requests hold; `nothing` is a GET. */
+  readonly inputs: "sensors" | "image" | "nothing";
   readonly connections: number;
   readonly forMs: number;
+  /** From one request of a connection to its next, ms; 0 or missing: as soon as the last is answered. */
+  readonly everyMs?: number;
 }
 export interface LoadReport {
   readonly answered: number;
@@ -20,16 +24,36 @@ export interface LoadReport {
   readonly p99Micros: number;
 }
 
-const distinct = 1024;
+/** Requests take turns: a constant input would understate what it costs to watch them. */
+const distinct = { sensors: 1024, image: 32 } as const;
 
-function requestsTo(path: string): Buffer[] {
-  const rows = sensorRows(distinct);
-  return Array.from({ length: distinct }, (_, i) => {
-    const data = Array.from(rows.subarray(i * fieldCount, (i + 1) * fieldCount), (value) => Number(value.toFixed(1)));
-    const body = JSON.stringify({ inputs: [{ name: "X", datatype: "FP32", shape: [1, fieldCount], data }] });
-    return Buffer.from(
-      `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
+const made = new Map<string, readonly Buffer[]>();
+
+function requestsTo({ path, inputs }: LoadOrder): readonly Buffer[] {
+  const key = `${inputs} ${path}`;
+  const known = made.get(key);
+  if (known) return known;
+  const requests =
+    inputs === "nothing"
+      ? [Buffer.from(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`)]
+      : bodiesOf(inputs).map((body) =>
+          Buffer.from(
+            `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+          ),
+        );
+  made.set(key, requests);
+  return requests;
+}
+
+function bodiesOf(inputs: "sensors" | "image"): string[] {
+  const count = distinct[inputs];
+  const [width, decimals] = inputs === "image" ? [imageValues, 3] : [fieldCount, 1];
+  const shape = inputs === "image" ? [1, 3, imageSize, imageSize] : [1, fieldCount];
+  const rows = inputs === "image" ? images(count) : sensorRows(count);
+  return Array.from({ length: count }, (_, i) => {
+    const row = rows.subarray(i * width, (i + 1) * width);
+    const data = Array.from(row, (value) => Number(value.toFixed(decimals)));
+    return JSON.stringify({ inputs: [{ name: "X", datatype: "FP32", shape, data }] });
   });
 }
 
@@ -44,8 +68,9 @@ function answerIn(bytes: Buffer): { status: number; end: number } | undefined {
   return bytes.length < end ? undefined : { status: Number(text.slice(9, 12)), end };
 }
 
-export async function load({ port, path, connections, forMs }: LoadOrder): Promise<LoadReport> {
-  const requests = requestsTo(path);
+export async function load(order: LoadOrder): Promise<LoadReport> {
+  const { port, connections, forMs, everyMs = 0 } = order;
+  const requests = requestsTo(order);
   const times: number[] = [];
   let failed = 0;
   let next = 0;
@@ -55,9 +80,10 @@ export async function load({ port, path, connections, forMs }: LoadOrder): Promi
     new Promise((resolve, reject) => {
       let held: Buffer = Buffer.alloc(0);
       let sent = 0;
+      let done = false;
       const send = (): void => {
         sent = performance.now();
-        socket.write(requests[next++ % distinct] as Buffer);
+        socket.write(requests[next++ % requests.length] as Buffer);
       };
       socket.on("data", (bytes: Buffer) => {
         held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
@@ -67,11 +93,14 @@ export async function load({ port, path, connections, forMs }: LoadOrder): Promi
         const now = performance.now();
         times.push(now - sent);
         if (answer.status !== 200) failed++;
-        if (now < until) send();
-        else socket.end();
+        if (now >= until) {
+          done = true;
+          socket.end();
+        } else if (everyMs > 0) setTimeout(send, Math.max(0, sent + everyMs - now));
+        else send();
       });
       socket.on("error", reject);
-      socket.on("close", () => resolve());
+      socket.on("close", () => (done ? resolve() : reject(new Error(`port ${port} closed a connection`))));
       socket.on("connect", send);
     });
   await Promise.all(

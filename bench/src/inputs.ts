@@ -28,3 +28,20 @@ export function mlpLayers(widths: readonly number[], seed = 7) {
     };
   });
 }
+
+/** Side of the images, in pixels of three channels. */
+export const imageSize = 64;
+export const imageValues = 3 * imageSize * imageSize;
+
+/** `n` images [3][size][size] of eight-bit pixels, scaled to [0, 1) with three decimals: noise over a wandering brightness. */
+export function images(n: number, seed = 1): Float32Array {
+  const random = mulberry32(seed);
+  const values = new Float32Array(n * imageValues);
+  for (let i = 0; i < n; i++) {
+    const brightness = 0.2 + 0.4 * random();
+    for (let k = 0; k < imageValues; k++) {
+      values[i * imageValues + k] = Math.round((brightness + 0.3 * random()) * 1000) / 1000;
+    }
+  }
+  return values;
+}

@@ -2,10 +2,11 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { fieldCount, sensorRows } from "./inputs.ts";
 import { measurePredict } from "./predict.ts";
-import { batch, classes, modelName, openServedModel } from "./served-model.ts";
+import { batch, openServedMlp } from "./served-model.ts";
+import { classes, modelName } from "./serving/models.ts";
 
 test("what is measured answers as the bare model does, and logs every row", async () => {
-  const served = await openServedModel();
+  const served = await openServedMlp();
   const bare = await InferenceSession.create(served.model);
   const rows = sensorRows(batch);
   await served.settle();

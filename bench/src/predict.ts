@@ -10,7 +10,8 @@ import { feederOf } from "../../edge-agent/src/core/serve/feeds.ts";
 import { sessionOptions } from "../../edge-agent/src/node/ort-tensors.ts";
 import { fieldCount, sensorRows } from "./inputs.ts";
 import { figuresOf, interleave, type RoundOptions, type Subject } from "./rounds.ts";
-import { batch, modelName, openServedModel, type ServedModel, type Written } from "./served-model.ts";
+import { batch, openServedMlp, type ServedModel, type Written } from "./served-model.ts";
+import { modelName } from "./serving/models.ts";
 
 export interface PredictResult {
   /** Predictions a second. */
@@ -46,7 +47,7 @@ const distinct = 4096;
 const stride = 8;
 
 export async function measurePredict(options: RoundOptions): Promise<PredictResult> {
-  const served = await openServedModel();
+  const served = await openServedMlp();
   const bare = await InferenceSession.create(served.model, sessionOptions);
   try {
     const written: Written[] = [];

@@ -8,5 +8,7 @@ if (Number(process.versions.node.split(".")[0]) < needed) {
   );
   process.exitCode = 1;
 } else {
+  const { becomeLean } = await import("../src/node/lean-process.ts");
+  becomeLean();
   await import("../src/node/vedette-agent.ts");
 }

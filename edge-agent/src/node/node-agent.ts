@@ -12,6 +12,7 @@ import { closeAll } from "../core/close-all.ts";
 import { type AgentOptions, createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Logger } from "../core/ports.ts";
 import { createTrustClient } from "../core/verify/trust-client.ts";
+import type { MqttTransportOptions } from "../mqtt/transport.ts";
 import { readBootId } from "./boot-id.ts";
 import { type Enrolment, enroll, readEnrolment } from "./enroll.ts";
 import { openFsStorage } from "./fs-storage.ts";
@@ -49,6 +50,8 @@ export interface NodeAgentOptions {
   readonly responseCache?: AgentOptions["responseCache"];
   /** Bytes that it may send and receive in a day before models wait; none: no limit. */
   readonly dataBytesPerDay?: number;
+  /** Wait before another try to reach the broker; where not said, a second doubled up to five minutes. */
+  readonly backoff?: MqttTransportOptions["backoff"];
 }
 export interface NodeAgent {
   readonly agent: Agent & Measured;
@@ -78,6 +81,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       clock: systemClock,
       random: systemRandom,
       log,
+      ...(options.backoff && { backoff: options.backoff }),
     });
     const kernels = await loadKernelsNode();
     const abilities: AgentAbilities = {

@@ -16,9 +16,9 @@ import type { RunRequest, WorkerMessage } from "./ort-worker.ts";
 export interface PlacementOptions {
   /** Runs measured in the worker before a model is placed. */
   readonly trialRuns: number;
-  /** Longest median of those runs, ms, with which a model moves to the main thread. */
+  /** What those runs may keep a thread busy on average, ms, for a model to move to the main thread. */
   readonly mainThreadRunMs: number;
-  /** Longest load, ms, that the main thread is asked to repeat. */
+  /** What the load may keep a thread busy, ms: the main thread is asked to repeat it. */
   readonly mainThreadLoadMs: number;
 }
 const defaults: PlacementOptions = { trialRuns: 5, mainThreadRunMs: 1, mainThreadLoadMs: 60 };
@@ -62,8 +62,9 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
         const model = bytes;
         bytes = undefined;
         // The first run of a session allocates: it says little of those to come.
-        const middle = times.slice(1).sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)] ?? runMs;
-        if (middle > placement.mainThreadRunMs || remote.loadMs > placement.mainThreadLoadMs) return;
+        const counted = times.length > 1 ? times.slice(1) : times;
+        const usual = counted.reduce((sum, ms) => sum + ms, 0) / counted.length;
+        if (usual > placement.mainThreadRunMs || remote.loadMs > placement.mainThreadLoadMs) return;
         // A model that will not load twice goes on where it is.
         moving = move(model).catch((error: unknown) => log.warn("model.not_moved", { why: messageOf(error) }));
       };

@@ -26,7 +26,7 @@ import type { LoggedVersion, SegmentRecord } from "./segment.ts";
 import { receiptsOf, withhold } from "./withhold.ts";
 
 export interface BatchLimits {
-  /** Rows of one batch. */
+  /** Rows of one batch, up to half as many more. */
   readonly batchRows: number;
   /** Longest frame, bytes. */
   readonly frameBytes: number;
@@ -231,8 +231,9 @@ export function createBatchWriter(options: {
     async write(records, unlogged) {
       for (const run of runsOf(records, batchedTo)) {
         while (run.firstN > batchedTo) await writeAccount(run.firstN, unlogged);
-        for (let at = 0; at < run.count; at += limits.batchRows) {
-          await writeBatch(sliceRows(run, at, Math.min(run.count, at + limits.batchRows)));
+        const size = evenSize(run.count, limits.batchRows);
+        for (let at = 0; at < run.count; at += size) {
+          await writeBatch(sliceRows(run, at, Math.min(run.count, at + size)));
         }
       }
     },
@@ -241,6 +242,14 @@ export function createBatchWriter(options: {
       while (end > batchedTo) await writeAccount(end, unlogged);
     },
   };
+}
+
+/**
+ * A segment is cut after the tick that fills it, and so has a few rows more than it should: they must not cost a batch of
+ * their own, with its file and its syncs, each time.
+ */
+function evenSize(rows: number, wanted: number): number {
+  return Math.ceil(rows / Math.max(1, Math.round(rows / wanted)));
 }
 
 /** Of one account. */

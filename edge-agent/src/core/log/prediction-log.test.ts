@@ -199,6 +199,16 @@ describe("batches", () => {
     expect(Object.keys(second?.columns ?? {}).filter((name) => name.startsWith("in:"))).toEqual([]);
   });
 
+  test("a tick that overfills a batch makes it longer, and no second one of the few rows beyond", async () => {
+    const { disk, open } = rig();
+    const log = await open({ batchRows: 4 });
+    await predict(log, 5);
+    await settle();
+    await predict(log, 6);
+    await settle();
+    expect(stored(disk).map(({ header }) => header.count)).toEqual([5, 3, 3]);
+  });
+
   test("they are cut by rows, by age and by version, and fit a packet", async () => {
     const { disk, clock, open } = rig();
     const log = await open({ batchRows: 4, batchAgeMs: 500, frameBytes: 2000 });

@@ -53,6 +53,7 @@ export function runsOf(records: readonly SegmentRecord[], from: number): RowColu
 
 /** Rows `start` to `end` of a run. */
 export function sliceRows(run: RowColumns, start: number, end: number): RowColumns {
+  if (start === 0 && end === run.count) return run;
   const columns = Object.fromEntries(Object.entries(run.columns).map(([name, data]) => [name, data.slice(start, end)]));
   return { ...run, firstN: run.firstN + start, count: end - start, columns };
 }

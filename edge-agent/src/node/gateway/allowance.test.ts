@@ -91,3 +91,28 @@ test("[G6] after a pause nothing is shed for what was", () => {
   now += 60_000;
   for (let i = 0; i < 100; i++) load.enter();
 });
+
+test("a model that answers a whole run at once is judged by its runs, and not by the silence between them", () => {
+  let now = 0;
+  const load = createLoad({ inFlight: 1000, waitMs: 5_000 }, () => now);
+  for (let i = 0; i < 64; i++) load.enter();
+  // Runs of 32 that take 1.3 s: 2.6 s for each of 64. The next questions come one by one while the next run is on.
+  for (let run = 0; run < 10; run++) {
+    now += 1300 - 32 * 20;
+    for (let i = 0; i < 32; i++) load.leave();
+    for (let i = 0; i < 32; i++) {
+      now += 20;
+      load.enter();
+    }
+  }
+});
+
+test("a model that answers nothing sheds once the longest wait is over", () => {
+  let now = 0;
+  const load = createLoad({ inFlight: 1000, waitMs: 200 }, () => now);
+  for (let i = 0; i < 10; i++) load.enter();
+  now = 199;
+  load.enter();
+  now = 201;
+  expect(() => load.enter()).toThrow(/would take/);
+});

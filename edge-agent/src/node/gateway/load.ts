@@ -32,7 +32,8 @@ export function createLoad({ inFlight, waitMs }: LoadLimits, monotonic: () => nu
 
   const look = (now: number): void => {
     const past = now - windowFrom;
-    if (past < windowMs) return;
+    // A slow model answers many at once, after windows with none: these say nothing yet, unless nothing comes for too long.
+    if (past < (answered > 0 ? windowMs : waitMs)) return;
     const seen = past / Math.max(1, answered);
     each = each === 0 ? seen : (each + seen) / 2;
     answered = 0;

@@ -1,49 +1,16 @@
-/** The results as a person reads them: what `results/predict.md` holds is exactly this text. */
-
-import { createRequire } from "node:module";
-import { cpus, loadavg } from "node:os";
+/** The report of `predict`, from what was measured; report-format.ts has what all reports share. */
 import type { HttpResult } from "./http.ts";
 import type { PredictResult } from "./predict.ts";
+import { type Machine, machineLine, micros, perSecond, ratio, verdict } from "./report-format.ts";
 
-export interface Machine {
-  readonly date: string;
-  readonly cpu: string;
-  readonly cores: number;
-  /** Processes that wanted to run in the minute before: more than cores, and the figures are of a busy machine. */
-  readonly load: number;
-  readonly node: string;
-  readonly onnxruntime: string;
-}
-
-export function thisMachine(): Machine {
-  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
-  const all = cpus();
-  return {
-    date: new Date().toISOString().slice(0, 16).replace("T", " "),
-    cpu: all[0]?.model.trim() ?? "unknown",
-    cores: all.length,
-    load: loadavg()[0] ?? Number.NaN,
-    node: process.versions.node,
-    onnxruntime: version,
-  };
-}
-
-const micros = (value: number): string => value.toFixed(2);
-const ratio = (value: number): string => value.toFixed(2);
-const perSecond = (value: number): string => `${(value / 1000).toFixed(1)}k`;
-
-function verdict(met: boolean): string {
-  return met ? "met" : "**missed**";
-}
-
-export function reportOf(machine: Machine, predict: PredictResult, http: HttpResult): string {
+export function predictReport(machine: Machine, predict: PredictResult, http: HttpResult): string {
   const { cpu } = predict;
   return `# The predict path
 
 Written by \`npm run bench --workspace bench -- predict --write\`; do not edit. What each figure means is in \`../README.md\`.
 
-${machine.date} UTC, ${machine.cores} × ${machine.cpu}, Node ${machine.node}, onnxruntime-node ${machine.onnxruntime}.
-Load average at the start: ${machine.load.toFixed(1)}. Model: MLP 16→64→64→3. Medians of interleaved rounds.
+${machineLine(machine)}
+Model: MLP 16→64→64→3. Medians of interleaved rounds.
 
 | budget | wanted | measured | |
 |---|---|---|---|
