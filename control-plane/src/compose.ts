@@ -190,6 +190,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       copyDatabase: (file) => db.copy(file),
       copyLake: (folder) => records.snapshot(folder),
     });
+    // What a restored backup or a long stop left is signed anew before a device asks for it. A root that does not name the keys
+    // here yet (a backup without keys) is told, and waited for: `vedette keys renew` needs this control plane.
+    await trust.refresh().catch((error: unknown) => {
+      logger.error("reconciler.failed", { name: "metadata", why: messageOf(error) });
+    });
     for (const reconciler of [
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },

@@ -59,7 +59,9 @@ test("[N27] a backup taken while all goes on restores to the same site: versions
   expect((await stat(join(home, "operator.token"))).mode & 0o777).toBe(0o600);
 
   const again = await startRecordsSite({ home });
-  expect(await trustOf(again)).toEqual(await trustOf(site));
+  const trust = await trustOf(site);
+  const anew = { snapshot: expect.any(Number), timestamp: expect.any(Number) };
+  expect(await trustOf(again)).toEqual({ ...trust, versions: { ...trust.versions, ...anew } });
   const authority = (of: string) => readFile(join(of, "data", "site-authority", "ca.crt"), "utf8");
   expect(await authority(home)).toBe(await authority(site.home));
   const tokenFile = testFolder();
@@ -87,6 +89,21 @@ test("enrolment tokens of before the backup are void: one that was used since wo
   const again = await startRecordsSite({ home });
   const joined = await again.call("POST", "/v1/enroll", enrollBody(token, { agent: "late", key: makeKey() }));
   expect(joined).toMatchObject({ status: 403, body: { error: { message: expect.stringContaining("expired") } } });
+});
+
+test("snapshot and timestamp are made anew, in versions of the restore: devices may have seen later ones", async () => {
+  const site = await full();
+  const file = await backup(site);
+  const home = join(testFolder(), "home");
+  await restoreBackup({ file, home, now: site.clock.now(), passphrase });
+  const again = await startRecordsSite({ home });
+  for (const role of ["snapshot", "timestamp"]) {
+    const before = (await trustOf(site)).versions[role] ?? 0;
+    const after = (await trustOf(again)).versions[role] ?? 0;
+    expect(after, role).toBeGreaterThan(before);
+    const text = await again.fleet.answer("dev", { id: "0".repeat(16), kind: "metadata", file: `${role}.json` });
+    expect(JSON.parse(text)).toMatchObject({ signatures: [{ sig: expect.any(String) }], signed: { version: after } });
+  }
 });
 
 test("[N28] a backup that was changed, cut or mixed up is refused, and nothing that starts is left", async () => {

@@ -54,5 +54,5 @@ function describeModel({ model, numbered, answered, missing, expected }: Model):
     ...missing.map(({ version, reason, rows }) => [version, `missing: ${reason}`, rows, meanings[reason] ?? null]),
     ...(expected > 0 ? [[null, "awaited", expected, "between batches that came out of order"]] : []),
   ];
-  return `${model}: ${numbered} predictions numbered\n${table(["version", "what", "rows", "note"], rows)}`;
+  return `${model}: ${numbered} ${numbered === 1 ? "prediction" : "predictions"} numbered\n${table(["version", "what", "rows", "note"], rows)}`;
 }

@@ -47,7 +47,10 @@ export function addErase(prediction: Command, io: Io): void {
       const erased = await (await context.api()).erase({ entity, ...given });
       const rows = `${erased.rows} row${erased.rows === 1 ? "" : "s"} erased in the lake`;
       const devices = erased.devices.filter(({ state }) => state === "pending").length;
-      context.answer(erased, `${rows}; ${devices} devices are told: vedette prediction erasures (id ${erased.id})\n`);
+      context.answer(
+        erased,
+        `${rows}; ${devices === 1 ? "1 device is" : `${devices} devices are`} told: vedette prediction erasures (id ${erased.id})\n`,
+      );
     });
 
   prediction

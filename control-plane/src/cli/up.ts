@@ -40,9 +40,10 @@ export function addUp(program: Command, io: Io): void {
       const plain = io.terminal && !context.json && io.env.VEDETTE_LOG_LEVEL === undefined;
       const controlPlane = await startControlPlane(config, plain ? { logger: createPlainLog(io.stderr) } : {});
       const { url, mqttUrl, mqttWsUrl, operatorTokenFile } = controlPlane;
+      const pages = mqttWsUrl === "" ? "none, for VEDETTE_MQTT_WS_URL is not set" : mqttWsUrl;
       context.answer(
         { ready: true, url, mqttUrl, mqttWsUrl, site: config.site, home: config.home, operatorTokenFile },
-        `Site ${config.site} is up at ${url} (devices: ${mqttUrl}, pages: ${mqttWsUrl}).\n` +
+        `Site ${config.site} is up at ${url} (devices: ${mqttUrl}, pages: ${pages}).\n` +
           `The operator's token is in ${operatorTokenFile}. Ctrl-C stops it.\n`,
       );
       // The page may come later: until then the control plane says so to whoever asks for it.

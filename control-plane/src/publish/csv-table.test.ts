@@ -55,6 +55,18 @@ it("writes whole numbers as class names are written, and keeps words", async () 
   });
 });
 
+it("keeps every text as it is written: yes and no, dates, times", async () => {
+  await read("l,m,d,t,b\nyes,T,2024-1-05,1:30,True\nno,F,2024-1-06,2:00,false\n", async (table) => {
+    expect(await table.texts("l")).toEqual(["yes", "no"]);
+    expect(await table.texts("m")).toEqual(["T", "F"]);
+    expect(await table.texts("d")).toEqual(["2024-1-05", "2024-1-06"]);
+    expect(await table.texts("t")).toEqual(["1:30", "2:00"]);
+    expect(await table.texts("b")).toEqual(["True", "false"]);
+    expect(await table.numbers("b")).toEqual(new Float64Array([1, 0]));
+    expect(table.columns.map(({ boolean }) => boolean)).toEqual([false, false, false, false, true]);
+  });
+});
+
 it("looks at every line before it says that a column is numeric", async () => {
   const lines = Array.from({ length: 30_000 }, (_, i) => `${i}`);
   await read(`a\n${lines.join("\n")}\nlast\n`, async (table) => {

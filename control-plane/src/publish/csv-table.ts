@@ -1,6 +1,6 @@
 /** Reference data: a CSV file read, typed and checked by DuckDB, then handed out column by column. */
 import { open } from "node:fs/promises";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 
 export interface CsvColumn {
@@ -20,7 +20,8 @@ export interface CsvTable {
   close(): void;
 }
 
-const numericTypes = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$/;
+/** Without BOOLEAN and dates: those would take the texts "yes" and "no" for true and false, and write others anew. */
+const columnTypes = "['BIGINT', 'DOUBLE', 'VARCHAR']";
 /** What tools write for a missing value. */
 const missing = "['', 'NA', 'N/A', 'NaN', 'nan', 'NULL', 'null', 'None']";
 
@@ -35,15 +36,15 @@ export async function readCsv(path: string): Promise<CsvTable> {
   };
   try {
     await connection.run(
-      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missing})`,
+      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missing}, auto_type_candidates=${columnTypes})`,
       [path, delimiter],
     );
     const described = await connection.runAndReadAll("SELECT column_name, column_type FROM (DESCRIBE data)");
-    const columns = described.getRows().map(([name, type]) => ({
-      name: String(name),
-      numeric: numericTypes.test(String(type)),
-      boolean: type === "BOOLEAN",
-    }));
+    const columns: CsvColumn[] = [];
+    for (const [name, type] of described.getRows()) {
+      const numeric = type !== "VARCHAR";
+      columns.push({ name: String(name), numeric, boolean: !numeric && (await isBoolean(connection, String(name))) });
+    }
     const counted = await connection.runAndReadAll("SELECT count(*)::INTEGER FROM data");
     const rows = Number(counted.getRows()[0]?.[0]);
     checkHeader(path, columns, rows);
@@ -56,7 +57,8 @@ export async function readCsv(path: string): Promise<CsvTable> {
       rows,
       columns,
       async numbers(name) {
-        const values = await column(name, "CAST($ AS DOUBLE)");
+        const boolean = columns.some((known) => known.name === name && known.boolean);
+        const values = await column(name, boolean ? "CAST(CAST($ AS BOOLEAN) AS DOUBLE)" : "CAST($ AS DOUBLE)");
         return Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value)));
       },
       async texts(name) {
@@ -71,6 +73,11 @@ export async function readCsv(path: string): Promise<CsvTable> {
     if (cause instanceof VedetteError) throw cause;
     throw new VedetteError("invalid_csv", `${path} cannot be read as CSV: ${firstLines(messageOf(cause))}`, { cause });
   }
+}
+
+async function isBoolean(connection: DuckDBConnection, name: string): Promise<boolean> {
+  const read = await connection.runAndReadAll(`SELECT bool_and(lower(${quoted(name)}) IN ('true', 'false')) FROM data`);
+  return read.getRows()[0]?.[0] === true;
 }
 
 /** The header decides, so that a ragged line is an error and not a reason to guess another delimiter. */

@@ -71,7 +71,7 @@ export async function revokeApiKey(home: string, which: string): Promise<ApiKey>
   const keys = await readApiKeys(home);
   const found = keys.filter(({ id, name, revokedAt }) => id === which || (name === which && revokedAt === null));
   const [one] = found;
-  if (!one) throw new VedetteError("not_found", `no key ${which} here: see vedette-agent key list`);
+  if (!one) throw new VedetteError("not_found", `no key ${which} here: see vedette agent key list`);
   if (found.length > 1) {
     throw new VedetteError("conflict", `${found.length} keys are named ${which}: say which by its id`);
   }
