@@ -4,6 +4,7 @@ import { rootCertificates } from "node:tls";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Config } from "./config.ts";
 import { controlPlaneName, type SiteAuthority } from "./fleet/site-authority.ts";
+import type { BrokerAddress } from "./mqtt/external-broker.ts";
 
 /** How a device logs in, as it is told with its token. */
 export interface DeviceLogin {
@@ -15,18 +16,8 @@ export interface DeviceLogin {
 export interface BrokerLink {
   /** Of the embedded broker. PEM texts. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Of an external broker. PEM texts. */
-  readonly address:
-    | {
-        readonly url: string;
-        readonly clientId: string;
-        readonly username?: string | undefined;
-        readonly password?: string | undefined;
-        readonly cert?: string | undefined;
-        readonly key?: string | undefined;
-        readonly ca?: string | undefined;
-      }
-    | undefined;
+  /** Of an external broker. */
+  readonly address: BrokerAddress | undefined;
   readonly deviceLogin: DeviceLogin;
 }
 

@@ -1,6 +1,5 @@
 /**
- * Where the rooms of the control plane meet. `main.ts` builds each and hands it to those who need it; no room imports
- * another's insides, and nothing here says SQLite, aedes or DuckDB, so that each can be another address.
+ * Where the rooms of the control plane meet. `compose.ts` builds each and hands it to those who need it; nothing here says SQLite, aedes or DuckDB, so that each can be another address.
  */
 
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";

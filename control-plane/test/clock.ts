@@ -4,11 +4,22 @@ import type { Clock, Logger } from "../src/ports.ts";
 export interface ManualClock extends Clock {
   /** Moves the clock on and calls what is due. */
   advance(ms: number): void;
+  /** The same, to a moment. */
+  set(at: number): void;
 }
 
-export function manualClock(start = Date.parse("2026-11-23T12:00:00Z")): ManualClock {
+/** Where manual clocks start, UTC ms. */
+export const noon = Date.UTC(2026, 10, 23, 12);
+
+export function manualClock(start = noon): ManualClock {
   let now = start;
   let waiting: { at: number; call: () => void }[] = [];
+  const set = (at: number) => {
+    now = at;
+    const due = waiting.filter((one) => one.at <= now);
+    waiting = waiting.filter((one) => one.at > now);
+    for (const { call } of due) call();
+  };
   return {
     now: () => now,
     after(ms, call) {
@@ -18,12 +29,8 @@ export function manualClock(start = Date.parse("2026-11-23T12:00:00Z")): ManualC
         waiting = waiting.filter((one) => one !== entry);
       };
     },
-    advance(ms) {
-      now += ms;
-      const due = waiting.filter((one) => one.at <= now);
-      waiting = waiting.filter((one) => one.at > now);
-      for (const { call } of due) call();
-    },
+    advance: (ms) => set(now + ms),
+    set,
   };
 }
 

@@ -2,9 +2,9 @@
 
 import type { BatchHeader } from "@vedette/protocol/prediction-batch";
 import { openLake } from "../src/lake/open-lake.ts";
-import { type Made, makeAccount, makeFrame, testKeys } from "../src/monitoring/testing.ts";
 import type { Ingestion } from "../src/ports.ts";
 import { systemClock } from "../src/system-clock.ts";
+import { type Made, makeAccount, makeFrame, testKeys } from "./batches.ts";
 import { type Site, startSite } from "./site.ts";
 
 /** A batch, or an account of what is missing. */

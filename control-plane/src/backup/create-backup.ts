@@ -5,12 +5,14 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { VedetteError } from "@vedette/protocol/errors";
 import { pack } from "tar-stream";
+import { readIfThere } from "../durable-file.ts";
+import { linkFile } from "../link-file.ts";
 import type { Clock } from "../ports.ts";
 import { type BackupManifest, databasePath, manifestName, sealedWith, secretsPath } from "./backup-manifest.ts";
 import { type Secrets, sealSecrets } from "./seal-secrets.ts";
@@ -86,17 +88,6 @@ async function linkFiles(from: string, to: string, wanted: (name: string) => boo
   }
 }
 
-export async function linkFile(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && ["EPERM", "ENOTSUP", "EXDEV"].includes(String(error.code))))
-      throw error;
-    await copyFile(from, to);
-  }
-}
-
 async function readSecrets({ data, operatorTokenFile }: BackupSources): Promise<Secrets> {
   const keys = ["online-keys", "site-authority", "sink-tokens"].map(async (folder) => {
     const names = (await readdir(join(data, folder)))
@@ -107,15 +98,6 @@ async function readSecrets({ data, operatorTokenFile }: BackupSources): Promise<
   const all = await Promise.all((await Promise.all(keys)).flat());
   const token = await readIfThere(operatorTokenFile);
   return Object.fromEntries([...all, ...(token === undefined ? [] : [["operator.token", token]])]);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 async function describe(folder: string): Promise<BackupManifest["files"]> {

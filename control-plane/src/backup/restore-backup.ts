@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import Database from "better-sqlite3";
 import { markRestored } from "../db/mark-restored.ts";
+import { syncFolder } from "../durable-file.ts";
 import { type BackupManifest, databasePath, inboxPath, sealedWith, secretsPath } from "./backup-manifest.ts";
 import { type FileTaker, readBackup } from "./read-backup.ts";
 import { openSecrets } from "./seal-secrets.ts";
@@ -132,14 +133,5 @@ function withDatabase(path: string, work: (db: Database.Database) => void): void
     db.pragma("wal_checkpoint(TRUNCATE)");
   } finally {
     db.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -3,9 +3,9 @@ import * as contract from "@vedette/protocol/api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import * as recordsContract from "@vedette/protocol/records-api";
 import { z } from "zod";
-import { sha256 as sha256Of } from "../publish/chunk-file.ts";
 import type { PublishApi } from "../publish/publish-model.ts";
 import type { TrustApi } from "../publish/trust-api.ts";
+import { sha256 as sha256Of } from "../sha256.ts";
 
 export interface ApiClient extends TrustApi, PublishApi {
   whoami(): Promise<z.infer<typeof contract.whoami>>;

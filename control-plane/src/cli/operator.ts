@@ -1,7 +1,7 @@
 /** `vedette operator`: who may ask what of the control plane, each with a token of their own. */
 import { type OperatorRole, operatorName, operatorRoles } from "@vedette/protocol/api";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { writeWhole } from "../write-whole.ts";
+import { writeWhole } from "../durable-file.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";

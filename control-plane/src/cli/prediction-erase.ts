@@ -5,13 +5,16 @@ import type { Erasure } from "@vedette/protocol/records-api";
 import type { Command } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { integerFrom } from "./option-values.ts";
+import { duration } from "./option-values.ts";
 import { table } from "./table.ts";
+
+const dayMs = 86_400_000;
 
 interface EraseFlags {
   entity?: string;
   entityFile?: string;
   model?: string;
+  /** ms. */
   ttl?: number;
 }
 
@@ -22,7 +25,11 @@ export function addErase(prediction: Command, io: Io): void {
     .option("--entity <text>", "the entity as requests name it (vedette_entity)")
     .option("--entity-file <file>", "a file that holds it: keeps it out of the process list and the shell's history")
     .option("--model <name>", "of this model only")
-    .option("--ttl <days>", "how long devices that are away may take to be told (default: 365)", integerFrom(1, 3650))
+    .option(
+      "--ttl <duration>",
+      "how long devices that are away may take to be told, in whole days (default: 365d)",
+      duration,
+    )
     .addHelpText(
       "after",
       "\nRows keep their number, time, version and source; who it was, what was asked and what was answered go. Copies that\n" +
@@ -33,7 +40,10 @@ export function addErase(prediction: Command, io: Io): void {
       const context = contextOf(command, io);
       const { model, ttl } = flags;
       const entity = await entityOf(flags);
-      const given = { ...(model === undefined ? {} : { model }), ...(ttl === undefined ? {} : { ttlDays: ttl }) };
+      const given = {
+        ...(model === undefined ? {} : { model }),
+        ...(ttl === undefined ? {} : { ttlDays: Math.ceil(ttl / dayMs) }),
+      };
       const erased = await (await context.api()).erase({ entity, ...given });
       const rows = `${erased.rows} row${erased.rows === 1 ? "" : "s"} erased in the lake`;
       const devices = erased.devices.filter(({ state }) => state === "pending").length;

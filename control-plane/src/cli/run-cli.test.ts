@@ -276,6 +276,7 @@ describe("faults", () => {
     ["a missing option", ["model", "publish", "--name", "x"], "required option '--model <file>' not specified"],
     ["a name that is none", ["model", "publish", "--name", "Rain Gauge"], "a model name is 1-63 of a-z 0-9 -"],
     ["a duration", ["device", "enroll", "--ttl", "soon"], "90s, 15m, 1h or 7d"],
+    ["a duration too", ["prediction", "erase", "--entity", "x", "--ttl", "30"], "90s, 15m, 1h or 7d"],
     ["a label", ["device", "enroll", "--label", "seattle"], "key=value"],
     ["a source", ["prediction", "query", "--source", "oracle"], "Allowed choices are model, cache, rule, none"],
     [

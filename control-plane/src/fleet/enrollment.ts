@@ -3,7 +3,6 @@
  * the site's root, so trust comes with the token and not from the connection.
  */
 
-import { createHash } from "node:crypto";
 import type { createToken, EnrollmentToken, enrollRequest } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { enrollmentClaim } from "@vedette/protocol/joining";
@@ -13,6 +12,7 @@ import type { Labels, TokenRecord } from "../db/records.ts";
 import type { Clock } from "../ports.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import { noRoot } from "../release/trust-state.ts";
+import { sha256 } from "../sha256.ts";
 import { verifyEd25519 } from "./verify-ed25519.ts";
 
 interface ListedToken extends TokenRecord {
@@ -137,8 +137,4 @@ export function createEnrollment(ports: {
 /** What a token is called where it must not be shown. */
 function tokenIdOf(secretSha256: string): string {
   return secretSha256.slice(0, 12);
-}
-
-function sha256(secret: string): string {
-  return createHash("sha256").update(secret).digest("hex");
 }

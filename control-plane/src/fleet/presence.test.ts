@@ -1,14 +1,14 @@
 /** Who is there, by the clock; by a broker that dies with the farewells it was to send: external-broker.test.ts. */
 
 import { expect, onTestFinished, test } from "vitest";
+import { manualClock, noon, silentLogger } from "../../test/clock.ts";
 import { openDatabase } from "../db/database.ts";
-import { handClock, noon, silent } from "../monitoring/testing.ts";
 import { createPresence } from "./presence.ts";
 
 async function open() {
   const db = await openDatabase(":memory:");
-  const clock = handClock();
-  const presence = createPresence({ db, clock, logger: silent });
+  const clock = manualClock();
+  const presence = createPresence({ db, clock, logger: silentLogger });
   onTestFinished(async () => {
     await presence.close();
     await db.close();

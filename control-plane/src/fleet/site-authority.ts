@@ -4,7 +4,7 @@
  */
 import "reflect-metadata"; // asked for by @peculiar/x509
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, webcrypto } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import {
@@ -20,6 +20,7 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { readIfThere, writeWhole } from "../durable-file.ts";
 import type { Clock } from "../ports.ts";
 
 /** PEM texts. */
@@ -135,8 +136,8 @@ async function makeAuthority(folder: string, site: string, clock: Pick<Clock, "n
   });
   const made = { cert: `${certificate.toString("pem")}\n`, key };
   // The key first: a certificate without its key would have to be thrown away.
-  await writeDurably(join(folder, "ca.key"), made.key);
-  await writeDurably(join(folder, "ca.crt"), made.cert);
+  await writeWhole(join(folder, "ca.key"), made.key);
+  await writeWhole(join(folder, "ca.crt"), made.cert);
   return made;
 }
 
@@ -168,24 +169,4 @@ async function importKey(pem: string, folder: string): Promise<webcrypto.CryptoK
 function unusable(folder: string, cause: unknown): VedetteError {
   const why = `the site's certificate authority in ${folder} cannot be used (${messageOf(cause)})`;
   return new VedetteError("storage_failed", `${why}: restore ca.crt and ca.key from a backup`, { cause });
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw new VedetteError("storage_failed", `${path} cannot be read`, { cause });
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.tmp`, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.tmp`, path);
 }

@@ -54,6 +54,8 @@ describe("who may ask", () => {
     const headers = { origin: "https://shop.example", "content-type": "application/json" };
     const failed = await fetch(new URL("/v1/enroll", site.url), { method: "POST", headers, body: "{}" });
     expect(failed.headers.get("access-control-allow-origin")).toBe("*");
+    expect(failed.headers.get("access-control-expose-headers")).toBe("Date");
+    expect(Date.parse(failed.headers.get("date") ?? "")).not.toBeNaN();
   });
 });
 

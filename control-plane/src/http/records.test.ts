@@ -8,12 +8,13 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { erasure, predictionCounts, sinkList } from "@vedette/protocol/records-api";
 import { CloudEvent, HTTP } from "cloudevents";
 import { expect, onTestFinished, test } from "vitest";
+import { makeFrame, testFolder, testKeys } from "../../test/batches.ts";
 import { makeBundle } from "../../test/bundle.ts";
+import { noon, silentLogger } from "../../test/clock.ts";
 import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
 import { enroll, initialiseTrust, publish } from "../../test/site.ts";
+import { createEventDelivery } from "../lake/deliver-events.ts";
 import { openLake } from "../lake/open-lake.ts";
-import { createEventDelivery } from "../monitoring/deliver-events.ts";
-import { makeFrame, noon, silent, testFolder, testKeys } from "../monitoring/testing.ts";
 import { systemClock } from "../system-clock.ts";
 
 async function withModel(): Promise<RecordsSite> {
@@ -148,7 +149,7 @@ async function receiver(answers: (number | "hang up")[]) {
 
 test("[N26] a sink gets each event at least once and in order, over refusals, hang-ups and restarts", async () => {
   const folder = testFolder();
-  const open = () => openLake({ folder, clock: systemClock, logger: silent, deviceKeys: testKeys });
+  const open = () => openLake({ folder, clock: systemClock, logger: silentLogger, deviceKeys: testKeys });
   let lake = await open();
   const take = async (seq: number) => {
     await lake.ingestion.take("dev", "rain", makeFrame({ seq, count: 150 }));
@@ -173,7 +174,7 @@ test("[N26] a sink gets each event at least once and in order, over refusals, ha
     };
     now += 1000;
     const tokenFile = (name: string) => join(tokens, name);
-    await createEventDelivery({ site: "test", records, clock, logger: silent, tokenFile, random: () => 1 })();
+    await createEventDelivery({ site: "test", records, clock, logger: silentLogger, tokenFile, random: () => 1 })();
   };
   await round();
   expect(await lake.records.sinks()).toMatchObject([

@@ -8,11 +8,11 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { unpackFrame } from "../monitoring/frame-check.ts";
 import type { Db } from "../monitoring/inbox-tables.ts";
+import { type TombstoneRow, tombstones } from "../monitoring/tombstones.ts";
 import { keptOfErased } from "./columns.ts";
 import { type FileRow, fileOf, fileTable } from "./file-table.ts";
 import type { OnStep } from "./lake-files.ts";
 import { quoteName, quoteText } from "./sql.ts";
-import { type TombstoneRow, tombstones } from "./tombstones.ts";
 import { copyTo, withDuckDb } from "./write-parquet.ts";
 
 /** Moments at which a test may stop the world. */

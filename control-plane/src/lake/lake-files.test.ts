@@ -2,8 +2,9 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, onTestFinished, test } from "vitest";
+import { makeFrame, testFolder, testKey } from "../../test/batches.ts";
+import { noon } from "../../test/clock.ts";
 import { openInbox } from "../monitoring/inbox.ts";
-import { makeFrame, noon, testFolder, testKey } from "../monitoring/testing.ts";
 import { openLakeFiles, type Step } from "./lake-files.ts";
 import { quoteList } from "./sql.ts";
 

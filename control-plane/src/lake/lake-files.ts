@@ -10,9 +10,9 @@ import { openFrame, type PredictionBatch } from "@vedette/protocol/prediction-ba
 import { columnNames } from "../monitoring/column-names.ts";
 import { unpackFrame } from "../monitoring/frame-check.ts";
 import { type Db, openTables } from "../monitoring/inbox-tables.ts";
+import { tombstones } from "../monitoring/tombstones.ts";
 import type { ReceivedBatch } from "./columns.ts";
 import { type FileRow, fileOf, fileTable, hourOf, partition } from "./file-table.ts";
-import { tombstones } from "./tombstones.ts";
 import { mergeFiles, writeBatches } from "./write-parquet.ts";
 
 /** Batches that become files in one transaction, at most. */

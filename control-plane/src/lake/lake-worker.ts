@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { workerData } from "node:worker_threads";
 import type { PredictionIdParts } from "@vedette/protocol/ids";
 import { z } from "zod";
-import { linkFile } from "../backup/create-backup.ts";
+import { linkFile } from "../link-file.ts";
 import { openTables } from "../monitoring/inbox-tables.ts";
 import { serveCalls } from "../monitoring/worker-thread.ts";
 import type { ProofRow } from "../ports.ts";

@@ -1,16 +1,17 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { epoch, handClock, makeFrame, noon, silent, testFolder, testKeys } from "../monitoring/testing.ts";
-import { realClock } from "../mqtt/testing.ts";
+import { epoch, makeFrame, testFolder, testKeys } from "../../test/batches.ts";
+import { manualClock, noon, silentLogger } from "../../test/clock.ts";
+import { systemClock } from "../system-clock.ts";
 import { openLake } from "./open-lake.ts";
 import { defaultQueryLimits, type QueryLimits } from "./query.ts";
 
 async function testLake(
-  options: { folder?: string; clock?: ReturnType<typeof handClock>; queryLimits?: QueryLimits } = {},
+  options: { folder?: string; clock?: ReturnType<typeof manualClock>; queryLimits?: QueryLimits } = {},
 ) {
-  const { folder = testFolder(), clock = handClock() } = options;
-  const opened = await openLake({ clock, logger: silent, deviceKeys: testKeys, ...options, folder });
+  const { folder = testFolder(), clock = manualClock() } = options;
+  const opened = await openLake({ clock, logger: silentLogger, deviceKeys: testKeys, ...options, folder });
   onTestFinished(() => opened.close());
   const ask = (sql: string, limit = 1000) => opened.lake.query({ sql, limit });
   return { ...opened, folder, clock, ask };
@@ -244,8 +245,8 @@ test("a query that runs too long is stopped", async () => {
   const opened = await openLake({
     deviceKeys: testKeys,
     folder,
-    clock: realClock,
-    logger: silent,
+    clock: systemClock,
+    logger: silentLogger,
     queryLimits: { ...defaultQueryLimits, timeMs: 200, memory: "256MB" },
   });
   onTestFinished(() => opened.close());

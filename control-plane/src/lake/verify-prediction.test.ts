@@ -7,7 +7,8 @@ import { fromHex, toHex } from "@vedette/protocol/bytes";
 import { decodeBatch } from "@vedette/protocol/prediction-batch";
 import { commitColumn, commitment, leafOfRow, merkleRoot, type ReceiptValue } from "@vedette/protocol/receipt";
 import { expect, onTestFinished, test } from "vitest";
-import { epoch, type Made, makeBody, makeFrame, silent, testFolder, testKey, testKeys } from "../monitoring/testing.ts";
+import { epoch, type Made, makeBody, makeFrame, testFolder, testKey, testKeys } from "../../test/batches.ts";
+import { silentLogger } from "../../test/clock.ts";
 import { systemClock } from "../system-clock.ts";
 import { openLake } from "./open-lake.ts";
 
@@ -31,7 +32,7 @@ function sealed(made: Made) {
 
 async function testLake() {
   const folder = testFolder();
-  const opened = await openLake({ folder, clock: systemClock, logger: silent, deviceKeys: testKeys });
+  const opened = await openLake({ folder, clock: systemClock, logger: silentLogger, deviceKeys: testKeys });
   onTestFinished(() => opened.close());
   await opened.ingestion.take("dev", "rain", sealed({ seq: 0 }));
   await opened.ingestion.take("dev", "rain", makeFrame({ seq: 1 }));

@@ -2,7 +2,7 @@
  * Is this frame a prediction batch that the device signed, of the stream that it came on? Called by the inbox before it stores, so that
  * the lake never meets garbage; the lake unpacks stored frames with the same `unpackFrame`.
  */
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { constants, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import {
@@ -21,6 +21,7 @@ import {
   signedHead,
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
+import { sha256 } from "../sha256.ts";
 
 /** Characters of one entity, request id or class name. */
 const maxText = 1024;
@@ -114,10 +115,6 @@ function isSigned({ head, signature, publicKey }: OpenedFrame): boolean {
   } catch {
     return false; // no point of the curve: whoever sent it has signed nothing
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The batch in a frame. @throws VedetteError invalid_batch, too_large. */

@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
+import { epoch, makeAccount, makeFrame, testFolder, testKey } from "../../test/batches.ts";
+import { noon } from "../../test/clock.ts";
 import { unpackFrame } from "./frame-check.ts";
 import { uncovered } from "./holes.ts";
 import { openInbox } from "./inbox.ts";
 import { openTables } from "./inbox-tables.ts";
-import { epoch, makeAccount, makeFrame, noon, testFolder, testKey } from "./testing.ts";
 
 function testInbox(restored = false) {
   const path = join(testFolder(), "inbox.sqlite");

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
+import { testFolder } from "../../test/batches.ts";
 import { inboxMigrations } from "./inbox-migrations.ts";
 import { openTables } from "./inbox-tables.ts";
-import { testFolder } from "./testing.ts";
 
 function open(path: string) {
   const db = new Database(path);

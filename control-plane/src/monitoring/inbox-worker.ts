@@ -1,7 +1,7 @@
 /** The inbox thread: unpacking and fsync happen here, so that the broker's thread never waits for a disk. */
 import { workerData } from "node:worker_threads";
 import { z } from "zod";
-import { erasureList } from "../lake/erasure-list.ts";
+import { erasureList } from "./erasure-list.ts";
 import { defaultInboxLimits, type InboxFrame, openInbox } from "./inbox.ts";
 import { openTables } from "./inbox-tables.ts";
 import { serveCalls } from "./worker-thread.ts";

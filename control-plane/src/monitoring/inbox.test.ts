@@ -5,8 +5,18 @@ import { type Compression, headerBytes, maxBodyBytes } from "@vedette/protocol/p
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
+import {
+  epoch,
+  type Made,
+  makeAccount,
+  makeBody,
+  makeFrame,
+  signFrame,
+  testFolder,
+  testKey,
+} from "../../test/batches.ts";
+import { noon } from "../../test/clock.ts";
 import { defaultInboxLimits, type InboxLimits, openInbox, type Taken } from "./inbox.ts";
-import { epoch, type Made, makeAccount, makeBody, makeFrame, noon, signFrame, testFolder, testKey } from "./testing.ts";
 
 function testInbox(limits: Partial<InboxLimits> = {}) {
   const path = join(testFolder(), "inbox.sqlite");

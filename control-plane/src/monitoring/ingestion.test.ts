@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
+import { epoch, makeFrame, testFolder, testKeys } from "../../test/batches.ts";
+import { manualClock, silentLogger } from "../../test/clock.ts";
 import type { InboxCalls } from "./inbox-worker.ts";
 import { createIngestion } from "./ingestion.ts";
-import { epoch, handClock, makeFrame, silent, testFolder, testKeys } from "./testing.ts";
 import { startThread } from "./worker-thread.ts";
 
 function testIngestion(queueBytes?: number) {
@@ -12,8 +13,8 @@ function testIngestion(queueBytes?: number) {
   onTestFinished(() => thread.close());
   const ingestion = createIngestion({
     thread,
-    clock: handClock(),
-    logger: silent,
+    clock: manualClock(),
+    logger: silentLogger,
     deviceKeys: testKeys,
     ...(queueBytes ? { queueBytes } : {}),
   });

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Ack } from "@vedette/protocol/messages";
 import { expect, test, vi } from "vitest";
-import { connected, device, ended, fakeFleet, names, noIngestion, testBroker } from "./testing.ts";
+import { connected, device, ended, fakeFleet, names, noIngestion, testBroker } from "../../test/broker.ts";
 
 const id = "0123456789abcdef";
 const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });

@@ -5,12 +5,13 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { topics } from "@vedette/protocol/topics";
 import { Aedes } from "aedes";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { connected, fakeFleet, noIngestion } from "../../test/broker.ts";
+import { manualClock, noon, silentLogger } from "../../test/clock.ts";
 import { openDatabase } from "../db/database.ts";
 import { createPresence } from "../fleet/presence.ts";
-import { handClock, noon } from "../monitoring/testing.ts";
 import type { RetainedChunk, RetainedChunks } from "../ports.ts";
+import { systemClock } from "../system-clock.ts";
 import { connectBroker, type ExternalBrokerOptions } from "./external-broker.ts";
-import { connected, fakeFleet, noIngestion, realClock, silent } from "./testing.ts";
 
 const names = topics("test");
 const until = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 10 });
@@ -72,8 +73,8 @@ async function start(store = chunkStore(), over: Partial<ExternalBrokerOptions> 
     blobs: store.blobs,
     ingestion: noIngestion,
     chunks: store.chunks,
-    clock: realClock,
-    logger: silent,
+    clock: systemClock,
+    logger: silentLogger,
     address: { url: `mqtt://user:secret@127.0.0.1:${port}`, clientId: "vedette.control-plane" },
     incarnation: "born",
     ...over,
@@ -96,7 +97,7 @@ test("[Q14] wanted chunks are retained, and taken back when they are unwanted fo
   const store = chunkStore();
   const [one, two] = [store.add(1), store.add(2)];
   let now = 0;
-  const clock = { ...realClock, now: () => now };
+  const clock = { ...systemClock, now: () => now };
   const { broker } = await start(store, { clock, graceMs: 1000 });
   await until(async () => expect((await retained(names.blob(two)))?.length).toBe(100));
   store.wanted.delete(one);
@@ -193,14 +194,14 @@ test("[Q51] each topic is subscribed by a packet of its own, once a connection",
   };
   note();
   const { broker } = await start();
-  await until(() => expect(packets).toHaveLength(6));
+  await until(() => expect(packets).toHaveLength(7));
   await killSomeones();
   await until(() => expect(broker.connected).toBe(false));
   await startSomeones();
   note();
-  await until(() => expect(packets).toHaveLength(12));
+  await until(() => expect(packets).toHaveLength(14));
   expect(packets.every((topics) => topics.length === 1)).toBe(true);
-  expect(new Set(packets.slice(6).flat()).size).toBe(6);
+  expect(new Set(packets.slice(7).flat()).size).toBe(7);
 });
 
 test("[Q52] an answer that finds the broker gone is not kept for later", async () => {
@@ -244,8 +245,8 @@ test("[Q53] a broker that refuses the login for a while is tried on", async () =
 
 test("[Q54] a device whose farewell died with its broker is gone 2.5 heartbeats after its last sign of life", async () => {
   const db = await openDatabase(":memory:");
-  const hand = handClock();
-  const presence = createPresence({ db, clock: hand, logger: silent });
+  const hand = manualClock();
+  const presence = createPresence({ db, clock: hand, logger: silentLogger });
   onTestFinished(async () => {
     await presence.close();
     await db.close();

@@ -1,14 +1,16 @@
 /** From a device's PUBLISH to a row of the lake, through the real broker, inbox and lake. */
 import { expect, onTestFinished, test, vi } from "vitest";
+import { epoch, makeFrame, testFolder, testKeys } from "../../test/batches.ts";
+import { connected, names, testBroker } from "../../test/broker.ts";
+import { silentLogger } from "../../test/clock.ts";
 import { openLake } from "../lake/open-lake.ts";
-import { epoch, makeFrame, testFolder, testKeys } from "../monitoring/testing.ts";
-import { connected, names, realClock, silent, testBroker } from "./testing.ts";
+import { systemClock } from "../system-clock.ts";
 
 test("batches of several devices, sent again after a break, are acknowledged and stored once", async () => {
   const { lake, ingestion, close } = await openLake({
     folder: testFolder(),
-    clock: realClock,
-    logger: silent,
+    clock: systemClock,
+    logger: silentLogger,
     deviceKeys: testKeys,
   });
   onTestFinished(close);
@@ -37,8 +39,8 @@ test("batches of several devices, sent again after a break, are acknowledged and
 test("a forged batch is refused by name, and garbage is counted", async () => {
   const { ingestion, close } = await openLake({
     folder: testFolder(),
-    clock: realClock,
-    logger: silent,
+    clock: systemClock,
+    logger: silentLogger,
     deviceKeys: testKeys,
   });
   onTestFinished(close);

@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import type { IClientOptions } from "mqtt";
 import { expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { connected, device, ended, fakeFleet, names, realClock, testBroker } from "./testing.ts";
+import { connected, device, ended, fakeFleet, names, testBroker } from "../../test/broker.ts";
+import { systemClock } from "../system-clock.ts";
 
 const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });
 
@@ -157,7 +158,7 @@ test("a websocket message over the limit, or without the subprotocol, ends the c
 });
 
 test("who says nothing, or speaks before CONNECT, is closed", async () => {
-  const { broker } = await testBroker({ clock: realClock, limits: { connectTimeoutMs: 200 } });
+  const { broker } = await testBroker({ clock: systemClock, limits: { connectTimeoutMs: 200 } });
   const mute = connect(broker.port, "127.0.0.1");
   mute.on("error", () => {});
   const early = connect(broker.port, "127.0.0.1");

@@ -1,6 +1,6 @@
 /** A connection lives as long as the token that opened it, and ends when the device is revoked: over TCP and websockets. */
 import { expect, test, vi } from "vitest";
-import { device, ended, fakeFleet, testBroker } from "./testing.ts";
+import { device, ended, fakeFleet, testBroker } from "../../test/broker.ts";
 
 const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });
 

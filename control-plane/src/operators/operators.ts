@@ -2,14 +2,13 @@
  * Operators: people and programs with a name, a role and a token of their own. Only a token's hash is kept. The first
  * admin's token is made at the first start, into a file that only its owner reads; HTTP asks here who it is that asks.
  */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import type { OperatorRole } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Database } from "../db/database.ts";
 import type { OperatorRecord } from "../db/records.ts";
+import { readIfThere, writeWhole } from "../durable-file.ts";
 import type { Clock, Logger } from "../ports.ts";
-import { writeWhole } from "../write-whole.ts";
+import { sha256 } from "../sha256.ts";
 
 export interface Actor {
   readonly name: string;
@@ -102,7 +101,7 @@ export async function openOperators(ports: {
 
   async function openFirstAdmin(): Promise<void> {
     const admin = (await db.operators.list()).find((one) => one.name === firstAdmin);
-    const kept = await readToken(file);
+    const kept = (await readIfThere(file))?.trim();
     if (!admin) {
       if (kept !== undefined && kept.length < leastTokenLength) {
         throw new VedetteError(
@@ -129,17 +128,4 @@ export async function openOperators(ports: {
       entry("control-plane", "operator.token.recover", firstAdmin, detail),
     );
   }
-}
-
-async function readToken(file: string): Promise<string | undefined> {
-  try {
-    return (await readFile(file, "utf8")).trim();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new VedetteError("storage_failed", `the operator token ${file} cannot be read`, { cause: error });
-  }
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -5,9 +5,10 @@ import { fileURLToPath } from "node:url";
 import { goldenVectors, parseManifest } from "@vedette/protocol/bundle";
 import { concatBytes, fromUtf8 } from "@vedette/protocol/bytes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type BuildPorts, type Bundle, buildBundle, type ModelDescription, readSources } from "./build-bundle.ts";
-import { sha256 } from "./chunk-file.ts";
+import { sha256 } from "../sha256.ts";
+import { type BuildPorts, type Bundle, buildBundle } from "./build-bundle.ts";
 import { defaultLatencyMs } from "./latency.ts";
+import { type ModelDescription, readSources } from "./read-sources.ts";
 
 const models = fileURLToPath(new URL("../../../fixtures/models/", import.meta.url));
 const data = process.env.VEDETTE_TEST_DATA;

@@ -1,15 +1,13 @@
 /**
- * From a model, a CSV of reference data and a few words of the operator to a bundle: the manifest's bytes and its blobs.
- * Reads two files; talks to onnxruntime in another process (graph-apart.ts), DuckDB (csv-table.ts) and the drift kernels; sends nothing.
+ * From a model, reference data and a few words of the operator (read-sources.ts) to a bundle: the manifest's bytes and its
+ * blobs. Talks to onnxruntime in another process (graph-apart.ts), DuckDB (csv-table.ts) and the drift kernels; sends nothing.
  */
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import {
   bundleFormat,
   encodeManifest,
   type InputField,
   type Manifest,
-  maxCategories,
   maxManifestBytes,
   type OutputSchema,
 } from "@vedette/protocol/bundle";
@@ -19,8 +17,10 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import { type LogPolicy, needsRules, wrongPolicy } from "@vedette/protocol/log-policy";
 import { firstDatatypes, type Rows, type TensorSpec } from "@vedette/protocol/tensors";
+import { sha256 } from "../sha256.ts";
+import { notesOn, rewriteNotes } from "./bundle-notes.ts";
 import { checkRules } from "./check-rules.ts";
-import { chunkFile, sha256 } from "./chunk-file.ts";
+import { chunkFile } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
 import { answerAll, measureLatency, spread } from "./evaluate.ts";
 import { chooseGolden } from "./golden.ts";
@@ -28,39 +28,11 @@ import type { Graph } from "./graph.ts";
 import { openGraphApart } from "./graph-apart.ts";
 import { copesWithMissing, settleRequired } from "./input-schema.ts";
 import { defaultLatencyMs } from "./latency.ts";
-import { isNpy } from "./npy.ts";
 import { inferOutput } from "./output-schema.ts";
+import type { BundleSources, ModelDescription } from "./read-sources.ts";
 import { fromArray, fromNoise, fromTable, type Reference } from "./reference.ts";
 import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
 import { type Unzipped, unzip } from "./zip-map.ts";
-
-/** What an operator says about a model. */
-export interface ModelDescription {
-  readonly name: string;
-  readonly modelFile: string;
-  /** A CSV, or a numpy array of what the model takes; undefined: it is published without, and proven with noise. */
-  readonly referenceFile?: string | undefined;
-  readonly task?: OutputSchema["task"] | undefined;
-  /** Fields for which a value outside what the data show falls back. */
-  readonly refuse?: readonly string[] | undefined;
-  readonly label?: string | undefined;
-  readonly features?: readonly string[] | undefined;
-  readonly classes?: readonly string[] | undefined;
-  /** Parsed JSON of the rules file. */
-  readonly rules?: unknown;
-  readonly confidenceFloor?: number | undefined;
-  readonly cacheAgeMs?: number | undefined;
-  readonly latencyMs?: number | undefined;
-  /** ISO date-time. */
-  readonly freshUntil?: string | undefined;
-  /** When the model was trained, as ISO date-time; files do not say. */
-  readonly trainedAt?: string | undefined;
-  /** Rows, 50 or more. */
-  readonly driftWindow?: number | undefined;
-  readonly logInputs: "full" | "none";
-  /** Rules beyond that, as `--log` gives them. */
-  readonly log?: Omit<LogPolicy, "inputs" | "salt"> & { readonly inputs?: LogPolicy["inputs"] };
-}
 
 /** wasm-kernels, as far as publishing needs it. */
 interface ReferenceKernels {
@@ -86,41 +58,10 @@ export interface Bundle {
   /** What the operator may want to know, in whole sentences. */
   readonly notes: readonly string[];
 }
-export interface BundleSources {
-  readonly model: Uint8Array<ArrayBuffer>;
-  readonly modelSha256: string;
-  /** The reference file itself where it is an array. */
-  readonly array: Uint8Array<ArrayBuffer> | undefined;
-  readonly referenceSha256: string | undefined;
-  /** Equal for equal sources and words: what makes publishing twice a no-op. */
-  readonly recipe: string;
-}
-
 /** The answers to so many rows, evenly spread, are enough to learn what the outputs mean; fewer where a row is an image. */
 const mostEvaluated = 100_000;
 const mostValues = 64 * 1024 * 1024;
 const memoryFloor = 256 * 1024 * 1024;
-
-/** @throws VedetteError not_found where a file cannot be read. */
-export async function readSources(what: ModelDescription, kernelAbi: number): Promise<BundleSources> {
-  const [model, reference] = await Promise.all([
-    readOrFail(what.modelFile, "model"),
-    what.referenceFile === undefined ? undefined : readOrFail(what.referenceFile, "reference data"),
-  ]);
-  const array = reference && isNpy(reference) ? reference : undefined;
-  if (!array) refuseSwapped(what, model, reference);
-  const modelSha256 = sha256(model);
-  const referenceSha256 = reference && sha256(reference);
-  const said = [
-    [bundleFormat, currentCapability, kernelAbi, modelSha256, referenceSha256, what.name],
-    [what.label, what.features, what.classes, what.rules],
-    [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
-    what.trainedAt,
-    ...(what.log ? [what.log] : []),
-    ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
-  ];
-  return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };
-}
 
 /**
  * @throws VedetteError invalid_model, invalid_csv, invalid_rules, invalid_argument, unsupported: what is wrong, where,
@@ -317,82 +258,4 @@ function capabilityOf({ graphInputs }: Reference, fields: readonly InputField[],
     graphInputs.every(({ datatype }) => firstDatatypes.includes(datatype)) &&
     output.tensors.every(({ datatype }) => datatype !== "FP16");
   return first ? 1 : currentCapability;
-}
-
-function rewriteNotes({ outputs }: Unzipped, output: OutputSchema): string[] {
-  const read: string[] =
-    output.task === "classification"
-      ? [output.scores.tensor, output.label?.tensor ?? ""]
-      : output.task === "regression"
-        ? [output.value.tensor]
-        : output.tensors.map(({ name }) => name);
-  const unread = output.tensors.flatMap(({ name }) => (read.includes(name) ? [] : [name]));
-  return [
-    ...outputs.map(
-      (name) => `ZipMap was taken out: output "${name}" is the tensor of scores itself, and not a list of maps.`,
-    ),
-    ...(unread.length > 0
-      ? [`Output ${unread.join(", ")} is not answered; --task tensor answers with all of them.`]
-      : []),
-  ];
-}
-
-/** @param rows of reference data; undefined where there are none. */
-function notesOn(
-  output: OutputSchema,
-  fields: readonly InputField[],
-  copes: boolean,
-  rows: number | undefined,
-): string[] {
-  const notes: string[] = [];
-  if (!copes) notes.push("The model answers NaN where a value is missing, so every field is required.");
-  if (rows === undefined) {
-    notes.push("Published without reference data: golden vectors are of noise, and no drift can be told.");
-  } else if (rows < 500)
-    notes.push(`Only ${rows} rows of reference data: drift verdicts will be slow to come. 1,000 or more are better.`);
-  const constant = fields.filter(
-    (field) => field.kind !== "category" && field.min !== undefined && field.min === field.max,
-  );
-  if (constant.length > 0)
-    notes.push(
-      `${constant.map(({ name }) => name).join(", ")} never varies in the reference data: any other value will look like drift.`,
-    );
-  for (const field of fields) {
-    if (field.kind === "category" && field.categories.length === maxCategories)
-      notes.push(`${field.name} has over ${maxCategories} categories: all but the most frequent count as unknown.`);
-  }
-  if (fields.some(({ kind }) => kind === "summary"))
-    notes.push(
-      "Its input is watched and logged by the mean, deviation, least and greatest of each row, not value by value.",
-    );
-  if (output.task === "tensor")
-    notes.push("Published without a task: its outputs are answered as they are, and not logged.");
-  if (output.task === "regression")
-    notes.push("Published as a regression; name --classes if the one output is a class's logit.");
-  return notes;
-}
-
-/** Both are files given by name, and easily confused: a CSV holds no NUL, and no ONNX model is text throughout. */
-function refuseSwapped(what: ModelDescription, model: Uint8Array, reference: Uint8Array | undefined): void {
-  if (reference?.subarray(0, 65_536).includes(0)) {
-    throw new VedetteError(
-      "invalid_csv",
-      `--reference ${what.referenceFile} is a binary file and no CSV: are --model and --reference swapped?`,
-    );
-  }
-  const text = (byte: number) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
-  if (model.length > 0 && model.subarray(0, 65_536).every(text)) {
-    throw new VedetteError(
-      "invalid_model",
-      `--model ${what.modelFile} is text and no ONNX model: are --model and --reference swapped?`,
-    );
-  }
-}
-
-async function readOrFail(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    throw new VedetteError("not_found", `the ${what} ${path} cannot be read: ${messageOf(cause)}`, { cause });
-  }
 }

@@ -1,12 +1,7 @@
 /** Cuts a bundle's file into content-addressed chunks. Pure. */
-import { createHash } from "node:crypto";
 import type { BundleFile } from "@vedette/protocol/bundle";
+import { sha256 } from "../sha256.ts";
 import { cutChunks } from "./cut-chunks.ts";
-
-/** Lower-case hex. */
-export function sha256(bytes: Uint8Array | string): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
 
 /** The file as the manifest names it, and its chunks by their sha256. */
 export function chunkFile(

@@ -3,11 +3,13 @@
  * sigstore bundle v0.3 around a DSSE envelope around an in-toto statement. `model_signing verify key` accepts it.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BundleFile } from "@vedette/protocol/bundle";
 import { utf8 } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { readIfThere } from "../durable-file.ts";
+import { sha256 } from "../sha256.ts";
 import { sealKey, unsealKey } from "./sealed-key.ts";
 import type { KeyRing } from "./settle.ts";
 import type { ModelSignature } from "./trust-api.ts";
@@ -70,7 +72,7 @@ export function signModel(name: string, files: readonly BundleFile[], key: Model
   const bundle = {
     mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
     verificationMaterial: {
-      publicKey: { hint: createHash("sha256").update(key.publicKey).digest("hex") },
+      publicKey: { hint: sha256(key.publicKey) },
       tlogEntries: [],
     },
     dsseEnvelope: {
@@ -99,13 +101,4 @@ function publicHex({ privateKey }: ModelKey): string {
 async function unsealIfThere(path: string, passphrase: string | undefined): Promise<string | undefined> {
   const text = await readIfThere(path);
   return text === undefined ? undefined : unsealKey(text, path, passphrase);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new VedetteError("storage_failed", `${path} cannot be read: ${messageOf(cause)}`, { cause });
-  }
 }

@@ -3,11 +3,12 @@
  * `<name>.key` where a passphrase keeps it. They sign what devices may install and never leave this machine: the control
  * plane is sent signatures only. Which key signs what is the metadata's to say; a file's name is for people.
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fromHex, toHex } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { sha256 } from "../sha256.ts";
 import { publicPartOf, sealKey, unsealKey } from "./sealed-key.ts";
 
 export interface PublicKey {
@@ -31,7 +32,7 @@ export interface KeyFile extends PublicKey {
 
 /** sha256 of the 32 bytes of a public key, hex. */
 export function keyidOf(publicKey: string): string {
-  return createHash("sha256").update(fromHex(publicKey)).digest("hex");
+  return sha256(fromHex(publicKey));
 }
 
 /** Every key of a folder, by name. @throws VedetteError storage_failed where a file holds none. */

@@ -3,7 +3,7 @@
  * unproven: each text must verify by what is here already, and nothing goes back.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { sha256 } from "./chunk-file.ts";
+import { sha256 } from "../sha256.ts";
 import { requireRoot } from "./init-trust.ts";
 import { keepSigned, newestKept } from "./signed-metadata.ts";
 import type { TrustApi } from "./trust-api.ts";

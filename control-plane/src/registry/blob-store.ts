@@ -3,12 +3,14 @@
  * under its name is complete, because it was written beside, synced and renamed.
  */
 
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { access, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import { sha256Hex } from "@vedette/protocol/ids";
+import { syncFolder } from "../durable-file.ts";
 import type { BlobStore } from "../ports.ts";
+import { sha256 as sha256Of } from "../sha256.ts";
 
 /** Opens (or makes) a store in a folder. */
 export async function openBlobStore(folder: string): Promise<BlobStore> {
@@ -38,7 +40,7 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
       }
     },
     async put(sha256, bytes) {
-      const actual = createHash("sha256").update(bytes).digest("hex");
+      const actual = sha256Of(bytes);
       if (actual !== sha256) {
         throw new VedetteError(
           "digest_mismatch",
@@ -77,14 +79,5 @@ async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -3,11 +3,12 @@
  * what, never what a bundle is. Keys that sign bundles stay offline with the operators.
  */
 
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
-import { writeWhole } from "../write-whole.ts";
+import { readIfThere, syncFolder, writeWhole } from "../durable-file.ts";
+import { sha256 } from "../sha256.ts";
 
 export interface SigningKey {
   /** 32 bytes of Ed25519, hex. */
@@ -111,19 +112,10 @@ function signingKey(privateKey: KeyObject): SigningKey {
   const raw = Buffer.from(x, "base64url");
   return {
     publicKeyHex: raw.toString("hex"),
-    keyid: createHash("sha256").update(raw).digest("hex"),
+    keyid: sha256(raw),
     privateKey,
     sign: (message) => sign(null, message, privateKey).toString("hex"),
   };
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new VedetteError("storage_failed", `${path} cannot be read`, { cause: error });
-  }
 }
 
 async function makeKey(path: string): Promise<string> {
@@ -132,14 +124,4 @@ async function makeKey(path: string): Promise<string> {
   // Whole or not at all: a crash must not leave half a key that the next start cannot read.
   await writeWhole(path, pem);
   return pem;
-}
-
-/** A rename outlives a power failure once its folder is written. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -3,12 +3,12 @@
  * Made anew when what they speak of changed, when their key changed, and when half of their life is over.
  */
 
-import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { Metadata, MetadataKind, MetaFile, Signature, Snapshot, Timestamp } from "@tufjs/models";
 import { VedetteError } from "@vedette/protocol/errors";
 import { metadataLifetimes } from "@vedette/protocol/trust";
 import type { MetadataRecord } from "../db/records.ts";
+import { sha256 } from "../sha256.ts";
 import { keyNamed, type OnlineKeys, type SigningKey } from "./online-keys.ts";
 import { namedKeys, type TrustState } from "./trust-state.ts";
 
@@ -89,8 +89,7 @@ function read(role: OnlineRole, text: string): Metadata<Snapshot> | Metadata<Tim
 }
 
 function metaFile({ text, version }: MetadataRecord): MetaFile {
-  const sha256 = createHash("sha256").update(text).digest("hex");
-  return new MetaFile({ version, length: Buffer.byteLength(text), hashes: { sha256 } });
+  return new MetaFile({ version, length: Buffer.byteLength(text), hashes: { sha256: sha256(text) } });
 }
 
 function metaJson(meta: Record<string, MetaFile>): Record<string, unknown> {

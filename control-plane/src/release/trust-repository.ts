@@ -3,15 +3,14 @@
  * byte. HTTP puts and publishes here, fleet/ serves devices from here, the director asks here what may run.
  */
 
-import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { VedetteError } from "@vedette/protocol/errors";
-import { sha256Hex } from "@vedette/protocol/ids";
 import { metadataLifetimes, renewWithin, roleOf, targetPath } from "@vedette/protocol/trust";
 import type { Database } from "../db/database.ts";
 import type { MetadataRecord, VersionRecord } from "../db/records.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { createSerial } from "../serial.ts";
+import { sha256 } from "../sha256.ts";
 import { keyNamed, type NamedRole, namedRoles, type OnlineKeys } from "./online-keys.ts";
 import { clockSlackMs, type OnlineState, onlineMetadata } from "./online-metadata.ts";
 import { advance, namedKeys, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
@@ -242,8 +241,4 @@ function isDue(timestamp: MetadataRecord | undefined, now: number): boolean {
 
 function onlineState(snapshot?: MetadataRecord, timestamp?: MetadataRecord): OnlineState {
   return { ...(snapshot && { snapshot }), ...(timestamp && { timestamp }) };
-}
-
-function sha256(text: string): string {
-  return sha256Hex.parse(createHash("sha256").update(text).digest("hex"));
 }

@@ -3,10 +3,10 @@ import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { codeOf } from "@vedette/protocol/errors";
 import { parseEnrollmentToken } from "@vedette/protocol/joining";
 import { signedBytes } from "@vedette/protocol/signed";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { DeviceKey } from "../core/ports.ts";
-import { enroll, loadIdentity, requestDeviceToken } from "./identity.ts";
-import type { PostJson } from "./post-json.ts";
+import { type PostJson, postJson } from "../http/post-json.ts";
+import { enroll, loadIdentity, loginOf } from "./identity.ts";
 import { memoryStorage } from "./test/memory-storage.ts";
 import { webClock } from "./web-clock.ts";
 import { webCrypto, webRandom } from "./web-crypto.ts";
@@ -67,11 +67,33 @@ describe("joining", () => {
     expect(await loadIdentity(storage)).toEqual(joined);
     expect(joined).toMatchObject({ site: "demo", root, labels: { from: "token" } });
 
-    expect(await requestDeviceToken({ identity: joined, key, clock: webClock, random: webRandom, post })).toEqual({
+    expect(await loginOf({ identity: joined, key, clock: webClock, random: webRandom, post })).toEqual({
       url: "wss://cp.test/mqtt",
       password: "jwt",
     });
     expect(asked[1]?.url.href).toBe("https://cp.test/v1/device-token");
+  });
+
+  it("[R25] asks again by the control plane's date where its own clock is years off", async () => {
+    const [storage, key, { post }] = [memoryStorage(), await testKey(), controlPlane()];
+    const identity = await enroll({ token, storage, key, post, crypto: webCrypto, random: webRandom });
+    const date = Date.UTC(2026, 10, 23, 12);
+    const asked: number[] = [];
+    vi.stubGlobal("fetch", async (_url: URL, { body }: { body: string }) => {
+      const { at } = JSON.parse(body) as { at: number };
+      asked.push(at);
+      const headers = { date: new Date(date).toUTCString() };
+      if (at !== date)
+        return Response.json({ error: { code: "unauthenticated", message: "" } }, { status: 401, headers });
+      const urls = { mqttUrl: "mqtt://cp.test:1", mqttWsUrl: "wss://cp.test/mqtt" };
+      return Response.json({ token: "jwt", expiresAt: new Date(date).toISOString(), time: date, ...urls }, { headers });
+    });
+    const clock = { ...webClock, now: () => 0 };
+    const login = await loginOf({ identity, key, clock, random: webRandom, post: postJson }).finally(() =>
+      vi.unstubAllGlobals(),
+    );
+    expect(login.password).toBe("jwt");
+    expect(asked).toEqual([0, date]);
   });
 
   it("keeps nothing of a site whose root is not the token's", async () => {

@@ -2,14 +2,15 @@
  * Who this page is: joined once by an enrolment token, then kept beside the agent's other files. The token pins the site's
  * first root by its hash, so trust comes with the token and not from the connection.
  */
-import { deviceTokenAnswer, type EnrollmentToken, enrollAnswer } from "@vedette/protocol/api";
+import { type EnrollmentToken, enrollAnswer } from "@vedette/protocol/api";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { agentId, labels, siteId } from "@vedette/protocol/ids";
-import { deviceTokenClaim, enrollmentClaim } from "@vedette/protocol/joining";
+import { enrollmentClaim } from "@vedette/protocol/joining";
 import { z } from "zod";
 import type { Clock, Crypto, DeviceKey, Random, Storage } from "../core/ports.ts";
-import type { PostJson } from "./post-json.ts";
+import { requestDeviceToken } from "../http/device-token.ts";
+import type { PostJson } from "../http/post-json.ts";
 
 const path = "identity.json";
 const identity = z.object({
@@ -71,10 +72,10 @@ export async function enroll({ token, name, storage, key, crypto, random, post }
 }
 
 /**
- * A fresh one-hour MQTT password, and where to use it.
+ * How this page logs in to the broker: a fresh one-hour MQTT password, and where to use it.
  * @throws VedetteError unsupported (the broker takes no pages), offline, timeout; or the control plane's own refusal.
  */
-export async function requestDeviceToken(options: {
+export async function loginOf(options: {
   readonly identity: Identity;
   readonly key: DeviceKey;
   readonly clock: Clock;
@@ -82,10 +83,7 @@ export async function requestDeviceToken(options: {
   readonly post: PostJson;
 }): Promise<{ url: string; password: string }> {
   const { agent, url } = options.identity;
-  const at = Math.round(options.clock.now());
-  const nonce = toHex(options.random.bytes(16));
-  const proof = await options.key.sign(deviceTokenClaim(agent, at, nonce));
-  const answer = await options.post(new URL("/v1/device-token", url), { agent, at, nonce, proof }, deviceTokenAnswer);
+  const answer = await requestDeviceToken({ ...options, agent, url });
   if (answer.mqttWsUrl === "" || answer.mqttAuth !== "token") {
     const why =
       "this site's broker takes no pages: its operator sets VEDETTE_MQTT_WS_URL and VEDETTE_DEVICE_AUTH=token";

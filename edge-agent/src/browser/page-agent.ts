@@ -13,14 +13,14 @@ import { closeAll } from "../core/close-all.ts";
 import { createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Storage } from "../core/ports.ts";
 import { createTrustClient } from "../core/verify/trust-client.ts";
+import { postJson } from "../http/post-json.ts";
 import { consoleLogger } from "./console-logger.ts";
 import { gzipCompressor } from "./gzip-compressor.ts";
-import { enroll, type Identity, loadIdentity, requestDeviceToken } from "./identity.ts";
+import { enroll, type Identity, loadIdentity, loginOf } from "./identity.ts";
 import { openIndexedDbStorage } from "./indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "./opfs-storage.ts";
 import { createOrtWebBackend, runtimeFolder, runtimeVersion } from "./ort-web-backend.ts";
 import { createPageProver } from "./page-prover.ts";
-import { postJson } from "./post-json.ts";
 import { webClock } from "./web-clock.ts";
 import { openDeviceKey, webCrypto, webRandom } from "./web-crypto.ts";
 import type { OpenOptions } from "./worker-api.ts";
@@ -63,7 +63,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
     const transport = createWsTransport({
       agent: identity.agent,
       presenceTopic: topics(identity.site).presence(identity.agent),
-      credentials: () => requestDeviceToken({ identity, key, clock: webClock, random: webRandom, post: postJson }),
+      credentials: () => loginOf({ identity, key, clock: webClock, random: webRandom, post: postJson }),
       clock: webClock,
       random: webRandom,
       log: consoleLogger,

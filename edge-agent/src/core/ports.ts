@@ -143,7 +143,7 @@ export interface TrustedTargets {
    */
   release(model: string, digest: string, length: number): Promise<number>;
 }
-/** TUF: tuf-js in Node, our own verifier on WebCrypto in pages. */
+/** TUF: one verifier for every platform (`verify/`), over its Storage and Crypto. */
 export interface TrustClient {
   /**
    * Brings metadata up to date from `fetch` (a file name to its text; undefined where there is none) and keeps it.

@@ -11,8 +11,8 @@ import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { deviceCertificateClaim } from "@vedette/protocol/joining";
 import type { z } from "zod";
 import type { Clock, DeviceKey, Logger, Random } from "../core/ports.ts";
+import { postJson } from "../http/post-json.ts";
 import { writeDurably } from "./durable-file.ts";
-import { postJson } from "./post-json.ts";
 
 /** A certificate with less than this share of its life left is renewed. */
 const renewShare = 1 / 3;

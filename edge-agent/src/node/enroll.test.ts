@@ -9,7 +9,8 @@ import { parseEnrollmentToken } from "@vedette/protocol/joining";
 import { signedBytes } from "@vedette/protocol/signed";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DeviceKey } from "../core/ports.ts";
-import { requestDeviceToken } from "./device-token.ts";
+import { requestDeviceToken } from "../http/device-token.ts";
+import { postJson } from "../http/post-json.ts";
 import { enroll, readEnrolment } from "./enroll.ts";
 import { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
@@ -114,7 +115,7 @@ test("a damaged agent.json is said, not taken for a device that never joined", a
 test("a device token is asked for by proof of the key", async () => {
   const given = { token: "jwt", expiresAt: "2026-11-23T01:00:00Z", time: 1, ...urls };
   answer = () => ({ json: given });
-  const options = { url, agent: "station-1", key, clock: systemClock, random: systemRandom };
+  const options = { url, agent: "station-1", key, clock: systemClock, random: systemRandom, post: postJson };
   expect(await requestDeviceToken(options)).toEqual({ ...given, mqttAuth: "token" });
   const body = asked[0]?.body;
   const message = signedBytes("device-token", `station-1.${body?.at}.${body?.nonce}`);
@@ -128,7 +129,7 @@ test("a clock in 1970 is overcome by the control plane's date, once", async () =
     at === date
       ? { json: { token: "jwt", expiresAt: "2026-11-23T01:00:00Z", time: date, ...urls } }
       : { ...refused("unauthenticated"), date };
-  const options = { url, agent: "station-1", key, clock, random: systemRandom };
+  const options = { url, agent: "station-1", key, clock, random: systemRandom, post: postJson };
   expect((await requestDeviceToken(options)).token).toBe("jwt");
   answer = () => ({ ...refused("unauthenticated"), date });
   expect(await requestDeviceToken(options).catch(codeOf)).toBe("unauthenticated");

@@ -12,9 +12,9 @@ import { agentId, labels, sha256Hex, siteId } from "@vedette/protocol/ids";
 import { enrollmentClaim, parseEnrollmentToken } from "@vedette/protocol/joining";
 import { z } from "zod";
 import type { DeviceKey } from "../core/ports.ts";
+import { postJson } from "../http/post-json.ts";
 import { certificatePath } from "./device-certificate.ts";
 import { writeDurably } from "./durable-file.ts";
-import { postJson } from "./post-json.ts";
 
 const enrolment = z.object({
   site: siteId,

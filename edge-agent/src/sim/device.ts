@@ -6,6 +6,7 @@ import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Agent } from "../core/agent.ts";
 import { createAgent } from "../core/create-agent.ts";
 import type { Crypto, DeviceKey, Random, Storage, TrustClient } from "../core/ports.ts";
+import { emptyReference } from "./empty-reference.ts";
 import type { Link } from "./link.ts";
 import {
   createMemoryDisk,
@@ -222,25 +223,4 @@ export function createSimDevice(options: SimDeviceOptions): SimDevice {
     },
   };
   return device;
-}
-
-/** Drift is the kernels' own affair, and their tests'. */
-function emptyReference() {
-  let n = 0;
-  const state = {
-    observe(rows: Float32Array) {
-      n += rows.length;
-    },
-    get n() {
-      return n;
-    },
-    merge() {},
-    snapshot: () => new Uint8Array(),
-    report: () => [],
-    reset() {
-      n = 0;
-    },
-    free() {},
-  };
-  return { names: ["x"], rows: 100, hash: "0", newState: () => state, restore: () => state, free() {} };
 }

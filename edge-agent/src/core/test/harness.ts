@@ -2,6 +2,7 @@
 
 import { fromUtf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
+import { emptyReference } from "../../sim/empty-reference.ts";
 import {
   createManualClock,
   createMemoryDisk,
@@ -91,7 +92,7 @@ export function createDevice() {
           compressor: plainCompressor,
           log,
         },
-        kernels: { openReference: () => fakeReference() },
+        kernels: { openReference: () => emptyReference() },
         options: {
           probation: options.probation ?? 3,
           dataBytesPerDay: options.dataBytesPerDay ?? null,
@@ -118,24 +119,4 @@ export function createDevice() {
       };
     },
   };
-}
-
-function fakeReference() {
-  let n = 0;
-  const state = {
-    observe(rows: Float32Array) {
-      n += rows.length;
-    },
-    get n() {
-      return n;
-    },
-    merge() {},
-    snapshot: () => new Uint8Array(),
-    report: () => [],
-    reset() {
-      n = 0;
-    },
-    free() {},
-  };
-  return { names: ["x"], rows: 100, hash: "0", newState: () => state, restore: () => state, free() {} };
 }

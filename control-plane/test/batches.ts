@@ -1,5 +1,5 @@
-/** What the tests of inbox and lake share: batches of a rain gauge, a folder for one test, and a clock set by hand. */
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
+/** What the tests of inbox and lake share: batches of a rain gauge, and a folder for one test. */
+import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,38 +17,16 @@ import {
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 import { onTestFinished } from "vitest";
-import type { Clock, Logger } from "../ports.ts";
+import { sha256 } from "../src/sha256.ts";
+import { noon } from "./clock.ts";
 
 export const epoch = "00112233445566aa";
-export const noon = Date.UTC(2026, 10, 23, 12);
-export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A folder that goes with its test. */
 export function testFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "vedette-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A clock that stands where it is set; what is due later is called by `run`. */
-export function handClock(start = noon): Clock & { set(ms: number): void } {
-  let now = start;
-  const due: { at: number; call: () => void }[] = [];
-  return {
-    now: () => now,
-    after(ms, call) {
-      const entry = { at: now + ms, call };
-      due.push(entry);
-      return () => void due.splice(due.indexOf(entry), due.includes(entry) ? 1 : 0);
-    },
-    set(ms) {
-      now = ms;
-      for (const entry of due.filter(({ at }) => at <= ms)) {
-        due.splice(due.indexOf(entry), 1);
-        entry.call();
-      }
-    },
-  };
 }
 
 export interface Made {
@@ -117,7 +95,6 @@ const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 /** The key of all devices of these tests. */
 export const testKey = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString("hex");
 export const testKeys = async (): Promise<readonly string[]> => [testKey];
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** A frame of any bytes, signed as a device would. What `head` says of itself may be a lie. */
 export function signFrame(

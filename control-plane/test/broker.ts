@@ -1,21 +1,15 @@
 /** What the broker's tests share: a fleet of known passwords, a store of blobs in memory, and devices over mqtt.js. */
-import { createHash } from "node:crypto";
 import { topics } from "@vedette/protocol/topics";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { onTestFinished } from "vitest";
-import type { Clock, Fleet, Ingestion, Logger } from "../ports.ts";
-import { type BrokerOptions, startBroker } from "./broker.ts";
+import { type BrokerOptions, startBroker } from "../src/mqtt/broker.ts";
+import type { Fleet, Ingestion } from "../src/ports.ts";
+import { sha256 as sha256Of } from "../src/sha256.ts";
+import { systemClock } from "../src/system-clock.ts";
+import { silentLogger } from "./clock.ts";
 
 const site = "test";
 export const names = topics(site);
-export const realClock: Clock = {
-  now: () => Date.now(),
-  after: (ms, call) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
-export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A fleet that lets in who says `good`, and writes down what it hears. */
 export function fakeFleet(over: Partial<Fleet> = {}) {
@@ -54,8 +48,8 @@ export async function testBroker(over: Partial<BrokerOptions> = {}) {
       put: async (sha256, bytes) => void blobs.set(sha256, bytes),
     },
     ingestion: noIngestion,
-    clock: realClock,
-    logger: silent,
+    clock: systemClock,
+    logger: silentLogger,
     host: "127.0.0.1",
     port: 0,
     wsPort: 0,
@@ -64,7 +58,7 @@ export async function testBroker(over: Partial<BrokerOptions> = {}) {
   });
   onTestFinished(() => broker.close());
   const addBlob = (bytes: Uint8Array<ArrayBuffer>) => {
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const sha256 = sha256Of(bytes);
     blobs.set(sha256, bytes);
     return sha256;
   };

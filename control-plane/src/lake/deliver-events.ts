@@ -4,8 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { messageOf } from "@vedette/protocol/errors";
-import { cloudEvents } from "../lake/cloud-events.ts";
 import type { Clock, DueSink, Logger, RecordRow, Records } from "../ports.ts";
+import { cloudEvents } from "./cloud-events.ts";
 
 /** Rows of one delivery; each is one or two events. */
 const batchRows = 200;

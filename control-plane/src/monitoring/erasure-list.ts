@@ -1,6 +1,6 @@
 /** How far erasures are: in the lake, and on each device. Read and written by the inbox thread, which answers at once. */
 import type { EraseCommand } from "@vedette/protocol/commands";
-import type { Db } from "../monitoring/inbox-tables.ts";
+import type { Db } from "./inbox-tables.ts";
 import { tombstones } from "./tombstones.ts";
 
 export interface ErasureState {

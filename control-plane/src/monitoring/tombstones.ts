@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { answeredBefore, entityClaim } from "@vedette/protocol/erasure";
 import type { PredictionBatch } from "@vedette/protocol/prediction-batch";
-import type { Db } from "../monitoring/inbox-tables.ts";
+import type { Db } from "./inbox-tables.ts";
 
 export interface TombstoneRow {
   readonly id: number;

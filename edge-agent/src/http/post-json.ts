@@ -1,4 +1,7 @@
-/** One JSON request to the control plane's HTTP API; its errors become VedetteErrors again on this side. */
+/**
+ * One JSON request to the control plane's HTTP API, from Node or a page: enrolment, device tokens, certificates. Its errors
+ * become VedetteErrors again on this side.
+ */
 import { apiError } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { z } from "zod";
@@ -12,11 +15,14 @@ export function httpDate(error: unknown): number | undefined {
   return error instanceof VedetteError ? refusalDates.get(error) : undefined;
 }
 
+/** Posts JSON and parses the answer by its schema. */
+export type PostJson = <T extends z.ZodType>(url: URL, body: unknown, answer: T) => Promise<z.infer<T>>;
+
 /**
  * @throws VedetteError the code and message that the control plane refuses with; offline or timeout where it is not
  * reached; invalid_message where something else answers at that address.
  */
-export async function postJson<T extends z.ZodType>(url: URL, body: unknown, answer: T): Promise<z.infer<T>> {
+export const postJson: PostJson = async (url, body, answer) => {
   const { status, date, text } = await send(url, JSON.stringify(body));
   const json = parseJson(text);
   const parsed = answer.safeParse(json);
@@ -30,7 +36,7 @@ export async function postJson<T extends z.ZodType>(url: URL, body: unknown, ans
   const at = Date.parse(date ?? "");
   if (!Number.isNaN(at)) refusalDates.set(error, at);
   throw error;
-}
+};
 
 async function send(url: URL, body: string): Promise<{ status: number; date: string | null; text: string }> {
   try {

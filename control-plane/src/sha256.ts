@@ -1,0 +1,6 @@
+import { createHash } from "node:crypto";
+
+/** Lower-case hex; of a text, its UTF-8. */
+export function sha256(bytes: Uint8Array | string): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
