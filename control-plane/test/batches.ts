@@ -30,6 +30,8 @@ export function testFolder(): string {
 }
 
 export interface Made {
+  /** The test's own key where not said. */
+  readonly signer?: FrameSigner;
   agent?: string;
   stream?: string;
   epoch?: string;
@@ -96,14 +98,25 @@ const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 export const testKey = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString("hex");
 export const testKeys = async (): Promise<readonly string[]> => [testKey];
 
+/** Hex both ways. */
+interface FrameSigner {
+  readonly publicKey: string;
+  sign(bytes: Uint8Array): string;
+}
+const testSigner: FrameSigner = {
+  publicKey: testKey,
+  sign: (bytes) => sign(null, bytes, privateKey).toString("hex"),
+};
+
 /** A frame of any bytes, signed as a device would. What `head` says of itself may be a lie. */
 export function signFrame(
   head: Pick<FrameHead, "epoch" | "seq" | "compression" | "bodyLength"> & Partial<FrameHead>,
   compressed: Uint8Array,
   headerSha256 = "0".repeat(64),
+  signer: FrameSigner = testSigner,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = encodeHead({ headerSha256, bodySha256: sha256(compressed), publicKey: testKey, ...head });
-  return sealFrame(bytes, sign(null, signedHead(bytes), privateKey).toString("hex"), compressed);
+  const bytes = encodeHead({ headerSha256, bodySha256: sha256(compressed), publicKey: signer.publicKey, ...head });
+  return sealFrame(bytes, signer.sign(signedHead(bytes)), compressed);
 }
 
 /** A frame as it comes by MQTT. */
@@ -111,7 +124,7 @@ export function makeFrame(made: Made = {}): Uint8Array<ArrayBuffer> {
   const body = makeBody(made);
   const name = { epoch: made.epoch ?? epoch, seq: made.seq ?? 0 };
   const head = { ...name, compression: "zstd" as const, bodyLength: body.length, ...made.head };
-  return signFrame(head, zstdCompressSync(body), sha256(headerBytes(body)));
+  return signFrame(head, zstdCompressSync(body), sha256(headerBytes(body)), made.signer);
 }
 
 /** An account of missing predictions, as a device sends it. */
