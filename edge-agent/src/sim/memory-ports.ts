@@ -146,8 +146,10 @@ export function createMemoryDisk(): MemoryDisk {
     if (torn === undefined || torn === 1) apply();
     if (torn !== undefined) throw dead();
   };
+  /** A synced folder keeps its names, and what was removed stays so; the bytes of its files are another matter. */
   const settleFolder = (folder: string): void => {
     for (const path of removed.keys()) if (folderOf(path) === folder) removed.delete(path);
+    for (const [path, file] of files) if (folderOf(path) === folder) file.synced ??= 0;
   };
 
   const disk: MemoryDisk = {

@@ -4,8 +4,9 @@
  * and the mark.
  *
  * So that a killed process gives no number twice, the state must say so first; where not even that can be written, the file
- * that the state names as its mark is removed, which a full disk allows: without it, numbering goes on far beyond the
- * reserved block.
+ * that the state names as its mark is removed, which a full disk allows. Beside the mark lie files for further blocks, each
+ * larger than the one before, and one of them is removed before the first number of its block is given: what is gone says how
+ * far numbers may have gone.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Ports } from "../ports.ts";
@@ -39,8 +40,9 @@ export interface GivenNumbers {
 }
 
 const maxDoublings = 4;
-/** More numbers than a process gives that can write nothing. */
-const beyondReserved = 2 ** 36;
+/** Blocks that may be given while nothing can be written, each so many times as long as the one before. */
+const blocks = 12;
+const blockGrowth = 4;
 
 const shortOf = ({ digest, release }: LoggedVersion): Unlogged["version"] => ({ digest, release });
 
@@ -61,21 +63,33 @@ export async function openGivenNumbers(options: {
   const { stream, folder, epoch, before, written, reserveAhead } = options;
   const { storage, log } = options.ports;
   const markerOf = (mark: number): string => `${folder}/logged-${mark}`;
+  const blockOf = (mark: number, block: number): string => `${markerOf(mark)}-${block}`;
+  /** Numbers below this may have been given once `gone` blocks are. */
+  const boundOf = (reservedTo: number, gone: number): number =>
+    reservedTo + (reserveAhead * (blockGrowth ** gone - 1)) / (blockGrowth - 1);
 
-  const marks = (await storage.list(folder))
-    .filter((name) => /^logged-\d{1,15}$/.test(name))
-    .map((name) => Number(name.slice(7)));
+  const names = await storage.list(folder);
+  const marks = names.filter((name) => /^logged-\d{1,15}$/.test(name)).map((name) => Number(name.slice(7)));
+  /** Blocks of the former state's mark that are gone. */
+  const goneOf = (mark: number): number => {
+    let gone = blocks;
+    while (gone > 0 && names.includes(`logged-${mark}-${gone}`)) gone--;
+    return gone;
+  };
   const unmarked = before?.mark !== undefined && !marks.includes(before.mark);
   let mark = Math.max(0, before?.mark ?? 0, ...marks);
   let marked = true;
   let unlogged: Unlogged[] = (before?.unlogged ?? []).filter(({ to }) => to > written.batchedTo);
-  if (before && unmarked) explain(before.reservedTo, "disk_full");
+  /** Of the mark in force, blocks that are gone. */
+  let gone = before?.mark === undefined ? 0 : goneOf(before.mark);
+  if (before && unmarked) explain(boundOf(before.reservedTo, gone), "disk_full");
   let nextN = 0;
   let ahead = reserveAhead;
   let durable: SpoolState = before ?? stateNow(0, false);
   let writing: Promise<void> = Promise.resolve();
   let saving: Promise<void> | undefined;
   let reserving: Promise<void> | undefined;
+  let taking: Promise<void> | undefined;
   let unloggedSaid = false;
 
   function explain(to: number, reason: string): void {
@@ -130,18 +144,40 @@ export async function openGivenNumbers(options: {
   /** @throws VedetteError storage_failed; then it is as it was. */
   async function unmark(): Promise<void> {
     await storage.remove(markerOf(durable.mark ?? mark));
-    // Numbers beyond the reserved block may follow, which a power failure must not make free again.
+    // Numbers may follow that no state knows, which a power failure must not make free again.
     await storage.settle?.(folder);
     marked = false;
+  }
+  /** Numbers below this may be given now. */
+  const bound = (): number => boundOf(durable.reservedTo, marked ? 0 : gone);
+  /** Takes the next block while nothing can be written; once for all that ask. @throws VedetteError storage_failed. */
+  function takeBlock(): Promise<void> {
+    taking ??= (async () => {
+      if (gone === blocks) {
+        throw new VedetteError("storage_failed", `the log of ${stream} has no numbers left on a full disk: make room`);
+      }
+      await storage.remove(blockOf(durable.mark ?? mark, gone + 1));
+      await storage.settle?.(folder);
+      gone++;
+    })().finally(() => {
+      taking = undefined;
+    });
+    return taking;
   }
   /** The new mark is there before the state that names it: a kill between leaves the former state with its own. */
   async function markAnew(reservedTo: () => number): Promise<void> {
     const former = durable.mark;
     mark++;
+    for (let block = 1; block <= blocks; block++) await (await storage.append(blockOf(mark, block))).close();
     await storage.write(markerOf(mark), new Uint8Array(1));
     marked = true;
+    gone = 0;
     await writeState(reservedTo);
-    if (former !== undefined && former !== mark) await storage.remove(markerOf(former));
+    if (former !== undefined && former !== mark) await removeMark(former);
+  }
+  async function removeMark(former: number): Promise<void> {
+    await storage.remove(markerOf(former));
+    for (let block = 1; block <= blocks; block++) await storage.remove(blockOf(former, block));
   }
 
   return {
@@ -156,14 +192,9 @@ export async function openGivenNumbers(options: {
         const by = unlogged.map(({ reason }) => reason).join(", ");
         log.warn("predictions_lost", { stream, from: written.batchedTo, to: nextN - 1, by });
       }
-      if (unmarked) {
-        // How far beyond the reserved block answers went is not known, only that no block is as long as this.
-        explain(nextN + beyondReserved, "unanswered");
-        nextN += beyondReserved;
-      }
       try {
         await markAnew(() => nextN + ahead);
-        for (const old of marks) await storage.remove(markerOf(old));
+        for (const old of marks) await removeMark(old);
       } catch (error) {
         // On a full disk a device that has numbers to give starts all the same.
         if (!before || unmarked) throw error;
@@ -176,22 +207,25 @@ export async function openGivenNumbers(options: {
       }
     },
     room(count) {
-      if (!marked || nextN + count <= durable.reservedTo) return null;
-      ahead = Math.min(2 * ahead, reserveAhead * 2 ** maxDoublings);
+      if (nextN + count <= bound()) return null;
+      if (marked) ahead = Math.min(2 * ahead, reserveAhead * 2 ** maxDoublings);
       return (async () => {
-        while (marked && nextN + count > durable.reservedTo) {
-          try {
-            await reserveMore(count);
-          } catch (error) {
-            log.error("numbers_not_reserved", { stream, error: messageOf(error), next: "answers go on" });
-            await unmark();
-            options.onUnmarked();
+        while (nextN + count > bound()) {
+          if (!marked) await takeBlock();
+          else {
+            try {
+              await reserveMore(count);
+            } catch (error) {
+              log.error("numbers_not_reserved", { stream, error: messageOf(error), next: "answers go on" });
+              await unmark();
+              options.onUnmarked();
+            }
           }
         }
       })();
     },
     reserve(count) {
-      if (marked && nextN + count > durable.reservedTo) {
+      if (nextN + count > bound()) {
         throw new VedetteError("busy", `the log of ${stream} has no ${count} numbers reserved: wait for room first`);
       }
       const first = nextN;
