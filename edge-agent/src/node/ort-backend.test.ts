@@ -11,7 +11,9 @@ const x: Tensors = {
   s: { datatype: "BYTES", shape: [2], data: ["a", "ä"] },
 };
 
-test("tells the signature, runs in a worker, and gives only what was asked for: floats, int64 and texts", async () => {
+test("tells the signature, runs in a worker, and gives only what was asked for: floats, int64 and texts", {
+  retry: 3,
+}, async () => {
   const session = await createOrtBackend(silent, { mainThreadRunMs: 0 }).load(tinyModel());
   expect(session.inputs).toEqual([
     { name: "x", datatype: "FP32", shape: [-1, 2] },
