@@ -77,7 +77,9 @@ export async function openGivenNumbers(options: {
     return gone;
   };
   const unmarked = before?.mark !== undefined && !marks.includes(before.mark);
-  let mark = Math.max(0, before?.mark ?? 0, ...marks);
+  /** In force: the one that a state on the disk names, or is about to. */
+  let mark = before?.mark ?? 0;
+  let newest = Math.max(mark, ...marks);
   let marked = true;
   let unlogged: Unlogged[] = (before?.unlogged ?? []).filter(({ to }) => to > written.batchedTo);
   /** Of the mark in force, blocks that are gone. */
@@ -143,7 +145,7 @@ export async function openGivenNumbers(options: {
 
   /** @throws VedetteError storage_failed; then it is as it was. */
   async function unmark(): Promise<void> {
-    await storage.remove(markerOf(durable.mark ?? mark));
+    await storage.remove(markerOf(mark));
     // Numbers may follow that no state knows, which a power failure must not make free again.
     await storage.settle?.(folder);
     marked = false;
@@ -156,7 +158,7 @@ export async function openGivenNumbers(options: {
       if (gone === blocks) {
         throw new VedetteError("storage_failed", `the log of ${stream} has no numbers left on a full disk: make room`);
       }
-      await storage.remove(blockOf(durable.mark ?? mark, gone + 1));
+      await storage.remove(blockOf(mark, gone + 1));
       await storage.settle?.(folder);
       gone++;
     })().finally(() => {
@@ -166,14 +168,21 @@ export async function openGivenNumbers(options: {
   }
   /** The new mark is there before the state that names it: a kill between leaves the former state with its own. */
   async function markAnew(reservedTo: () => number): Promise<void> {
-    const former = durable.mark;
-    mark++;
-    for (let block = 1; block <= blocks; block++) await (await storage.append(blockOf(mark, block))).close();
-    await storage.write(markerOf(mark), new Uint8Array(1));
+    const next = ++newest;
+    for (let block = 1; block <= blocks; block++) await (await storage.append(blockOf(next, block))).close();
+    await storage.write(markerOf(next), new Uint8Array(1));
+    const former = { mark, marked, gone };
+    mark = next;
     marked = true;
     gone = 0;
-    await writeState(reservedTo);
-    if (former !== undefined && former !== mark) await removeMark(former);
+    try {
+      await writeState(reservedTo);
+    } catch (error) {
+      // No state names it: what is given from now on must show in the files of the one that the disk knows.
+      if (durable.mark !== next) ({ mark, marked, gone } = former);
+      throw error;
+    }
+    await removeMark(former.mark);
   }
   async function removeMark(former: number): Promise<void> {
     await storage.remove(markerOf(former));
