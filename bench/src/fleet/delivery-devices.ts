@@ -105,7 +105,7 @@ async function realDevice(port: number, agent: string, folder: string): Promise<
   const transport = createMqttTransport({
     agent,
     presenceTopic: names.presence(agent),
-    credentials: async () => ({ url: `mqtt://127.0.0.1:${port}`, password: "bench" }),
+    credentials: async () => ({ url: `mqtt://127.0.0.1:${port}`, time: 1, password: "bench" }),
     clock: systemClock,
     random: systemRandom,
     log: silent,

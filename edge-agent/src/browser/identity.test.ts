@@ -69,6 +69,7 @@ describe("joining", () => {
 
     expect(await loginOf({ identity: joined, key, clock: webClock, random: webRandom, post })).toEqual({
       url: "wss://cp.test/mqtt",
+      time: 0,
       password: "jwt",
     });
     expect(asked[1]?.url.href).toBe("https://cp.test/v1/device-token");

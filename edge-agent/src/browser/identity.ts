@@ -81,7 +81,7 @@ export async function loginOf(options: {
   readonly clock: Clock;
   readonly random: Random;
   readonly post: PostJson;
-}): Promise<{ url: string; password: string }> {
+}): Promise<{ url: string; time: number; password: string }> {
   const { agent, url } = options.identity;
   const answer = await requestDeviceToken({ ...options, agent, url });
   if (answer.mqttWsUrl === "" || answer.mqttAuth !== "token") {
@@ -89,5 +89,5 @@ export async function loginOf(options: {
       "this site's broker takes no pages: its operator sets VEDETTE_MQTT_WS_URL and VEDETTE_DEVICE_AUTH=token";
     throw new VedetteError("unsupported", why);
   }
-  return { url: answer.mqttWsUrl, password: answer.token };
+  return { url: answer.mqttWsUrl, time: answer.time, password: answer.token };
 }

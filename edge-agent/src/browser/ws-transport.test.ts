@@ -45,7 +45,7 @@ afterEach(async () => {
   vi.restoreAllMocks();
 });
 
-function start(credentials: () => Promise<{ url: string; password: string }>) {
+function start(credentials: () => Promise<{ url: string; time: number; password: string }>) {
   const ups: number[] = [];
   const downs: number[] = [];
   const messages: [string, string][] = [];
@@ -59,18 +59,17 @@ function start(credentials: () => Promise<{ url: string; password: string }>) {
     backoff: { firstMs: 10, capMs: 50 },
   });
   const made = transport;
-  let sid = 0;
   made.start({
     up: () => ups.push(made.sid),
     down: () => downs.push(made.sid),
-    session: async () => ({ sid: ++sid, will: JSON.stringify({ on: 0, sid }) }),
+    session: async (at) => ({ sid: at / 1_000, will: JSON.stringify({ on: 0, sid: at / 1_000 }) }),
     message: (topic, payload) => messages.push([topic, new TextDecoder().decode(payload)]),
   });
   return { made, ups, downs, messages };
 }
 
 it("subscribes, publishes and receives; says what the broker refuses", async () => {
-  const { made, ups, messages } = start(async () => ({ url, password: "jwt" }));
+  const { made, ups, messages } = start(async () => ({ url, time: 1_000, password: "jwt" }));
   await vi.waitFor(() => expect(ups).toHaveLength(1));
   await made.subscribe("vd1/demo/a/page-1/res", 1);
   await made.publish("vd1/demo/a/page-1/res", new Uint8Array([104, 105]), { qos: 1 });
@@ -89,7 +88,7 @@ it("comes back with a fresh password and session; the will speaks of the one tha
     if (packet.topic.endsWith("/presence")) wills.push(String(packet.payload));
   });
   let count = 0;
-  const { made, ups, downs } = start(async () => ({ url, password: `jwt-${++count}` }));
+  const { made, ups, downs } = start(async () => ({ url, time: 1_000 * (count + 1), password: `jwt-${++count}` }));
   await vi.waitFor(() => expect(ups).toHaveLength(1));
   const client = (broker as unknown as { clients: Record<string, Client> }).clients["page-1"] as Client;
   (client.conn as unknown as { destroy(): void }).destroy();
@@ -106,7 +105,7 @@ it("tries again after a refused password and after a control plane that is away;
   const { made, ups } = start(async () => {
     count++;
     if (count === 1) throw new VedetteError("offline", "away");
-    return { url, password: count === 2 ? "bad" : "good" };
+    return { url, time: 1_000 * count, password: count === 2 ? "bad" : "good" };
   });
   expect(await made.publish("t", "x", { qos: 1 }).catch(codeOf)).toBe("offline");
   await vi.waitFor(() => expect(ups).toHaveLength(1), { timeout: 3_000 });

@@ -88,10 +88,10 @@ export interface TransportHandlers {
 /** One connection to the broker, already authenticated; reconnecting is the adapter's, deciding what to say is core's. */
 export interface Transport {
   /**
-   * Starts; `up` is called after each (re)connection, `down` after each loss. `session` is asked before each connection
-   * for its number and for its will, which the broker publishes to …/presence where the connection breaks.
+   * Starts; `up` is called after each (re)connection, `down` after each loss. `session` is asked before each connection,
+   * with the control plane's time (Unix ms) as the login told it, for its number and for its will, which the broker publishes to …/presence where the connection breaks.
    */
-  start(handlers: TransportHandlers & { session(): Promise<{ sid: number; will: string }> }): void;
+  start(handlers: TransportHandlers & { session(at: number): Promise<{ sid: number; will: string }> }): void;
   readonly connected: boolean;
   /** Number of the present (or last) session, the one its will speaks of: a death with another number is old news. */
   readonly sid: number;

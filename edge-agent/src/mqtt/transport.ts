@@ -26,6 +26,8 @@ export interface MqttTransportOptions {
 }
 export interface MqttCredentials {
   readonly url: string;
+  /** The control plane's, Unix ms: session numbers follow it. */
+  readonly time: number;
   readonly password?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -79,8 +81,8 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
   const attempt = async () => {
     cancelRetry = undefined;
     try {
-      const session = await handlers?.session();
-      const { url, password, ...tls } = await options.credentials();
+      const { url, password, time, ...tls } = await options.credentials();
+      const session = await handlers?.session(time);
       if (!closed && session)
         open(url, { ...(password !== undefined && { username: options.agent, password }), ...tls }, session);
     } catch (error) {

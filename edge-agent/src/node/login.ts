@@ -21,7 +21,7 @@ export async function loginOf(device: {
   const { token, time, mqttUrl, mqttAuth, mqttCa } = await requestDeviceToken({ ...device, post: postJson });
   // Given authorities replace the public ones, and a broker may have either.
   const ca = mqttCa === undefined ? {} : { ca: [...rootCertificates, mqttCa].join("\n") };
-  if (mqttAuth === "token") return { url: mqttUrl, password: token, ...ca };
+  if (mqttAuth === "token") return { url: mqttUrl, time, password: token, ...ca };
   const cert = await currentCertificate({ ...device, now: time });
-  return { url: mqttUrl, cert, key: await readFile(join(device.home, "device.key"), "utf8"), ...ca };
+  return { url: mqttUrl, time, cert, key: await readFile(join(device.home, "device.key"), "utf8"), ...ca };
 }

@@ -47,12 +47,11 @@ afterEach(async () => {
 function start(log: Logger = silent, capMs = 80) {
   const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let n = 0;
-  let sid = 0;
   const events: string[] = [];
   const transport = createMqttTransport({
     agent: "dev",
     presenceTopic: presence,
-    credentials: async () => ({ url, password: `token-${++n}` }),
+    credentials: async () => ({ url, time: 1_000 * (n + 1), password: `token-${++n}` }),
     clock: systemClock,
     random: { bytes: (length) => new Uint8Array(length), unit: () => 0 },
     log,
@@ -62,7 +61,7 @@ function start(log: Logger = silent, capMs = 80) {
   transport.start({
     up: () => events.push("up"),
     down: () => events.push("down"),
-    session: async () => ({ sid: ++sid, will: JSON.stringify({ on: 0, sid }) }),
+    session: async (at) => ({ sid: at / 1_000, will: JSON.stringify({ on: 0, sid: at / 1_000 }) }),
     message: (topic, payload) => events.push(`${topic} ${Buffer.from(payload)}`),
   });
   return { transport, events };

@@ -135,7 +135,7 @@ export function createLink(options: {
           if (closed || !process.alive) return;
           const again = () => connect(Math.min(2 * waitMs, longestRetryMs));
           if (!link.up || !peer() || !handlers) return again();
-          handlers.session().then((session) => open(session, again), again);
+          handlers.session(world.now()).then((session) => open(session, again), again);
         });
       };
       const open = (session: { sid: number; will: string }, again: () => void) => {

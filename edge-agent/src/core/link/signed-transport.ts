@@ -35,8 +35,8 @@ export function signTransport(given: {
     start(handlers) {
       transport.start({
         ...handlers,
-        async session() {
-          const sid = await sessions.next();
+        async session(at) {
+          const sid = await sessions.next(at);
           const farewell = JSON.stringify({ on: 0, sid });
           const sign = (bytes: Uint8Array<ArrayBuffer>) => key.sign(bytes);
           return { sid, will: await sealDeviceMessage(agent, presenceTopic, { sid, n: willNumber }, farewell, sign) };
