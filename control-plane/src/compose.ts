@@ -31,8 +31,21 @@ import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
 import { createErasures } from "./monitoring/erasures.ts";
+import { createLabelIntake } from "./monitoring/labels/label-intake.ts";
+import { createHarmOracle } from "./monitoring/performance/harm-of.ts";
 import { openOperators } from "./operators/operators.ts";
-import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records, RetainedChunks } from "./ports.ts";
+import type {
+  BlobStore,
+  Broker,
+  Clock,
+  Fleet,
+  Ingestion,
+  Labels,
+  Lake,
+  Logger,
+  Records,
+  RetainedChunks,
+} from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
@@ -51,7 +64,7 @@ export interface Parts {
     logger: Logger;
     /** The public keys that a device may sign its batches with. */
     deviceKeys: (agent: string) => Promise<readonly string[]>;
-  }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }>;
+  }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; labels: Labels; close(): Promise<void> }>;
   startBroker(options: {
     site: string;
     fleet: Fleet;
@@ -114,7 +127,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       return device ? [device.publicKey] : [];
     };
     const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys });
-    const { lake, ingestion, records } = opened;
+    const { lake, ingestion, records, labels } = opened;
     closers.push(opened.close);
     const sinkTokens = join(data, "sink-tokens");
     await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
@@ -238,6 +251,9 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       metrics: { activity, lake },
       records,
       erasures,
+      labels,
+      labelIntake: createLabelIntake({ db, labels, clock }),
+      harmOracle: createHarmOracle({ db, labels, clock }),
       inSpools: () => fleet.inSpools(),
       backup,
       sinkTokens,

@@ -1,6 +1,6 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test } from "vitest";
-import { noRecords } from "../test/no-records.ts";
+import { noLabels, noRecords } from "../test/no-records.ts";
 import { startSite } from "../test/site.ts";
 import { storageFault } from "./storage-fault.ts";
 
@@ -44,6 +44,7 @@ test("over HTTP a full disk is said, and is not something that went wrong", asyn
           withheld: async () => [],
         },
         records: noRecords,
+        labels: noLabels,
         close: async () => {},
       }),
     },

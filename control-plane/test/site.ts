@@ -13,7 +13,7 @@ import { parseConfig } from "../src/config.ts";
 import type { Fleet, StoredCount } from "../src/ports.ts";
 import { makeBundle, type TestBundle } from "./bundle.ts";
 import { type ManualClock, manualClock, silentLogger } from "./clock.ts";
-import { noRecords } from "./no-records.ts";
+import { noLabels, noRecords } from "./no-records.ts";
 import { createOperator, makeKey, type OfflineKey, type Operator } from "./operator.ts";
 
 export const abilities = {
@@ -72,6 +72,7 @@ export async function startSite(
         withheld: async () => [],
       },
       records: noRecords,
+      labels: noLabels,
       close: async () => {},
     }),
     startBroker: async (options) => {

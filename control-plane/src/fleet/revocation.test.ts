@@ -2,7 +2,7 @@ import { deviceTokenAnswer } from "@vedette/protocol/api";
 import type { Reported } from "@vedette/protocol/messages";
 import { signedBytes } from "@vedette/protocol/signed";
 import { expect, test } from "vitest";
-import { noRecords } from "../../test/no-records.ts";
+import { noLabels, noRecords } from "../../test/no-records.ts";
 import {
   abilities,
   enroll,
@@ -40,6 +40,7 @@ async function ready() {
           withheld: async () => [],
         },
         records: noRecords,
+        labels: noLabels,
         close: async () => {},
       }),
       startBroker: async ({ fleet, ingestion }) => {

@@ -2,7 +2,7 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
-import { noRecords } from "../../test/no-records.ts";
+import { noLabels, noRecords } from "../../test/no-records.ts";
 import { makeKey } from "../../test/operator.ts";
 import { enrollBody, initialiseTrust, makeToken, publish, startSite, trustOf } from "../../test/site.ts";
 
@@ -96,6 +96,7 @@ describe("what is refused", () => {
             withheld: async () => [],
           },
           records: noRecords,
+          labels: noLabels,
           close: async () => {},
         }),
       },

@@ -38,3 +38,13 @@ export function riskInterval(state: RiskState, alpha: number): RiskInterval {
 export function scaledRisk({ n, sum, variance }: RiskState, times: number): RiskState {
   return { n: Math.round(n * times), sum: sum * times, variance: variance * times };
 }
+
+/** Several sequences as one, interleaved: each loss was guessed by what came before it, so the sums still bound each other. */
+export function addRisks(risks: readonly RiskState[]): RiskState {
+  const add = (a: RiskState, b: RiskState) => ({
+    n: a.n + b.n,
+    sum: a.sum + b.sum,
+    variance: a.variance + b.variance,
+  });
+  return risks.reduce(add, noRisk);
+}
