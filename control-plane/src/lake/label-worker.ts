@@ -9,9 +9,10 @@ import { openTables } from "../monitoring/inbox-tables.ts";
 import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { type LabelRecord, labelTable } from "../monitoring/labels/label-table.ts";
 import { type MetricRecord, metricTable } from "../monitoring/labels/metric-table.ts";
+import type { PerformanceRequest } from "../monitoring/performance/measured.ts";
 import { serveCalls } from "../monitoring/worker-thread.ts";
 import { answersOf, joinTruth, loadTruth } from "./join-labels.ts";
-import { measurePerformance, type PerformanceRequest } from "./measure-performance.ts";
+import { measurePerformance } from "./measure-performance.ts";
 import { withPredictions } from "./query.ts";
 import { summariseMetrics } from "./summarise-metrics.ts";
 

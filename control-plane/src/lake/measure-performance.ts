@@ -41,7 +41,7 @@ export async function measurePerformance(
   const groups = new Map<string, PerformanceGroup>();
   const counted = await connection.runAndReadAll(`
     SELECT version, digest, slice, day, classes, count(*)::DOUBLE, count(truth)::DOUBLE,
-           (count(*) FILTER (NOT classes AND truth IS NOT NULL AND ${truthNumber} IS NULL))::DOUBLE
+           (count(*) FILTER (WHERE NOT classes AND truth IS NOT NULL AND ${truthNumber} IS NULL))::DOUBLE
     FROM asked LEFT JOIN matches USING (id) GROUP BY ALL`);
   for (const row of counted.getRows()) {
     const [version, digest, name, from, classes, predictions, labelled, unreadable] = row;
@@ -66,7 +66,8 @@ export async function measurePerformance(
   }
 
   const share = `least(abs(value - ${truthNumber}) / ${scale ?? 1}, 1)`;
-  const loss = `CASE WHEN classes THEN (said <> truth)::DOUBLE ELSE ${error === "squared" ? `power(${share}, 2)` : share} END`;
+  const loss = `CASE WHEN classes THEN (said <> truth)::DOUBLE WHEN ${truthNumber} IS NOT NULL
+    THEN ${error === "squared" ? `power(${share}, 2)` : share} END`;
   const result = await connection.stream(`
     SELECT version, digest, slice, day, classes, ${loss} AS loss
     FROM asked JOIN matches USING (id) WHERE loss IS NOT NULL ORDER BY arrival, time, id`);
@@ -95,10 +96,8 @@ function conditions({ version, since, until, agents, by }: PerformanceRequest): 
 
 /** SQL that names the slice of a row. */
 async function sliceOf(connection: DuckDBConnection, model: string, by: SliceBy): Promise<string> {
-  if (by.kind === "all") return "CAST(NULL AS VARCHAR)";
-  if (by.kind === "device") return "a.agent";
-  if (by.kind === "source") return "a.source";
   if (by.kind === "label") return "s.slice";
+  if (by.kind !== "field") return { all: "CAST(NULL AS VARCHAR)", device: "a.agent", source: "a.source" }[by.kind];
   const column = quoteName(by.column);
   const described = await connection.runAndReadAll("SELECT column_name, column_type FROM (DESCRIBE predictions)");
   const type = described.getRows().find(([name]) => name === by.column)?.[1];

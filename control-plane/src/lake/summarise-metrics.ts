@@ -13,7 +13,7 @@ const columns = {
   device: "text",
   entity: "text",
   value: "number",
-  at: "number",
+  moment: "number",
 } as const;
 
 /** @param connection with the view `predictions`. */
@@ -31,9 +31,9 @@ export async function summariseMetrics(
     `(SELECT model, ${who} AS who, epoch_ms(time)::DOUBLE AS ms, version FROM predictions
       WHERE version IS NOT NULL AND ${who} IN (SELECT ${wanted} FROM metrics WHERE version IS NULL))`;
   const result = await connection.stream(`
-    SELECT m.model, m.name, coalesce(m.version, d.version, e.version)::DOUBLE, m.value, m.at FROM metrics m
-    ASOF LEFT JOIN ${answered("agent", "device")} d ON d.model = m.model AND d.who = m.device AND m.at >= d.ms
-    ASOF LEFT JOIN ${answered("entity", "entity")} e ON e.model = m.model AND e.who = m.entity AND m.at >= e.ms
+    SELECT m.model, m.name, coalesce(m.version, d.version, e.version)::DOUBLE, m.value, m.moment FROM metrics m
+    ASOF LEFT JOIN ${answered("agent", "device")} d ON d.model = m.model AND d.who = m.device AND m.moment >= d.ms
+    ASOF LEFT JOIN ${answered("entity", "entity")} e ON e.model = m.model AND e.who = m.entity AND m.moment >= e.ms
     ORDER BY m.arrival`);
   const groups = new Map<string, MetricGroup>();
   for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {

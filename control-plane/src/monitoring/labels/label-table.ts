@@ -42,7 +42,7 @@ export interface LabelTable {
   /** All of them in one commit. `received`: UTC ms. */
   add(labels: readonly LabelRecord[], received: number): AddedLabels;
   /** Those that hold, of one model where it is named, by arrival. */
-  truth(model?: string): IterableIterator<TruthRow>;
+  truth(model?: string): Iterable<TruthRow>;
   totals(): LabelTotals[];
 }
 
@@ -64,8 +64,8 @@ export function labelTable(db: Db): LabelTable {
     ),
     totals: db.prepare<[], LabelTotals>(
       `WITH told AS (SELECT model, count(*) AS labels, max(received) AS newest FROM labels GROUP BY model),
-            counted AS (SELECT model, sum(n) FILTER (what = 'corrected') AS corrected,
-                               sum(n) FILTER (what = 'erased') AS erased, sum(n) FILTER (what = 'removed') AS removed
+            counted AS (SELECT model, sum(n) FILTER (WHERE what = 'corrected') AS corrected,
+                               sum(n) FILTER (WHERE what = 'erased') AS erased, sum(n) FILTER (WHERE what = 'removed') AS removed
                         FROM label_counts GROUP BY model)
        SELECT model, coalesce(labels, 0) AS labels, newest, coalesce(corrected, 0) AS corrected,
               coalesce(erased, 0) AS erased, coalesce(removed, 0) AS removed
@@ -107,7 +107,10 @@ export function labelTable(db: Db): LabelTable {
       }).immediate();
       return added;
     },
-    truth: (model) => sql.truth.iterate(model ?? null, model ?? null),
+    // Begun by who reads it, and ended with them: a connection with an open statement takes no other.
+    *truth(model) {
+      yield* sql.truth.iterate(model ?? null, model ?? null);
+    },
     totals: () => sql.totals.all(),
   };
 }

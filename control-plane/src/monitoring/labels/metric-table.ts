@@ -20,7 +20,7 @@ export interface MetricTable {
   /** All of them in one commit. */
   add(metrics: readonly MetricRecord[], received: number): Omit<MetricsAnswer, "lines">;
   /** In the order in which they came. */
-  all(model?: string): IterableIterator<MetricRecord>;
+  all(model?: string): Iterable<MetricRecord>;
 }
 
 export function metricTable(db: Db): MetricTable {
@@ -48,6 +48,8 @@ export function metricTable(db: Db): MetricTable {
       }).immediate();
       return added;
     },
-    all: (model) => sql.all.iterate(model ?? null, model ?? null),
+    *all(model) {
+      yield* sql.all.iterate(model ?? null, model ?? null);
+    },
   };
 }
