@@ -10,8 +10,11 @@ import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
+import { addLabel } from "./label.ts";
+import { addMetric } from "./metric.ts";
 import { addModel } from "./model.ts";
 import { addOperator } from "./operator.ts";
+import { addPerformance } from "./performance.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
 import { addSink } from "./sink.ts";
@@ -29,6 +32,8 @@ From a model file to a watched fleet:
   $ vedette device enroll > token
   $ vedette agent run --home ./device --enroll-file token --name pump-1
   $ vedette production                                # what runs where, and how it does
+  $ vedette label add --file truth.csv --id-column id # the truth, when it is known
+  $ vedette performance --model pump                  # how right it was, by version
 
 Each command has examples of its own: vedette model publish --help
 Exit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault).`;
@@ -76,6 +81,9 @@ function build(args: readonly string[], io: Io): Command {
   addPredict(program);
   addProduction(program, io);
   addPrediction(program, io);
+  addLabel(program, io);
+  addPerformance(program, io);
+  addMetric(program, io);
   addToken(program, io);
   addOperator(program, io);
   addAudit(program, io);

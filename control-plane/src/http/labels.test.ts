@@ -128,9 +128,9 @@ test("[U9] errors of a regression are measured on a stated scale, and asked for 
   await post(site, truths.map((label, n) => ({ id: idOf(n), label })));
   const refused = await site.call("GET", "/v1/performance?model=rain");
   expect(refused).toMatchObject({ status: 400, body: { error: { message: expect.stringContaining("scale") } } });
-  expect(await rowsOf(site, "&scale=20")).toMatchObject([
-    { measure: "absolute_error", labelled: 4, unreadable: 1, estimate: (1 + 2 + 20) / 3, scale: 20 },
-  ]);
+  const [absolute] = await rowsOf(site, "&scale=20");
+  expect(absolute).toMatchObject({ measure: "absolute_error", labelled: 4, unreadable: 1, scale: 20 });
+  expect(absolute?.estimate).toBeCloseTo((1 + 2 + 20) / 3, 9);
   const [squared] = await rowsOf(site, "&scale=20&error=squared");
   expect(squared?.estimate).toBeCloseTo((1 + 4 + 400) / 3, 9);
 });
