@@ -188,6 +188,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
         for (const command of await commands.pending(agent)) await broker.command(agent, JSON.stringify(command));
       },
     });
+    const harmOracle = createHarmOracle({ db, labels, clock });
     const deliver = createEventDelivery({
       site,
       records,
@@ -253,7 +254,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       erasures,
       labels,
       labelIntake: createLabelIntake({ db, labels, clock }),
-      harmOracle: createHarmOracle({ db, labels, clock }),
+      harmOracle,
       inSpools: () => fleet.inSpools(),
       backup,
       sinkTokens,

@@ -219,6 +219,14 @@ export interface Labels {
 
 /** monitoring/: whether a version does worse since a moment, as drift events ask. */
 export interface HarmOracle {
-  /** @param question.agents only of these devices. @throws VedetteError not_found, invalid_argument. */
-  harmOf(question: Omit<HarmQuery, "label"> & { readonly agents?: readonly string[] | undefined }): Promise<Harm>;
+  /** @throws VedetteError not_found, invalid_argument. */
+  harmOf(question: HarmQuestion): Promise<Harm>;
+}
+/** What is not said is as the API has it. */
+export interface HarmQuestion extends Partial<Omit<HarmQuery, "label" | "model" | "since">> {
+  readonly model: string;
+  /** ISO date-time. */
+  readonly since: string;
+  /** Only of these devices; what was before is of all. */
+  readonly agents?: readonly string[] | undefined;
 }

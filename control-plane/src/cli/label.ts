@@ -2,6 +2,7 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { type LabelLine, type LabelStatus, type LabelsAnswer, labelLine } from "@vedette/protocol/labels-api";
 import type { Command } from "commander";
+import { printable } from "../printable.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { cell, type FileRow, readRows, utcMoment } from "./line-file.ts";
@@ -63,7 +64,8 @@ export function addLabel(program: Command, io: Io): void {
         throw new VedetteError("invalid_argument", `${flags.file} has no row with a label in ${flags.labelColumn}`);
       }
       if (!context.json && total.unknownClasses.length > 0) {
-        io.stderr(`No class of the model: ${total.unknownClasses.join(", ")}; they count as errors of its answers\n`);
+        const classes = total.unknownClasses.join(", ");
+        io.stderr(printable(`No class of the model: ${classes}; they count as errors of its answers\n`));
       }
       context.answer(total, describeTotal(total));
     });

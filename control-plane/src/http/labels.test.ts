@@ -78,12 +78,12 @@ test("[U7] NDJSON and arrays are read alike; a line that does not fit is named, 
   ];
   for (const [body, headers] of [
     [lines, {}],
-    [new TextEncoder().encode(lines.map((line) => JSON.stringify(line)).join("\n")), ndjson],
+    [new TextEncoder().encode(lines.map((line) => JSON.stringify(line)).join("\n\n")), ndjson],
   ] as const) {
     const { status, body: answer } = await site.call("POST", "/v1/labels", body, headers);
     expect(status).toBe(400);
     const { message } = (answer as { error: { message: string } }).error;
-    expect(message).toMatch(/line 2: id is no prediction's.*line 3: entity and time go together.*line 4/);
+    expect(message).toMatch(/line [23]: id is no prediction's.*line [35]: entity and time go together.*line [47]: /);
   }
   expect(await statusOf(site)).toBeUndefined();
   const good = new TextEncoder().encode(`${JSON.stringify(lines[0])}\n\n${JSON.stringify({ id: idOf(1), label: 0 })}\n`);

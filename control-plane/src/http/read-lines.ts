@@ -20,31 +20,28 @@ export async function readLines<T extends z.ZodType>(c: Context, line: T): Promi
   }
   const parsed: z.infer<T>[] = [];
   const faults: string[] = [];
-  for (const [i, value] of values.entries()) {
+  for (const { at, value } of values) {
     const result = line.safeParse(value);
     if (result.success) parsed.push(result.data);
-    else if (faults.length < mostFaults) faults.push(`line ${i + 1}: ${faultOf(result.error)}`);
+    else if (faults.length < mostFaults) faults.push(`line ${at}: ${faultOf(result.error)}`);
   }
   if (faults.length === 0) return parsed;
   throw new VedetteError("invalid_argument", `nothing was taken: ${faults.join("; ")}`);
 }
 
-function valuesOf(type: string, text: string): unknown[] {
+/** Each with its line, or its place in the array, from 1 on. */
+function valuesOf(type: string, text: string): { at: number; value: unknown }[] {
   if (type === "application/json") {
     const value = parse(text, "the body");
-    return Array.isArray(value) ? value : [value];
+    return (Array.isArray(value) ? value : [value]).map((one: unknown, i) => ({ at: i + 1, value: one }));
   }
   if (/^application\/(x-)?(ndjson|jsonl|json-lines)$/.test(type)) {
-    return text
-      .split("\n")
-      .map((line, i) => [line, i] as const)
-      .filter(([line]) => line.trim() !== "")
-      .map(([line, i]) => parse(line, `line ${i + 1}`));
+    return text.split("\n").flatMap((line, i) => {
+      if (line.trim() === "") return [];
+      return [{ at: i + 1, value: parse(line, `line ${i + 1}`) }];
+    });
   }
-  throw new VedetteError(
-    "unsupported",
-    `a body of "${type}" is not read: send application/json or application/x-ndjson`,
-  );
+  throw new VedetteError("unsupported", `a body of "${type}" is not read: send application/json or application/x-ndjson`);
 }
 
 function parse(text: string, where: string): unknown {

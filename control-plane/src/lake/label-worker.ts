@@ -3,6 +3,8 @@
  * that a long look at performance keeps no batch from its file; started by the first call.
  */
 import { workerData } from "node:worker_threads";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { LabelStatus } from "@vedette/protocol/labels-api";
 import { z } from "zod";
 import { openTables } from "../monitoring/inbox-tables.ts";
@@ -19,6 +21,8 @@ import { summariseMetrics } from "./summarise-metrics.ts";
 /** Rows of one commit: the inbox's thread waits for the lock no longer than that takes. */
 const commitRows = 1000;
 const memory = "512MB";
+/** ms until a question is stopped. */
+const timeMs = 120_000;
 
 const { inboxPath } = z.object({ inboxPath: z.string() }).parse(workerData);
 const db = openTables(inboxPath);
@@ -44,7 +48,7 @@ const calls = {
   column: ({ model, original }: { model: string; original: string }) => column.get(model, original)?.name,
   /** How the labels of a model stand to its predictions. @param paths files with rows of the model. */
   status: ({ model, paths }: { model: string; paths: readonly string[] }): Promise<Held> =>
-    withPredictions(paths, memory, async (connection) => {
+    overLake(paths, async (connection) => {
       await loadTruth(connection, labels.truth(model));
       await joinTruth(connection, model);
       const reader = await connection.runAndReadAll(`SELECT
@@ -56,16 +60,16 @@ const calls = {
       return { joined, ambiguous, predictions, labelled };
     }),
   performance: ({ paths, ...request }: PerformanceRequest & { paths: readonly string[] }) =>
-    withPredictions(paths, memory, async (connection) => {
+    overLake(paths, async (connection) => {
       await loadTruth(connection, labels.truth(request.model));
       await joinTruth(connection, request.model);
       return await measurePerformance(connection, request);
     }),
   metrics: ({ model, paths }: { model: string | undefined; paths: readonly string[] }) =>
-    withPredictions(paths, memory, (connection) => summariseMetrics(connection, metrics.all(model))),
+    overLake(paths, (connection) => summariseMetrics(connection, metrics.all(model))),
   /** Labels that came after their row was erased go, too. */
   forgetErased: ({ paths }: { paths: readonly string[] }) =>
-    withPredictions(paths, memory, async (connection) => {
+    overLake(paths, async (connection) => {
       await loadTruth(connection, labels.truth());
       const reader = await connection.runAndReadAll(
         "SELECT DISTINCT arrival FROM predictions p JOIN truth t ON t.kind = 0 AND t.key = p.id WHERE coalesce(p.erased, false)",
@@ -78,6 +82,31 @@ const calls = {
 export type LabelCalls = typeof calls;
 
 serveCalls(calls);
+
+/** One question over files of the lake, within bounds. @throws VedetteError timeout, too_large. */
+function overLake<T>(paths: readonly string[], work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  return withPredictions(paths, memory, async (connection) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      connection.interrupt();
+    }, timeMs);
+    try {
+      return await work(connection);
+    } catch (cause) {
+      const askForLess = "ask for less, as by --version or --since";
+      if (late) {
+        throw new VedetteError("timeout", `joining labels took over ${timeMs} ms and was stopped: ${askForLess}`, { cause });
+      }
+      if (/^Out of Memory Error/.test(messageOf(cause))) {
+        throw new VedetteError("too_large", `joining labels takes over ${memory} of memory: ${askForLess}`, { cause });
+      }
+      throw cause;
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+}
 
 function inCommits<T>(rows: readonly T[]): T[][] {
   const parts: T[][] = [];

@@ -6,7 +6,8 @@ import type { LabelCalls } from "./label-worker.ts";
 export function createLabels(parts: {
   inboxPath: string;
   clock: Clock;
-  flush(): Promise<number>;
+  /** Tries to bring what has come into the lake's files. */
+  flush(): Promise<unknown>;
   read<T>(wanted: { model?: string | undefined }, work: (paths: readonly string[]) => Promise<T>): Promise<T>;
   /** Whether an entity was ever erased. */
   anyErased(): Promise<boolean>;

@@ -127,7 +127,7 @@ async function sliceOf(connection: DuckDBConnection, model: string, by: SliceBy)
 function ranges(value: string, edges: readonly number[]): string {
   const [first, ...more] = edges;
   if (first === undefined) return `CASE WHEN ${value} IS NOT NULL THEN 'all values' END`;
-  const show = (edge: number) => String(Number(edge.toPrecision(4)));
+  const show = (edge: number) => String(Number(edge.toPrecision(6)));
   const cases = [
     `WHEN ${value} < ${first} THEN 'below ${show(first)}'`,
     ...more.map((edge, i) => `WHEN ${value} < ${edge} THEN '${show(edges[i] as number)} to below ${show(edge)}'`),

@@ -128,7 +128,8 @@ export async function openLake(options: {
   const labelling = createLabels({
     inboxPath,
     clock,
-    flush,
+    // A full disk must not hide what the lake's files say.
+    flush: () => flush().catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) })),
     read,
     anyErased: async () => (await inbox.call("erasures", undefined as never)).length > 0,
   });

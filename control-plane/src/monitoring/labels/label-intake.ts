@@ -27,6 +27,8 @@ interface VersionFacts {
 }
 
 const mostUnknown = 10;
+/** Models that an audit entry names. */
+const mostNamed = 10;
 
 export function createLabelIntake(ports: {
   db: Pick<Database, "versions" | "audit">;
@@ -54,8 +56,11 @@ export function createLabelIntake(ports: {
       return facts;
     };
   };
-  const record = (actor: string, action: string, models: Iterable<string>, detail: Record<string, unknown>) =>
-    db.audit.append({ at: clock.now(), actor, action, subject: [...new Set(models)].sort().join(" "), detail });
+  const record = (actor: string, action: string, models: readonly string[], detail: Record<string, unknown>) => {
+    const names = [...new Set(models)].sort();
+    const subject = names.length > mostNamed ? `${names.length} models` : names.join(" ");
+    return db.audit.append({ at: clock.now(), actor, action, subject, detail });
+  };
 
   return {
     async add(lines, actor) {

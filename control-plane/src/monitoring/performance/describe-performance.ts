@@ -10,7 +10,7 @@ import { riskInterval } from "./risk-sequence.ts";
 type Group = Awaited<ReturnType<Labels["performance"]>>[number];
 type By = Parameters<Labels["performance"]>[0]["by"];
 type Row = Performance["rows"][number];
-type Measuring = Pick<PerformanceQuery, "model" | "version" | "scale">;
+type Measuring = Pick<PerformanceQuery, "model"> & { version?: number | undefined; scale?: number | undefined };
 
 const dayMs = 86_400_000;
 /** Errors of a regression are cut off at this many times the training error, where nobody says otherwise. */
@@ -114,7 +114,7 @@ export function trainingOf(version: VersionRecord | undefined): z.infer<typeof t
 }
 
 /** A model that nobody knows would have no performance for ever. Watched ones have rows, and no versions. */
-async function requireModel({ db }: PerformancePorts, model: string): Promise<void> {
+export async function requireModel({ db }: PerformancePorts, model: string): Promise<void> {
   if (!(await db.versions.modelNames()).includes(model)) {
     throw new VedetteError("not_found", `there is no model ${model}: see vedette model list`);
   }

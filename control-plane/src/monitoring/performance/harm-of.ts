@@ -1,7 +1,7 @@
 /** Whether a version does worse since a moment than it did: by earlier labels, else by the data it was published with. */
 import type { Harm } from "@vedette/protocol/labels-api";
-import type { HarmOracle } from "../../ports.ts";
-import { type PerformancePorts, scaleOf, trainingOf, versionOf } from "./describe-performance.ts";
+import type { HarmOracle, HarmQuestion } from "../../ports.ts";
+import { type PerformancePorts, requireModel, scaleOf, trainingOf, versionOf } from "./describe-performance.ts";
 import { judgeHarm } from "./judge-harm.ts";
 import { addRisks, type RiskInterval, type RiskState, riskInterval } from "./risk-sequence.ts";
 import { summaryInterval } from "./summary-interval.ts";
@@ -9,19 +9,23 @@ import { summaryInterval } from "./summary-interval.ts";
 /** Earlier labels that speak for themselves; with fewer, training data do. */
 const enoughBefore = 100;
 
-type Question = Parameters<HarmOracle["harmOf"]>[0];
+/** As the API has them. */
+const defaults = { alpha: 0.05, tolerance: 0.05, error: "absolute" } as const;
+
+type Question = HarmQuestion & { alpha: number; error: "absolute" | "squared" };
 type Before = RiskInterval & { readonly from: "earlier_labels" | "training_data" };
 
 export function createHarmOracle(ports: PerformancePorts): HarmOracle {
   return {
-    async harmOf(question) {
+    async harmOf(asked) {
+      const question = { ...asked, ...given(asked) };
       const { model, version, since, alpha, tolerance, error, agents } = question;
       const scale = await scaleOf(ports, question);
       const risk = async (period: { since: string; agents?: readonly string[] | undefined } | { until: string }) => {
-        const asked = { model, version, error, scale, by: { kind: "all" as const }, ...period };
-        return await ports.labels.performance(asked);
+        return await ports.labels.performance({ model, version, error, scale, by: { kind: "all" }, ...period });
       };
       const [groups, earlier] = [await risk({ since, agents }), await risk({ until: since })];
+      if (groups.length === 0 && earlier.length === 0) await requireModel(ports, model);
       const now = addRisks(groups.map((group) => group.risk));
       const measuredScale = [...groups, ...earlier].some(({ classes }) => !classes) ? (scale ?? null) : null;
       const before = await riskBefore(addRisks(earlier.map((group) => group.risk)), question, measuredScale);
@@ -55,6 +59,15 @@ export function createHarmOracle(ports: PerformancePorts): HarmOracle {
     if (!training || mean === undefined) return labelled;
     return { ...summaryInterval(training.rows, mean, alpha), from: "training_data" };
   }
+}
+
+/** An undefined setting is one that nobody gave. */
+function given({ alpha, tolerance, error }: HarmQuestion) {
+  return {
+    alpha: alpha ?? defaults.alpha,
+    tolerance: tolerance ?? defaults.tolerance,
+    error: error ?? defaults.error,
+  };
 }
 
 function toldOf({ n, mean, low, high }: RiskInterval): Harm["now"] {

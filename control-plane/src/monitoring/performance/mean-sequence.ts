@@ -5,7 +5,7 @@
  * near n = 200. Like a t-interval it leans on the central limit theorem, so below 30 values none is told.
  */
 const tightestAt = 200;
-export const fewestForInterval = 30;
+const fewestForInterval = 30;
 
 /** Welford's sums: exact in one pass. */
 export interface MeanState {

@@ -13,14 +13,14 @@
 const strongestBet = 0.8;
 const bets = 12;
 
-export interface Bet {
+interface Bet {
   /** Above 0, below 1. */
   readonly lambda: number;
   /** All of a mixture add up to 1. */
   readonly weight: number;
 }
 
-export const defaultBets: readonly Bet[] = Array.from({ length: bets }, (_, k) => ({
+const defaultBets: readonly Bet[] = Array.from({ length: bets }, (_, k) => ({
   lambda: strongestBet / 2 ** k,
   weight: 1 / bets,
 }));
