@@ -36,7 +36,11 @@ test("a file of labels is told, twice without harm; what is wrong with it is sai
   expect(refused.code).toBe(1);
   expect(refused.err).toContain("bad.csv, line 3: id is no prediction's");
   expect((await vedette("label", "add", "--file", bad, "--id-column", "x")).err).toContain("has no column");
-  for (const flags of [[], ["--id-column", "prediction", "--model", "rain"], ["--model", "rain", "--entity-column", "a"]]) {
+  for (const flags of [
+    [],
+    ["--id-column", "prediction", "--model", "rain"],
+    ["--model", "rain", "--entity-column", "a"],
+  ]) {
     const { code, err } = await vedette("label", "add", "--file", good, ...flags);
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining("say in one way whose labels these are") });
   }
@@ -53,17 +57,35 @@ test("performance and harm are printed for people, and whole with --json", async
   expect(out).toMatch(/\n3 +3 +3 \(100 %\) +accuracy +1\.000 +0\.000 to 1\.000/);
   const harm = ["performance", "--model", "rain", "--harm", "--since", "2020-01-01"];
   const verdict = await vedette(...harm);
-  expect(verdict.out).toMatch(/^rain since 2020-01-01T00:00:00.000Z: unknown\nwrong 0\.000 .* of 3 since; nothing is known/);
+  expect(verdict.out).toMatch(
+    /^rain since 2020-01-01T00:00:00.000Z: unknown\nwrong 0\.000 .* of 3 since; nothing is known/,
+  );
   expect((await vedette(...harm, "--json")).json()).toMatchObject({ verdict: "unknown", now: { n: 3, mean: 0 } });
   expect((await vedette(...harm, "--by", "device")).code).toBe(1);
   expect((await vedette("performance", "--model", "rain", "--tolerance", "0.1")).code).toBe(1);
-  expect(await vedette("performance", "--model", "nobody")).toMatchObject({ code: 1, err: expect.stringContaining("no model") });
+  expect(await vedette("performance", "--model", "nobody")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("no model"),
+  });
 });
 
 test("metrics are told one by one or by file, where options fill in what it lacks", async () => {
   const { site, vedette, file } = await start();
   await site.take({ seq: 0 });
-  const one = ["metric", "add", "--model", "rain", "--name", "visitors", "--value", "-3", "--version", "3", "--id", "a"];
+  const one = [
+    "metric",
+    "add",
+    "--model",
+    "rain",
+    "--name",
+    "visitors",
+    "--value",
+    "-3",
+    "--version",
+    "3",
+    "--id",
+    "a",
+  ];
   expect((await vedette(...one)).out).toBe("1 new\n");
   expect((await vedette(...one)).out).toBe("0 new, 1 known already\n");
   const rows = Array.from({ length: 40 }, (_, i) => `dev,${i % 4},2030-01-01 00:00:${String(i).padStart(2, "0")}`);

@@ -46,7 +46,16 @@ export function addLabel(program: Command, io: Io): void {
       const context = contextOf(command, io);
       requireOneWay(flags);
       const api = await context.api();
-      const total: Total = { lines: 0, skipped: 0, stored: 0, repeated: 0, corrected: 0, outdated: 0, erased: 0, unknownClasses: [] };
+      const total: Total = {
+        lines: 0,
+        skipped: 0,
+        stored: 0,
+        repeated: 0,
+        corrected: 0,
+        outdated: 0,
+        erased: 0,
+        unknownClasses: [],
+      };
       let waiting: LabelLine[] = [];
       const send = async () => {
         if (waiting.length === 0) return;
@@ -111,7 +120,9 @@ function asLine(row: FileRow, flags: AddFlags, before: number): LabelLine | unde
     label,
     at: time(atColumn),
   };
-  const parsed = labelLine.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  const parsed = labelLine.safeParse(
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  );
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new VedetteError(
@@ -122,7 +133,8 @@ function asLine(row: FileRow, flags: AddFlags, before: number): LabelLine | unde
 }
 
 function add(total: Total, answer: LabelsAnswer): void {
-  for (const what of ["lines", "stored", "repeated", "corrected", "outdated", "erased"] as const) total[what] += answer[what];
+  for (const what of ["lines", "stored", "repeated", "corrected", "outdated", "erased"] as const)
+    total[what] += answer[what];
   total.unknownClasses = [...new Set([...total.unknownClasses, ...answer.unknownClasses])].slice(0, 10);
 }
 
@@ -140,11 +152,34 @@ function describeTotal({ lines, stored, repeated, corrected, outdated, erased, s
 
 function describeStatus({ models }: LabelStatus): string {
   if (models.length === 0) return "No labels yet: vedette label add --help\n";
-  const columns = ["model", "labels", "joined", "waiting", "ambiguous", "corrected", "erased", "removed", "newest", "labelled"];
+  const columns = [
+    "model",
+    "labels",
+    "joined",
+    "waiting",
+    "ambiguous",
+    "corrected",
+    "erased",
+    "removed",
+    "newest",
+    "labelled",
+  ];
   const rows = models.map((one) => {
-    const { model, labels, joined, waiting, ambiguous, corrected, erased, removed, newest, labelled, predictions } = one;
+    const { model, labels, joined, waiting, ambiguous, corrected, erased, removed, newest, labelled, predictions } =
+      one;
     const share = predictions === 0 ? "" : ` (${((100 * labelled) / predictions).toFixed(0)} %)`;
-    return [model, labels, joined, waiting, ambiguous, corrected, erased, removed, newest, `${labelled} of ${predictions}${share}`];
+    return [
+      model,
+      labels,
+      joined,
+      waiting,
+      ambiguous,
+      corrected,
+      erased,
+      removed,
+      newest,
+      `${labelled} of ${predictions}${share}`,
+    ];
   });
   return table(columns, rows);
 }

@@ -2,15 +2,17 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../test/batches.ts";
-import { cell, readRows, utcMoment } from "./line-file.ts";
+import { cell, type FileRow, readRows, utcMoment } from "./line-file.ts";
 
 async function fileOf(name: string, text: string): Promise<string> {
   const path = join(testFolder(), name);
   await writeFile(path, text);
   return path;
 }
-async function all(path: string) {
-  return await Array.fromAsync(readRows(path));
+async function all(path: string): Promise<FileRow[]> {
+  const rows: FileRow[] = [];
+  for await (const row of readRows(path)) rows.push(row);
+  return rows;
 }
 
 test("a CSV's values stay texts: ids with leading zeros, yes and no, dates", async () => {

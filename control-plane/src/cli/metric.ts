@@ -28,7 +28,11 @@ export function addMetric(program: Command, io: Io): void {
     .option("--name <name>", "what is counted")
     .option("--value <number>", "how much")
     .option("--at <moment>", "when (default: now)", moment)
-    .option("--version <number>", "of the model (default: which answered the device or the entity last before)", integerFrom(1, 1e9))
+    .option(
+      "--version <number>",
+      "of the model (default: which answered the device or the entity last before)",
+      integerFrom(1, 1e9),
+    )
     .option("--device <id>", "where it was counted")
     .option("--entity <text>", "of whom (vedette_entity)")
     .option("--id <text>", "said twice, it counts once")
@@ -59,7 +63,16 @@ export function addMetric(program: Command, io: Io): void {
         const between = interval === null ? "too few" : `${show(interval.low)} to ${show(interval.high)}`;
         return [model, name, version, n, mean, between, first, last];
       });
-      const columns = ["model", "metric", "version", "n", "mean", `${100 * (1 - list.alpha)} % interval`, "first", "last"];
+      const columns = [
+        "model",
+        "metric",
+        "version",
+        "n",
+        "mean",
+        `${100 * (1 - list.alpha)} % interval`,
+        "first",
+        "last",
+      ];
       context.answer(list, rows.length === 0 ? "No metrics yet: vedette metric add --help\n" : table(columns, rows));
     });
 }

@@ -35,7 +35,11 @@ export function addPerformance(program: Command, io: Io): void {
     .option("--until <moment>", "of predictions before this moment", moment)
     .option("--by <slice>", "device, source, label:<key> of the devices, or field:<name> of the inputs")
     .option("--every <duration>", "a line for each of these, in whole days, as 7d", duration)
-    .option("--scale <number>", "an error of this and more counts as this (default: ten times the training error)", positive)
+    .option(
+      "--scale <number>",
+      "an error of this and more counts as this (default: ten times the training error)",
+      positive,
+    )
     .addOption(new Option("--error <error>", "of a regression (default: absolute)").choices(lossMeasures))
     .option("--alpha <share>", "intervals miss with at most this probability, ever (default: 0.05)", share)
     .option("--harm", "say instead whether it does worse since --since than before: harmful, benign or unknown")
@@ -60,7 +64,10 @@ export function addPerformance(program: Command, io: Io): void {
         return;
       }
       if (label !== undefined || tolerance !== undefined) {
-        throw new VedetteError("invalid_argument", "--label and --tolerance go with --harm; to compare labels: --by label:<key>");
+        throw new VedetteError(
+          "invalid_argument",
+          "--label and --tolerance go with --harm; to compare labels: --by label:<key>",
+        );
       }
       const everyDays = every === undefined ? undefined : Math.max(1, Math.round(every / dayMs));
       const performance = await api.performance({ ...common, since, until, by, everyDays });
@@ -69,7 +76,8 @@ export function addPerformance(program: Command, io: Io): void {
 }
 
 function describePerformance({ rows, by, alpha, model }: Performance): string {
-  if (rows.length === 0) return `No answers of ${model} fit; an answer's row comes about ten seconds after the answer.\n`;
+  if (rows.length === 0)
+    return `No answers of ${model} fit; an answer's row comes about ten seconds after the answer.\n`;
   const periods = rows.some(({ from }) => from !== null);
   const columns = [
     "version",

@@ -86,7 +86,9 @@ test("[U7] NDJSON and arrays are read alike; a line that does not fit is named, 
     expect(message).toMatch(/line [23]: id is no prediction's.*line [35]: entity and time go together.*line [47]: /);
   }
   expect(await statusOf(site)).toBeUndefined();
-  const good = new TextEncoder().encode(`${JSON.stringify(lines[0])}\n\n${JSON.stringify({ id: idOf(1), label: 0 })}\n`);
+  const good = new TextEncoder().encode(
+    `${JSON.stringify(lines[0])}\n\n${JSON.stringify({ id: idOf(1), label: 0 })}\n`,
+  );
   expect((await site.call("POST", "/v1/labels", good, ndjson)).body).toMatchObject({ stored: 2 });
   expect((await site.call("POST", "/v1/labels", good, { "content-type": "text/csv" })).status).toBe(422);
   const { body } = await site.call("GET", "/v1/audit?action=label.add");
@@ -122,10 +124,17 @@ test("[U9] errors of a regression are measured on a stated scale, and asked for 
   const site = await withModel();
   const count = 4;
   const columns = { "out:value": ["f64", Float64Array.of(10, 10, 10, 10)] } as const;
-  const made = { seq: 0, count, columns: { ...columns, "out:label": ["u16", Uint16Array.of(65535, 65535, 65535, 65535)] } };
+  const made = {
+    seq: 0,
+    count,
+    columns: { ...columns, "out:label": ["u16", Uint16Array.of(65535, 65535, 65535, 65535)] },
+  };
   await site.take(made as never);
   const truths = [11, 8, 1000, "soon"];
-  await post(site, truths.map((label, n) => ({ id: idOf(n), label })));
+  await post(
+    site,
+    truths.map((label, n) => ({ id: idOf(n), label })),
+  );
   const refused = await site.call("GET", "/v1/performance?model=rain");
   expect(refused).toMatchObject({ status: 400, body: { error: { message: expect.stringContaining("scale") } } });
   const [absolute] = await rowsOf(site, "&scale=20");
@@ -154,8 +163,14 @@ test("[U10] harm is told with its numbers: by earlier labels where they are enou
     harm.parse((await site.call("GET", `/v1/performance/harm?model=rain&version=3&since=${since}${more}`)).body);
   expect(await ask()).toMatchObject({ verdict: "unknown", now: { n: 0, mean: null }, before: null });
   await post(site, [...labels("a", 0, (i) => i % 10 === 0), ...labels("a", count, (i) => i % 10 === 0)]);
-  expect(await ask("&tolerance=0.2")).toMatchObject({ verdict: "benign", before: { from: "earlier_labels", n: count } });
-  await post(site, labels("b", 0, (i) => i % 2 === 0));
+  expect(await ask("&tolerance=0.2")).toMatchObject({
+    verdict: "benign",
+    before: { from: "earlier_labels", n: count },
+  });
+  await post(
+    site,
+    labels("b", 0, (i) => i % 2 === 0),
+  );
   const both = await ask();
   expect(both).toMatchObject({ verdict: "harmful", now: { n: 800 } });
   expect(both.why).toContain("over the tolerance");
@@ -182,7 +197,13 @@ test("[U12] business metrics count once each, and belong to the version that ans
   const site = await withModel();
   await site.take({ seq: 0 });
   const base = { model: "rain", name: "umbrellas.sold" };
-  const lines = Array.from({ length: 40 }, (_, i) => ({ ...base, id: `m${i}`, device: "dev", value: i % 2, at: noon + i }));
+  const lines = Array.from({ length: 40 }, (_, i) => ({
+    ...base,
+    id: `m${i}`,
+    device: "dev",
+    value: i % 2,
+    at: noon + i,
+  }));
   const send = async (body: unknown) => (await site.call("POST", "/v1/metrics", body)).body;
   expect(await send(lines)).toMatchObject({ lines: 40, stored: 40, repeated: 0 });
   expect(await send(lines)).toMatchObject({ stored: 0, repeated: 40 });

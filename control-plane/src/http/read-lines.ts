@@ -41,7 +41,10 @@ function valuesOf(type: string, text: string): { at: number; value: unknown }[] 
       return [{ at: i + 1, value: parse(line, `line ${i + 1}`) }];
     });
   }
-  throw new VedetteError("unsupported", `a body of "${type}" is not read: send application/json or application/x-ndjson`);
+  throw new VedetteError(
+    "unsupported",
+    `a body of "${type}" is not read: send application/json or application/x-ndjson`,
+  );
 }
 
 function parse(text: string, where: string): unknown {

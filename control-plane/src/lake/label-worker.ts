@@ -96,7 +96,9 @@ function overLake<T>(paths: readonly string[], work: (connection: DuckDBConnecti
     } catch (cause) {
       const askForLess = "ask for less, as by --version or --since";
       if (late) {
-        throw new VedetteError("timeout", `joining labels took over ${timeMs} ms and was stopped: ${askForLess}`, { cause });
+        throw new VedetteError("timeout", `joining labels took over ${timeMs} ms and was stopped: ${askForLess}`, {
+          cause,
+        });
       }
       if (/^Out of Memory Error/.test(messageOf(cause))) {
         throw new VedetteError("too_large", `joining labels takes over ${memory} of memory: ${askForLess}`, { cause });

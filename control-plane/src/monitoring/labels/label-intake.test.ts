@@ -64,7 +64,9 @@ test("[U15] where rows hold an entity's hash, so do its labels, and the name its
 
 test("[U15] where a version keeps entities on its devices, a label by them is refused", async () => {
   const { intake, rows } = await intakeOf({ entity: { mode: "none" } });
-  await expect(intake.add([ofAnna], "olga")).rejects.toThrow("line 1: the log policy of rain keeps entities on the devices");
+  await expect(intake.add([ofAnna], "olga")).rejects.toThrow(
+    "line 1: the log policy of rain keeps entities on the devices",
+  );
   expect(rows).toEqual([]);
 });
 

@@ -33,7 +33,8 @@ test("[U6] whatever the order in which labels come, and however often, the newes
         .sort(([a], [b]) => a - b)
         .map(([, one]) => one);
       const { db, table } = openLabels();
-      for (const { key, label, at } of [...shuffled, ...shuffled.toReversed()]) table.add([about(key, label, at)], noon);
+      for (const { key, label, at } of [...shuffled, ...shuffled.toReversed()])
+        table.add([about(key, label, at)], noon);
       const newest = Map.groupBy(facts, ({ key }) => key);
       const held = Object.fromEntries([...table.truth("rain")].map(({ key, label }) => [key, label]));
       const wanted = [...newest].map(([key, of]) => [key, of.reduce((a, b) => (b.at > a.at ? b : a)).label]);
