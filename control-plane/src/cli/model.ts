@@ -183,15 +183,24 @@ See docs/guides/models.md for what may be exported how.`,
 
   model
     .command("list")
-    .description("all models and their versions")
+    .description("all models and their versions, and which of them are revoked")
     .addHelpText("after", "\nExample:\n  $ vedette model list --json")
     .action(async (_flags: object, command: Command) => {
       const context = contextOf(command, io);
       const answer = await (await context.api()).models();
       const rows = answer.models.flatMap(({ versions }) =>
-        versions.map((v) => [v.model, v.version, v.task, v.digest.slice(0, 12), v.bytes, v.createdAt, v.publishedBy]),
+        versions.map((v) => [
+          v.model,
+          v.version,
+          v.revoked ? "revoked" : null,
+          v.task,
+          v.digest.slice(0, 12),
+          v.bytes,
+          v.createdAt,
+          v.publishedBy,
+        ]),
       );
-      const columns = ["model", "version", "task", "digest", "bytes", "published", "by"];
+      const columns = ["model", "version", "state", "task", "digest", "bytes", "published", "by"];
       context.answer(
         answer,
         rows.length === 0 ? "No models yet: vedette model publish --help\n" : table(columns, rows),

@@ -81,8 +81,8 @@ describe("a site from nothing to an assigned model", () => {
 
   it("lists versions, for people and for programs", async () => {
     const people = await vedette("model", "list");
-    expect(people.out.split("\n")[0]).toMatch(/^MODEL +VERSION +TASK +DIGEST/);
-    expect(people.out).toMatch(/^linear +1 +regression/m);
+    expect(people.out.split("\n")[0]).toMatch(/^MODEL +VERSION +STATE +TASK +DIGEST/);
+    expect(people.out).toMatch(/^linear +1 +- +regression/m);
     const programs = JSON.parse((await vedette("model", "list", "--json")).out);
     expect(programs.models[0].versions).toHaveLength(2);
   });
