@@ -29,7 +29,7 @@ async function written(passphrase?: string) {
   for (const command of [
     ["keys", "init"],
     ["model", "publish", "--name", "m", "--model", linear, "--reference", join(folder, "data.csv"), "--label", "y"],
-    ["model", "signature", "--model", "m", "--version", "1", "--out", out],
+    ["model", "signature", "--name", "m", "--version", "1", "--out", out],
   ]) {
     expect(await vedette(...command)).toMatchObject({ code: 0 });
   }
@@ -75,7 +75,7 @@ test("[S34] the signature is a sigstore bundle of DSSE over in-toto, whose hint 
     predicateType: "https://model_signing/signature/v1.0",
     predicate: { resources: [{ name: "drift-reference.bin" }, { name: "golden.json" }, { name: "model.onnx" }] },
   });
-  expect(await vedette("model", "signature", "--model", "m", "--version", "9", "--out", out)).toMatchObject({
+  expect(await vedette("model", "signature", "--name", "m", "--version", "9", "--out", out)).toMatchObject({
     code: 1,
     err: expect.stringContaining("vedette model list"),
   });
@@ -94,7 +94,7 @@ test("[Q66] model list tells the revoked versions from the others, to people and
     [2, false],
   ]);
   expect((await vedette("model", "list")).out).not.toMatch(/revoked/);
-  expect(await vedette("model", "revoke", "--model", "m", "--version", "1")).toMatchObject({ code: 0 });
+  expect(await vedette("model", "revoke", "--name", "m", "--version", "1")).toMatchObject({ code: 0 });
   expect(await states()).toEqual([
     [1, true],
     [2, false],

@@ -86,8 +86,8 @@ export function addModel(program: Command, io: Io): void {
       `latency budget of one answer (default: 20 times what it takes here, at least ${leastLatencyMs})`,
       positive,
     )
-    .option("--trained-at <date>", "when it was trained, for `vedette production` to tell", moment)
-    .option("--fresh-until <date>", "after this the model is stale and the fallback answers", moment)
+    .option("--trained-at <moment>", "when it was trained, for `vedette production` to tell", moment)
+    .option("--fresh-until <moment>", "after this the model is stale and the fallback answers", moment)
     .option(
       "--drift-window <rows>",
       "predictions that one drift verdict looks at, 50 or more (default: a tenth of the reference, 50 to 256)",
@@ -96,7 +96,7 @@ export function addModel(program: Command, io: Io): void {
     .option("--no-log-inputs", "devices keep the inputs to themselves")
     .option(
       "--log <what=rule>",
-      "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; repeatable",
+      "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; may be given more than once",
       addLogRule,
     )
     .option("--no-receipts", "predictions are logged without receipts, which cost about 4 µs of CPU each")
@@ -215,7 +215,11 @@ See docs/guides/models.md for what may be exported how.`,
     .option("--none", "take the model away from the devices")
     .option("--all", "every device, those to come too")
     .option("--device <id...>", "these devices")
-    .option("--label <key=value>", "devices with all of these labels, those to come too", label)
+    .option(
+      "--label <key=value>",
+      "devices with this label, those to come too; given more than once, with all of them",
+      label,
+    )
     .addHelpText("after", "\nExample:\n  $ vedette model assign --name rain-gauge --version 2 --label city=seattle")
     .action(async (flags: AssignFlags, command: Command) => {
       const context = contextOf(command, io);
