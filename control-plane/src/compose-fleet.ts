@@ -23,7 +23,7 @@ export interface FleetRooms {
   readonly fleet: ReturnType<typeof createFleet>;
 }
 
-/** @param ports `disconnect` ends a device's connection. */
+/** @param ports `disconnect` ends a device's connection; `hint` tells it that its assignment has this revision. */
 export async function composeFleet(ports: {
   site: string;
   db: Database;
@@ -31,10 +31,11 @@ export async function composeFleet(ports: {
   ingestion: Pick<Ingestion, "stored">;
   commands: Commands;
   disconnect: (agent: string) => Promise<void>;
+  hint: (agent: string, rev: number) => Promise<void>;
   clock: Clock;
   logger: Logger;
 }): Promise<FleetRooms> {
-  const { site, db, keys, ingestion, commands, disconnect, clock, logger } = ports;
+  const { site, db, keys, ingestion, commands, disconnect, hint, clock, logger } = ports;
   const trust = await openTrustRepository({ db, keys, clock, logger });
   const revocation = await openRevocation({ db, clock, disconnect });
   const director = createDirector({ db, trust, key: () => keys.director, clock });
@@ -51,6 +52,7 @@ export async function composeFleet(ports: {
     revocation,
     commands,
     clock,
+    hint,
   });
   return { trust, director, deviceTokens, presence, revocation, fleet };
 }

@@ -119,6 +119,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       commands,
       disconnect: (agent) => broker.disconnect(agent),
       clock,
+      hint: (agent, rev) => broker.hint(agent, rev),
       logger,
     });
     const { trust, director, deviceTokens, presence, revocation, fleet } = rooms;
