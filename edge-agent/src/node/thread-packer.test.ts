@@ -100,7 +100,7 @@ test("a part of a run is packed without its neighbours, and slim without its inp
 
 test("[Q62] where the thread ends in the middle, its rows are packed in place, and the next have a thread again", async () => {
   const { packer, log } = rig();
-  const asked = question(500, sealed);
+  const asked = question(600, sealed);
   const packing = packer.pack(asked);
   const former = packer.threadId;
   await packer.close();
@@ -114,14 +114,14 @@ test("[Q62] where the thread ends in the middle, its rows are packed in place, a
 
 test("rows that make no batch are refused here, with the reason", async () => {
   const { packer } = rig();
-  const asked = { ...question(500, undefined), firstN: 400 };
+  const asked = { ...question(600, undefined), firstN: 600 };
   await expect(packer.pack(asked)).rejects.toMatchObject({ code: "invalid_batch" });
 });
 
 test("few rows start no thread, and one that nobody asks ends", async () => {
-  const { packer } = rig({ fromRows: 256, idleMs: 5 });
-  await packer.pack(question(255, sealed));
+  const { packer } = rig({ idleMs: 5 });
+  await packer.pack(question(511, sealed));
   expect(packer.threadId).toBeNull();
-  await packer.pack(question(256, sealed));
+  await packer.pack(question(512, sealed));
   await expect.poll(() => packer.threadId).toBeNull();
 });

@@ -12,12 +12,12 @@ import type { PackReply, PackRequest } from "./packer-thread.ts";
 import { zstdCompressor } from "./zstd-compressor.ts";
 
 export interface ThreadPackerOptions {
-  /** Batches of fewer rows are packed in place: with receipts, 256 hold up an answer for 2 ms. */
+  /** Batches of fewer rows are packed in place: with receipts, 512 hold up an answer for 4 ms. */
   readonly fromRows: number;
   /** How long the thread waits for more, ms. */
   readonly idleMs: number;
 }
-const defaults: ThreadPackerOptions = { fromRows: 256, idleMs: 120_000 };
+const defaults: ThreadPackerOptions = { fromRows: 512, idleMs: 120_000 };
 const tools = { crypto: nodeCrypto, compressor: zstdCompressor };
 /** Semi-spaces of 8 MB, as in `lean-process`. */
 const resourceLimits = { maxYoungGenerationSizeMb: 24 };

@@ -56,7 +56,7 @@ describe("an answer of the model", () => {
     expect(short?.answers[0]?.scores?.[1]).toBeCloseTo(0.07);
   });
 
-  test("a run waits for those that are coming, tick by tick, while there is room; one that is alone goes at once", async () => {
+  test("[Q63] a run waits for those that are coming, tick by tick, while there is room; one that is alone goes at once", async () => {
     const ticks: (() => void)[] = [];
     const { slot, ask, clock } = await slotRig({ schedule: (call) => void ticks.push(call) });
     const version = scriptedVersion(clock);
