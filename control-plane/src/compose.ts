@@ -137,6 +137,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       revocation,
       commands,
       clock,
+      hint: (agent, rev) => broker.hint(agent, rev),
     });
     const activity = createActivity();
     const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);

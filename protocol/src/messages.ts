@@ -105,6 +105,8 @@ export type ReportedSlot = Reported["slots"][number];
 export const presence = z.object({ on: z.union([z.literal(0), z.literal(1)]), sid: z.int().min(0) });
 export const heartbeat = z.object({
   at: z.int(),
+  /** Highest revision of its assignment that it followed: one that missed a hint is hinted again. */
+  rev: z.int().min(0),
   spoolBatches: z.int().min(0),
   bytesSent: z.int(),
   bytesReceived: z.int(),

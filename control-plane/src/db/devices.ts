@@ -11,6 +11,8 @@ export interface DeviceRepository {
   find(agent: string): Promise<DeviceRecord | undefined>;
   /** Its key, and the stamp of what it said last: all that its messages are judged by. */
   identity(agent: string): Promise<{ publicKey: string; heard: Stamp | null } | undefined>;
+  /** Of what was last decided for it; 0 before that. */
+  revision(agent: string): Promise<number | undefined>;
   heard(agent: string, stamp: Stamp): Promise<void>;
   /** All devices by id. */
   list(): Promise<DeviceRecord[]>;
@@ -34,6 +36,9 @@ export function deviceRepository(db: Connection): DeviceRepository {
     async identity(agent) {
       const { publicKey, heard } = devices;
       return db.select({ publicKey, heard }).from(devices).where(eq(devices.agent, agent)).get();
+    },
+    async revision(agent) {
+      return db.select({ rev: devices.rev }).from(devices).where(eq(devices.agent, agent)).get()?.rev;
     },
     async heard(agent, stamp) {
       db.update(devices).set({ heard: stamp }).where(eq(devices.agent, agent)).run();

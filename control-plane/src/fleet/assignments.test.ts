@@ -72,6 +72,19 @@ describe("standing rules", () => {
     expect(site.hints).toHaveLength(1);
   });
 
+  test("[Q55] a device whose heartbeat shows that it missed a hint gets another, and one that missed none does not", async () => {
+    const { site, assign } = await ready();
+    await enroll(site, "gauge-1");
+    await assign(1);
+    const { rev } = (await hello(site, "gauge-1")).assignment ?? { rev: 0 };
+    const beat = { at: 0, spoolBatches: 0, bytesSent: 0, bytesReceived: 0 };
+    site.hints.length = 0;
+    await site.fleet.heartbeat("gauge-1", { ...beat, rev });
+    expect(site.hints).toEqual([]);
+    await site.fleet.heartbeat("gauge-1", { ...beat, rev: rev - 1 });
+    expect(site.hints).toEqual([{ agent: "gauge-1", rev }]);
+  });
+
   test("the answer names the nonce asked with", async () => {
     const { site } = await ready();
     await enroll(site, "gauge-1");

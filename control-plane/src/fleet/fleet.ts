@@ -28,8 +28,10 @@ export function createFleet(ports: {
   revocation: Pick<Revocation, "refuse" | "revoked">;
   commands: Commands;
   clock: Clock;
+  /** Tells a device that its assignment changed. */
+  hint: (agent: string, rev: number) => Promise<void>;
 }): Fleet & { inSpools(): PredictionCounts["inSpools"] } {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, commands, clock } = ports;
+  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, commands, clock, hint } = ports;
   /** What devices last said that they hold. */
   const spools = new Map<string, { batches: number; at: number }>();
 
@@ -101,8 +103,10 @@ export function createFleet(ports: {
     async seen(agent) {
       if (!revocation.revoked(agent)) presence.seen(agent);
     },
-    async heartbeat(agent, { spoolBatches }) {
+    async heartbeat(agent, { rev, spoolBatches }) {
       spools.set(agent, { batches: spoolBatches, at: clock.now() });
+      const decided = (await db.devices.revision(agent)) ?? 0;
+      if (rev < decided) await hint(agent, decided);
     },
     commandDone: (agent, outcome) => commands.done(agent, outcome),
     inSpools() {

@@ -28,6 +28,8 @@ export interface ConnectOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Where the agent keeps its files among this origin's data: another home is another device. */
   readonly home?: string;
+  /** Wait before another try to connect: `firstMs` (1 s) doubled to `capMs` (5 min), each halved to full at random. */
+  readonly backoff?: { readonly firstMs: number; readonly capMs: number };
 }
 
 export interface PageConnection {

@@ -55,6 +55,8 @@ export async function openIndexedDbStorage(home: string): Promise<Storage> {
       transaction.objectStore(appended).delete(partsOf(path));
       await committed(transaction);
     },
+    // What is committed stays.
+    settle: async () => undefined,
     async append(path) {
       levelsOf(path);
       const opening = writing();

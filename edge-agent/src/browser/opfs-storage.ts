@@ -105,6 +105,8 @@ export async function openOpfsStorage(home: string): Promise<Storage> {
           await unlessMissing(folder?.removeEntry(levels.at(-1) as string) ?? Promise.resolve());
         }),
       ),
+    // A page has no more than the browser's own promise.
+    settle: async () => undefined,
     append: (path) =>
       inTurn(path, () =>
         guarded("append to", path, async () => {

@@ -67,6 +67,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       clock: webClock,
       random: webRandom,
       log: consoleLogger,
+      ...(options.backoff && { backoff: options.backoff }),
     });
     const abilities: AgentAbilities = {
       capability: currentCapability,

@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Folder of this agent among the site's data. */
   readonly home: string;
+  /** As in ConnectOptions. */
+  readonly backoff?: { readonly firstMs: number; readonly capMs: number };
 }
 
 export interface PageStatus {

@@ -61,8 +61,8 @@ export interface Storage {
   /** Names directly in a folder, sorted; empty where there is none. */
   list(folder: string): Promise<string[]>;
   remove(path: string): Promise<void>;
-  /** Resolves when what was removed from the folder stays so after a power failure; absent where it does at once. */
-  settle?(folder: string): Promise<void>;
+  /** Resolves when what was removed from the folder stays so after a power failure. */
+  settle(folder: string): Promise<void>;
   /** Opens (or creates) a file to append to; reading it back gives what was appended before a kill of the process. */
   append(path: string): Promise<AppendFile>;
   /** Changes when the machine booted anew, so that what only reached the page cache may be gone. */

@@ -85,6 +85,7 @@ test("a dead process has no timers, hears nothing and its disk is not written la
     write: async () => void calls.push("written"),
     list: async () => [],
     remove: async () => {},
+    settle: async () => {},
     append: () => Promise.reject(new Error("not asked for")),
   };
   const never = createSeededRandom(1);

@@ -67,11 +67,13 @@ export function slowStorage(storage: Storage, clock: Clock, random: Random, long
     };
   return {
     bootId: storage.bootId,
+    place: storage.place,
     read: slowly((path) => storage.read(path)),
     // What is written is what it was when the call came.
     write: (path, bytes) => slowly((copy: Uint8Array) => storage.write(path, copy))(bytes.slice()),
     list: slowly((folder) => storage.list(folder)),
     remove: slowly((path) => storage.remove(path)),
+    settle: slowly((folder) => storage.settle(folder)),
     append: slowly(async (path) => {
       const file = await storage.append(path);
       return {

@@ -12,6 +12,7 @@ export function memoryStorage(files = new Map<string, Uint8Array<ArrayBuffer>>()
         .map((path) => path.slice(folder.length + 1))
         .sort(),
     remove: async (path) => void files.delete(path),
+    settle: async () => undefined,
     append: async (path) => ({
       append: (bytes) => {
         const before = files.get(path) ?? new Uint8Array();

@@ -12,6 +12,7 @@ import {
   ack,
   controlPlaneBirth,
   desired,
+  type Heartbeat,
   type HelloAnswer,
   helloAnswer,
   parseMessage,
@@ -103,7 +104,7 @@ export function createSession(options: SessionOptions): Session {
   let present = 0;
   let listening = new Set<string>();
   let incarnation: string | undefined;
-  /** Highest revision that was hinted at, and that was asked for: a hint that never comes true is followed once. */
+  /** Highest revision that was hinted at, and that was asked for: a hint that never comes true is followed once a heartbeat. */
   let hinted = 0;
   let askedFor = 0;
   /** Why the last hello came to nothing: an operator sees it where the device is listed. */
@@ -133,8 +134,8 @@ export function createSession(options: SessionOptions): Session {
   };
   const heartbeat = () => {
     const { sent, received } = transport.bytes;
-    const beat = { at: clock.now(), spoolBatches: options.spoolBatches(), bytesSent: sent, bytesReceived: received };
-    return publish(topic.heartbeat(agent), beat, 0);
+    const counts = { spoolBatches: options.spoolBatches(), bytesSent: sent, bytesReceived: received };
+    return publish(topic.heartbeat(agent), { at: clock.now(), rev: state.rev, ...counts } satisfies Heartbeat, 0);
   };
 
   const listen = async (to: string, qos: 0 | 1) => {
@@ -248,6 +249,7 @@ export function createSession(options: SessionOptions): Session {
   });
   const beating = createTimer(clock, () => {
     beating.in(times.heartbeatEveryMs);
+    askedFor = 0;
     void heartbeat();
   });
 

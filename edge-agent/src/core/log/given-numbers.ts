@@ -147,7 +147,7 @@ export async function openGivenNumbers(options: {
   async function unmark(): Promise<void> {
     await storage.remove(markerOf(mark));
     // Numbers may follow that no state knows, which a power failure must not make free again.
-    await storage.settle?.(folder);
+    await storage.settle(folder);
     marked = false;
   }
   /** Numbers below this may be given now. */
@@ -159,7 +159,7 @@ export async function openGivenNumbers(options: {
         throw new VedetteError("storage_failed", `the log of ${stream} has no numbers left on a full disk: make room`);
       }
       await storage.remove(blockOf(mark, gone + 1));
-      await storage.settle?.(folder);
+      await storage.settle(folder);
       gone++;
     })().finally(() => {
       taking = undefined;

@@ -7,7 +7,7 @@ import { encodeManifest, type Manifest } from "@vedette/protocol/bundle";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
-import type { AssignedSlot, Assignment, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import type { AssignedSlot, Assignment, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import { signedBytes } from "@vedette/protocol/signed";
 import { topics } from "@vedette/protocol/topics";
 import { targetsExtension } from "@vedette/protocol/trust";
@@ -95,6 +95,7 @@ export function createFakePeer(options: { now: () => number }) {
     partChars: 200,
     requests: [] as Request[],
     reports: [] as Reported[],
+    beats: [] as Heartbeat[],
     presence: [] as { on: number; sid: number }[],
     subscriptions: [] as string[],
     pulls: [] as string[],
@@ -161,10 +162,13 @@ export function createFakePeer(options: { now: () => number }) {
       targets[`${model}/${digest}`] = { release, length: bytes.length };
       return { model, digest, length: bytes.length, release, manifest, bytes };
     },
-    /** Assigns, and hints at it. */
-    assign(...versions: Published[]) {
+    assignSilently(...versions: Published[]) {
       peer.rev++;
       peer.slots = versions.map(({ model, digest, length, release }) => ({ model, digest, length, release }));
+    },
+    /** Assigns, and hints at it. */
+    assign(...versions: Published[]) {
+      peer.assignSilently(...versions);
       peer.retain(topic.desired(agentName), JSON.stringify({ rev: peer.rev }));
     },
     retain(to: string, payload: string) {
@@ -197,6 +201,7 @@ export function createFakePeer(options: { now: () => number }) {
       const text = bodyOf(said);
       if (to === topic.request(agentName)) return respond(JSON.parse(text) as Request);
       if (to === topic.reported(agentName)) peer.reports.push(JSON.parse(text) as Reported);
+      if (to === topic.heartbeat(agentName)) peer.beats.push(JSON.parse(text) as Heartbeat);
       if (to === topic.presence(agentName)) peer.presence.push(JSON.parse(text) as { on: number; sid: number });
       if (to !== topic.pull(agentName)) return;
       for (const chunk of (JSON.parse(text) as { chunks: string[] }).chunks) {
