@@ -16,7 +16,7 @@ import {
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 import { saltBytes } from "@vedette/protocol/receipt";
-import type { PackedRows, PackQuestion, Ports } from "../ports.ts";
+import type { PackedRows, Packer, Ports } from "../ports.ts";
 import type { Accountant, OwnBatchQueue } from "./batch-queue.ts";
 import { packRows } from "./pack-rows.ts";
 import { partOf, type Run, runsOf } from "./row-columns.ts";
@@ -46,8 +46,9 @@ export interface BatchWriter {
   /**
    * Writes durably whatever rows are in no batch yet, and accounts of the numbers between them, which `unlogged` (in order)
    * may explain. @throws VedetteError storage_failed; a repetition goes on from there.
+   * @param packing `here`: no answer is held up yet, and starting a thread would take longer.
    */
-  write(records: readonly SegmentRecord[], unlogged: readonly Unlogged[]): Promise<void>;
+  write(records: readonly SegmentRecord[], unlogged: readonly Unlogged[], packing?: "apart" | "here"): Promise<void>;
   /** Accounts of `unlogged` and all before. @throws VedetteError storage_failed. */
   account(unlogged: readonly Unlogged[]): Promise<void>;
 }
@@ -135,9 +136,9 @@ export function createBatchWriter(options: {
     nextSeq = Math.max(nextSeq, batch.through + 1);
     batchedTo = Math.max(batchedTo, batch.nextN);
   }
-  const packer = ports.packer ?? { pack: (question: PackQuestion) => packRows(question, ports) };
+  const here: Packer = { pack: (question) => packRows(question, ports) };
 
-  async function writeBatch(rows: Run, slim = false): Promise<void> {
+  async function writeBatch(rows: Run, packer: Packer, slim = false): Promise<void> {
     const { firstN, count } = rows;
     const packed = await packer.pack({
       batch: { agent, stream, epoch, seq: nextSeq, clock: clockNow(ports.clock, options.offset()) },
@@ -151,13 +152,13 @@ export function createBatchWriter(options: {
     if (frame.length > limits.frameBytes || packed.bodyLength > maxBodyBytes) {
       if (count > 1) {
         const half = Math.ceil(count / 2);
-        await writeBatch(partOf(rows, firstN, half));
-        return writeBatch(partOf(rows, firstN + half, count - half));
+        await writeBatch(partOf(rows, firstN, half), packer);
+        return writeBatch(partOf(rows, firstN + half, count - half), packer);
       }
       if (packed.canSlim) {
         const done = "sent without inputs and scores";
         log.warn("row_too_wide", { stream, n: firstN, bytes: frame.length, done });
-        return writeBatch(rows, true);
+        return writeBatch(rows, packer, true);
       }
     }
     const offset = options.offset();
@@ -206,12 +207,13 @@ export function createBatchWriter(options: {
     get batchedTo() {
       return batchedTo;
     },
-    async write(records, unlogged) {
+    async write(records, unlogged, packing = "apart") {
+      const packer = packing === "here" ? here : (ports.packer ?? here);
       for (const run of runsOf(records, batchedTo)) {
         while (run.firstN > batchedTo) await writeAccount(run.firstN, unlogged);
         const size = evenSize(run.count, limits.batchRows);
         for (let at = 0; at < run.count; at += size) {
-          await writeBatch(partOf(run, run.firstN + at, Math.min(size, run.count - at)));
+          await writeBatch(partOf(run, run.firstN + at, Math.min(size, run.count - at)), packer);
         }
       }
     },
