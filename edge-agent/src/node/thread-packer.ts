@@ -12,7 +12,7 @@ import type { PackReply, PackRequest } from "./packer-thread.ts";
 import { zstdCompressor } from "./zstd-compressor.ts";
 
 export interface ThreadPackerOptions {
-  /** Batches of fewer rows are packed in place: with receipts, 512 hold up an answer for 4 ms. */
+  /** Batches of fewer rows are packed in place: with receipts, 512 hold up an answer for a few ms. */
   readonly fromRows: number;
   /** How long the thread waits for more, ms. */
   readonly idleMs: number;
