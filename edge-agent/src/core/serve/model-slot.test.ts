@@ -56,6 +56,35 @@ describe("an answer of the model", () => {
     expect(short?.answers[0]?.scores?.[1]).toBeCloseTo(0.07);
   });
 
+  test("[Q63] a run waits for those that are coming, tick by tick, while there is room; one that is alone goes at once", async () => {
+    const ticks: (() => void)[] = [];
+    const { slot, ask, clock } = await slotRig({ schedule: (call) => void ticks.push(call) });
+    const version = scriptedVersion(clock);
+    await slot.use(version);
+    const tick = async () => {
+      for (const call of ticks.splice(0)) call();
+      await settle();
+    };
+    const come = (count: number) => Promise.all(Array.from({ length: count }, () => ask(1)));
+    const alone = come(1);
+    await tick();
+    expect(version.script.runs).toEqual([1]);
+    await alone;
+    await tick();
+    const all = [come(2)];
+    await tick();
+    expect(version.script.runs).toEqual([1]);
+    all.push(come(3));
+    await tick();
+    expect(version.script.runs).toEqual([1]);
+    await tick();
+    expect(version.script.runs).toEqual([1, 5]);
+    all.push(come(32));
+    await tick();
+    expect(version.script.runs).toEqual([1, 5, 32]);
+    await Promise.all(all);
+  });
+
   test("what comes during a run waits for its end and then runs together", async () => {
     const { slot, ask, clock } = await slotRig();
     const version = scriptedVersion(clock);
