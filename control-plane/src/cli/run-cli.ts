@@ -35,8 +35,9 @@ From a model file to a watched fleet:
   $ vedette label add --file truth.csv --id-column id # the truth, when it is known
   $ vedette performance --model pump                  # how right it was, by version
 
-Each command has examples of its own: vedette model publish --help
-Exit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault).`;
+Each command has examples of its own: vedette model publish --help`;
+const exitCodeHelp =
+  "\nExit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault).";
 
 /** Runs one command and resolves with the exit code; never rejects. @param args without the program's name. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
@@ -66,7 +67,8 @@ function build(args: readonly string[], io: Io): Command {
     .option("--token-file <file>", "the operator's token (default: VEDETTE_TOKEN, else <home>/operator.token)")
     .option("--passphrase-file <file>", "seals and opens keys and backups (default: VEDETTE_PASSPHRASE)")
     .option("--json", "answers and errors as JSON")
-    .addHelpText("after", overview);
+    .addHelpText("after", overview)
+    .addHelpText("afterAll", exitCodeHelp);
   // Settings are inherited by the commands added after them.
   program
     .exitOverride()

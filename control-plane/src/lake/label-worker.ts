@@ -9,7 +9,7 @@ import type { LabelStatus } from "@vedette/protocol/labels-api";
 import { z } from "zod";
 import { openTables } from "../monitoring/inbox-tables.ts";
 import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
-import { type LabelRecord, labelTable } from "../monitoring/labels/label-table.ts";
+import { type LabelRecord, type LabelTotals, labelTable } from "../monitoring/labels/label-table.ts";
 import { type MetricRecord, metricTable } from "../monitoring/labels/metric-table.ts";
 import type { PerformanceRequest } from "../monitoring/performance/measured.ts";
 import { serveCalls } from "../monitoring/worker-thread.ts";
@@ -44,7 +44,7 @@ const calls = {
     const parts = inCommits(rows).map((part) => metrics.add(part, received));
     return addUp(parts, { stored: 0, repeated: 0, erased: 0 });
   },
-  totals: () => labels.totals(),
+  totals: (): LabelTotals[] => labels.totals(),
   column: ({ model, original }: { model: string; original: string }) => column.get(model, original)?.name,
   /** How the labels of a model stand to its predictions. @param paths files with rows of the model. */
   status: ({ model, paths }: { model: string; paths: readonly string[] }): Promise<Held> =>

@@ -6,7 +6,7 @@
  */
 import { type RiskInterval, type RiskState, riskInterval, scaledRisk } from "./risk-sequence.ts";
 
-export type HarmVerdict = "harmful" | "benign" | "unknown";
+type HarmVerdict = "harmful" | "benign" | "unknown";
 export interface Judged {
   readonly verdict: HarmVerdict;
   /** Risk now less risk before; null where either is not known. */
