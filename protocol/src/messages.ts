@@ -1,6 +1,7 @@
 /** Every MQTT payload but the prediction batch. JSON text; readers ignore unknown fields. */
 import { z } from "zod";
 import { agentAbilities } from "./capability.ts";
+import { driftVerdicts } from "./drift.ts";
 import { errorCodes, VedetteError } from "./errors.ts";
 import { agentId, epochId, modelName, sha256Hex, siteId } from "./ids.ts";
 import { signedText } from "./signed.ts";
@@ -89,10 +90,24 @@ export const reported = z.object({
             psiCritical: z.number().nullable(),
             ksLow: z.number(),
             ksHigh: z.number(),
+            /** p-value of the feature's own test, not corrected for how many there are. */
+            pValue: z.number().optional(),
+            /** ln of its detector; null before it says anything. */
+            logE: z.number().nullable().optional(),
             verdict: z.enum(["insufficient", "none", "drift"]),
           }),
         )
         .default([]),
+      /** What the signed policy makes of the last window and of all before it. */
+      driftVerdict: z
+        .object({
+          verdict: z.enum(driftVerdicts).catch("insufficient"),
+          top: z.string().nullable(),
+          windows: z.int().min(0),
+          /** The ladder answers because of it. */
+          untrusted: z.boolean(),
+        })
+        .optional(),
       /** Answers by source, and fallbacks by reason, since the agent started. */
       sources: z.record(z.string(), z.int()),
       reasons: z.record(z.string(), z.int()),

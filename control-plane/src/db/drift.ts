@@ -1,0 +1,227 @@
+/** Drift: the windows that devices sent, the fleet's detectors over them, and the events they raised. */
+import type { DriftScope, DriftVerdict } from "@vedette/protocol/drift";
+import type { DriftEventFeature } from "@vedette/protocol/drift-api";
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, notInArray, sql } from "drizzle-orm";
+import type { Connection } from "./connection.ts";
+import { driftBanks, driftEvents, driftEvidence, driftPruned, driftRounds, driftWindows } from "./schema.ts";
+
+export type DriftWindowRecord = typeof driftWindows.$inferSelect;
+export type DriftBankRecord = typeof driftBanks.$inferSelect;
+export type DriftRoundRecord = typeof driftRounds.$inferSelect;
+export type DriftEventRecord = typeof driftEvents.$inferSelect;
+type Window = Omit<DriftWindowRecord, "id" | "round" | "merged">;
+
+/** What one round came to; all of it is written, or nothing. */
+export interface DriftRound {
+  readonly round: DriftRoundRecord;
+  readonly windows: readonly { readonly id: number; readonly merged: boolean }[];
+  readonly banks: readonly DriftBankRecord[];
+  readonly opened: readonly (Omit<DriftEventRecord, "id"> & { readonly evidence: readonly number[] })[];
+  readonly raised: readonly (DriftEventRecord & { readonly evidence: readonly number[] })[];
+  readonly closed: readonly number[];
+}
+
+export interface DriftRepository {
+  /** Stores a window once. Answers whether it is new. */
+  add(window: Window): Promise<boolean>;
+  /** Digests that have windows which no round took up. */
+  waiting(): Promise<string[]>;
+  /** Windows of a version that no round took up, in the order in which they came. */
+  pending(digest: string): Promise<DriftWindowRecord[]>;
+  banks(digest: string): Promise<DriftBankRecord[]>;
+  /** The newest first. */
+  rounds(digest: string, limit: number): Promise<DriftRoundRecord[]>;
+  /** Writes a round. Answers the ids of the events opened. */
+  commit(round: DriftRound): Promise<number[]>;
+  /** Windows of some devices that were merged in these rounds, the newest first. */
+  merged(digest: string, agents: readonly string[], since: number, limit: number): Promise<DriftWindowRecord[]>;
+  openEvents(digest: string): Promise<DriftEventRecord[]>;
+  /** Open ones first, then the newest. */
+  events(digests: readonly string[], limit: number): Promise<DriftEventRecord[]>;
+  evidence(event: number): Promise<{ id: number; agent: string; epoch: string; n: number }[]>;
+  /** Digests that ever sent a window. */
+  digests(): Promise<string[]>;
+  /** By device: how many windows are kept, and the last of them. */
+  lastWindows(digest: string): Promise<{ windows: number; last: DriftWindowRecord }[]>;
+  windows(filter: {
+    digests: readonly string[];
+    agent?: string | undefined;
+    event?: number | undefined;
+    limit: number;
+  }): Promise<DriftWindowRecord[]>;
+  /** Removes windows and rounds from before a moment that prove no event. Answers how many windows. */
+  prune(before: number): Promise<number>;
+}
+
+export function driftRepository(db: Connection): DriftRepository {
+  return {
+    async add(window) {
+      return db.transaction((tx) => {
+        const { agent, digest, epoch, n } = window;
+        const pruned = tx
+          .select({ upTo: driftPruned.upTo })
+          .from(driftPruned)
+          .where(and(eq(driftPruned.agent, agent), eq(driftPruned.digest, digest), eq(driftPruned.epoch, epoch)))
+          .get();
+        if (pruned && n <= pruned.upTo) return false;
+        return tx.insert(driftWindows).values(window).onConflictDoNothing().run().changes > 0;
+      });
+    },
+    async waiting() {
+      const { digest, round } = driftWindows;
+      return db
+        .selectDistinct({ digest })
+        .from(driftWindows)
+        .where(isNull(round))
+        .all()
+        .map((row) => row.digest);
+    },
+    async pending(digest) {
+      return db
+        .select()
+        .from(driftWindows)
+        .where(and(eq(driftWindows.digest, digest), isNull(driftWindows.round)))
+        .orderBy(asc(driftWindows.id))
+        .all();
+    },
+    async banks(digest) {
+      return db.select().from(driftBanks).where(eq(driftBanks.digest, digest)).orderBy(asc(driftBanks.subject)).all();
+    },
+    async rounds(digest, limit) {
+      return db
+        .select()
+        .from(driftRounds)
+        .where(eq(driftRounds.digest, digest))
+        .orderBy(desc(driftRounds.round))
+        .limit(limit)
+        .all();
+    },
+    async commit({ round, windows, banks, opened, raised, closed }) {
+      return db.transaction((tx) => {
+        tx.insert(driftRounds).values(round).run();
+        for (const { id, merged } of windows)
+          tx.update(driftWindows).set({ round: round.round, merged }).where(eq(driftWindows.id, id)).run();
+        for (const bank of banks) {
+          const { digest, subject, ...set } = bank;
+          const target = [driftBanks.digest, driftBanks.subject];
+          tx.insert(driftBanks).values(bank).onConflictDoUpdate({ target, set }).run();
+        }
+        const prove = (event: number, evidence: readonly number[]) => {
+          for (const window of evidence) tx.insert(driftEvidence).values({ event, window }).onConflictDoNothing().run();
+        };
+        for (const { evidence, ...event } of raised) {
+          tx.update(driftEvents).set(event).where(eq(driftEvents.id, event.id)).run();
+          prove(event.id, evidence);
+        }
+        if (closed.length > 0)
+          tx.update(driftEvents)
+            .set({ closedAt: round.at })
+            .where(inArray(driftEvents.id, [...closed]))
+            .run();
+        return opened.map(({ evidence, ...event }) => {
+          const { id } = tx.insert(driftEvents).values(event).returning({ id: driftEvents.id }).get();
+          prove(id, evidence);
+          return id;
+        });
+      });
+    },
+    async merged(digest, agents, since, limit) {
+      if (agents.length === 0) return [];
+      const { digest: of, agent, round, id } = driftWindows;
+      return db
+        .select()
+        .from(driftWindows)
+        .where(and(eq(of, digest), inArray(agent, [...agents]), sql`${round} >= ${since}`))
+        .orderBy(desc(id))
+        .limit(limit)
+        .all();
+    },
+    async openEvents(digest) {
+      return db
+        .select()
+        .from(driftEvents)
+        .where(and(eq(driftEvents.digest, digest), isNull(driftEvents.closedAt)))
+        .orderBy(asc(driftEvents.id))
+        .all();
+    },
+    async events(digests, limit) {
+      return db
+        .select()
+        .from(driftEvents)
+        .where(inArray(driftEvents.digest, [...digests]))
+        .orderBy(sql`${driftEvents.closedAt} IS NOT NULL`, desc(driftEvents.id))
+        .limit(limit)
+        .all();
+    },
+    async evidence(event) {
+      const { id, agent, epoch, n } = driftWindows;
+      return db
+        .select({ id, agent, epoch, n })
+        .from(driftEvidence)
+        .innerJoin(driftWindows, eq(driftEvidence.window, id))
+        .where(eq(driftEvidence.event, event))
+        .orderBy(asc(id))
+        .all();
+    },
+    async digests() {
+      const { digest } = driftRounds;
+      const [taken, waiting] = [
+        db.selectDistinct({ digest }).from(driftRounds).all(),
+        db.selectDistinct({ digest: driftWindows.digest }).from(driftWindows).all(),
+      ];
+      return [...new Set([...taken, ...waiting].map((row) => row.digest))].sort();
+    },
+    async lastWindows(digest) {
+      const { agent, id } = driftWindows;
+      const found = db
+        .select({ windows: sql<number>`count(*)`, id: sql<number>`max(${id})` })
+        .from(driftWindows)
+        .where(eq(driftWindows.digest, digest))
+        .groupBy(agent)
+        .orderBy(asc(agent))
+        .all();
+      return found.flatMap(({ windows, id: newest }) => {
+        const last = db.select().from(driftWindows).where(eq(id, newest)).get();
+        return last ? [{ windows, last }] : [];
+      });
+    },
+    async windows({ digests, agent, event, limit }) {
+      const proving = db.select({ id: driftEvidence.window }).from(driftEvidence);
+      return db
+        .select()
+        .from(driftWindows)
+        .where(
+          and(
+            inArray(driftWindows.digest, [...digests]),
+            agent === undefined ? undefined : eq(driftWindows.agent, agent),
+            event === undefined
+              ? undefined
+              : inArray(driftWindows.id, proving.where(eq(driftEvidence.event, event))),
+          ),
+        )
+        .orderBy(desc(driftWindows.id))
+        .limit(limit)
+        .all();
+    },
+    async prune(before) {
+      return db.transaction((tx) => {
+        const proving = tx.select({ id: driftEvidence.window }).from(driftEvidence);
+        const { id, agent, digest, epoch, n, receivedAt, round } = driftWindows;
+        const old = and(lt(receivedAt, before), isNotNull(round), notInArray(id, proving));
+        const gone = tx
+          .select({ agent, digest, epoch, upTo: sql<number>`max(${n})` })
+          .from(driftWindows)
+          .where(old)
+          .groupBy(agent, digest, epoch)
+          .all();
+        for (const row of gone) {
+          const target = [driftPruned.agent, driftPruned.digest, driftPruned.epoch];
+          const set = { upTo: sql`max(${driftPruned.upTo}, ${row.upTo})` };
+          tx.insert(driftPruned).values(row).onConflictDoUpdate({ target, set }).run();
+        }
+        tx.delete(driftRounds).where(lt(driftRounds.at, before)).run();
+        return tx.delete(driftWindows).where(old).run().changes;
+      });
+    },
+  };
+}
