@@ -4,11 +4,11 @@
  */
 import { createGlue } from "../pkg/kernels.js";
 import { KernelError } from "./error.ts";
-import { type Kernels, kernelsOf, type Variant } from "./kernels.ts";
+import { type Kernels, kernelsOf, type Variant } from "./kernels-abi1.ts";
 import { supportsSimd } from "./simd.ts";
 
 export { KernelError, type KernelErrorCode } from "./error.ts";
-export type { DriftReference, DriftState, FeatureReport, Kernels, Variant } from "./kernels.ts";
+export type { DriftReference, DriftState, FeatureReport, Kernels, Variant } from "./kernels-abi1.ts";
 export { supportsSimd } from "./simd.ts";
 
 /** A module, compiled or not, or a way to get it that is taken only if that variant is chosen. */
