@@ -52,8 +52,8 @@ CREATE TABLE `drift_rounds` (
 	`at` integer NOT NULL,
 	`devices` integer NOT NULL,
 	`rows` integer NOT NULL,
-	`left_out` integer NOT NULL,
-	`snapshot` blob,
+	`capped` integer NOT NULL,
+	`snapshot` blob NOT NULL,
 	`log_e` real NOT NULL,
 	`verdict` text NOT NULL,
 	`top` text,
@@ -75,8 +75,7 @@ CREATE TABLE `drift_windows` (
 	`top` text,
 	`log_e` real,
 	`received_at` integer NOT NULL,
-	`round` integer,
-	`merged` integer DEFAULT false NOT NULL
+	`round` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `drift_windows_once` ON `drift_windows` (`agent`,`model`,`digest`,`epoch`,`n`);--> statement-breakpoint

@@ -100,7 +100,7 @@ const driftPolicy = z.object({
     .min(1)
     .max(31 * 86_400)
     .optional(),
-  arl: z.number().min(100).max(1e15).optional(),
+  arl: z.number().min(100).max(1e9).optional(),
   deadZone: z.number().min(0).max(1).optional(),
   notice: z.number().gt(0).lt(1).optional(),
   drift: z.number().min(0).max(1).optional(),

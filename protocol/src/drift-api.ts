@@ -85,8 +85,8 @@ export const driftState = z.object({
           at: z.iso.datetime(),
           devices: count,
           rows: count,
-          /** Windows that were not merged, for their device's share. */
-          leftOut: count,
+          /** Devices that sent more than their share, and counted for that. */
+          capped: count,
           verdict,
           top: z.string().nullable(),
           logE: z.number(),

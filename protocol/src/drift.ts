@@ -21,7 +21,7 @@ export interface DriftPolicy {
   readonly windowSeconds: number;
   /** Observations to a false alarm, on average, of the sequential detector. */
   readonly arl: number;
-  /** Shifts up to this are none that matter (a bet's tolerance); the reference's own uncertainty counts where it is more. */
+  /** Shifts up to this are none that matter, in standard deviations of a bet's contrast; the reference's own uncertainty counts at least. */
   readonly deadZone: number;
   /** A window's p-value below it is a notice. */
   readonly notice: number;
@@ -39,7 +39,7 @@ export function driftPolicyOf({ drift }: Pick<Manifest, "drift">): DriftPolicy {
     windowRows: drift.windowRows,
     windowSeconds: drift.windowSeconds ?? 3600,
     arl: drift.arl ?? 1e6,
-    deadZone: drift.deadZone ?? 0,
+    deadZone: drift.deadZone ?? 0.05,
     notice: drift.notice ?? drift.alpha,
     drift: drift.drift ?? 0,
     critical: drift.critical ?? 0.3,

@@ -9,12 +9,13 @@ export type DriftWindowRecord = typeof driftWindows.$inferSelect;
 export type DriftBankRecord = typeof driftBanks.$inferSelect;
 export type DriftRoundRecord = typeof driftRounds.$inferSelect;
 export type DriftEventRecord = typeof driftEvents.$inferSelect;
-type Window = Omit<DriftWindowRecord, "id" | "round" | "merged">;
+type Window = Omit<DriftWindowRecord, "id" | "round">;
 
 /** What one round came to; all of it is written, or nothing. */
 export interface DriftRound {
   readonly round: DriftRoundRecord;
-  readonly windows: readonly { readonly id: number; readonly merged: boolean }[];
+  /** Windows that it took up. */
+  readonly windows: readonly number[];
   readonly banks: readonly DriftBankRecord[];
   readonly opened: readonly (Omit<DriftEventRecord, "id"> & { readonly evidence: readonly number[] })[];
   readonly raised: readonly (DriftEventRecord & { readonly evidence: readonly number[] })[];
@@ -36,6 +37,7 @@ export interface DriftRepository {
   /** Windows of some devices that were merged in these rounds, the newest first. */
   merged(digest: string, agents: readonly string[], since: number, limit: number): Promise<DriftWindowRecord[]>;
   openEvents(digest: string): Promise<DriftEventRecord[]>;
+  findEvent(id: number): Promise<DriftEventRecord | undefined>;
   /** Open ones first, then the newest. */
   events(digests: readonly string[], limit: number): Promise<DriftEventRecord[]>;
   evidence(event: number): Promise<{ id: number; agent: string; epoch: string; n: number }[]>;
@@ -99,8 +101,8 @@ export function driftRepository(db: Connection): DriftRepository {
     async commit({ round, windows, banks, opened, raised, closed }) {
       return db.transaction((tx) => {
         tx.insert(driftRounds).values(round).run();
-        for (const { id, merged } of windows)
-          tx.update(driftWindows).set({ round: round.round, merged }).where(eq(driftWindows.id, id)).run();
+        for (const id of windows)
+          tx.update(driftWindows).set({ round: round.round }).where(eq(driftWindows.id, id)).run();
         for (const bank of banks) {
           const { digest, subject, ...set } = bank;
           const target = [driftBanks.digest, driftBanks.subject];
@@ -143,6 +145,9 @@ export function driftRepository(db: Connection): DriftRepository {
         .where(and(eq(driftEvents.digest, digest), isNull(driftEvents.closedAt)))
         .orderBy(asc(driftEvents.id))
         .all();
+    },
+    async findEvent(id) {
+      return db.select().from(driftEvents).where(eq(driftEvents.id, id)).get();
     },
     async events(digests, limit) {
       return db

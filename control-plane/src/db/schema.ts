@@ -167,10 +167,8 @@ export const driftWindows = sqliteTable(
     top: text(),
     logE: real(),
     receivedAt: integer().notNull(),
-    /** The round that took it up; null while it waits for one. */
+    /** The round that merged it; null while it waits for one. */
     round: integer(),
-    /** Whether it was merged with others', or left out for its device's share. */
-    merged: integer({ mode: "boolean" }).notNull().default(false),
   },
   (table) => [
     uniqueIndex("drift_windows_once").on(table.agent, table.model, table.digest, table.epoch, table.n),
@@ -217,10 +215,10 @@ export const driftRounds = sqliteTable(
     at: integer().notNull(),
     devices: integer().notNull(),
     rows: integer().notNull(),
-    /** Windows that were not merged, for their device's share. */
-    leftOut: integer().notNull(),
-    /** All that was merged; null where nothing was. */
-    snapshot: blob({ mode: "buffer" }),
+    /** Devices that sent more than their share, and counted for that. */
+    capped: integer().notNull(),
+    /** All of it together. */
+    snapshot: blob({ mode: "buffer" }).notNull(),
     logE: real().notNull(),
     verdict: text().$type<DriftVerdict>().notNull(),
     top: text(),
