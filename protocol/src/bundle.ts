@@ -91,7 +91,7 @@ export const outputSchema = z.discriminatedUnion("task", [
 export type OutputSchema = z.infer<typeof outputSchema>;
 
 /** Which reference, and what is made of it; drift.ts tells what each means and what it is where it is not said. */
-const driftPolicy = z.object({
+export const driftPolicy = z.object({
   file: z.string(),
   alpha: z.number().gt(0).lt(1),
   windowRows: z.int().min(50),

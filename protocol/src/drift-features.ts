@@ -93,3 +93,17 @@ function category(
 function shortened(name: string, place: number): string {
   return new TextEncoder().encode(name).length <= 200 ? name : `${name.slice(0, 40)}… (${place})`;
 }
+
+const one = new Float32Array(1);
+const bits = new Uint32Array(one.buffer);
+
+/**
+ * A number that a model answered, to 12 binary digits: backends differ in the last ones, and a value that has mass of its
+ * own (a tree's leaf) must be the same on every device. Inputs are counted as they came.
+ */
+export function coarse(value: number): number {
+  one[0] = value;
+  if (!Number.isFinite(value)) return value;
+  bits[0] = ((bits[0] as number) + 0x800) & 0xffff_f000;
+  return one[0];
+}

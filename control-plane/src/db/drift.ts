@@ -1,12 +1,14 @@
 /** Drift: the windows that devices sent, the fleet's detectors over them, and the events they raised. */
 import type { DriftScope, DriftVerdict } from "@vedette/protocol/drift";
 import type { DriftEventFeature } from "@vedette/protocol/drift-api";
-import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, notInArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, isNull, lt, notInArray, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { driftBanks, driftEvents, driftEvidence, driftPruned, driftRounds, driftWindows } from "./schema.ts";
 
 export type DriftWindowRecord = typeof driftWindows.$inferSelect;
 export type DriftBankRecord = typeof driftBanks.$inferSelect;
+/** A detector without its own bytes. */
+export type DriftBankFacts = Omit<DriftBankRecord, "bank">;
 export type DriftRoundRecord = typeof driftRounds.$inferSelect;
 export type DriftEventRecord = typeof driftEvents.$inferSelect;
 type Window = Omit<DriftWindowRecord, "id" | "round">;
@@ -29,7 +31,9 @@ export interface DriftRepository {
   waiting(): Promise<string[]>;
   /** Windows of a version that no round took up, in the order in which they came. */
   pending(digest: string): Promise<DriftWindowRecord[]>;
-  banks(digest: string): Promise<DriftBankRecord[]>;
+  banks(digest: string): Promise<DriftBankFacts[]>;
+  /** The bytes of one detector. */
+  bank(digest: string, subject: string): Promise<Uint8Array | undefined>;
   /** The newest first. */
   rounds(digest: string, limit: number): Promise<DriftRoundRecord[]>;
   /** Writes a round. Answers the ids of the events opened. */
@@ -54,6 +58,8 @@ export interface DriftRepository {
   /** Removes windows and rounds from before a moment that prove no event. Answers how many windows. */
   prune(before: number): Promise<number>;
 }
+
+const { bank: _bank, ...facts } = getTableColumns(driftBanks);
 
 export function driftRepository(db: Connection): DriftRepository {
   return {
@@ -87,7 +93,11 @@ export function driftRepository(db: Connection): DriftRepository {
         .all();
     },
     async banks(digest) {
-      return db.select().from(driftBanks).where(eq(driftBanks.digest, digest)).orderBy(asc(driftBanks.subject)).all();
+      return db.select(facts).from(driftBanks).where(eq(driftBanks.digest, digest)).orderBy(asc(driftBanks.subject)).all();
+    },
+    async bank(digest, subject) {
+      const those = and(eq(driftBanks.digest, digest), eq(driftBanks.subject, subject));
+      return db.select({ bank: driftBanks.bank }).from(driftBanks).where(those).get()?.bank;
     },
     async rounds(digest, limit) {
       return db

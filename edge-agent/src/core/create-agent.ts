@@ -10,6 +10,7 @@ import { entityClaim, type Tombstone } from "@vedette/protocol/erasure";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
+import { KernelError } from "@vedette/wasm-kernels";
 import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
 import { createCommands } from "./link/commands.ts";
@@ -34,7 +35,8 @@ import type { ServingVersion } from "./serve/serving-version.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
 import { noPins, type Pin, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
-import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
+import { openDriftOutbox } from "./watch/drift-outbox.ts";
+import { createDriftWatch, type DriftReference, type DriftWatch } from "./watch/drift-watch.ts";
 
 export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
@@ -102,6 +104,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   const budget = await openDataBudget({ ...ports, limit: given.options?.dataBytesPerDay ?? null });
   const fetchPorts = { ...ports, budget, store, inbox, requester, topic, agent, abilities };
   const exclusive = createExclusive();
+  const driftOutbox = await openDriftOutbox({
+    ports,
+    publish: (message) => transport.publish(topic.drift(agent), message, { qos: 1 }),
+  });
 
   const changed = () => {
     session.changed();
@@ -113,7 +119,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     if (!manifest)
       throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
     const file = (path: string) => store.file(manifest, path);
-    const drift = openDrift(manifest, await file(manifest.drift.file));
+    const drift = openDrift(pin.digest, manifest, await file(manifest.drift.file));
     try {
       // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
       const apart = quick ? undefined : ports.prover;
@@ -121,19 +127,33 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
       return { digest: pin.digest, release: pin.release, manifest, session, drift };
     } catch (error) {
-      drift.free();
+      drift?.close(false);
       throw error;
     }
   };
-  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
+  const openDrift = (digest: string, manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
     let reference: DriftReference;
     try {
       reference = kernels.openReference(bytes);
     } catch (cause) {
+      if (cause instanceof KernelError && cause.code === "abi-mismatch") {
+        // Published for kernels of another time: it answers as ever, unwatched, until it is published again.
+        ports.log.warn("drift.not_watched", { model: manifest.model, digest, why: cause.message });
+        return null;
+      }
       const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
       throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
     }
-    return createDriftWatch({ reference, manifest, schedule, finished: changed });
+    const { model } = manifest;
+    return createDriftWatch({
+      reference,
+      manifest,
+      keep: driftOutbox.of(model, digest, abilities.kernelAbi),
+      clock,
+      schedule,
+      lost: (why) => ports.log.warn("drift.began_anew", { model, digest, why: messageOf(why) }),
+      finished: changed,
+    });
   };
 
   /** One model's damaged pins must not keep the device from serving the others: it is installed again. */
@@ -185,7 +205,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
       load,
       unload: async (version) => {
-        await closeAll(`version ${version.digest}`, [() => version.session.release(), () => version.drift?.free()]);
+        await closeAll(`version ${version.digest}`, [
+          () => version.session.release(),
+          () => version.drift?.close(!stopping),
+        ]);
       },
       selfTest: async (version) => {
         const { golden } = version.manifest;
@@ -193,8 +216,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       },
       exclusive,
       evict: async () => {
-        if (!pinsUnreadable)
-          await store.keep(new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins))));
+        if (pinsUnreadable) return;
+        const needed = new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins)));
+        await store.keep(needed);
+        await driftOutbox.keepOnly(needed);
       },
       changed,
     });
@@ -261,16 +286,19 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,
     commanded: (command) => void commands.take(command),
+    driftAcked: (ack) => driftOutbox.acked(ack),
     acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
     stored: (all) => {
       for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);
     },
     connected: () => {
       online = true;
+      driftOutbox.connected();
       for (const { sender } of models.values()) sender.connected();
     },
     disconnected: () => {
       online = false;
+      driftOutbox.disconnected();
       for (const { sender } of models.values()) sender.disconnected();
     },
   });
@@ -284,6 +312,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
       () => session.stop(),
       closeModels, // with those that came meanwhile
+      () => driftOutbox.close(),
       () => budget.close(),
     ]);
 
@@ -292,6 +321,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     for (const { keeper } of models.values()) await keeper.boot();
   } catch (error) {
     await budget.close();
+    driftOutbox.disconnected();
     await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }
@@ -364,14 +394,29 @@ function reportOf(keeper: ModelKeeper): ReportedSlot {
       ...keeper.probation,
     },
     served: keeper.served(),
-    drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
-      ...feature,
-      // Infinite before the first value, which JSON cannot say.
-      psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
-    })),
+    ...reportOfDrift(slot.version?.drift ?? null),
     sources: { ...slot.counters.sources },
     reasons: { ...slot.counters.reasons },
   };
+}
+
+function reportOfDrift(watch: DriftWatch | null): Pick<ReportedSlot, "drift" | "driftVerdict"> {
+  if (!watch) return { drift: [] };
+  const { verdict, top, windows, untrusted } = watch;
+  const drift = watch.report().map((feature) => ({
+    name: feature.name,
+    n: feature.n,
+    missing: feature.missing,
+    psi: feature.psi,
+    // Infinite before the first value, which JSON cannot say.
+    psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
+    ksLow: feature.ksLow,
+    ksHigh: feature.ksHigh,
+    pValue: feature.pValue,
+    logE: Number.isFinite(feature.logE) ? feature.logE : null,
+    verdict: feature.verdict,
+  }));
+  return { drift, driftVerdict: { verdict, top, windows, untrusted } };
 }
 
 /** One at a time, in the order asked. */

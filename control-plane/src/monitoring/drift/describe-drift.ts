@@ -4,7 +4,7 @@ import type { DriftEvent, DriftState, driftWindows } from "@vedette/protocol/dri
 import { isWorse } from "@vedette/protocol/judge-drift";
 import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
-import type { DriftBankRecord, DriftEventRecord } from "../../db/drift.ts";
+import type { DriftBankFacts, DriftEventRecord } from "../../db/drift.ts";
 import type { VersionRecord } from "../../db/records.ts";
 import type { Clock } from "../../ports.ts";
 import { roundsToFalseAlarm } from "./detectors.ts";
@@ -67,7 +67,7 @@ export function describeDrift(ports: { db: Database; versions: WatchedVersions; 
     const watched = await versions.find(digest);
     const banks = await db.drift.banks(digest);
     const open = events.filter((one) => one.digest === digest && one.closedAt === null);
-    const told = (bank: DriftBankRecord, agent?: string) => {
+    const told = (bank: DriftBankFacts, agent?: string) => {
       const about = open.filter(({ scope, agents }) =>
         agent === undefined ? bank.subject === "fleet" && scope.kind === "fleet" : agents.includes(agent),
       );
@@ -161,7 +161,7 @@ export function describeDrift(ports: { db: Database; versions: WatchedVersions; 
 }
 
 /** A detector in words; open events about it say the worst of what it said. */
-function detectorOf(bank: DriftBankRecord, events: readonly DriftEvent[]) {
+function detectorOf(bank: DriftBankFacts, events: readonly DriftEvent[]) {
   const worst = events.reduce<DriftEvent | undefined>(
     (found, one) => (!found || isWorse(one.verdict, found.verdict) ? one : found),
     undefined,

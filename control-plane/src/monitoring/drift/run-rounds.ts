@@ -55,13 +55,14 @@ export function createDriftRounds(ports: {
     const [last] = await db.drift.rounds(digest, 1);
     const round = Math.max(last?.round ?? 0, ...stored.map((bank) => bank.round)) + 1;
     const open = await db.drift.openEvents(digest);
-    const detectors = openDetectors(watched, stored, round, (subject, error) =>
+    const load = (subject: string) => db.drift.bank(digest, subject);
+    const detectors = openDetectors(watched, stored, round, load, (subject, error) =>
       logger.error("drift.detector_unreadable", { digest, subject, why: messageOf(error) }),
     );
     try {
       const parts = partsOf(pending, detectors);
-      const { members, all } = await membersOf(stored, parts);
-      stepAll(detectors, parts, members, open);
+      const members = await membersOf(stored, parts);
+      await stepAll(detectors, parts, members, open);
       const found = attributeNow(detectors, members, roundsToFalseAlarm(watched));
       const bar = Math.log(roundsToFalseAlarm(watched));
       const decided = decideEvents(open, found, detectors.of, bar);
@@ -81,14 +82,12 @@ export function createDriftRounds(ports: {
         const verdict = before.verdict === "critical" ? before.verdict : proof.verdict === "notice" ? before.verdict : proof.verdict;
         raised.push({ ...before, ...proof, agents: before.agents, verdict, raisedAt: at, raised: before.raised + 1 });
       }
-      // After the proofs are taken: whoever was heard begins anew, and the groups that heard it with them.
-      const heard = new Set(found.flatMap((one) => [subjectOf(one.scope), ...one.agents.map(deviceSubject)]));
-      if (found.length > 0) for (const { subject } of detectors.changed()) if (!subject.startsWith("device:")) heard.add(subject);
-      const whole = detectors.report(all);
+      const whole = detectors.report(parts.map(({ snapshot }) => snapshot));
       const fleet = detectors.of("fleet");
       const judged = judgeDrift({ ...whole.report, alarm: false }, watched.policy);
       const logE = fleet?.logE ?? 0;
-      for (const subject of heard) detectors.restart(subject);
+      // After the proofs are taken.
+      for (const subject of heardBy(found, members)) detectors.restart(subject);
 
       const cap = capRows(parts.map(({ rows }) => rows));
       const ids = await db.drift.commit({
@@ -121,15 +120,11 @@ export function createDriftRounds(ports: {
     }
   }
 
-  /** Devices with a detector or a part in this round, with their labels now; and this round's snapshots. */
-  async function membersOf(stored: readonly { subject: string }[], parts: readonly Part[]) {
-    const agents = new Set([
-      ...stored.flatMap(({ subject }) => (subject.startsWith("device:") ? [subject.slice("device:".length)] : [])),
-      ...parts.map(({ agent }) => agent),
-    ]);
-    const devices = await db.devices.list();
-    const members: Member[] = devices.filter(({ agent, revokedAt }) => agents.has(agent) && revokedAt === null);
-    return { members, all: parts.map(({ snapshot }) => snapshot) };
+  /** Devices with a detector or a part in this round, with their labels now. */
+  async function membersOf(stored: readonly { subject: string }[], parts: readonly Part[]): Promise<Member[]> {
+    const agents = new Set(parts.map(({ agent }) => agent));
+    for (const { subject } of stored) if (subject.startsWith("device:")) agents.add(subject.slice("device:".length));
+    return (await db.devices.members()).filter(({ agent, revokedAt }) => agents.has(agent) && revokedAt === null);
   }
 
   /** What is kept of an alarm: the windows since its detector began, and what they say together. */
@@ -185,26 +180,33 @@ function partsOf(pending: readonly DriftWindowRecord[], detectors: Detectors): P
 }
 
 /** Devices whose drift is told already are left out of the groups': these are asked about the rest. */
-function stepAll(
+async function stepAll(
   detectors: Detectors,
   parts: readonly Part[],
   members: readonly Member[],
   open: readonly DriftEventRecord[],
-): void {
+): Promise<void> {
   const byAgent = new Map(parts.map((part) => [part.agent, part]));
-  for (const { agent, snapshot, rows } of parts) detectors.step(deviceSubject(agent), [snapshot], rows);
-  const group = (subject: string, agents: readonly string[]) => {
+  for (const { agent, snapshot, rows } of parts) await detectors.step(deviceSubject(agent), [snapshot], rows);
+  const everyone = members.map(({ agent }) => agent);
+  const groups = [
+    ...cohortsOf(members).map(({ label, value, agents }) => ({
+      subject: subjectOf({ kind: "cohort", label, value }),
+      agents,
+    })),
+    { subject: subjectOf({ kind: "fleet" }), agents: everyone },
+  ];
+  for (const { subject, agents } of groups) {
     const told = new Set(
       open.flatMap((event) => (event.scope.kind === "fleet" || event.subject === subject ? [] : event.agents)),
     );
     const those = agents.flatMap((agent) => (told.has(agent) ? [] : (byAgent.get(agent) ?? [])));
-    if (those.length === 0) return;
+    if (those.length === 0) continue;
     const cap = capRows(those.map(({ rows }) => rows));
     const rows = those.reduce((sum, part) => sum + Math.min(cap, part.rows), 0);
-    detectors.step(subject, those.map(({ snapshot }) => snapshot), rows, cap);
-  };
-  for (const { label, value, agents } of cohortsOf(members)) group(subjectOf({ kind: "cohort", label, value }), agents);
-  group("fleet", members.map(({ agent }) => agent));
+    const snapshots = those.map(({ snapshot }) => snapshot);
+    await detectors.step(subject, snapshots, rows, cap);
+  }
 }
 
 function attributeNow(detectors: Detectors, members: readonly Member[], threshold: number): Attribution[] {
@@ -217,6 +219,18 @@ function attributeNow(detectors: Detectors, members: readonly Member[], threshol
     return one ? [{ ...cohort, logE: one.logE, steps: one.steps }] : [];
   });
   return attribute({ devices, cohorts, fleet: detectors.of("fleet") ?? null, threshold, fdr });
+}
+
+/** Detectors that begin anew: of whom an alarm is about, and of every group that they are in. */
+function heardBy(found: readonly Attribution[], members: readonly Member[]): Set<string> {
+  if (found.length === 0) return new Set();
+  const agents = new Set(found.flatMap((one) => one.agents));
+  const groups = cohortsOf(members).filter((cohort) => cohort.agents.some((agent) => agents.has(agent)));
+  return new Set([
+    ...[...agents].map(deviceSubject),
+    ...groups.map(({ label, value }) => subjectOf({ kind: "cohort", label, value })),
+    subjectOf({ kind: "fleet" }),
+  ]);
 }
 
 /** By feature, the loudest of several detectors. */
