@@ -88,7 +88,7 @@ const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
-const driftPruneEveryMs = 3_600_000;
+const driftPruneEveryMs = 600_000;
 const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */

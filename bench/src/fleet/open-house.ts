@@ -26,6 +26,7 @@ export const openHouse: Fleet = {
   presence: async () => undefined,
   seen: async () => undefined,
   heartbeat: async () => undefined,
+  drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
   commandDone: async () => undefined,
 };
 /** Takes no batches. */

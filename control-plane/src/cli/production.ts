@@ -148,11 +148,7 @@ function describeFleetDrift({ verdict, rounds, rows, events }: NonNullable<Versi
     return `event ${id}: ${how} on ${where(scope)} since ${minute(since)}: ${features.slice(0, mostNamed).map(show).join(", ")}`;
   });
   const more = events.length - told.length;
-  return [
-    `${verdict}; ${seen}`,
-    ...told,
-    ...(more > 0 ? [`and ${plural(more, "more event")}: GET /v1/drift`] : []),
-  ];
+  return [`${verdict}; ${seen}`, ...told, ...(more > 0 ? [`and ${plural(more, "more event")}: GET /v1/drift`] : [])];
 }
 
 function describeSelector(selector: Version["assignedTo"][number]): string {

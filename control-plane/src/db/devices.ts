@@ -51,7 +51,10 @@ export function deviceRepository(db: Connection): DeviceRepository {
     async members() {
       const { agent, saidLabels, tokenLabels, revokedAt } = devices;
       const rows = db.select({ agent, saidLabels, tokenLabels, revokedAt }).from(devices).orderBy(asc(agent)).all();
-      return rows.map(({ saidLabels: said, tokenLabels: given, ...rest }) => ({ ...rest, labels: { ...said, ...given } }));
+      return rows.map(({ saidLabels: said, tokenLabels: given, ...rest }) => ({
+        ...rest,
+        labels: { ...said, ...given },
+      }));
     },
     async described(agent, abilities, saidLabels) {
       db.update(devices).set({ abilities, saidLabels }).where(eq(devices.agent, agent)).run();

@@ -1,7 +1,20 @@
 /** Drift: the windows that devices sent, the fleet's detectors over them, and the events they raised. */
-import type { DriftScope, DriftVerdict } from "@vedette/protocol/drift";
-import type { DriftEventFeature } from "@vedette/protocol/drift-api";
-import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, isNull, lt, notInArray, sql } from "drizzle-orm";
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  getTableColumns,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  notInArray,
+  or,
+  sql,
+} from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { driftBanks, driftEvents, driftEvidence, driftPruned, driftRounds, driftWindows } from "./schema.ts";
 
@@ -27,6 +40,8 @@ export interface DriftRound {
 export interface DriftRepository {
   /** Stores a window once. Answers whether it is new. */
   add(window: Window): Promise<boolean>;
+  /** How many windows of a device wait for a round. */
+  waitingOf(agent: string): Promise<number>;
   /** Digests that have windows which no round took up. */
   waiting(): Promise<string[]>;
   /** Windows of a version that no round took up, in the order in which they came. */
@@ -55,9 +70,15 @@ export interface DriftRepository {
     event?: number | undefined;
     limit: number;
   }): Promise<DriftWindowRecord[]>;
-  /** Removes windows and rounds from before a moment that prove no event. Answers how many windows. */
-  prune(before: number): Promise<number>;
+  /**
+   * Removes windows that prove no event: those from before a moment, and of each device and version all but the newest.
+   * Of rounds likewise. Answers how many windows.
+   */
+  prune(limits: { before: number; windows: number; rounds: number }): Promise<number>;
 }
+
+/** Windows that prove one event: the first ones are what opened it. */
+const mostEvidence = 512;
 
 const { bank: _bank, ...facts } = getTableColumns(driftBanks);
 
@@ -74,6 +95,10 @@ export function driftRepository(db: Connection): DriftRepository {
         if (pruned && n <= pruned.upTo) return false;
         return tx.insert(driftWindows).values(window).onConflictDoNothing().run().changes > 0;
       });
+    },
+    async waitingOf(agent) {
+      const those = and(eq(driftWindows.agent, agent), isNull(driftWindows.round));
+      return db.select({ rows: count() }).from(driftWindows).where(those).get()?.rows ?? 0;
     },
     async waiting() {
       const { digest, round } = driftWindows;
@@ -93,7 +118,12 @@ export function driftRepository(db: Connection): DriftRepository {
         .all();
     },
     async banks(digest) {
-      return db.select(facts).from(driftBanks).where(eq(driftBanks.digest, digest)).orderBy(asc(driftBanks.subject)).all();
+      return db
+        .select(facts)
+        .from(driftBanks)
+        .where(eq(driftBanks.digest, digest))
+        .orderBy(asc(driftBanks.subject))
+        .all();
     },
     async bank(digest, subject) {
       const those = and(eq(driftBanks.digest, digest), eq(driftBanks.subject, subject));
@@ -119,7 +149,10 @@ export function driftRepository(db: Connection): DriftRepository {
           tx.insert(driftBanks).values(bank).onConflictDoUpdate({ target, set }).run();
         }
         const prove = (event: number, evidence: readonly number[]) => {
-          for (const window of evidence) tx.insert(driftEvidence).values({ event, window }).onConflictDoNothing().run();
+          const there = tx.select({ rows: count() }).from(driftEvidence).where(eq(driftEvidence.event, event)).get();
+          const room = Math.max(0, mostEvidence - (there?.rows ?? 0));
+          for (const window of evidence.slice(0, room))
+            tx.insert(driftEvidence).values({ event, window }).onConflictDoNothing().run();
         };
         for (const { evidence, ...event } of raised) {
           tx.update(driftEvents).set(event).where(eq(driftEvents.id, event.id)).run();
@@ -209,20 +242,20 @@ export function driftRepository(db: Connection): DriftRepository {
           and(
             inArray(driftWindows.digest, [...digests]),
             agent === undefined ? undefined : eq(driftWindows.agent, agent),
-            event === undefined
-              ? undefined
-              : inArray(driftWindows.id, proving.where(eq(driftEvidence.event, event))),
+            event === undefined ? undefined : inArray(driftWindows.id, proving.where(eq(driftEvidence.event, event))),
           ),
         )
         .orderBy(desc(driftWindows.id))
         .limit(limit)
         .all();
     },
-    async prune(before) {
+    async prune({ before, windows, rounds }) {
       return db.transaction((tx) => {
         const proving = tx.select({ id: driftEvidence.window }).from(driftEvidence);
         const { id, agent, digest, epoch, n, receivedAt, round } = driftWindows;
-        const old = and(lt(receivedAt, before), isNotNull(round), notInArray(id, proving));
+        const place = sql`row_number() OVER (PARTITION BY ${agent}, ${digest} ORDER BY ${id} DESC)`;
+        const many = sql`${id} IN (SELECT id FROM (SELECT ${id} AS id, ${place} AS place FROM ${driftWindows}) WHERE place > ${windows})`;
+        const old = and(or(lt(receivedAt, before), many), isNotNull(round), notInArray(id, proving));
         const gone = tx
           .select({ agent, digest, epoch, upTo: sql<number>`max(${n})` })
           .from(driftWindows)
@@ -234,7 +267,16 @@ export function driftRepository(db: Connection): DriftRepository {
           const set = { upTo: sql`max(${driftPruned.upTo}, ${row.upTo})` };
           tx.insert(driftPruned).values(row).onConflictDoUpdate({ target, set }).run();
         }
+        const last = tx
+          .select({ digest: driftRounds.digest, round: sql<number>`max(${driftRounds.round})` })
+          .from(driftRounds)
+          .groupBy(driftRounds.digest)
+          .all();
         tx.delete(driftRounds).where(lt(driftRounds.at, before)).run();
+        for (const each of last)
+          tx.delete(driftRounds)
+            .where(and(eq(driftRounds.digest, each.digest), lte(driftRounds.round, each.round - rounds)))
+            .run();
         return tx.delete(driftWindows).where(old).run().changes;
       });
     },

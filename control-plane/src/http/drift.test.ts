@@ -1,7 +1,7 @@
 import { driftState, driftWindows } from "@vedette/protocol/drift-api";
 import { expect, test } from "vitest";
-import { initialiseTrust, publish, startSite } from "../../test/site.ts";
 import { makeBundle } from "../../test/bundle.ts";
+import { initialiseTrust, publish, startSite } from "../../test/site.ts";
 
 test("a site that no window has reached says so, by model and version", async () => {
   const site = await startSite();

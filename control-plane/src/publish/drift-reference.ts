@@ -61,7 +61,8 @@ export async function buildDriftReference(
   function* batches(features: readonly DriftFeature[]): Generator<Float32Array> {
     let from = 0;
     for (const part of answered) {
-      const count = fromAnswers.length === 0 ? Math.min(batchRows, kept.length - from) : part.length / fromAnswers.length;
+      const count =
+        fromAnswers.length === 0 ? Math.min(batchRows, kept.length - from) : part.length / fromAnswers.length;
       const taken = data.take(kept.slice(from, from + count)).rows;
       const batch = new Float32Array(count * width);
       for (let row = 0; row < count; row++) {

@@ -4,7 +4,13 @@ import type { DriftReference } from "../core/watch/drift-watch.ts";
 type State = ReturnType<DriftReference["newState"]>;
 
 export function emptyReference(): DriftReference {
-  return { names: ["x"], hash: "0", newState: () => stateOf(0), restore: (saved) => stateOf(countIn(saved)), free() {} };
+  return {
+    names: ["x"],
+    hash: "0",
+    newState: () => stateOf(0),
+    restore: (saved) => stateOf(countIn(saved)),
+    free() {},
+  };
 }
 
 function stateOf(from: number): State {

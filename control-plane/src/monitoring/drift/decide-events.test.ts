@@ -15,10 +15,16 @@ const open = (id: number, { scope, agents }: Attribution, raisedAfter = 3): Open
   agents,
   raisedAfter,
 });
-const quiet = (steps: number, logE = 0) => () => ({ steps, logE });
+const quiet =
+  (steps: number, logE = 0) =>
+  () => ({ steps, logE });
 
 test("[Y13] what is heard for the first time opens an event; heard again it raises the one there is", () => {
-  expect(decideEvents([], [device("a")], quiet(0), bar)).toMatchObject({ opened: [device("a")], raised: [], closed: [] });
+  expect(decideEvents([], [device("a")], quiet(0), bar)).toMatchObject({
+    opened: [device("a")],
+    raised: [],
+    closed: [],
+  });
   const event = open(1, device("a"));
   expect(decideEvents([event], [device("a")], quiet(0), bar)).toEqual({
     opened: [],

@@ -63,7 +63,10 @@ export function describeDrift(ports: { db: Database; versions: WatchedVersions; 
     };
   }
 
-  async function describe({ model, version, digest }: VersionRecord, events: readonly DriftEvent[]): Promise<VersionDrift> {
+  async function describe(
+    { model, version, digest }: VersionRecord,
+    events: readonly DriftEvent[],
+  ): Promise<VersionDrift> {
     const watched = await versions.find(digest);
     const banks = await db.drift.banks(digest);
     const open = events.filter((one) => one.digest === digest && one.closedAt === null);

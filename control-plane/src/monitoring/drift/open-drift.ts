@@ -18,8 +18,13 @@ export interface Drift extends DriftIntake, Omit<DriftDescription, "event"> {
   onEvent(call: (news: DriftNews) => Promise<void> | void): void;
 }
 
-/** ms that windows are kept for those who look back, unless an event cites them. */
+/**
+ * What is kept for those who look back, and cited by no event: windows and rounds of 35 days, and of a busy device the
+ * newest windows, so that no device fills the disk.
+ */
 const keptMs = 35 * 86_400_000;
+const keptWindows = 500;
+const keptRounds = 10_000;
 
 export function openDrift(ports: {
   db: Database;
@@ -59,7 +64,11 @@ export function openDrift(ports: {
       },
     }),
     async prune() {
-      const windows = await db.drift.prune(clock.now() - keptMs);
+      const windows = await db.drift.prune({
+        before: clock.now() - keptMs,
+        windows: keptWindows,
+        rounds: keptRounds,
+      });
       if (windows > 0) logger.info("drift.pruned", { windows });
     },
     onEvent: (call) => void listeners.push(call),

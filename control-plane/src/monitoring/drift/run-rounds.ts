@@ -6,10 +6,10 @@
  */
 import type { DriftEventFeature } from "@vedette/protocol/drift-api";
 import { messageOf } from "@vedette/protocol/errors";
-import { effectOf, judgeDrift } from "@vedette/protocol/judge-drift";
+import { effectOf, isWorse, judgeDrift } from "@vedette/protocol/judge-drift";
 import type { DriftReport } from "@vedette/wasm-kernels";
 import type { Database } from "../../db/database.ts";
-import type { DriftEventRecord, DriftRound, DriftWindowRecord } from "../../db/drift.ts";
+import type { DriftEventRecord, DriftWindowRecord } from "../../db/drift.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { type Attribution, attribute } from "./attribute.ts";
 import { decideEvents } from "./decide-events.ts";
@@ -28,6 +28,12 @@ export interface EventChange {
   readonly kind: "opened" | "raised" | "closed";
   readonly id: number;
 }
+
+/** What is kept of an alarm. */
+type Proof = Pick<DriftEventRecord, "verdict" | "features" | "raisedAfter" | "logE" | "agents"> & {
+  /** Ids of windows. */
+  readonly evidence: readonly number[];
+};
 
 /** One device's part of a round. */
 interface Part {
@@ -63,25 +69,28 @@ export function createDriftRounds(ports: {
       const parts = partsOf(pending, detectors);
       const members = await membersOf(stored, parts);
       await stepAll(detectors, parts, members, open);
-      const found = attributeNow(detectors, members, roundsToFalseAlarm(watched));
-      const bar = Math.log(roundsToFalseAlarm(watched));
-      const decided = decideEvents(open, found, detectors.of, bar);
-      const at = clock.now();
-
-      const opened: DriftRound["opened"][number][] = [];
-      for (const one of decided.opened) {
+      const threshold = roundsToFalseAlarm(watched);
+      const bar = Math.log(threshold);
+      const found = attributeNow(detectors, members, threshold);
+      const proofs = new Map<Attribution, Proof>();
+      for (const one of found) {
         const proof = await prove(watched, detectors, one, round, parts);
-        if (proof.verdict === "notice") continue; // certain, and too small to matter
-        const scope = { model: watched.model, digest, scope: one.scope, subject: subjectOf(one.scope) };
-        opened.push({ ...scope, ...proof, openedAt: at, raisedAt: at, raised: 1, closedAt: null });
+        // Certain, and too small to matter by the policy: no event.
+        if (proof.verdict !== "notice") proofs.set(one, proof);
       }
-      const raised: DriftRound["raised"][number][] = [];
-      for (const { event, by } of decided.raised) {
+      const decided = decideEvents(open, [...proofs.keys()], detectors.of, bar);
+      const at = clock.now();
+      const opened = decided.opened.map((one) => ({
+        ...{ model: watched.model, digest, scope: one.scope, subject: subjectOf(one.scope) },
+        ...(proofs.get(one) as Proof),
+        ...{ openedAt: at, raisedAt: at, raised: 1, closedAt: null },
+      }));
+      const raised = decided.raised.map(({ event, by }) => {
         const before = open.find(({ id }) => id === event.id) as DriftEventRecord;
-        const proof = await prove(watched, detectors, by, round, parts);
-        const verdict = before.verdict === "critical" ? before.verdict : proof.verdict === "notice" ? before.verdict : proof.verdict;
-        raised.push({ ...before, ...proof, agents: before.agents, verdict, raisedAt: at, raised: before.raised + 1 });
-      }
+        const proof = proofs.get(by) as Proof;
+        const verdict = isWorse(proof.verdict, before.verdict) ? proof.verdict : before.verdict;
+        return { ...before, ...proof, agents: before.agents, verdict, raisedAt: at, raised: before.raised + 1 };
+      });
       const whole = detectors.report(parts.map(({ snapshot }) => snapshot));
       const fleet = detectors.of("fleet");
       const judged = judgeDrift({ ...whole.report, alarm: false }, watched.policy);
@@ -134,10 +143,14 @@ export function createDriftRounds(ports: {
     { scope, agents }: Attribution,
     round: number,
     parts: readonly Part[],
-  ) {
+  ): Promise<Proof> {
     const subject = subjectOf(scope);
     const own = detectors.of(subject);
-    const steps = Math.max(1, own?.steps ?? 1, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.steps ?? 1));
+    const steps = Math.max(
+      1,
+      own?.steps ?? 1,
+      ...agents.map((agent) => detectors.of(deviceSubject(agent))?.steps ?? 1),
+    );
     const now = parts.filter(({ agent }) => agents.includes(agent)).flatMap(({ windows }) => windows);
     const room = Math.max(0, mostEvidence - now.length);
     const before = await db.drift.merged(watched.digest, agents, round - steps, room);

@@ -60,7 +60,17 @@ test("[Y9] a window is stored once, however often it comes, and acknowledged eac
 test("[Y9] what was removed for its age does not come again", async () => {
   const { db, intake, message, digest } = await site();
   await intake.take("d1", message);
-  const round = { digest, round: 1, at: 1, devices: 1, rows: 50, capped: 0, logE: 0, verdict: "none", top: null } as const;
+  const round = {
+    digest,
+    round: 1,
+    at: 1,
+    devices: 1,
+    rows: 50,
+    capped: 0,
+    logE: 0,
+    verdict: "none",
+    top: null,
+  } as const;
   await db.drift.commit({
     round: { ...round, snapshot: Buffer.alloc(1) },
     windows: (await db.drift.pending(digest)).map(({ id }) => id),
@@ -69,16 +79,26 @@ test("[Y9] what was removed for its age does not come again", async () => {
     raised: [],
     closed: [],
   });
-  expect(await db.drift.prune(Number.MAX_SAFE_INTEGER)).toBe(1);
+  expect(await db.drift.prune({ before: 0, windows: 1, rounds: 1 })).toBe(0);
+  expect(await db.drift.prune({ before: 0, windows: 0, rounds: 0 })).toBe(1);
   await intake.take("d1", message);
   expect(await db.drift.pending(digest)).toEqual([]);
   await intake.take("d1", { ...message, window: { ...message.window, n: 1 } });
   expect(await db.drift.pending(digest)).toHaveLength(1);
 });
 
+test("a device that sends more than is merged is asked to wait", async () => {
+  const { intake, message } = await site();
+  const send = (n: number) => intake.take("d1", { ...message, window: { ...message.window, n } });
+  for (let n = 0; n < 64; n++) await send(n);
+  await expect(send(64)).rejects.toMatchObject({ code: "busy" });
+  expect(await intake.take("d2", message)).not.toHaveProperty("refused");
+});
+
 test("[Y9] what does not fit its version is refused for good, and says why", async () => {
   const { db, intake, message, digest, kernels } = await site();
-  const refused = async (change: Partial<DriftWindowMessage>) => (await intake.take("d1", { ...message, ...change })).refused;
+  const refused = async (change: Partial<DriftWindowMessage>) =>
+    (await intake.take("d1", { ...message, ...change })).refused;
   expect(await refused({ model: "other" })).toContain("and not of other");
   expect(await refused({ abi: 99 })).toContain("kernel abi 99");
   expect(await refused({ window: { ...message.window, rows: 51 } })).toContain("holds 50 rows");

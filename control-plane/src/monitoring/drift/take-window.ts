@@ -4,7 +4,7 @@
  */
 import { fromBase64 } from "@vedette/protocol/bytes";
 import type { DriftAck, DriftWindowMessage } from "@vedette/protocol/drift";
-import { codeOf, messageOf } from "@vedette/protocol/errors";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { KernelError } from "@vedette/wasm-kernels";
 import type { Database } from "../../db/database.ts";
 import type { Clock, Logger } from "../../ports.ts";
@@ -15,6 +15,8 @@ export interface DriftIntake {
   take(agent: string, message: DriftWindowMessage): Promise<DriftAck>;
 }
 
+/** Windows of one device that may wait for a round: an honest one holds 16 for each version. */
+const mostWaiting = 64;
 const forGood: readonly string[] = [
   "not_found",
   "unsupported",
@@ -32,7 +34,10 @@ export function createDriftIntake(ports: {
   const { db, versions, clock, logger } = ports;
 
   /** Why a window is none of this version's; null where it is one. */
-  async function wrong({ model, digest, abi, window }: DriftWindowMessage, snapshot: Uint8Array): Promise<string | null> {
+  async function wrong(
+    { model, digest, abi, window }: DriftWindowMessage,
+    snapshot: Uint8Array,
+  ): Promise<string | null> {
     try {
       const watched = await versions.find(digest);
       if (watched.model !== model) return `version ${digest} is one of ${watched.model}, and not of ${model}`;
@@ -61,6 +66,12 @@ export function createDriftIntake(ports: {
       if (refused !== null) {
         logger.warn("drift.window_refused", { agent, model, digest, n, why: refused });
         return { digest, epoch, n, refused: refused.slice(0, 500) };
+      }
+      if ((await db.drift.waitingOf(agent)) >= mostWaiting) {
+        throw new VedetteError(
+          "busy",
+          `${mostWaiting} windows of ${agent} wait to be merged: it sends the next one later`,
+        );
       }
       const isNew = await db.drift.add({
         agent,

@@ -39,7 +39,10 @@ export function createWatchedVersions(ports: {
     const parts = await Promise.all((file?.chunks ?? []).map(({ sha256 }) => blobs.get(sha256)));
     const found = parts.filter((part) => part !== undefined);
     if (found.length < parts.length)
-      throw new VedetteError("storage_failed", `the drift reference of ${digest} is not in the store: publish it again`);
+      throw new VedetteError(
+        "storage_failed",
+        `the drift reference of ${digest} is not in the store: publish it again`,
+      );
     const { model, version: number } = version;
     try {
       const reference = kernels.openReference(concatBytes(found));

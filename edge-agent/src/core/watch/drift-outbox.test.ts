@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
+import { expect, test } from "vitest";
 import {
   createManualClock,
   createMemoryDisk,

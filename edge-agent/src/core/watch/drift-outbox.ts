@@ -73,6 +73,8 @@ interface Kept {
   readonly abi: number;
   state: WatchState | null;
   waiting: { readonly parcel: Parcel; written: boolean }[];
+  /** The one that was sent last, and not yet answered. */
+  asked: Parcel | null;
   changed: boolean;
 }
 
@@ -91,7 +93,7 @@ export async function openDriftOutbox(options: {
   let online = false;
   let closed = false;
   let writing: Promise<void> = Promise.resolve();
-  const again = createTimer(clock, () => send());
+  const again = createTimer(clock, () => send(true));
 
   for (const name of await storage.list(folder)) {
     const digest = name.replace(/\.json$/, "");
@@ -100,7 +102,15 @@ export async function openDriftOutbox(options: {
       if (!read) continue;
       const { model, abi, state, waiting } = file.parse(JSON.parse(fromUtf8(read)));
       const known = waiting.map((one) => ({ parcel: one, written: true }));
-      kept.set(digest, { model, digest, abi, state: state && opened(state), waiting: known, changed: false });
+      kept.set(digest, {
+        model,
+        digest,
+        abi,
+        state: state && opened(state),
+        waiting: known,
+        asked: null,
+        changed: false,
+      });
     } catch (error) {
       log.error("drift.state_unreadable", { digest, code: codeOf(error), why: messageOf(error) });
     }
@@ -113,7 +123,7 @@ export async function openDriftOutbox(options: {
     try {
       await storage.write(`${folder}/${one.digest}.json`, utf8(JSON.stringify(closedFile(one))));
       for (const each of cut) each.written = true;
-      send();
+      send(false);
     } catch (error) {
       one.changed = true; // with the next change, or in a while
       log.warn("drift.not_kept", { model: one.model, code: codeOf(error), why: messageOf(error) });
@@ -125,26 +135,35 @@ export async function openDriftOutbox(options: {
     writing = writing.then(now, now);
   };
 
-  /** One parcel a version at a time, the oldest first. */
-  function send(): void {
+  /** One parcel a version at a time, the oldest first. @param repeat whether to ask again what was not answered. */
+  function send(repeat: boolean): void {
     if (!online || closed) return;
-    let sent = false;
-    for (const { model, digest, abi, waiting } of kept.values()) {
+    for (const one of kept.values()) {
+      const { model, digest, abi, waiting } = one;
       const [first] = waiting;
-      if (!first?.written) continue;
-      sent = true;
+      if (!first?.written || (one.asked === first.parcel && !repeat)) continue;
+      one.asked = first.parcel;
+      again.in(againMs);
       publish(JSON.stringify({ model, digest, abi, ...first.parcel })).catch((error: unknown) => {
         // Lost with the connection: it is sent again after the next one.
-        if (codeOf(error) !== "offline") log.warn("drift.not_sent", { model, code: codeOf(error), why: messageOf(error) });
+        if (codeOf(error) !== "offline")
+          log.warn("drift.not_sent", { model, code: codeOf(error), why: messageOf(error) });
       });
     }
-    if (sent) again.in(againMs);
-    else again.cancel();
+    if (![...kept.values()].some(({ waiting }) => waiting.length > 0)) again.cancel();
   }
 
   return {
     of(model, digest, abi) {
-      const one: Kept = kept.get(digest) ?? { model, digest, abi, state: null, waiting: [], changed: false };
+      const one: Kept = kept.get(digest) ?? {
+        model,
+        digest,
+        abi,
+        state: null,
+        waiting: [],
+        asked: null,
+        changed: false,
+      };
       kept.set(digest, one);
       return {
         get saved() {
@@ -170,11 +189,11 @@ export async function openDriftOutbox(options: {
       if (refused !== undefined) log.warn("drift.window_refused", { model: one.model, digest, n, why: refused });
       // Written with the next state: a parcel that is sent twice is stored once.
       one.changed = true;
-      send();
+      send(false);
     },
     connected() {
       online = true;
-      send();
+      send(true);
     },
     disconnected() {
       online = false;

@@ -12,7 +12,7 @@ import { toBase64 } from "@vedette/protocol/bytes";
 import { type DriftVerdict, driftPolicyOf, maxSnapshotBytes } from "@vedette/protocol/drift";
 import { isWorse, judgeDrift } from "@vedette/protocol/judge-drift";
 import type { Rows } from "@vedette/protocol/tensors";
-import type { DriftReference as KernelReference, DriftReport, FeatureReport } from "@vedette/wasm-kernels";
+import type { DriftReport, FeatureReport, DriftReference as KernelReference } from "@vedette/wasm-kernels";
 import { createTimer } from "../link/timing.ts";
 import type { Clock } from "../ports.ts";
 import type { ModelAnswer } from "../serve/decode-outputs.ts";
@@ -63,7 +63,7 @@ export function createDriftWatch(options: {
   reference: DriftReference;
   manifest: Manifest;
   keep: WatchKeep;
-  clock: Pick<Clock, "now" | "after">;
+  clock: Clock;
   schedule: (call: () => void) => void;
   /** Hears that what was kept is of no use any more, and why; a new state has begun. */
   lost?: (why: unknown) => void;
@@ -85,8 +85,8 @@ export function createDriftWatch(options: {
   const restored = restore();
   let state: DriftState = restored?.state ?? reference.newState(stateOptions);
   /** Windows that wait to go up, as one. */
-  let parcel: DriftState = restored?.parcel ?? reference.newState(stateOptions);
-  let epoch = restored?.saved.epoch ?? keep.newEpoch();
+  const parcel: DriftState = restored?.parcel ?? reference.newState(stateOptions);
+  const epoch = restored?.saved.epoch ?? keep.newEpoch();
   let n = restored?.saved.n ?? 0;
   let windows = restored?.saved.windows ?? 0;
   let standing: Standing = restored?.saved.standing ?? unjudged;
@@ -109,7 +109,8 @@ export function createDriftWatch(options: {
     if (!saved) return undefined;
     let former: DriftState | undefined;
     try {
-      if (saved.hash !== reference.hash) throw new Error(`it is of reference ${saved.hash}, and this is ${reference.hash}`);
+      if (saved.hash !== reference.hash)
+        throw new Error(`it is of reference ${saved.hash}, and this is ${reference.hash}`);
       former = reference.restore(saved.state);
       const waiting = reference.newState(stateOptions);
       if (saved.parcel) waiting.merge(saved.parcel);

@@ -44,7 +44,7 @@ export function rowPlanOf(manifest: Manifest, names: readonly string[]): RowPlan
       for (let i = 0; i < categories.length; i++) {
         const { to: at, place, codes } = categories[i] as (typeof categories)[number];
         const value = rows[from + place] as number;
-        into[to + at] = value !== value ? value : (codes[value] ?? Number.NaN); // NaN is missing, and stays so
+        into[to + at] = codes[value] ?? Number.NaN; // NaN is missing: it has no place, and stays so
       }
       for (let i = 0; i < answers.length; i++) {
         const { to: at, read } = answers[i] as (typeof answers)[number];

@@ -1,6 +1,6 @@
+import { type DriftVerdict, driftVerdicts } from "@vedette/protocol/drift";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type DriftVerdict, driftVerdicts } from "@vedette/protocol/drift";
 import { type Standing, stand, unjudged } from "./standing.ts";
 
 const none = { verdict: "none", top: null } as const;
