@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   createOrtBackend,
+  createThreadPacker,
   nodeCrypto,
   openDeviceKey,
   openFsStorage,
@@ -20,7 +21,7 @@ import type { Kernels } from "@vedette/wasm-kernels";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import type { Agent } from "../../edge-agent/src/core/agent.ts";
 import { openPredictionLog, type PredictionLog } from "../../edge-agent/src/core/log/prediction-log.ts";
-import type { Compressor, Logger } from "../../edge-agent/src/core/ports.ts";
+import type { Logger } from "../../edge-agent/src/core/ports.ts";
 import { createModelSlot, type ModelSlot } from "../../edge-agent/src/core/serve/model-slot.ts";
 import type { ServingVersion } from "../../edge-agent/src/core/serve/serving-version.ts";
 import { openDriftOutbox } from "../../edge-agent/src/core/watch/drift-outbox.ts";
@@ -28,8 +29,6 @@ import { createDriftWatch } from "../../edge-agent/src/core/watch/drift-watch.ts
 import { sensorRows } from "./inputs.ts";
 import { type BenchModel, mlp, modelName } from "./serving/models.ts";
 
-/** Head and signature. */
-const frameHeadBytes = 184;
 /** Rows that may run together: the agent's own default. */
 export const batch = 32;
 
@@ -72,15 +71,7 @@ export async function openServedModel(
   const home = await mkdtemp(join(tmpdir(), "vedette-bench-"));
   const schedule = (call: () => void): void => void setImmediate(call);
   const storage = await openFsStorage(home);
-  let bytes = 0;
-  const compressor: Compressor = {
-    kind: zstdCompressor.kind,
-    async compress(body) {
-      const compressed = await zstdCompressor.compress(body);
-      bytes += frameHeadBytes + compressed.length;
-      return compressed;
-    },
-  };
+  const packer = createThreadPacker(warningsOnly);
   const key = await openDeviceKey(join(home, "device.key"));
   const ports = {
     key,
@@ -88,7 +79,8 @@ export async function openServedModel(
     clock: systemClock,
     random: systemRandom,
     storage,
-    compressor,
+    compressor: zstdCompressor,
+    packer,
     log: warningsOnly,
   };
   const log = await openPredictionLog({ agent: "bench-1", stream: modelName, ports });
@@ -114,9 +106,10 @@ export async function openServedModel(
       await log.cut();
       const waiting = [...log.batches.waiting];
       await log.batches.drop(waiting.map((one) => one.key));
-      const written = { rows: waiting.reduce((sum, { firstN, nextN }) => sum + nextN - firstN, 0), bytes };
-      bytes = 0;
-      return written;
+      return waiting.reduce(
+        (sum, { firstN, nextN, bytes }) => ({ rows: sum.rows + nextN - firstN, bytes: sum.bytes + bytes }),
+        { rows: 0, bytes: 0 },
+      );
     },
     async close() {
       await slot.use(null);
@@ -124,6 +117,7 @@ export async function openServedModel(
       drift.close(false);
       await outbox.close();
       await log.close();
+      await packer.close();
       await rm(home, { recursive: true });
     },
   };
