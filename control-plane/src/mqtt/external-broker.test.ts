@@ -195,7 +195,7 @@ test("[Q51] each topic is subscribed by a packet of its own, once a connection",
   };
   note();
   const { broker } = await start();
-  await until(() => expect(packets).toHaveLength(7));
+  await until(() => expect(packets).toHaveLength(8));
   await killSomeones();
   await until(() => expect(broker.connected).toBe(false));
   await startSomeones();
