@@ -200,7 +200,7 @@ test("[Q51] each topic is subscribed by a packet of its own, once a connection",
   await until(() => expect(broker.connected).toBe(false));
   await startSomeones();
   note();
-  await until(() => expect(packets).toHaveLength(14));
+  await until(() => expect(packets).toHaveLength(16));
   expect(packets.every((topics) => topics.length === 1)).toBe(true);
   expect(new Set(packets.slice(7).flat()).size).toBe(7);
 });
