@@ -158,7 +158,7 @@ function partSubjects(served: ServedModel): Subject[] {
       feed({ rows: joined }, batch);
     }),
     repeated("drift", async (group) => {
-      each(group, (request) => drift?.observe(request.rows));
+      each(group, (request, i) => drift?.observe(request.rows, answers[group * batch + i] ?? [], 0));
       await new Promise((resolve) => setImmediate(resolve));
     }),
     logged("log", plain),

@@ -16,12 +16,15 @@ import {
   systemRandom,
   zstdCompressor,
 } from "@vedette/edge-agent/node";
+import { coarse, driftFeatures } from "@vedette/protocol/drift-features";
+import type { Kernels } from "@vedette/wasm-kernels";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import type { Agent } from "../../edge-agent/src/core/agent.ts";
 import { openPredictionLog, type PredictionLog } from "../../edge-agent/src/core/log/prediction-log.ts";
 import type { Logger } from "../../edge-agent/src/core/ports.ts";
 import { createModelSlot, type ModelSlot } from "../../edge-agent/src/core/serve/model-slot.ts";
 import type { ServingVersion } from "../../edge-agent/src/core/serve/serving-version.ts";
+import { openDriftOutbox } from "../../edge-agent/src/core/watch/drift-outbox.ts";
 import { createDriftWatch } from "../../edge-agent/src/core/watch/drift-watch.ts";
 import { sensorRows } from "./inputs.ts";
 import { type BenchModel, mlp, modelName } from "./serving/models.ts";
@@ -85,10 +88,12 @@ export async function openServedModel(
   const session = await createOrtBackend(warningsOnly, placement).load(model);
   const kernels = await loadKernelsNode();
   const { manifest } = bench;
-  const names = manifest.input.fields.map(({ name }) => name);
-  const reference = kernels.openReference(kernels.buildReference(names, bench.reference()));
-  const drift = createDriftWatch({ reference, manifest, schedule });
-  const version = { digest: "d".repeat(64), release: 7, manifest, session, drift };
+  const digest = "d".repeat(64);
+  const reference = kernels.openReference(referenceOf(kernels, bench));
+  const outbox = await openDriftOutbox({ ports, publish: async () => {} });
+  const keep = outbox.of(modelName, digest, kernels.abi);
+  const drift = createDriftWatch({ reference, manifest, keep, clock: systemClock, schedule });
+  const version = { digest, release: 7, manifest, session, drift };
   const slot = createModelSlot({ model: modelName, ports, log, schedule });
   await slot.use(version);
 
@@ -109,12 +114,31 @@ export async function openServedModel(
     async close() {
       await slot.use(null);
       await session.release();
-      drift.free();
+      drift.close(false);
+      await outbox.close();
       await log.close();
       await packer.close();
       await rm(home, { recursive: true });
     },
   };
+}
+
+/** Its inputs as they are measured with; its answers spread over all that they may be. */
+function referenceOf(kernels: Kernels, bench: BenchModel): Uint8Array {
+  const { manifest } = bench;
+  const inputs = bench.reference();
+  const features = driftFeatures(manifest);
+  const fields = manifest.input.fields.length;
+  const rows = Float32Array.from({ length: (inputs.length / fields) * features.length }, (_, i) => {
+    const [row, f] = [Math.floor(i / features.length), i % features.length];
+    const { source, spec } = features[f] as (typeof features)[number];
+    if (source.kind === "input") return inputs[row * fields + source.place] as number;
+    return spec.kind === "category" ? row % spec.known : coarse((row * 0.618) % 1);
+  });
+  const builder = kernels.newReferenceBuilder(features.map(({ spec }) => spec));
+  builder.sample(rows);
+  builder.count(rows);
+  return builder.finish();
 }
 
 /** The slot as the way in sees it. */

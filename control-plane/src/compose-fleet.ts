@@ -8,6 +8,7 @@ import { createDeviceTokens, type DeviceTokens } from "./fleet/device-tokens.ts"
 import { createFleet } from "./fleet/fleet.ts";
 import { createPresence, type Presence } from "./fleet/presence.ts";
 import { openRevocation, type Revocation } from "./fleet/revocation.ts";
+import type { DriftIntake } from "./monitoring/drift/take-window.ts";
 import type { Clock, Ingestion, Logger } from "./ports.ts";
 import { createDirector, type Director } from "./release/director.ts";
 import type { OnlineKeys } from "./release/online-keys.ts";
@@ -29,13 +30,14 @@ export async function composeFleet(ports: {
   db: Database;
   keys: OnlineKeys;
   ingestion: Pick<Ingestion, "stored">;
+  drift: DriftIntake;
   commands: Commands;
   disconnect: (agent: string) => Promise<void>;
   hint: (agent: string, rev: number) => Promise<void>;
   clock: Clock;
   logger: Logger;
 }): Promise<FleetRooms> {
-  const { site, db, keys, ingestion, commands, disconnect, hint, clock, logger } = ports;
+  const { site, db, keys, ingestion, drift, commands, disconnect, hint, clock, logger } = ports;
   const trust = await openTrustRepository({ db, keys, clock, logger });
   const revocation = await openRevocation({ db, clock, disconnect });
   const director = createDirector({ db, trust, key: () => keys.director, clock });
@@ -49,6 +51,7 @@ export async function composeFleet(ports: {
     deviceTokens,
     presence,
     ingestion,
+    drift,
     revocation,
     commands,
     clock,

@@ -9,6 +9,7 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
+import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { openBackups } from "./backup/create-backup.ts";
 import { bindPort } from "./bind-port.ts";
 import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
@@ -27,6 +28,7 @@ import { createApp } from "./http/app.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
+import { openDrift } from "./monitoring/drift/open-drift.ts";
 import { createErasures } from "./monitoring/erasures.ts";
 import { createLabelIntake } from "./monitoring/labels/label-intake.ts";
 import { createHarmOracle } from "./monitoring/performance/harm-of.ts";
@@ -93,6 +95,8 @@ export interface ControlPlane {
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
 const deliverEveryMs = 5_000;
+const driftRoundEveryMs = 15_000;
+const driftPruneEveryMs = 600_000;
 const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -124,11 +128,13 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
 
     const commands = createCommands({ records, key: () => keys.director, logger });
+    const drift = openDrift({ db, blobs, kernels: await loadKernelsNode(), clock, logger });
     const rooms = await composeFleet({
       site,
       db,
       keys,
       ingestion,
+      drift,
       commands,
       disconnect: (agent) => broker.disconnect(agent),
       clock,
@@ -199,6 +205,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
+      { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
+      { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
@@ -231,7 +239,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       authority,
       deviceLogin: link.deviceLogin,
       listDevices: () => listDevices({ db, presence }),
-      describeProduction: () => describeProduction({ site, db, director, lake, clock }),
+      describeProduction: () => describeProduction({ site, db, director, lake, drift, clock }),
+      drift,
       lake,
       missing: () => ingestion.missing(),
       metrics: { activity, lake },

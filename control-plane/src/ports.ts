@@ -4,6 +4,7 @@
 
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import type { CommandOutcome, EraseCommand } from "@vedette/protocol/commands";
+import type { DriftAck, DriftWindowMessage } from "@vedette/protocol/drift";
 import type { Harm, HarmQuery, LabelStatus } from "@vedette/protocol/labels-api";
 import type { Ack, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import type {
@@ -58,6 +59,8 @@ export interface Fleet {
   /** Any sign of life. */
   seen(agent: string): Promise<void>;
   heartbeat(agent: string, beat: Heartbeat): Promise<void>;
+  /** A window of a device's drift watch. Answers what to tell it. */
+  drift(agent: string, window: DriftWindowMessage): Promise<DriftAck>;
   /** What a device answered to a command. */
   commandDone(agent: string, outcome: CommandOutcome): Promise<void>;
 }

@@ -23,6 +23,7 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
     presence: async (agent, on, sid) => void heard.push(["presence", agent, on, sid]),
     seen: async () => {},
     heartbeat: async () => {},
+    drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
     commandDone: async (agent, outcome) => void heard.push(["commandDone", agent, outcome.id]),
     ...over,
   };

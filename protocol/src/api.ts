@@ -3,6 +3,7 @@
  * enrolment and device tokens carry their own proof. Errors are `{error: {code, message}}`.
  */
 import { z } from "zod";
+import { driftScope, driftVerdicts } from "./drift.ts";
 import { errorCodes } from "./errors.ts";
 import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts";
 import { reported } from "./messages.ts";
@@ -276,6 +277,25 @@ export const production = z.object({
           bySource: z.record(z.string(), z.int()),
           /** Devices whose inputs drifted, by field. */
           drift: z.array(z.object({ field: z.string(), devices: z.array(agentId) })),
+          /** What the fleet's own detectors say of all devices together; absent before a window came. */
+          fleetDrift: z
+            .object({
+              verdict: z.enum(driftVerdicts),
+              top: z.string().nullable(),
+              rounds: z.int().min(0),
+              rows: z.int().min(0),
+              /** Those that go on. */
+              events: z.array(
+                z.object({
+                  id: z.int(),
+                  scope: driftScope,
+                  verdict: z.enum(driftVerdicts),
+                  features: z.array(z.string()),
+                  since: z.iso.datetime(),
+                }),
+              ),
+            })
+            .optional(),
         }),
       ),
       /** Every version that is published. */

@@ -90,6 +90,26 @@ export const outputSchema = z.discriminatedUnion("task", [
 ]);
 export type OutputSchema = z.infer<typeof outputSchema>;
 
+/** Which reference, and what is made of it; drift.ts tells what each means and what it is where it is not said. */
+export const driftPolicy = z.object({
+  file: z.string(),
+  alpha: z.number().gt(0).lt(1),
+  windowRows: z.int().min(50),
+  windowSeconds: z
+    .int()
+    .min(1)
+    .max(31 * 86_400)
+    .optional(),
+  arl: z.number().min(100).max(1e9).optional(),
+  deadZone: z.number().min(0).max(1).optional(),
+  notice: z.number().gt(0).lt(1).optional(),
+  drift: z.number().min(0).max(1).optional(),
+  critical: z.number().min(0).max(1).optional(),
+  onCritical: z.enum(["fallback", "report"]).optional(),
+  /** By feature, where it has more categories than bins: the places of those that have one. */
+  known: z.record(z.string(), z.array(z.int().min(0)).max(126)).optional(),
+});
+
 /** What readers of this version understand when it is named in `critical`. */
 const understood: readonly string[] = ["log"];
 
@@ -115,7 +135,7 @@ export const manifest = z
     /** What the Open Inference Protocol shows: the signature before the feature plan. */
     input: z.object({ fields: z.array(inputField).min(1).max(4096), tensors: z.array(tensorSpec).min(1) }),
     output: outputSchema,
-    drift: z.object({ file: z.string(), alpha: z.number().gt(0).lt(1), windowRows: z.int().min(50) }),
+    drift: driftPolicy,
     fallback: z.object({
       /** The last answer for the same entity, if it is no older than this. */
       cache: z.object({ maxAgeMs: z.int().min(0) }).nullable(),

@@ -16,7 +16,7 @@ export type Source = (typeof sources)[number];
 
 /**
  * Why an answer did not come from the model; `null` where it did. Order is the wire encoding: only append.
- * `self_test_failed` and `drift_critical` have no producer yet: their numbers are taken.
+ * `self_test_failed` has no producer yet: its number is taken.
  */
 export const fallbackReasons = [
   "no_model",

@@ -89,10 +89,25 @@ export const reported = z.object({
             psiCritical: z.number().nullable(),
             ksLow: z.number(),
             ksHigh: z.number(),
+            /** p-value of the feature's own test, not corrected for how many there are. */
+            pValue: z.number().optional(),
+            /** ln of its detector; null before it says anything. */
+            logE: z.number().nullable().optional(),
             verdict: z.enum(["insufficient", "none", "drift"]),
           }),
         )
         .default([]),
+      /** What the signed policy makes of the last window and of all before it. */
+      driftVerdict: z
+        .object({
+          /** One of `driftVerdicts`, or of those yet to come. */
+          verdict: z.string().max(32),
+          top: z.string().nullable(),
+          windows: z.int().min(0),
+          /** The ladder answers because of it. */
+          untrusted: z.boolean(),
+        })
+        .optional(),
       /** Answers by source, and fallbacks by reason, since the agent started. */
       sources: z.record(z.string(), z.int()),
       reasons: z.record(z.string(), z.int()),

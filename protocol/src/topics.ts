@@ -8,8 +8,8 @@ const version = "vd1";
 /** Prediction logs are spread over this many partitions, so that ingestion can scale by partition. */
 export const logPartitions = 16;
 
-const up = ["reported", "presence", "hb", "req", "pull", "out"] as const;
-const down = ["desired", "res", "cmd"] as const;
+const up = ["reported", "presence", "hb", "req", "pull", "out", "drift"] as const;
+const down = ["desired", "res", "cmd", "dack"] as const;
 
 /** Topic builders of one site. */
 export function topics(site: string) {
@@ -23,6 +23,8 @@ export function topics(site: string) {
     response: (id: string) => `${agent(id)}/res`,
     command: (id: string) => `${agent(id)}/cmd`,
     outcome: (id: string) => `${agent(id)}/out`,
+    drift: (id: string) => `${agent(id)}/drift`,
+    driftAck: (id: string) => `${agent(id)}/dack`,
     pull: (id: string) => `${agent(id)}/pull`,
     /** A chunk sent to one agent that could not get the retained one. */
     chunk: (id: string, sha256: string) => `${agent(id)}/chunk/${sha256}`,

@@ -11,3 +11,5 @@ declare class TextDecoder {
 }
 /** Bytes of base64 as a string of one character each. Throws where the text is not base64. */
 declare function atob(base64: string): string;
+/** Base64 of a string of one character a byte. */
+declare function btoa(binary: string): string;

@@ -26,5 +26,6 @@ export const openHouse: Fleet = {
   presence: async () => undefined,
   seen: async () => undefined,
   heartbeat: async () => undefined,
+  drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
   commandDone: async () => undefined,
 };

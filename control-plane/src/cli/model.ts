@@ -8,8 +8,10 @@ import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
+import { addDriftSetting } from "../publish/drift-settings.ts";
 import { leastLatencyMs } from "../publish/latency.ts";
 import { addLogRule } from "../publish/log-rules.ts";
+import type { DriftChoice } from "../publish/read-sources.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describePending } from "./keys.ts";
@@ -33,6 +35,7 @@ interface PublishFlags {
   freshUntil?: string;
   trainedAt?: string;
   driftWindow?: number;
+  drift?: DriftChoice;
   logInputs: boolean;
   log?: ReturnType<typeof addLogRule>;
   receipts: boolean;
@@ -99,6 +102,11 @@ export function addModel(program: Command, io: Io): void {
       "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; may be given more than once",
       addLogRule,
     )
+    .option(
+      "--drift <setting=value>",
+      "on-critical=fallback|report, critical=0.3 (shift from which drift is critical), window-seconds, arl, dead-zone, notice, drift; repeatable (docs/guides/drift.md)",
+      addDriftSetting,
+    )
     .option("--no-receipts", "predictions are logged without receipts, which cost about 4 µs of CPU each")
     .addOption(
       new Option("--when-full <policy>", "what goes when a device's spool is full (default: oldest)").choices(
@@ -143,6 +151,7 @@ See docs/guides/models.md for what may be exported how.`,
         freshUntil: flags.freshUntil,
         trainedAt: flags.trainedAt,
         driftWindow: flags.driftWindow,
+        drift: flags.drift,
         logInputs: flags.logInputs ? ("full" as const) : ("none" as const),
         log: {
           ...flags.log,

@@ -115,3 +115,24 @@ it("a version on probation is seen to answer, and a model that is assigned to no
   );
   expect(withdrawn).toContain("m also: versions 1, 2 published; 12 answers in the lake by these or before any");
 });
+
+it("says what the fleet's own detectors found, and of whom", () => {
+  const event = { id: 3, verdict: "critical" as const, features: ["wind", "out:label"], since: at };
+  const fleetDrift = {
+    verdict: "critical" as const,
+    top: "wind",
+    rounds: 12,
+    rows: 3072,
+    events: [
+      { ...event, scope: { kind: "cohort" as const, label: "city", value: "york" } },
+      { ...event, id: 4, scope: { kind: "device" as const, agent: "d7" } },
+    ],
+  };
+  const text = tell({ serving: ["d7"], fleetDrift });
+  expect(text).toContain("  fleet drift   critical; 3072 rows in 12 rounds since the last alarm\n");
+  expect(text).toContain("event 3: critical on devices with city=york since 2026-01-02 03:04 UTC: wind, out:label\n");
+  expect(text).toContain("event 4: critical on device d7 since");
+  expect(tell({ serving: ["d7"], fleetDrift: { ...fleetDrift, verdict: "none", events: [] } })).toContain(
+    "fleet drift   none; 3072 rows",
+  );
+});

@@ -75,6 +75,10 @@ function describeVersion(model: string, version: Version, at: string): string {
   if (more > 0) lines.push(["", `and ${more} more: vedette device list`]);
   if (version.predictions > 0 || version.serving.length > 0) lines.push(["answers", describeAnswers(version, at)]);
   if (version.serving.length > 0) lines.push(["drift", describeDrift(version)]);
+  if (version.fleetDrift) {
+    const [first, ...more] = describeFleetDrift(version.fleetDrift);
+    lines.push(["fleet drift", first ?? ""], ...more.map((text): [string, string] => ["", text]));
+  }
   if (version.reported) lines.push(["reported", describeReported(version.reported)]);
   const body = lines.map(([name, text]) => `  ${name.padEnd(12)}  ${text}`);
   return [`${model} version ${version.version}: ${verdict(version)}`, ...body].join("\n");
@@ -129,6 +133,22 @@ function onProbation({ state, passed, of }: Pending): boolean {
 
 function describeDrift({ drift }: Version): string {
   return drift.map(({ field, devices }) => `${show(field)} on ${named(devices)}`).join("; ") || "none seen";
+}
+
+/** What all devices' windows say together, and a line for each event that goes on. */
+function describeFleetDrift({ verdict, rounds, rows, events }: NonNullable<Version["fleetDrift"]>): string[] {
+  const seen = `${plural(rows, "row")} in ${plural(rounds, "round")} since the last alarm`;
+  const where = (scope: (typeof events)[number]["scope"]) =>
+    scope.kind === "device"
+      ? `device ${scope.agent}`
+      : scope.kind === "fleet"
+        ? "the whole fleet"
+        : `devices with ${scope.label}=${show(scope.value)}`;
+  const told = events.slice(0, mostNamed).map(({ id, scope, verdict: how, features, since }) => {
+    return `event ${id}: ${how} on ${where(scope)} since ${minute(since)}: ${features.slice(0, mostNamed).map(show).join(", ")}`;
+  });
+  const more = events.length - told.length;
+  return [`${verdict}; ${seen}`, ...told, ...(more > 0 ? [`and ${plural(more, "more event")}: GET /v1/drift`] : [])];
 }
 
 function describeSelector(selector: Version["assignedTo"][number]): string {

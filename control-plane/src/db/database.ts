@@ -7,6 +7,7 @@ import { type AuditRepository, auditRepository } from "./audit.ts";
 import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.ts";
 import { openConnection } from "./connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
+import { type DriftRepository, driftRepository } from "./drift.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
 import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
@@ -23,6 +24,7 @@ export interface Database {
   readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
+  readonly drift: DriftRepository;
   /** A consistent copy in another file, while all goes on. */
   copy(to: string): Promise<void>;
   close(): Promise<void>;
@@ -41,6 +43,7 @@ export async function openDatabase(file: string): Promise<Database> {
     operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
+    drift: driftRepository(connection),
     copy,
     close: async () => close(),
   };

@@ -16,6 +16,8 @@ export interface DeviceRepository {
   heard(agent: string, stamp: Stamp): Promise<void>;
   /** All devices by id. */
   list(): Promise<DeviceRecord[]>;
+  /** Who there is, and in which groups: without what each reported. */
+  members(): Promise<Pick<DeviceRecord, "agent" | "labels" | "revokedAt">[]>;
   /** What a hello said of the device. */
   described(agent: string, abilities: AgentAbilities, saidLabels: Labels): Promise<void>;
   reported(agent: string, report: Reported): Promise<void>;
@@ -45,6 +47,14 @@ export function deviceRepository(db: Connection): DeviceRepository {
     },
     async list() {
       return db.select().from(devices).orderBy(asc(devices.agent)).all().map(toRecord);
+    },
+    async members() {
+      const { agent, saidLabels, tokenLabels, revokedAt } = devices;
+      const rows = db.select({ agent, saidLabels, tokenLabels, revokedAt }).from(devices).orderBy(asc(agent)).all();
+      return rows.map(({ saidLabels: said, tokenLabels: given, ...rest }) => ({
+        ...rest,
+        labels: { ...said, ...given },
+      }));
     },
     async described(agent, abilities, saidLabels) {
       db.update(devices).set({ abilities, saidLabels }).where(eq(devices.agent, agent)).run();

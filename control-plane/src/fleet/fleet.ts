@@ -6,6 +6,7 @@ import type { HelloAnswer, Request } from "@vedette/protocol/messages";
 import type { PredictionCounts } from "@vedette/protocol/records-api";
 import { parseTopic } from "@vedette/protocol/topics";
 import type { Database } from "../db/database.ts";
+import type { DriftIntake } from "../monitoring/drift/take-window.ts";
 import type { Clock, Fleet, Ingestion } from "../ports.ts";
 import type { Director } from "../release/director.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
@@ -25,13 +26,15 @@ export function createFleet(ports: {
   deviceTokens: DeviceTokens;
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
+  drift: Pick<DriftIntake, "take">;
   revocation: Pick<Revocation, "refuse" | "revoked">;
   commands: Commands;
   clock: Clock;
   /** Tells a device that its assignment changed. */
   hint: (agent: string, rev: number) => Promise<void>;
 }): Fleet & { inSpools(): PredictionCounts["inSpools"] } {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, revocation, commands, clock, hint } = ports;
+  const { site, db, trust, director, deviceTokens, presence, ingestion, drift, revocation, commands } = ports;
+  const { clock, hint } = ports;
   /** What devices last said that they hold. */
   const spools = new Map<string, { batches: number; at: number }>();
 
@@ -108,6 +111,7 @@ export function createFleet(ports: {
       const decided = (await db.devices.revision(agent)) ?? 0;
       if (rev < decided) await hint(agent, decided);
     },
+    drift: (agent, window) => drift.take(agent, window),
     commandDone: (agent, outcome) => commands.done(agent, outcome),
     inSpools() {
       // What a revoked device still holds is never taken.

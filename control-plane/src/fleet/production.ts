@@ -8,6 +8,7 @@ import { sources } from "@vedette/protocol/ids";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { Database } from "../db/database.ts";
 import type { DeviceRecord, RuleRecord, VersionRecord } from "../db/records.ts";
+import type { Drift } from "../monitoring/drift/open-drift.ts";
 import type { Clock, Lake, StoredCount } from "../ports.ts";
 import type { Withheld } from "../release/decide-slots.ts";
 import type { Director } from "../release/director.ts";
@@ -27,9 +28,10 @@ export async function describeProduction(ports: {
   db: Database;
   director: Director;
   lake: Pick<Lake, "counts">;
+  drift: Pick<Drift, "fleet">;
   clock: Clock;
 }): Promise<Production> {
-  const { site, db, director, lake, clock } = ports;
+  const { site, db, director, lake, drift, clock } = ports;
   const stored = await lake.counts();
   const at = clock.now();
   const members = await director.preview();
@@ -38,6 +40,7 @@ export async function describeProduction(ports: {
     (await director.candidates()).filter((one) => one.assignable === "revoked").map((one) => one.digest),
   );
   const rules = await db.assignments.inForce();
+  const fleetDrift = await drift.fleet();
   const models = (await db.versions.modelNames()).map((model) => {
     const ofModel = versions.filter((version) => version.model === model);
     const newest = Math.max(...ofModel.map(({ version }) => version));
@@ -45,6 +48,7 @@ export async function describeProduction(ports: {
       .map((version) => ({
         ...describe(version, members, rules, stored),
         ...(revoked.has(version.digest) ? { revoked: true } : {}),
+        ...driftOf(fleetDrift.get(version.digest)),
       }))
       .filter(({ version, serving, pending, assignedTo }) => {
         return version === newest || serving.length + pending.length + assignedTo.length > 0;
@@ -99,6 +103,10 @@ function describe(
     bySource: bySource(counts),
     drift: driftByField(serving),
   };
+}
+
+function driftOf(fleetDrift: VersionInProduction["fleetDrift"]): Pick<VersionInProduction, "fleetDrift"> {
+  return fleetDrift ? { fleetDrift } : {};
 }
 
 /** How far a device is that should serve a digest and has not yet. */

@@ -9,6 +9,7 @@ import { auditRoutes } from "./audit.ts";
 import { blobRoutes } from "./blobs.ts";
 import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
+import { driftRoutes } from "./drift.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
 import { labelRoutes } from "./labels.ts";
 import { metricsRoute } from "./metrics.ts";
@@ -111,6 +112,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);
+  driftRoutes(app, ports);
   metricsRoute(app, ports, ports.metrics);
   operatorRoutes(app, ports);
   auditRoutes(app, ports);

@@ -54,6 +54,7 @@ test("[G18] batches are counted by what they were answered with, and reports", a
     presence: async () => undefined,
     seen: async () => undefined,
     heartbeat: async () => undefined,
+    drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
     commandDone: async () => undefined,
   };
   const report = { agent: "a1" } as Parameters<Fleet["reported"]>[1];

@@ -10,6 +10,7 @@ import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
 import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
+import type { Drift } from "../monitoring/drift/open-drift.ts";
 import type { Erasures } from "../monitoring/erasures.ts";
 import type { LabelIntake } from "../monitoring/labels/label-intake.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
@@ -46,6 +47,7 @@ export interface HttpPorts {
   readonly deviceLogin: DeviceLogin;
   readonly listDevices: () => Promise<Device[]>;
   readonly describeProduction: () => Promise<Production>;
+  readonly drift: Pick<Drift, "state" | "windows">;
   /** What somebody has to do before long. */
   readonly warnings: () => string[];
   /** Predictions by model that devices lost. */

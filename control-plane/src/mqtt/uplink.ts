@@ -5,6 +5,7 @@
 
 import { fromUtf8 } from "@vedette/protocol/bytes";
 import { commandOutcome } from "@vedette/protocol/commands";
+import { driftWindow } from "@vedette/protocol/drift";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { heartbeat, parseMessage, presence, pull, type Request, reported, request } from "@vedette/protocol/messages";
 import { parseTopic, type Topic, topics } from "@vedette/protocol/topics";
@@ -117,6 +118,10 @@ export function createUplink(options: {
     if (topic.kind === "presence") return ownPresence(agent, text);
     if (topic.kind === "reported") return ownReport(agent, text);
     if (topic.kind === "hb") return fleet.heartbeat(agent, parseMessage(heartbeat, text, names.heartbeat(agent)));
+    if (topic.kind === "drift") {
+      const ack = await fleet.drift(agent, parseMessage(driftWindow, text, names.drift(agent)));
+      return downlink.send(agent, names.driftAck(agent), JSON.stringify(ack));
+    }
     if (topic.kind === "out") return fleet.commandDone(agent, parseMessage(commandOutcome, text, names.outcome(agent)));
     return undefined;
   };

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { goldenVectors, parseManifest } from "@vedette/protocol/bundle";
 import { concatBytes, fromUtf8 } from "@vedette/protocol/bytes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { recordingKernels } from "../../test/recording-kernels.ts";
 import { sha256 } from "../sha256.ts";
 import { type BuildPorts, type Bundle, buildBundle } from "./build-bundle.ts";
 import { defaultLatencyMs } from "./latency.ts";
@@ -18,16 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const references: { names: string[]; rows: Float32Array }[] = [];
+const kernels = recordingKernels();
 let elapsed = 0;
 const ports: BuildPorts = {
-  kernels: {
-    abi: 1,
-    buildReference(names, rows) {
-      references.push({ names, rows });
-      return new Uint8Array([1, 2, 3]);
-    },
-  },
+  kernels,
   now: () => Date.UTC(2026, 0, 2, 3, 4, 5),
   monotonic: () => (elapsed += 2.5),
 };
@@ -83,7 +78,9 @@ describe("a model with its reference data", () => {
       reference: { rows: 4 },
       trainingData: { rows: 4, accuracy: 1 },
     });
-    expect(references.at(-1)).toEqual({ names: ["a", "b"], rows: new Float32Array([1, 2, -1, 0.5, 0, 4, 3, -1]) });
+    const { features, counted } = kernels.built.at(-1) ?? { features: [], counted: [] };
+    expect(features.map(({ name }) => name)).toEqual(["a", "b", "out:score:1", "out:label"]);
+    expect(counted.filter((_, i) => i % 4 < 2)).toEqual([1, 2, -1, 0.5, 0, 4, 3, -1]);
   });
 
   it("carries golden vectors: real rows with the answers that the graph gave", async () => {
@@ -152,7 +149,8 @@ describe("a model with its reference data", () => {
     const bundle = await build("written/linear.onnx", await csv("a,b\n1,2\n,3\n4,5\nNA,1\n"));
     expect(bundle.manifest.input.fields.map((field) => field.required)).toEqual([true, true]);
     expect(bundle.notes.join()).toContain("NaN where a value is missing");
-    expect(Number.isNaN(references.at(-1)?.rows[2])).toBe(true);
+    // What it does not answer is no part of what it is compared with.
+    expect(kernels.built.at(-1)?.counted.filter((_, i) => i % 3 < 2)).toEqual([1, 2, 4, 5]);
   });
 
   it("keeps rules, floors and ages, and refuses rules that no model could follow", async () => {

@@ -13,15 +13,16 @@ import {
 } from "@vedette/protocol/bundle";
 import { utf8 } from "@vedette/protocol/bytes";
 import { currentCapability } from "@vedette/protocol/capability";
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import { type LogPolicy, needsRules, wrongPolicy } from "@vedette/protocol/log-policy";
-import { firstDatatypes, type Rows, type TensorSpec } from "@vedette/protocol/tensors";
+import { firstDatatypes, type TensorSpec } from "@vedette/protocol/tensors";
 import { sha256 } from "../sha256.ts";
 import { notesOn, rewriteNotes } from "./bundle-notes.ts";
 import { checkRules } from "./check-rules.ts";
 import { chunkFile } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
+import { buildDriftReference, type ReferenceKernels } from "./drift-reference.ts";
 import { answerAll, measureLatency, spread } from "./evaluate.ts";
 import { chooseGolden } from "./golden.ts";
 import type { Graph } from "./graph.ts";
@@ -34,12 +35,6 @@ import { fromArray, fromNoise, fromTable, type Reference } from "./reference.ts"
 import { type TrainingMetrics, trainingMetrics } from "./training-metrics.ts";
 import { type Unzipped, unzip } from "./zip-map.ts";
 
-/** wasm-kernels, as far as publishing needs it. */
-interface ReferenceKernels {
-  readonly abi: number;
-  /** @param rows [n][names.length], NaN = missing. */
-  buildReference(names: string[], rows: Float32Array): Uint8Array;
-}
 export interface BuildPorts {
   readonly kernels: ReferenceKernels;
   /** UTC ms. */
@@ -61,6 +56,8 @@ export interface Bundle {
 /** The answers to so many rows, evenly spread, are enough to learn what the outputs mean; fewer where a row is an image. */
 const mostEvaluated = 100_000;
 const mostValues = 64 * 1024 * 1024;
+/** Numbers in a row above which not every reference row is answered. */
+const mostWatchedWidth = 4096;
 const memoryFloor = 256 * 1024 * 1024;
 
 /**
@@ -138,14 +135,19 @@ async function assemble(
   const metrics = labels && trainingMetrics(output, answers, labels.texts);
   const latency = await measureLatency(graph, data, ports.monotonic);
   const real = what.referenceFile !== undefined;
-  const watched = real ? data.take(Array.from({ length: data.rows }, (_, row) => row)).rows : new Float32Array();
+  // Where a row is an image, those that were answered are enough: to answer all may take hours.
+  const every = Array.from({ length: data.rows }, (_, row) => row);
+  const watched = !real ? [] : data.width > mostWatchedWidth ? sample : every;
+  const asked = watched.length === sample.length ? answers : null;
+  const schema = { input: { ...data.input, fields }, output };
+  const drift = await buildDriftReference(ports.kernels, graph, data, schema, watched, asked);
 
   const log = logOf(what, sources.recipe);
   const wrong = wrongPolicy(log, names);
   if (wrong !== undefined) throw new VedetteError("invalid_argument", `--log: ${wrong}`);
   const files = [
     chunkFile("model.onnx", unzipped.model),
-    chunkFile("drift-reference.bin", driftReference(ports.kernels, names, watched)),
+    chunkFile("drift-reference.bin", drift.bytes),
     chunkFile("golden.json", utf8(JSON.stringify(golden))),
   ];
   // As the graph says of itself, true or not: LightGBM's converter declares one label, however many there are.
@@ -168,7 +170,13 @@ async function assemble(
     features: { plan: "identity", hash: identityPlanHash },
     input: { fields, tensors: data.input.tensors },
     output,
-    drift: { file: "drift-reference.bin", alpha: 0.001, windowRows: what.driftWindow ?? windowRows(data.rows) },
+    drift: {
+      file: "drift-reference.bin",
+      alpha: 0.001,
+      windowRows: what.driftWindow ?? windowRows(data.rows),
+      ...what.drift,
+      ...(Object.keys(drift.known).length > 0 ? { known: drift.known } : {}),
+    },
     fallback: {
       cache: what.cacheAgeMs === undefined ? null : { maxAgeMs: what.cacheAgeMs },
       rules: ladder,
@@ -224,14 +232,6 @@ function logOf(what: ModelDescription, recipe: string): LogPolicy {
   const rules = [log.inputs, log.entity, log.request, log.outputs, ...Object.values(log.fields ?? {})];
   const hashes = rules.some((rule) => typeof rule === "object" && rule.mode === "hashed");
   return hashes ? { ...log, salt: sha256(utf8(`salt/${recipe}`)).slice(0, 32) } : log;
-}
-
-function driftReference(kernels: ReferenceKernels, names: string[], rows: Rows): Uint8Array<ArrayBuffer> {
-  try {
-    return Uint8Array.from(kernels.buildReference(names, Float32Array.from(rows)));
-  } catch (cause) {
-    throw new VedetteError("invalid_csv", `no drift reference can be made of the data: ${messageOf(cause)}`, { cause });
-  }
 }
 
 async function readLabels(

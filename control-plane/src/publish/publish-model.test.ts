@@ -7,6 +7,7 @@ import type { ModelVersion } from "@vedette/protocol/api";
 import { parseManifest } from "@vedette/protocol/bundle";
 import { targetsExtension, targetsExtensionField } from "@vedette/protocol/trust";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { recordingKernels } from "../../test/recording-kernels.ts";
 import { sha256 } from "../sha256.ts";
 import type { BuildPorts } from "./build-bundle.ts";
 import { initTrust } from "./init-trust.ts";
@@ -20,7 +21,7 @@ import type { SignedMetadata, TrustApi } from "./trust-api.ts";
 const models = fileURLToPath(new URL("../../../fixtures/models/written/", import.meta.url));
 const now = Date.UTC(2026, 0, 1);
 const ports: BuildPorts = {
-  kernels: { abi: 1, buildReference: () => new Uint8Array([7]) },
+  kernels: recordingKernels(),
   now: () => now,
   monotonic: () => 0,
 };

@@ -1,11 +1,16 @@
 /** What a bundle is built from: the operator's words, and the files they name. */
 import { readFile } from "node:fs/promises";
-import { bundleFormat, type OutputSchema } from "@vedette/protocol/bundle";
+import { bundleFormat, type Manifest, type OutputSchema } from "@vedette/protocol/bundle";
 import { currentCapability } from "@vedette/protocol/capability";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { LogPolicy } from "@vedette/protocol/log-policy";
 import { sha256 } from "../sha256.ts";
 import { isNpy } from "./npy.ts";
+
+/** What an operator may say of the drift policy. */
+export type DriftChoice = Partial<
+  Pick<Manifest["drift"], "windowSeconds" | "arl" | "deadZone" | "notice" | "drift" | "critical" | "onCritical">
+>;
 
 /** What an operator says about a model. */
 export interface ModelDescription {
@@ -30,6 +35,8 @@ export interface ModelDescription {
   readonly trainedAt?: string | undefined;
   /** Rows, 50 or more. */
   readonly driftWindow?: number | undefined;
+  /** What of the drift policy is not as it is where nothing is said. */
+  readonly drift?: DriftChoice | undefined;
   readonly logInputs: "full" | "none";
   /** Rules beyond that, as `--log` gives them. */
   readonly log?: Omit<LogPolicy, "inputs" | "salt"> & { readonly inputs?: LogPolicy["inputs"] };
@@ -61,6 +68,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     [what.confidenceFloor, what.cacheAgeMs, what.latencyMs, what.freshUntil, what.driftWindow, what.logInputs],
     what.trainedAt,
     ...(what.log ? [what.log] : []),
+    ...(what.drift ? [["drift", what.drift]] : []),
     ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
   ];
   return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };

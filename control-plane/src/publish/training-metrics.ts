@@ -56,7 +56,8 @@ function named(labels: readonly (string | null)[], classes: readonly string[]): 
   return labels.map((label) => (label === null ? null : (classes[Number(label)] ?? label)));
 }
 
-function classOf(
+/** The class that the model says, by its label output or its greatest score. */
+export function classOf(
   output: Extract<OutputSchema, { task: "classification" }>,
   answers: Readonly<Record<string, Output>>,
   row: number,

@@ -45,7 +45,7 @@ describe("an agent", () => {
     const { peer, run } = await servingDevice();
     const topics = [...peer.subscriptions].sort();
     expect(topics).toEqual(
-      ["ack/rain", "cmd", "desired", "res"].map((end) => `vd1/demo/a/station-1/${end}`).concat("vd1/demo/cp"),
+      ["ack/rain", "cmd", "dack", "desired", "res"].map((end) => `vd1/demo/a/station-1/${end}`).concat("vd1/demo/cp"),
     );
     run.transport.disconnect();
     await run.connect();

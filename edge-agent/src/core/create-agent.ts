@@ -35,6 +35,7 @@ import type { ResponseCacheLimits } from "./serve/response-cache.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
 import { noPins, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
+import { openDriftOutbox } from "./watch/drift-outbox.ts";
 import type { DriftReference } from "./watch/drift-watch.ts";
 
 export interface AgentOptions {
@@ -103,13 +104,25 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   const budget = await openDataBudget({ ...ports, limit: given.options?.dataBytesPerDay ?? null });
   const fetchPorts = { ...ports, budget, store, inbox, requester, topic, agent, abilities };
   const exclusive = createExclusive();
+  const driftOutbox = await openDriftOutbox({
+    ports,
+    publish: (message) => transport.publish(topic.drift(agent), message, { qos: 1 }),
+  });
 
   const changed = () => {
     session.changed();
     for (const call of listeners) call();
   };
 
-  const load = createLoader({ ports, store, kernels, schedule, changed });
+  const load = createLoader({
+    ports,
+    store,
+    kernels,
+    abi: abilities.kernelAbi,
+    outbox: driftOutbox,
+    schedule,
+    changed,
+  });
 
   /** One model's damaged pins must not keep the device from serving the others: it is installed again. */
   const loadPins = async (model: string): Promise<Pins> => {
@@ -160,7 +173,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
       load,
       unload: async (version) => {
-        await closeAll(`version ${version.digest}`, [() => version.session.release(), () => version.drift?.free()]);
+        await closeAll(`version ${version.digest}`, [
+          () => version.session.release(),
+          () => version.drift?.close(!stopping),
+        ]);
       },
       selfTest: async (version) => {
         const { golden } = version.manifest;
@@ -168,8 +184,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       },
       exclusive,
       evict: async () => {
-        if (!pinsUnreadable)
-          await store.keep(new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins))));
+        if (pinsUnreadable) return;
+        const needed = new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins)));
+        await store.keep(needed);
+        await driftOutbox.keepOnly(needed);
       },
       changed,
     });
@@ -236,16 +254,19 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,
     commanded: (command) => void commands.take(command),
+    driftAcked: (ack) => driftOutbox.acked(ack),
     acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
     stored: (all) => {
       for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);
     },
     connected: () => {
       online = true;
+      driftOutbox.connected();
       for (const { sender } of models.values()) sender.connected();
     },
     disconnected: () => {
       online = false;
+      driftOutbox.disconnected();
       for (const { sender } of models.values()) sender.disconnected();
     },
   });
@@ -259,6 +280,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
       () => session.stop(),
       closeModels, // with those that came meanwhile
+      () => driftOutbox.close(),
       () => budget.close(),
     ]);
 
@@ -267,6 +289,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     for (const { keeper } of models.values()) await keeper.boot();
   } catch (error) {
     await budget.close();
+    driftOutbox.disconnected();
     await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }

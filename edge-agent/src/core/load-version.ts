@@ -1,11 +1,13 @@
 /** From a pin to a version that can answer: its files from the store, proven on the device's backend, with its drift watch. */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { KernelError } from "@vedette/wasm-kernels";
 import type { Ports } from "./ports.ts";
 import { filesOfProof, prove } from "./prove/prove.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import type { BundleStore } from "./store/bundle-store.ts";
 import type { Pin } from "./store/life-cycle.ts";
+import type { DriftOutbox } from "./watch/drift-outbox.ts";
 import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 
 /**
@@ -15,24 +17,41 @@ import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
  *   its drift reference cannot be opened.
  */
 export function createLoader(options: {
-  ports: Pick<Ports, "backend" | "prover" | "clock">;
+  ports: Pick<Ports, "backend" | "prover" | "clock" | "log">;
   store: Pick<BundleStore, "manifest" | "file">;
   kernels: { openReference(bytes: Uint8Array): DriftReference };
+  /** Of these kernels. */
+  abi: number;
+  outbox: DriftOutbox;
   schedule: (call: () => void) => void;
   changed: () => void;
 }): (pin: Pin, quick: boolean) => Promise<ServingVersion> {
-  const { ports, store, kernels, schedule, changed } = options;
-  const { clock } = ports;
+  const { ports, store, kernels, abi, outbox, schedule, changed } = options;
+  const { clock, log } = ports;
 
-  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
+  const openDrift = (digest: string, manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
     let reference: DriftReference;
     try {
       reference = kernels.openReference(bytes);
     } catch (cause) {
+      if (cause instanceof KernelError && cause.code === "abi-mismatch") {
+        // Published for kernels of another time: it answers as ever, unwatched, until it is published again.
+        log.warn("drift.not_watched", { model: manifest.model, digest, why: cause.message });
+        return null;
+      }
       const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
       throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
     }
-    return createDriftWatch({ reference, manifest, schedule, finished: changed });
+    const { model } = manifest;
+    return createDriftWatch({
+      reference,
+      manifest,
+      keep: outbox.of(model, digest, abi),
+      clock,
+      schedule,
+      lost: (why) => log.warn("drift.began_anew", { model, digest, why: messageOf(why) }),
+      finished: changed,
+    });
   };
 
   return async (pin, quick) => {
@@ -40,7 +59,7 @@ export function createLoader(options: {
     if (!manifest)
       throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
     const file = (path: string) => store.file(manifest, path);
-    const drift = openDrift(manifest, await file(manifest.drift.file));
+    const drift = openDrift(pin.digest, manifest, await file(manifest.drift.file));
     try {
       // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
       const apart = quick ? undefined : ports.prover;
@@ -48,7 +67,7 @@ export function createLoader(options: {
       const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
       return { digest: pin.digest, release: pin.release, manifest, session, drift };
     } catch (error) {
-      drift.free();
+      drift?.close(false);
       throw error;
     }
   };

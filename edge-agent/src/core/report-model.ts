@@ -4,6 +4,7 @@ import type { ModelMeasures } from "./agent.ts";
 import type { PredictionLog } from "./log/prediction-log.ts";
 import type { ModelKeeper } from "./model-keeper.ts";
 import type { Pin } from "./store/life-cycle.ts";
+import type { DriftWatch } from "./watch/drift-watch.ts";
 
 /** The model's part of the device's report. */
 export function reportOf(keeper: ModelKeeper): ReportedSlot {
@@ -26,14 +27,29 @@ export function reportOf(keeper: ModelKeeper): ReportedSlot {
       ...keeper.probation,
     },
     served: keeper.served(),
-    drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
-      ...feature,
-      // Infinite before the first value, which JSON cannot say.
-      psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
-    })),
+    ...reportOfDrift(slot.version?.drift ?? null),
     sources: { ...slot.counters.sources },
     reasons: { ...slot.counters.reasons },
   };
+}
+
+function reportOfDrift(watch: DriftWatch | null): Pick<ReportedSlot, "drift" | "driftVerdict"> {
+  if (!watch) return { drift: [] };
+  const { verdict, top, windows, untrusted } = watch;
+  const drift = watch.report().map((feature) => ({
+    name: feature.name,
+    n: feature.n,
+    missing: feature.missing,
+    psi: feature.psi,
+    // Infinite before the first value, which JSON cannot say.
+    psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
+    ksLow: feature.ksLow,
+    ksHigh: feature.ksHigh,
+    pValue: feature.pValue,
+    logE: Number.isFinite(feature.logE) ? feature.logE : null,
+    verdict: feature.verdict,
+  }));
+  return { drift, driftVerdict: { verdict, top, windows, untrusted } };
 }
 
 /** The model's measures, as metrics and statistics show them. */

@@ -5,6 +5,7 @@
  */
 import { fromUtf8, toHex } from "@vedette/protocol/bytes";
 import type { AgentAbilities } from "@vedette/protocol/capability";
+import { type DriftAck, driftAck } from "@vedette/protocol/drift";
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import {
   type Ack,
@@ -78,6 +79,8 @@ export interface SessionOptions {
   acked(stream: string, ack: Ack): void;
   /** A command, from …/cmd or with the answer to a hello. */
   commanded(command: SignedText): void;
+  /** What became of a drift window. */
+  driftAcked(ack: DriftAck): void;
   stored(stored: HelloAnswer["stored"]): void;
   /** After subscribing; and after the loss. */
   connected(): void;
@@ -222,6 +225,7 @@ export function createSession(options: SessionOptions): Session {
       await listen(topic.response(agent), 0);
       await listen(topic.controlPlane, 1);
       await listen(topic.command(agent), 1);
+      await listen(topic.driftAck(agent), 0);
       await listenToStreams();
       if (now !== connection) return;
       if (present !== now) {
@@ -256,6 +260,9 @@ export function createSession(options: SessionOptions): Session {
   inbox.on(topic.response(agent), (payload) => requester.answered(payload));
   inbox.on(topic.command(agent), (payload) => {
     options.commanded(parseMessage(signedText, fromUtf8(payload), "the command"));
+  });
+  inbox.on(topic.driftAck(agent), (payload) => {
+    options.driftAcked(parseMessage(driftAck, fromUtf8(payload), "the answer to a drift window"));
   });
   inbox.on(topic.desired(agent), (payload) => {
     const { rev } = parseMessage(desired, fromUtf8(payload), "the hint on /desired");

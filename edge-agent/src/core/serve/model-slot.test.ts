@@ -3,6 +3,7 @@ import { decodeBatch, openFrame } from "@vedette/protocol/prediction-batch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { settle } from "../../sim/memory-ports.ts";
+import type { DriftWatch } from "../watch/drift-watch.ts";
 import { rainManifest, scriptedVersion, slotRig } from "./test/rig.ts";
 
 const _withRules = { cache: null, rules: [{ answer: "dry", confidence: 0.6 }], confidenceFloor: null };
@@ -232,22 +233,66 @@ test("[P3] an answer that cannot be logged is given all the same, once its numbe
   expect((await ask(1)).answers[0]?.source).toBe("model");
 });
 
-test("rows go to the drift watch after their answers; a failing listener hurts nobody", async () => {
-  const { slot, ask, clock, logger } = await slotRig();
-  const seen: number[] = [];
-  const drift = {
-    observe: (rows: ArrayLike<number>) => void seen.push(rows.length / 2),
+/** A drift watch that writes down what it is shown: rows, and the scores answered to them. */
+function noted(untrusted = false) {
+  const seen: { rows: number; scores: (readonly number[] | null | undefined)[] }[] = [];
+  const drift: DriftWatch = {
+    observe: (rows, answers, from) => {
+      const n = rows.length / 2;
+      seen.push({ rows: n, scores: answers.slice(from, from + n).map((answer) => answer?.scores) });
+    },
     report: () => [],
+    verdict: untrusted ? "critical" : "none",
+    top: null,
     windows: 0,
-    free() {},
+    untrusted,
+    close() {},
   };
+  return { seen, drift };
+}
+
+test("rows go to the drift watch after their answers, with what the model said; a failing listener hurts nobody", async () => {
+  const { slot, ask, clock, logger } = await slotRig();
+  const { seen, drift } = noted();
   await slot.use(scriptedVersion(clock, { drift }));
   slot.onPredictions(() => {
     throw new Error("listener");
   });
-  await Promise.all([ask([1, 2, 3]), ask(4)]);
-  expect(seen).toEqual([3, 1]);
+  await Promise.all([ask([25, 50, 75]), ask(100)]);
+  expect(seen).toEqual([
+    {
+      rows: 3,
+      scores: [
+        [0.75, 0.25],
+        [0.5, 0.5],
+        [0.25, 0.75],
+      ],
+    },
+    { rows: 1, scores: [[0, 1]] },
+  ]);
   expect(logger.entries.map(({ event }) => event)).toEqual(["outcome_not_taken"]);
+});
+
+test("[Y8] under critical drift the ladder answers where the policy says so, and the model is watched on", async () => {
+  const { slot, ask, clock } = await slotRig();
+  const { seen, drift } = noted(true);
+  const version = scriptedVersion(clock, { drift });
+  await slot.use(version);
+  expect((await ask(25)).answers[0]).toMatchObject({ source: "none", reason: "drift_critical" });
+  expect([version.script.runs, seen]).toEqual([[1], [{ rows: 1, scores: [[0.75, 0.25]] }]]);
+  expect(slot.counters.reasons.drift_critical).toBe(1);
+});
+
+test("a row that no model answered is not watched: there is nothing to compare its answer with", async () => {
+  const { slot, ask, clock } = await slotRig();
+  const { seen, drift } = noted();
+  const version = scriptedVersion(clock, { drift });
+  version.script.poison = 7;
+  await slot.use(version);
+  expect((await ask(7)).answers[0]?.source).toBe("none");
+  slot.trip("exception");
+  await ask(1);
+  expect(seen).toEqual([]);
 });
 
 test("more rows than numbers are reserved ahead are answered all the same", async () => {

@@ -178,6 +178,7 @@ export function createModelSlot(options: {
     const now = clock.monotonic();
     const firstN = log.reserve(rows);
     const served = typeof result === "string" ? null : result;
+    const untrusted = from.version?.drift?.untrusted ?? false;
     let at = 0;
     let nan = 0;
     let unsure = 0;
@@ -189,7 +190,7 @@ export function createModelSlot(options: {
         const given = served?.[at] ?? null;
         if (served && !given) nan++;
         const otherwise = served ? "exception" : (result as FallbackReason);
-        const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise);
+        const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise, untrusted);
         if (reason === "low_confidence") unsure++;
         if (reason === null && given) {
           // Field by field: spreading an object costs more than making one.
@@ -233,12 +234,14 @@ export function createModelSlot(options: {
     const { version } = from;
     const digest = version?.digest ?? null;
     const release = version?.release ?? null;
+    let at = 0;
     for (let i = 0; i < jobs.length; i++) {
       const job = jobs[i] as SlotJob;
       const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
-      version?.drift?.observe(job.request.rows);
+      if (served) version?.drift?.observe(job.request.rows, served, at);
+      at += job.n;
     }
     const ran = !jobs[0]?.cached;
     if (ran && served && responses && from === place) keep(jobs, served);
@@ -351,15 +354,21 @@ export function createModelSlot(options: {
   }
 }
 
-/** Why a row falls back; null where the model's answer stands. */
+/**
+ * Why a row falls back; null where the model's answer stands.
+ * @param untrusted drift is critical, and the policy says that the ladder answers then.
+ */
 function reasonOf(
   manifest: Manifest | null,
   refused: boolean,
   given: ModelAnswer | null,
   otherwise: FallbackReason,
+  untrusted: boolean,
 ): FallbackReason | null {
   if (refused && (given || otherwise === "exception" || otherwise === "latency_budget")) return "out_of_range";
   if (!given) return otherwise;
+  // The model is asked all the same, so that it is seen when its inputs are again what it knows.
+  if (untrusted) return "drift_critical";
   const floor = manifest?.fallback.confidenceFloor ?? null;
   return floor !== null && given.confidence !== null && given.confidence < floor ? "low_confidence" : null;
 }

@@ -1,112 +1,205 @@
+import type { Manifest } from "@vedette/protocol/bundle";
+import { driftWindow } from "@vedette/protocol/drift";
 import { expect, test } from "vitest";
+import {
+  createManualClock,
+  createMemoryDisk,
+  createMemoryLogger,
+  createSeededRandom,
+  settle,
+} from "../../sim/memory-ports.ts";
+import type { ModelAnswer } from "../serve/decode-outputs.ts";
 import { rainManifest } from "../serve/test/rig.ts";
-import { createDriftWatch, type DriftReference } from "./drift-watch.ts";
+import { openDriftOutbox } from "./drift-outbox.ts";
+import { createDriftWatch } from "./drift-watch.ts";
+import { scriptedReference } from "./test/scripted-reference.ts";
 
-/** Kernels that report how many rows they saw and what was in them. */
-function rig(names = ["temp", "wind"], finished?: () => void) {
-  const seen: number[][] = [];
-  let n = 0;
-  let freed = 0;
-  const ticks: (() => void)[] = [];
-  const reference: DriftReference = {
-    names,
-    newState: ({ alpha }) => ({
-      observe(rows) {
-        for (let i = 0; i < rows.length; i += names.length) seen.push([...rows.slice(i, i + names.length)]);
-        n += rows.length / names.length;
-      },
-      get n() {
-        return n;
-      },
-      report: () => ({
-        n,
-        missingRows: 0,
-        features: [
-          {
-            name: "temp",
-            n,
-            missing: 0,
-            pMissing: 1,
-            psi: 0,
-            psiCritical: alpha,
-            ksLow: 0,
-            ksHigh: 0,
-            pValue: 1,
-            js: 0,
-            w1: 0,
-            linf: 0,
-            logE: 0,
-            lag1: 0,
-            verdict: "none",
-          },
-        ],
-        joint: null,
-        logE: 0,
-        alarm: false,
-        topFeature: "temp",
-      }),
-      roll() {
-        n = 0;
-      },
-      free: () => void freed++,
-    }),
-    free: () => void freed++,
-  };
-  const watch = createDriftWatch({
-    reference,
-    manifest: rainManifest(),
-    schedule: (call) => void ticks.push(call),
-    ...(finished && { finished }),
+const digest = "cd".repeat(32);
+const dry: ModelAnswer = { label: "dry", value: null, confidence: 0.75, scores: [0.75, 0.25], outputs: null };
+const policy = { file: "model.onnx", alpha: 0.01, windowRows: 50, windowSeconds: 600 };
+
+/** A watch on a disk that outlives it; `change` of the drift policy. */
+async function rig(
+  given: {
+    disk?: ReturnType<typeof createMemoryDisk>;
+    change?: Partial<Manifest["drift"]>;
+    names?: readonly string[];
+    hash?: string;
+    finished?: () => void;
+  } = {},
+) {
+  const disk = given.disk ?? createMemoryDisk();
+  const clock = createManualClock();
+  const log = createMemoryLogger();
+  const sent: unknown[] = [];
+  const outbox = await openDriftOutbox({
+    ports: { clock, log, random: createSeededRandom(1), storage: disk.start() },
+    publish: async (message) => void sent.push(driftWindow.parse(JSON.parse(message))),
   });
-  return { watch, seen, ticks, freed: () => freed };
+  outbox.connected();
+  const script = scriptedReference(given.names ?? ["temp", "wind"], given.hash);
+  const ticks: (() => void)[] = [];
+  const lost: unknown[] = [];
+  const watch = createDriftWatch({
+    reference: script.reference,
+    manifest: rainManifest({ drift: { ...policy, ...given.change } }),
+    keep: outbox.of("rain-gauge", digest, 2),
+    clock,
+    schedule: (call) => void ticks.push(call),
+    lost: (why) => void lost.push(why),
+    ...(given.finished && { finished: given.finished }),
+  });
+  /** So many rows, all answered, and the end of their tick. */
+  const see = async (n: number) => {
+    watch.observe(
+      new Float32Array(2 * n),
+      Array.from({ length: n }, () => dry),
+      0,
+    );
+    for (const call of ticks.splice(0)) call();
+    await settle();
+  };
+  return { ...script, disk, clock, outbox, sent, ticks, lost, watch, see };
 }
 
-test("rows are copied at once and counted when the tick is over, in the reference's order", () => {
-  const { watch, seen, ticks } = rig();
+test("[Y3] rows are copied at once, counted when the tick is over, and with what was answered to them", async () => {
+  const { watch, seen, ticks } = await rig({ names: ["temp", "wind", "out:score:rain"] });
   const rows = new Float32Array([1, 2, 3, 4]);
-  watch.observe(rows);
-  watch.observe(new Float64Array([5, 6]));
+  const answers = [null, dry, { ...dry, scores: [0.5, 0.5] }];
+  watch.observe(rows, answers, 1);
+  watch.observe(new Float64Array([5, 6]), answers, 0);
   rows.fill(9);
   expect([seen, ticks.length]).toEqual([[], 1]);
   ticks[0]?.();
+  // The row that the model did not answer is no row.
   expect(seen).toEqual([
-    [2, 1],
-    [4, 3],
-    [6, 5],
+    [2, 1, 0.25],
+    [4, 3, 0.5],
   ]);
 });
 
-test("the last full window is reported; before there is one, the running one", () => {
-  const { watch } = rig();
-  watch.observe(new Float32Array(2 * 10));
-  expect(watch.report()).toMatchObject([{ n: 10, psiCritical: 0.01 }]);
-  watch.observe(new Float32Array(2 * 95));
-  expect([watch.report()[0]?.n, watch.windows]).toEqual([50, 2]);
-});
-
-test("more rows than the buffer holds lose none; a feature that is no field is missing", () => {
-  const { watch, seen } = rig(["wind", "fog"]);
-  watch.observe(new Float32Array(2 * 20_000).fill(1));
-  watch.report();
+test("[Y3] more rows than the buffer holds lose none", async () => {
+  const { seen, see } = await rig();
+  await see(20_000);
   expect(seen.length).toBe(20_000);
-  expect(seen[19_999]).toEqual([1, Number.NaN]);
 });
 
-test("after free nothing is counted, and state and reference are given back once", () => {
-  const { watch, ticks, freed } = rig();
-  watch.observe(new Float32Array(2));
-  watch.free();
-  watch.free();
-  ticks[0]?.();
-  watch.observe(new Float32Array(2));
-  expect([freed(), watch.report()]).toEqual([2, []]);
+test("[Y7] a window ends after its rows, or its seconds after the first; the last one is reported", async () => {
+  let finished = 0;
+  const { watch, see, clock } = await rig({ finished: () => finished++ });
+  await see(10);
+  expect([watch.report()[0]?.n, watch.windows]).toEqual([10, 0]);
+  await see(95);
+  expect([watch.report()[0]?.n, watch.windows, finished]).toEqual([50, 2, 1]);
+  await clock.advance(600_000);
+  expect([watch.report()[0]?.n, watch.windows, watch.verdict]).toEqual([5, 3, "insufficient"]);
+  // Nothing came since: no window of nothing.
+  await clock.advance(6_000_000);
+  // What waits is the outbox, for its answer.
+  expect([watch.windows, clock.waiting]).toEqual([3, 1]);
 });
 
-test("who hears of a full window may ask for its report at once", () => {
+test("[Y1] verdicts follow the policy, and critical takes the answers from the model only where it says so", async () => {
+  for (const onCritical of ["report", "fallback"] as const) {
+    const { watch, see, say } = await rig({ change: { onCritical } });
+    await see(50);
+    expect(watch.verdict).toBe("none");
+    Object.assign(say, { alarm: true, effect: 0.1 });
+    await see(50);
+    expect([watch.verdict, watch.top, watch.untrusted]).toEqual(["drift", "temp", false]);
+    say.effect = 0.4;
+    await see(50);
+    expect([watch.verdict, watch.untrusted]).toEqual(["critical", onCritical === "fallback"]);
+    Object.assign(say, { alarm: false, effect: 0 });
+    await see(50);
+    expect(watch.verdict).toBe("none");
+  }
+});
+
+test("[Y5] windows go up with all their rows, merged where they come faster than parcels may go", async () => {
+  const { see, sent, clock, outbox } = await rig();
+  await see(50);
+  expect(sent).toMatchObject([{ model: "rain-gauge", digest, abi: 2, verdict: "none", window: { n: 0, rows: 50 } }]);
+  await see(175);
+  expect(sent).toHaveLength(1);
+  const [first] = sent as { window: { epoch: string } }[];
+  outbox.acked({ digest, epoch: first?.window.epoch ?? "", n: 0 });
+  await clock.advance(30_000);
+  expect(sent).toHaveLength(2);
+  expect(sent[1]).toMatchObject({ window: { n: 1, rows: 150 } });
+});
+
+test("[Y5] without a network parcels are merged, and none of their rows is lost", async () => {
+  const { see, sent, clock, outbox } = await rig();
+  outbox.disconnected();
+  for (let i = 0; i < 40; i++) {
+    await see(50);
+    await clock.advance(31_000);
+  }
+  outbox.connected();
+  const rows = new Map<number, number>();
+  for (let i = 0; i < sent.length && i < 100; i++) {
+    const { window } = sent[i] as { window: { epoch: string; n: number; rows: number } };
+    rows.set(window.n, window.rows);
+    outbox.acked({ digest, epoch: window.epoch, n: window.n });
+    await clock.advance(20_000);
+  }
+  // Sixteen that waited, and one of all that came when no more might wait.
+  expect([...rows.values()]).toEqual([...new Array(16).fill(50), 1200]);
+});
+
+test("[Y6] a restart goes on where the state was written, with verdict, window and what waits to go up", async () => {
+  const first = await rig({ change: { onCritical: "fallback" } });
+  Object.assign(first.say, { alarm: true, effect: 0.5 });
+  await first.see(120);
+  first.watch.close(false);
+  await first.outbox.close();
+  expect([first.held(), first.clock.waiting]).toEqual([0, 0]);
+  const second = await rig({ disk: first.disk, change: { onCritical: "fallback" } });
+  expect([second.watch.verdict, second.watch.untrusted, second.watch.windows]).toEqual(["critical", true, 2]);
+  expect(second.lost).toEqual([]);
+  await second.see(30);
+  expect(second.watch.windows).toBe(3);
+  await second.clock.advance(31_000);
+  const rows = (second.sent as { window: { n: number; rows: number } }[]).map(({ window }) => [window.n, window.rows]);
+  // The first parcel was never answered; the second has a window of each process.
+  expect(rows[0]).toEqual([0, 50]);
+});
+
+test("[Y6] a killed process loses no more than a minute's rows, and sends none twice", async () => {
+  const first = await rig();
+  await first.see(20);
+  await first.clock.advance(60_000);
+  await first.see(20);
+  first.disk.kill();
+  const second = await rig({ disk: first.disk });
+  expect(second.watch.report()[0]?.n).toBe(20);
+});
+
+test("[Y6] a state of another reference is begun anew, and told", async () => {
+  const first = await rig();
+  await first.see(70);
+  first.watch.close(false);
+  await first.outbox.close();
+  const second = await rig({ disk: first.disk, hash: "h2" });
+  expect([second.lost.length, second.watch.windows, second.watch.verdict]).toEqual([1, 0, "insufficient"]);
+});
+
+test("after its end a watch counts nothing; one whose version is over sends what it has", async () => {
+  const { watch, see, held, seen, sent } = await rig();
+  await see(60);
+  watch.close(true);
+  watch.close(true);
+  await see(1);
+  expect([held(), seen.length, watch.report()]).toEqual([0, 60, []]);
+  expect((sent as { window: { rows: number } }[]).map(({ window }) => window.rows)).toEqual([50]);
+});
+
+test("who hears of a full window may ask for its report at once", async () => {
   const heard: number[] = [];
-  const { watch, ticks } = rig(["temp", "wind"], () => heard.push(watch.report()[0]?.n ?? -1));
-  const { windowRows } = rainManifest().drift;
-  watch.observe(new Float32Array(2 * (2 * windowRows + 1)));
-  ticks[0]?.();
-  expect([heard, watch.windows]).toEqual([[windowRows], 2]);
+  const made: { watch?: { report(): readonly { n: number }[] } } = {};
+  const { watch, see } = await rig({ finished: () => heard.push(made.watch?.report()[0]?.n ?? -1) });
+  made.watch = watch;
+  await see(101);
+  expect([heard, watch.windows]).toEqual([[50], 2]);
 });

@@ -1,0 +1,270 @@
+/**
+ * The fleet's own watch, a reconciler: what devices sent since the last round is merged by device, by cohort and for the
+ * fleet, detectors step on it, and what they find is attributed and written down as events. One transaction a round.
+ *
+ *     windows ─▶ detectors (device, cohort, fleet) ─▶ attribute ─▶ decide-events ─▶ database ─▶ listeners
+ */
+import type { DriftEventFeature } from "@vedette/protocol/drift-api";
+import { messageOf } from "@vedette/protocol/errors";
+import { effectOf, isWorse, judgeDrift } from "@vedette/protocol/judge-drift";
+import type { DriftReport } from "@vedette/wasm-kernels";
+import type { Database } from "../../db/database.ts";
+import type { DriftEventRecord, DriftWindowRecord } from "../../db/drift.ts";
+import type { Clock, Logger } from "../../ports.ts";
+import { type Attribution, attribute } from "./attribute.ts";
+import { decideEvents } from "./decide-events.ts";
+import { type Detectors, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
+import { capRows, cohortsOf, type Member, subjectOf } from "./subjects.ts";
+import type { WatchedVersion, WatchedVersions } from "./watched-versions.ts";
+
+/** Expected share of devices wrongly named where a group has alarmed. */
+const fdr = 0.05;
+/** Windows that are kept to prove one alarm; features that an event names. */
+const mostEvidence = 64;
+const mostFeatures = 16;
+
+/** An event that a round opened, raised or closed, by its id in the database. */
+export interface EventChange {
+  readonly kind: "opened" | "raised" | "closed";
+  readonly id: number;
+}
+
+/** What is kept of an alarm. */
+type Proof = Pick<DriftEventRecord, "verdict" | "features" | "raisedAfter" | "logE" | "agents"> & {
+  /** Ids of windows. */
+  readonly evidence: readonly number[];
+};
+
+/** One device's part of a round. */
+interface Part {
+  readonly agent: string;
+  readonly snapshot: Uint8Array;
+  readonly rows: number;
+  readonly windows: readonly DriftWindowRecord[];
+}
+
+/** Merges all that waits. @param ports.tell hears of each event once the round is written. */
+export function createDriftRounds(ports: {
+  db: Database;
+  versions: WatchedVersions;
+  clock: Clock;
+  logger: Logger;
+  tell(change: EventChange): Promise<void>;
+}): () => Promise<void> {
+  const { db, versions, clock, logger, tell } = ports;
+
+  async function runVersion(digest: string): Promise<void> {
+    const pending = await db.drift.pending(digest);
+    if (pending.length === 0) return;
+    const watched = await versions.find(digest);
+    const stored = await db.drift.banks(digest);
+    const [last] = await db.drift.rounds(digest, 1);
+    const round = Math.max(last?.round ?? 0, ...stored.map((bank) => bank.round)) + 1;
+    const open = await db.drift.openEvents(digest);
+    const load = (subject: string) => db.drift.bank(digest, subject);
+    const detectors = openDetectors(watched, stored, round, load, (subject, error) =>
+      logger.error("drift.detector_unreadable", { digest, subject, why: messageOf(error) }),
+    );
+    try {
+      const parts = partsOf(pending, detectors);
+      const members = await membersOf(stored, parts);
+      await stepAll(detectors, parts, members, open);
+      const threshold = roundsToFalseAlarm(watched);
+      const bar = Math.log(threshold);
+      const found = attributeNow(detectors, members, threshold);
+      const proofs = new Map<Attribution, Proof>();
+      for (const one of found) {
+        const proof = await prove(watched, detectors, one, round, parts);
+        // Certain, and too small to matter by the policy: no event.
+        if (proof.verdict !== "notice") proofs.set(one, proof);
+      }
+      const decided = decideEvents(open, [...proofs.keys()], detectors.of, bar);
+      const at = clock.now();
+      const opened = decided.opened.map((one) => ({
+        ...{ model: watched.model, digest, scope: one.scope, subject: subjectOf(one.scope) },
+        ...(proofs.get(one) as Proof),
+        ...{ openedAt: at, raisedAt: at, raised: 1, closedAt: null },
+      }));
+      const raised = decided.raised.map(({ event, by }) => {
+        const before = open.find(({ id }) => id === event.id) as DriftEventRecord;
+        const proof = proofs.get(by) as Proof;
+        const verdict = isWorse(proof.verdict, before.verdict) ? proof.verdict : before.verdict;
+        return { ...before, ...proof, agents: before.agents, verdict, raisedAt: at, raised: before.raised + 1 };
+      });
+      const whole = detectors.report(parts.map(({ snapshot }) => snapshot));
+      const fleet = detectors.of("fleet");
+      const judged = judgeDrift({ ...whole.report, alarm: false }, watched.policy);
+      const logE = fleet?.logE ?? 0;
+      // After the proofs are taken.
+      for (const subject of heardBy(found, members)) detectors.restart(subject);
+
+      const cap = capRows(parts.map(({ rows }) => rows));
+      const ids = await db.drift.commit({
+        round: {
+          digest,
+          round,
+          at,
+          devices: parts.length,
+          rows: whole.report.n,
+          capped: parts.filter(({ rows }) => rows > cap).length,
+          snapshot: Buffer.from(whole.snapshot),
+          logE,
+          verdict: logE >= bar ? "drift" : judged.verdict,
+          top: judged.top,
+        },
+        windows: pending.map(({ id }) => id),
+        banks: detectors.changed(),
+        opened,
+        raised,
+        closed: decided.closed,
+      });
+      const changes: EventChange[] = [
+        ...ids.map((id) => ({ kind: "opened" as const, id })),
+        ...raised.map(({ id }) => ({ kind: "raised" as const, id })),
+        ...decided.closed.map((id) => ({ kind: "closed" as const, id })),
+      ];
+      for (const change of changes) await tell(change);
+    } finally {
+      detectors.free();
+    }
+  }
+
+  /** Devices with a detector or a part in this round, with their labels now. */
+  async function membersOf(stored: readonly { subject: string }[], parts: readonly Part[]): Promise<Member[]> {
+    const agents = new Set(parts.map(({ agent }) => agent));
+    for (const { subject } of stored) if (subject.startsWith("device:")) agents.add(subject.slice("device:".length));
+    return (await db.devices.members()).filter(({ agent, revokedAt }) => agents.has(agent) && revokedAt === null);
+  }
+
+  /** What is kept of an alarm: the windows since its detector began, and what they say together. */
+  async function prove(
+    watched: WatchedVersion,
+    detectors: Detectors,
+    { scope, agents }: Attribution,
+    round: number,
+    parts: readonly Part[],
+  ): Promise<Proof> {
+    const subject = subjectOf(scope);
+    const own = detectors.of(subject);
+    const steps = Math.max(
+      1,
+      own?.steps ?? 1,
+      ...agents.map((agent) => detectors.of(deviceSubject(agent))?.steps ?? 1),
+    );
+    const now = parts.filter(({ agent }) => agents.includes(agent)).flatMap(({ windows }) => windows);
+    const room = Math.max(0, mostEvidence - now.length);
+    const before = await db.drift.merged(watched.digest, agents, round - steps, room);
+    const windows = [...before.toReversed(), ...now].slice(-mostEvidence);
+    const { report } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
+    const logE = loudest([own?.features, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.features)]);
+    const features = namedFeatures(report, logE);
+    const top = features[0]?.name ?? report.topFeature;
+    const { verdict } = judgeDrift({ ...report, alarm: true, topFeature: top }, watched.policy);
+    return {
+      verdict,
+      features,
+      raisedAfter: steps,
+      logE: Math.max(own?.logE ?? 0, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.logE ?? 0)),
+      agents: [...agents],
+      evidence: windows.map(({ id }) => id),
+    };
+  }
+
+  return async () => {
+    for (const digest of await db.drift.waiting()) {
+      try {
+        await runVersion(digest);
+      } catch (error) {
+        // One version's damage must not keep the others from being watched.
+        logger.error("drift.round_failed", { digest, why: messageOf(error) });
+      }
+    }
+  };
+}
+
+const deviceSubject = (agent: string): string => `device:${agent}`;
+
+/** Each device's windows as one. */
+function partsOf(pending: readonly DriftWindowRecord[], detectors: Detectors): Part[] {
+  return [...Map.groupBy(pending, ({ agent }) => agent)].map(([agent, windows]) => {
+    const { snapshot } = detectors.report(windows.map((window) => new Uint8Array(window.snapshot)));
+    return { agent, windows, snapshot, rows: windows.reduce((sum, { rows }) => sum + rows, 0) };
+  });
+}
+
+/** Devices whose drift is told already are left out of the groups': these are asked about the rest. */
+async function stepAll(
+  detectors: Detectors,
+  parts: readonly Part[],
+  members: readonly Member[],
+  open: readonly DriftEventRecord[],
+): Promise<void> {
+  const byAgent = new Map(parts.map((part) => [part.agent, part]));
+  for (const { agent, snapshot, rows } of parts) await detectors.step(deviceSubject(agent), [snapshot], rows);
+  const everyone = members.map(({ agent }) => agent);
+  const groups = [
+    ...cohortsOf(members).map(({ label, value, agents }) => ({
+      subject: subjectOf({ kind: "cohort", label, value }),
+      agents,
+    })),
+    { subject: subjectOf({ kind: "fleet" }), agents: everyone },
+  ];
+  for (const { subject, agents } of groups) {
+    const told = new Set(
+      open.flatMap((event) => (event.scope.kind === "fleet" || event.subject === subject ? [] : event.agents)),
+    );
+    const those = agents.flatMap((agent) => (told.has(agent) ? [] : (byAgent.get(agent) ?? [])));
+    if (those.length === 0) continue;
+    const cap = capRows(those.map(({ rows }) => rows));
+    const rows = those.reduce((sum, part) => sum + Math.min(cap, part.rows), 0);
+    const snapshots = those.map(({ snapshot }) => snapshot);
+    await detectors.step(subject, snapshots, rows, cap);
+  }
+}
+
+function attributeNow(detectors: Detectors, members: readonly Member[], threshold: number): Attribution[] {
+  const devices = members.flatMap(({ agent }) => {
+    const one = detectors.of(deviceSubject(agent));
+    return one ? [{ agent, logE: one.logE, steps: one.steps }] : [];
+  });
+  const cohorts = cohortsOf(members).flatMap((cohort) => {
+    const one = detectors.of(subjectOf({ kind: "cohort", ...cohort }));
+    return one ? [{ ...cohort, logE: one.logE, steps: one.steps }] : [];
+  });
+  return attribute({ devices, cohorts, fleet: detectors.of("fleet") ?? null, threshold, fdr });
+}
+
+/** Detectors that begin anew: of whom an alarm is about, and of every group that they are in. */
+function heardBy(found: readonly Attribution[], members: readonly Member[]): Set<string> {
+  if (found.length === 0) return new Set();
+  const agents = new Set(found.flatMap((one) => one.agents));
+  const groups = cohortsOf(members).filter((cohort) => cohort.agents.some((agent) => agents.has(agent)));
+  return new Set([
+    ...[...agents].map(deviceSubject),
+    ...groups.map(({ label, value }) => subjectOf({ kind: "cohort", label, value })),
+    subjectOf({ kind: "fleet" }),
+  ]);
+}
+
+/** By feature, the loudest of several detectors. */
+function loudest(all: readonly (readonly number[] | undefined)[]): number[] {
+  const first = all.find((one) => one !== undefined) ?? [];
+  return first.map((_, f) => Math.max(...all.map((one) => one?.[f] ?? 0)));
+}
+
+/** The features that an alarm is about: the loudest, and those that are loud enough beside it. */
+function namedFeatures({ features }: DriftReport, logE: readonly number[]): DriftEventFeature[] {
+  const named = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 })).toSorted((a, b) => b.logE - a.logE);
+  const enough = Math.log(features.length / fdr);
+  return named
+    .filter(({ logE: loud }, place) => place === 0 || loud >= enough)
+    .slice(0, mostFeatures)
+    .map(({ feature, logE: loud }) => ({
+      name: feature.name,
+      logE: loud,
+      psi: feature.psi,
+      effect: effectOf(feature),
+      n: feature.n,
+      missing: feature.missing,
+    }));
+}

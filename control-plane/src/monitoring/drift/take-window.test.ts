@@ -1,0 +1,110 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DriftWindowMessage } from "@vedette/protocol/drift";
+import { loadKernelsNode } from "@vedette/wasm-kernels/node";
+import { expect, onTestFinished, test } from "vitest";
+import { makeBundle } from "../../../test/bundle.ts";
+import { manualClock, silentLogger } from "../../../test/clock.ts";
+import { openDatabase } from "../../db/database.ts";
+import type { VersionRecord } from "../../db/records.ts";
+import { createDriftIntake } from "./take-window.ts";
+import type { WatchedVersions } from "./watched-versions.ts";
+
+const epoch = "0123456789abcdef";
+
+/** A database with one version, whose reference is of two features. */
+async function site() {
+  const kernels = await loadKernelsNode();
+  const db = await openDatabase(join(await mkdtemp(join(tmpdir(), "vedette-intake-")), "plane.db"));
+  onTestFinished(() => db.close());
+  const rows = Float32Array.from({ length: 2000 }, (_, i) => Math.sin(i * 12.9898) * 3);
+  const reference = kernels.openReference(kernels.buildReference(["a", "b"], rows));
+  const { model, manifest, digest, length } = makeBundle("rain", "one");
+  const { requires, lineage } = JSON.parse(manifest) as Pick<VersionRecord, "requires" | "lineage">;
+  const entry = { at: 0, actor: "t", action: "version.publish", subject: model, detail: {} };
+  const facts = { version: 1, bytes: 1, task: "classification", createdAt: 0, publishedBy: "t" } as const;
+  const version = { model, digest, length, ...facts, requires, lineage, modelSignature: null };
+  await db.versions.publish(version, manifest, [], entry);
+  const policy = { alpha: 0.01, windowRows: 50, windowSeconds: 60, arl: 1e6, deadZone: 0.05, notice: 0.01 };
+  const versions: WatchedVersions = {
+    find: async () => ({
+      ...{ model, version: 1, digest, abi: kernels.abi, reference },
+      policy: { ...policy, drift: 0, critical: 0.3, onCritical: "report" },
+    }),
+  };
+  const intake = createDriftIntake({ db, versions, clock: manualClock(), logger: silentLogger });
+  const state = reference.newState();
+  state.observe(rows.subarray(0, 100));
+  const window = { epoch, n: 0, from: 1, to: 2, rows: 50 };
+  const snapshot = Buffer.from(state.snapshot()).toString("base64");
+  const told = { verdict: "none", top: null, logE: -0.5 } as const;
+  const message: DriftWindowMessage = { model, digest, abi: kernels.abi, window, snapshot, ...told };
+  return { db, intake, message, digest, kernels };
+}
+
+test("[Y9] a window is stored once, however often it comes, and acknowledged each time", async () => {
+  const { db, intake, message, digest } = await site();
+  for (let i = 0; i < 3; i++) expect(await intake.take("d1", message)).toEqual({ digest, epoch, n: 0 });
+  await intake.take("d2", message);
+  await intake.take("d1", { ...message, window: { ...message.window, n: 1 } });
+  const kept = await db.drift.pending(digest);
+  expect(kept.map(({ agent, n, rows }) => [agent, n, rows])).toEqual([
+    ["d1", 0, 50],
+    ["d2", 0, 50],
+    ["d1", 1, 50],
+  ]);
+  expect(Buffer.from(kept[0]?.snapshot ?? []).toString("base64")).toBe(message.snapshot);
+});
+
+test("[Y9] what was removed for its age does not come again", async () => {
+  const { db, intake, message, digest } = await site();
+  await intake.take("d1", message);
+  const round = {
+    digest,
+    round: 1,
+    at: 1,
+    devices: 1,
+    rows: 50,
+    capped: 0,
+    logE: 0,
+    verdict: "none",
+    top: null,
+  } as const;
+  await db.drift.commit({
+    round: { ...round, snapshot: Buffer.alloc(1) },
+    windows: (await db.drift.pending(digest)).map(({ id }) => id),
+    banks: [],
+    opened: [],
+    raised: [],
+    closed: [],
+  });
+  expect(await db.drift.prune({ before: 0, windows: 1, rounds: 1 })).toBe(0);
+  expect(await db.drift.prune({ before: 0, windows: 0, rounds: 0 })).toBe(1);
+  await intake.take("d1", message);
+  expect(await db.drift.pending(digest)).toEqual([]);
+  await intake.take("d1", { ...message, window: { ...message.window, n: 1 } });
+  expect(await db.drift.pending(digest)).toHaveLength(1);
+});
+
+test("a device that sends more than is merged is asked to wait", async () => {
+  const { intake, message } = await site();
+  const send = (n: number) => intake.take("d1", { ...message, window: { ...message.window, n } });
+  for (let n = 0; n < 64; n++) await send(n);
+  await expect(send(64)).rejects.toMatchObject({ code: "busy" });
+  expect(await intake.take("d2", message)).not.toHaveProperty("refused");
+});
+
+test("[Y9] what does not fit its version is refused for good, and says why", async () => {
+  const { db, intake, message, digest, kernels } = await site();
+  const refused = async (change: Partial<DriftWindowMessage>) =>
+    (await intake.take("d1", { ...message, ...change })).refused;
+  expect(await refused({ model: "other" })).toContain("and not of other");
+  expect(await refused({ abi: 99 })).toContain("kernel abi 99");
+  expect(await refused({ window: { ...message.window, rows: 51 } })).toContain("holds 50 rows");
+  expect(await refused({ snapshot: "AAAA" })).toBeDefined();
+  const other = kernels.openReference(kernels.buildReference(["c"], new Float32Array(500))).newState();
+  other.observe(new Float32Array(50));
+  expect(await refused({ snapshot: Buffer.from(other.snapshot()).toString("base64") })).toBeDefined();
+  expect(await db.drift.pending(digest)).toEqual([]);
+});
