@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
@@ -30,6 +30,19 @@ import { createApp } from "./http/app.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
+import { alertWarnings } from "./monitoring/alerts/alert-warnings.ts";
+import { openAlerts } from "./monitoring/alerts/alerts.ts";
+import { createAlertDelivery } from "./monitoring/alerts/deliver-alerts.ts";
+import { postWebhook } from "./monitoring/alerts/post-webhook.ts";
+import { readHeaders } from "./monitoring/alerts/receiver-headers.ts";
+import { expiringMetadata } from "./monitoring/alerts/sources/expiring-metadata.ts";
+import { failingReceivers } from "./monitoring/alerts/sources/failing-receivers.ts";
+import { fallbackRate } from "./monitoring/alerts/sources/fallback-rate.ts";
+import { goneDevices } from "./monitoring/alerts/sources/gone-devices.ts";
+import { lostPredictions } from "./monitoring/alerts/sources/lost-predictions.ts";
+import { type DiskSpace, lowDisk } from "./monitoring/alerts/sources/low-disk.ts";
+import { rejectedVersions } from "./monitoring/alerts/sources/rejected-versions.ts";
+import { createWatch } from "./monitoring/alerts/watch-sources.ts";
 import { createErasures } from "./monitoring/erasures.ts";
 import { openOperators } from "./operators/operators.ts";
 import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records, RetainedChunks } from "./ports.ts";
@@ -68,6 +81,8 @@ export interface Parts {
     address: BrokerLink["address"];
     chunks: RetainedChunks;
   }): Promise<Broker>;
+  /** Of the disk that holds a folder; asked of the system where it is not given. */
+  diskSpace?(folder: string): Promise<DiskSpace>;
 }
 
 export interface ControlPlane {
@@ -85,6 +100,7 @@ export interface ControlPlane {
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
 const deliverEveryMs = 5_000;
+const watchEveryMs = 30_000;
 const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -98,6 +114,9 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     for (const closer of closers.splice(0).reverse()) await closer().catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw new AggregateError(failures, "the control plane did not close cleanly");
   };
+
+  /** Known once the HTTP port is. */
+  let url = config.publicUrl ?? "";
 
   try {
     const data = join(config.home, "data");
@@ -118,6 +137,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     closers.push(opened.close);
     const sinkTokens = join(data, "sink-tokens");
     await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
+    const receiverHeaders = join(data, "receiver-headers");
+    await mkdir(receiverHeaders, { recursive: true, mode: 0o700 });
 
     const trust = await openTrustRepository({ db, keys, clock, logger });
     const director = createDirector({ db, trust, key: () => keys.director, clock });
@@ -191,6 +212,28 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       copyDatabase: (file) => db.copy(file),
       copyLake: (folder) => records.snapshot(folder),
     });
+    const devices = () => listDevices({ db, presence });
+    const diskSpace = parts.diskSpace ?? systemDiskSpace;
+    const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url}/runbooks` });
+    const alertDelivery = createAlertDelivery({
+      site,
+      url: () => url,
+      db,
+      clock,
+      logger,
+      headers: (name) => readHeaders(receiverHeaders, name),
+      post: postWebhook,
+      random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+    });
+    const sources = [
+      goneDevices({ listDevices: devices, clock }),
+      rejectedVersions({ listDevices: devices }),
+      fallbackRate({ listDevices: devices, clock }),
+      lostPredictions({ missing: () => ingestion.missingByReason(), settings: db.settings, clock }),
+      expiringMetadata(trust),
+      lowDisk(() => diskSpace(data)),
+      failingReceivers({ db, clock }),
+    ];
     // What a restored backup or a long stop left is signed anew before a device asks for it. A root that does not name the keys
     // here yet (a backup without keys) is told, and waited for: `vedette keys renew` needs this control plane.
     await trust.refresh().catch((error: unknown) => {
@@ -200,12 +243,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
+      { name: "alerts", everyMs: watchEveryMs, work: createWatch({ alerts, sources, logger }) },
+      { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alertDelivery.deliver() },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
 
-    /** Known once the HTTP port is. */
-    let url = config.publicUrl ?? "";
     const brokerUrls = () => {
       const { mqttUrl, mqttWsUrl } = broker.urls(new URL(url).hostname);
       return { mqttUrl: config.mqttUrl ?? mqttUrl, mqttWsUrl: config.mqttWsUrl ?? mqttWsUrl };
@@ -217,7 +260,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       operators,
       revocation,
       disconnectAll: () => broker.disconnectAll(),
-      warnings: () => trustWarnings(trust.expiring()),
+      warnings: () => [...trustWarnings(trust.expiring()), ...alertWarnings(alerts.firing())],
       joinLimit: parts.joinLimit,
       clock,
       logger,
@@ -231,7 +274,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       deviceTokens,
       authority,
       deviceLogin: link.deviceLogin,
-      listDevices: () => listDevices({ db, presence }),
+      listDevices: devices,
       describeProduction: () => describeProduction({ site, db, director, lake, clock }),
       lake,
       missing: () => ingestion.missing(),
@@ -241,6 +284,9 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       inSpools: () => fleet.inSpools(),
       backup,
       sinkTokens,
+      alerts,
+      alertDelivery,
+      receiverHeaders,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });
@@ -254,6 +300,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await close().catch((late: unknown) => logger.error("control_plane.close_failed", { why: messageOf(late) }));
     throw error;
   }
+}
+
+async function systemDiskSpace(folder: string): Promise<DiskSpace> {
+  const { bsize, bavail, blocks } = await statfs(folder);
+  return { free: bsize * bavail, total: bsize * blocks };
 }
 
 function closeServer(server: Server): Promise<void> {

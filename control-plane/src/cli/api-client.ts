@@ -1,4 +1,5 @@
 /** The control plane's API as the commands call it: every answer parsed by the contract, every failure a VedetteError. */
+import * as alertsContract from "@vedette/protocol/alerts-api";
 import * as contract from "@vedette/protocol/api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import * as recordsContract from "@vedette/protocol/records-api";
@@ -44,6 +45,13 @@ export interface ApiClient extends TrustApi, PublishApi {
   sinks(): Promise<recordsContract.SinkState[]>;
   addSink(request: z.input<typeof recordsContract.addSink>): Promise<recordsContract.SinkState[]>;
   removeSink(name: string): Promise<recordsContract.SinkState[]>;
+  alerts(state: (typeof alertsContract.alertStates)[number], limit: number): Promise<alertsContract.Alert[]>;
+  alert(id: number): Promise<alertsContract.Alert>;
+  ackAlert(id: number, reason: string | undefined): Promise<alertsContract.Alert>;
+  receivers(): Promise<alertsContract.AlertReceiver[]>;
+  addReceiver(request: z.input<typeof alertsContract.addReceiver>): Promise<alertsContract.AlertReceiver[]>;
+  removeReceiver(name: string): Promise<alertsContract.AlertReceiver[]>;
+  testReceiver(name: string): Promise<z.infer<typeof alertsContract.receiverTested>>;
 }
 
 export interface OperatorToken {
@@ -191,6 +199,16 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     sinks: async () => (await call("GET", "/v1/sinks", recordsContract.sinkList)).sinks,
     addSink: async (body) => (await call("POST", "/v1/sinks", recordsContract.sinkList, body)).sinks,
     removeSink: async (name) => (await call("DELETE", `/v1/sinks/${name}`, recordsContract.sinkList)).sinks,
+    alerts: async (state, limit) =>
+      (await call("GET", `/v1/alerts?state=${state}&limit=${limit}`, alertsContract.alertList)).alerts,
+    alert: (id) => call("GET", `/v1/alerts/${id}`, alertsContract.alert),
+    ackAlert: (id, reason) => call("POST", `/v1/alerts/${id}/ack`, alertsContract.alert, { reason }),
+    receivers: async () => (await call("GET", "/v1/alert-receivers", alertsContract.receiverList)).receivers,
+    addReceiver: async (body) =>
+      (await call("POST", "/v1/alert-receivers", alertsContract.receiverList, body)).receivers,
+    removeReceiver: async (name) =>
+      (await call("DELETE", `/v1/alert-receivers/${name}`, alertsContract.receiverList)).receivers,
+    testReceiver: (name) => call("POST", `/v1/alert-receivers/${name}/test`, alertsContract.receiverTested),
   };
 }
 

@@ -2,6 +2,7 @@
  * The control plane's database as the other rooms see it: asynchronous functions by noun and plain records. SQLite and
  * drizzle end here, so that another database is another set of these repositories.
  */
+import { type AlertRepository, alertRepository } from "./alerts.ts";
 import { type AssignmentRepository, assignmentRepository } from "./assignments.ts";
 import { type AuditRepository, auditRepository } from "./audit.ts";
 import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.ts";
@@ -23,6 +24,7 @@ export interface Database {
   readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
+  readonly alerts: AlertRepository;
   /** A consistent copy in another file, while all goes on. */
   copy(to: string): Promise<void>;
   close(): Promise<void>;
@@ -41,6 +43,7 @@ export async function openDatabase(file: string): Promise<Database> {
     operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
+    alerts: alertRepository(connection),
     copy,
     close: async () => close(),
   };

@@ -1,4 +1,5 @@
 /** What the database holds, as plain data: the only types that the other rooms see. Times are UTC ms. */
+import type { Severity } from "@vedette/protocol/alerts-api";
 import { type OperatorRole, operatorRoles, type selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
@@ -106,4 +107,50 @@ export interface RuleRecord {
   readonly version: number | null;
   readonly selector: Selector;
   readonly createdAt: number;
+}
+
+/** Who took an alert on, and as how bad it was. */
+export interface Acknowledgement {
+  readonly by: string;
+  readonly at: number;
+  readonly reason: string | null;
+  readonly severity: Severity;
+}
+export interface AlertRecord {
+  readonly id: number;
+  /** What its source calls it. */
+  readonly key: string;
+  /** Of name and labels: one of them fires at a time. */
+  readonly fingerprint: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly state: "firing" | "resolved";
+  readonly severity: Severity;
+  readonly startsAt: number;
+  /** When state or severity changed last. */
+  readonly changedAt: number;
+  readonly quietSince: number | null;
+  readonly endsAt: number | null;
+  readonly ack: Acknowledgement | null;
+}
+export interface ReceiverRecord {
+  readonly name: string;
+  readonly url: string;
+  readonly minSeverity: Severity;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  /** Since the last delivery. */
+  readonly failures: number;
+  readonly failingSince: number | null;
+  readonly retryAt: number;
+  readonly lastError: string | null;
+  readonly lastDelivery: number | null;
+}
+/** What a receiver was told of an alert. */
+export interface ToldRecord {
+  readonly receiver: string;
+  readonly alert: number;
+  readonly told: "firing" | "resolved";
+  readonly severity: Severity;
 }

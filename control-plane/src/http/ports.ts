@@ -10,6 +10,8 @@ import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
 import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
+import type { Alerts } from "../monitoring/alerts/alerts.ts";
+import type { AlertDelivery } from "../monitoring/alerts/deliver-alerts.ts";
 import type { Erasures } from "../monitoring/erasures.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
 import type { BlobStore, Clock, Lake, Logger, Records } from "../ports.ts";
@@ -55,6 +57,10 @@ export interface HttpPorts {
   readonly backup: (passphrase?: string) => Promise<Backup>;
   /** Folder of the sinks' bearer tokens, one file each. */
   readonly sinkTokens: string;
+  readonly alerts: Pick<Alerts, "firing" | "ack">;
+  readonly alertDelivery: Pick<AlertDelivery, "test">;
+  /** Folder of what is sent along to receivers of alerts, one file each. */
+  readonly receiverHeaders: string;
   readonly lake: Pick<Lake, "query" | "flush">;
   readonly metrics: MetricsPorts;
 }

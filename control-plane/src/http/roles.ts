@@ -19,6 +19,9 @@ const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] 
   // The addresses of receivers may hold secrets of theirs.
   ["GET", /^\/v1\/sinks$/, "operator"],
   ["*", /^\/v1\/sinks(\/|$)/, "admin"],
+  ["GET", /^\/v1\/alert-receivers$/, "operator"],
+  ["POST", /^\/v1\/alert-receivers\/[^/]+\/test$/, "operator"],
+  ["*", /^\/v1\/alert-receivers(\/|$)/, "admin"],
 ];
 
 /** @param path as it was asked for. */
