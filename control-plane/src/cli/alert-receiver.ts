@@ -9,7 +9,7 @@ import { table } from "./table.ts";
 
 interface AddFlags {
   name: string;
-  url: string;
+  to: string;
   minSeverity: Severity;
   headerFile?: string;
 }
@@ -33,19 +33,19 @@ export function addAlertReceiver(alert: Command, io: Io): void {
   receiver
     .command("add")
     .description("tell a webhook of alerts, in the shape of Alertmanager's version 4")
-    .requiredOption("--url <url>", "where to POST (http or https)")
+    .requiredOption("--to <url>", "where to POST (http or https)")
     .option("--name <name>", "what to call it", "default")
     .addOption(new Option("--min-severity <severity>", "told of these and worse").choices(severities).default("info"))
     .option("--header-file <file>", "lines `Name: value` to send along, as a token; kept apart, never shown")
     .addHelpText(
       "after",
       "\nWhat a receiver did not take (2xx) is sent again until it does. Try it: vedette alert receiver test\n\n" +
-        "Example:\n  $ vedette alert receiver add --name pager --url https://pager.example/hook --min-severity critical --header-file pager.headers",
+        "Example:\n  $ vedette alert receiver add --name pager --to https://pager.example/hook --min-severity critical --header-file pager.headers",
     )
-    .action(async ({ name, url, minSeverity, headerFile }: AddFlags, command: Command) => {
+    .action(async ({ name, to, minSeverity, headerFile }: AddFlags, command: Command) => {
       const context = contextOf(command, io);
       const headers = headerFile === undefined ? undefined : await readHeaderFile(headerFile);
-      const request = { name, url, minSeverity, ...(headers === undefined ? {} : { headers }) };
+      const request = { name, url: to, minSeverity, ...(headers === undefined ? {} : { headers }) };
       const receivers = await (await context.api()).addReceiver(request);
       context.answer({ receivers }, tell(receivers));
     });
