@@ -9,6 +9,8 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
+import { watchAgent } from "@vedette/protocol/watch-api";
+import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { openBackups } from "./backup/create-backup.ts";
 import { bindPort } from "./bind-port.ts";
 import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
@@ -43,7 +45,10 @@ import { lostPredictions } from "./monitoring/alerts/sources/lost-predictions.ts
 import { type DiskSpace, lowDisk } from "./monitoring/alerts/sources/low-disk.ts";
 import { rejectedVersions } from "./monitoring/alerts/sources/rejected-versions.ts";
 import { createWatch } from "./monitoring/alerts/watch-sources.ts";
+import { silentWatches } from "./monitoring/alerts/sources/silent-watches.ts";
 import { createErasures } from "./monitoring/erasures.ts";
+import { publishedSpec } from "./monitoring/watch-only/published-spec.ts";
+import { openWatches } from "./monitoring/watch-only/watches.ts";
 import { openOperators } from "./operators/operators.ts";
 import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records, RetainedChunks } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
@@ -129,6 +134,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
     const deviceKeys = async (agent: string) => {
+      if (agent === watchAgent) return [keys.watch.publicKeyHex];
       const device = await db.devices.find(agent);
       return device ? [device.publicKey] : [];
     };
@@ -163,11 +169,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const activity = createActivity();
     const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
     const link = await readBrokerLink(config, authority);
+    const counted = countIngestion(revocation.guard(ingestion), activity);
     const broker: Broker = await parts.startBroker({
       site,
       fleet: countReports(fleet, activity),
       blobs,
-      ingestion: countIngestion(revocation.guard(ingestion), activity),
+      ingestion: counted,
       clock,
       logger,
       host: config.host,
@@ -225,6 +232,19 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       post: postWebhook,
       random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
     });
+    let kernels: ReturnType<typeof loadKernelsNode> | undefined;
+    const watches = await openWatches({
+      db,
+      // Loaded where something is watched.
+      kernels: () => (kernels ??= loadKernelsNode()),
+      signer: keys.watch,
+      ingestion: counted,
+      alerts,
+      clock,
+      logger,
+      randomBytes,
+    });
+    closers.push(async () => watches.close());
     const sources = [
       goneDevices({ listDevices: devices, clock }),
       rejectedVersions({ listDevices: devices }),
@@ -233,6 +253,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       expiringMetadata(trust),
       lowDisk(() => diskSpace(data)),
       failingReceivers({ db, clock }),
+      silentWatches({ list: () => watches.list(), clock }),
     ];
     // What a restored backup or a long stop left is signed anew before a device asks for it. A root that does not name the keys
     // here yet (a backup without keys) is told, and waited for: `vedette keys renew` needs this control plane.
@@ -243,6 +264,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
+      { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
       { name: "alerts", everyMs: watchEveryMs, work: createWatch({ alerts, sources, logger }) },
       { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alertDelivery.deliver() },
     ]) {
@@ -275,8 +297,19 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       authority,
       deviceLogin: link.deviceLogin,
       listDevices: devices,
-      describeProduction: () => describeProduction({ site, db, director, lake, clock }),
-      lake,
+      describeProduction: async () => {
+        const watched = await watches.list();
+        return { ...(await describeProduction({ site, db, director, lake, clock })), ...(watched.length > 0 && { watched }) };
+      },
+      lake: {
+        query: (query) => lake.query(query),
+        async flush() {
+          await watches.settle();
+          return lake.flush();
+        },
+      },
+      watches,
+      publishedSpec: (model, version) => publishedSpec({ db, blobs }, model, version),
       missing: () => ingestion.missing(),
       metrics: { activity, lake },
       records,

@@ -1,8 +1,10 @@
 /** The control plane's API as the commands call it: every answer parsed by the contract, every failure a VedetteError. */
 import * as alertsContract from "@vedette/protocol/alerts-api";
 import * as contract from "@vedette/protocol/api";
+import { utf8 } from "@vedette/protocol/bytes";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import * as recordsContract from "@vedette/protocol/records-api";
+import * as watchContract from "@vedette/protocol/watch-api";
 import { z } from "zod";
 import type { PublishApi } from "../publish/publish-model.ts";
 import type { TrustApi } from "../publish/trust-api.ts";
@@ -51,6 +53,11 @@ export interface ApiClient extends TrustApi, PublishApi {
   receivers(): Promise<alertsContract.AlertReceiver[]>;
   addReceiver(request: z.input<typeof alertsContract.addReceiver>): Promise<alertsContract.AlertReceiver[]>;
   removeReceiver(name: string): Promise<alertsContract.AlertReceiver[]>;
+  watches(): Promise<watchContract.Watch[]>;
+  addWatch(request: z.input<typeof watchContract.addWatch>): Promise<watchContract.Watch[]>;
+  removeWatch(model: string): Promise<watchContract.Watch[]>;
+  /** Rows as lines of JSON. */
+  sendRows(model: string, lines: string): Promise<watchContract.WatchAnswer>;
   testReceiver(name: string): Promise<z.infer<typeof alertsContract.receiverTested>>;
 }
 
@@ -68,13 +75,18 @@ export function createApiClient(url: string, token: OperatorToken, request: type
   const base = url.replace(/\/+$/, "");
 
   /** An answer that is no refusal. */
-  async function ask(method: string, path: string, body?: Uint8Array<ArrayBuffer> | object): Promise<Response> {
+  async function ask(
+    method: string,
+    path: string,
+    body?: Uint8Array<ArrayBuffer> | object,
+    rawType = "application/octet-stream",
+  ): Promise<Response> {
     const raw = body instanceof Uint8Array;
     const response = await reach(`${base}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token.text}`,
-        ...(body === undefined ? {} : { "content-type": raw ? "application/octet-stream" : "application/json" }),
+        ...(body === undefined ? {} : { "content-type": raw ? rawType : "application/json" }),
       },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
@@ -93,8 +105,9 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     path: string,
     answer: T,
     body?: Uint8Array<ArrayBuffer> | object,
+    rawType?: string,
   ): Promise<z.infer<T>> {
-    const json = parseJson(await (await ask(method, path, body)).text());
+    const json = parseJson(await (await ask(method, path, body, rawType)).text());
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
@@ -208,6 +221,11 @@ export function createApiClient(url: string, token: OperatorToken, request: type
       (await call("POST", "/v1/alert-receivers", alertsContract.receiverList, body)).receivers,
     removeReceiver: async (name) =>
       (await call("DELETE", `/v1/alert-receivers/${name}`, alertsContract.receiverList)).receivers,
+    watches: async () => (await call("GET", "/v1/watches", watchContract.watchList)).watches,
+    addWatch: async (body) => (await call("POST", "/v1/watches", watchContract.watchList, body)).watches,
+    removeWatch: async (model) => (await call("DELETE", `/v1/watches/${model}`, watchContract.watchList)).watches,
+    sendRows: (model, lines) =>
+      call("POST", `/v1/watch/${model}`, watchContract.watchAnswer, utf8(lines), "application/x-ndjson"),
     testReceiver: (name) => call("POST", `/v1/alert-receivers/${name}/test`, alertsContract.receiverTested),
   };
 }

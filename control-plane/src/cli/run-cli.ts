@@ -18,6 +18,7 @@ import { addProduction } from "./production.ts";
 import { addSink } from "./sink.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
+import { addWatch } from "./watch.ts";
 
 const { version }: { version: string } = createRequire(import.meta.url)("../../package.json");
 
@@ -82,6 +83,7 @@ function build(args: readonly string[], io: Io): Command {
   addAudit(program, io);
   addSink(program, io);
   addAlert(program, io);
+  addWatch(program, io);
   addBackup(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");
   return program;

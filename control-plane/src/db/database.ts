@@ -13,6 +13,7 @@ import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
+import { type WatchRepository, watchRepository } from "./watches.ts";
 
 export interface Database {
   readonly settings: SettingsRepository;
@@ -25,6 +26,7 @@ export interface Database {
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
   readonly alerts: AlertRepository;
+  readonly watches: WatchRepository;
   /** A consistent copy in another file, while all goes on. */
   copy(to: string): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +46,7 @@ export async function openDatabase(file: string): Promise<Database> {
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
     alerts: alertRepository(connection),
+    watches: watchRepository(connection),
     copy,
     close: async () => close(),
   };

@@ -4,6 +4,7 @@ import { type OperatorRole, operatorRoles, type selector } from "@vedette/protoc
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
+import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
 import type { z } from "zod";
 
 export type Selector = z.infer<typeof selector>;
@@ -153,4 +154,45 @@ export interface ToldRecord {
   readonly alert: number;
   readonly told: "firing" | "resolved";
   readonly severity: Severity;
+}
+
+/** A model that is served elsewhere. */
+export interface WatchRecord {
+  readonly model: string;
+  readonly digest: string | null;
+  readonly release: number | null;
+  readonly spec: WatchSpec;
+  readonly reference: Uint8Array;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly window: Uint8Array | null;
+  readonly drift: Watch["drift"];
+  readonly predictions: number;
+  readonly lastAt: number | null;
+  readonly refused: number;
+  readonly lastRefusal: string | null;
+}
+/** What was asked, row by row in the fields' order; a row is null where it is not known. */
+export interface RequestHalf {
+  /** UTC ms, where the event says it. */
+  readonly time: number | null;
+  readonly entity: string | null;
+  readonly rows: readonly (readonly (number | string | null)[] | null)[];
+}
+/** What was answered, row by row. */
+export interface ResponseHalf {
+  readonly time: number | null;
+  readonly latencyMs: number | null;
+  readonly rows: readonly {
+    readonly label: string | null;
+    readonly value: number | null;
+    readonly scores: Readonly<Record<string, number>>;
+  }[];
+}
+export interface WatchEventRecord {
+  readonly seq: number;
+  readonly id: string;
+  readonly at: number;
+  readonly request: RequestHalf | null;
+  readonly response: ResponseHalf | null;
 }

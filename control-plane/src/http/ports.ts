@@ -13,6 +13,8 @@ import type { SiteAuthority } from "../fleet/site-authority.ts";
 import type { Alerts } from "../monitoring/alerts/alerts.ts";
 import type { AlertDelivery } from "../monitoring/alerts/deliver-alerts.ts";
 import type { Erasures } from "../monitoring/erasures.ts";
+import type { PublishedSpec } from "../monitoring/watch-only/published-spec.ts";
+import type { Watches } from "../monitoring/watch-only/watches.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
 import type { BlobStore, Clock, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
@@ -59,6 +61,9 @@ export interface HttpPorts {
   readonly sinkTokens: string;
   readonly alerts: Pick<Alerts, "firing" | "ack">;
   readonly alertDelivery: Pick<AlertDelivery, "test">;
+  readonly watches: Pick<Watches, "add" | "remove" | "list" | "take">;
+  /** What a published version says of itself. */
+  readonly publishedSpec: (model: string, version: number) => Promise<PublishedSpec>;
   /** Folder of what is sent along to receivers of alerts, one file each. */
   readonly receiverHeaders: string;
   readonly lake: Pick<Lake, "query" | "flush">;

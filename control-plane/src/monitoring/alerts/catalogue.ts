@@ -13,6 +13,7 @@ export const alertCatalogue = {
   VedetteReceiverFailing: { runbook: "receiver-failing", about: "a receiver of alerts takes none" },
   VedetteDrift: { runbook: "drift", about: "a model's inputs or outputs are not what it was trained on" },
   VedettePerformanceDropped: { runbook: "performance-dropped", about: "labels say that a model got worse" },
+  VedetteWatchSilent: { runbook: "watch-silent", about: "nothing comes of a server that is watched" },
 } as const;
 
 export type AlertName = keyof typeof alertCatalogue;
