@@ -44,8 +44,8 @@ import { goneDevices } from "./monitoring/alerts/sources/gone-devices.ts";
 import { lostPredictions } from "./monitoring/alerts/sources/lost-predictions.ts";
 import { type DiskSpace, lowDisk } from "./monitoring/alerts/sources/low-disk.ts";
 import { rejectedVersions } from "./monitoring/alerts/sources/rejected-versions.ts";
-import { createWatch } from "./monitoring/alerts/watch-sources.ts";
 import { silentWatches } from "./monitoring/alerts/sources/silent-watches.ts";
+import { createWatch } from "./monitoring/alerts/watch-sources.ts";
 import { createErasures } from "./monitoring/erasures.ts";
 import { publishedSpec } from "./monitoring/watch-only/published-spec.ts";
 import { openWatches } from "./monitoring/watch-only/watches.ts";
@@ -299,7 +299,10 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       listDevices: devices,
       describeProduction: async () => {
         const watched = await watches.list();
-        return { ...(await describeProduction({ site, db, director, lake, clock })), ...(watched.length > 0 && { watched }) };
+        return {
+          ...(await describeProduction({ site, db, director, lake, clock })),
+          ...(watched.length > 0 && { watched }),
+        };
       },
       lake: {
         query: (query) => lake.query(query),

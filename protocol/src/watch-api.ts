@@ -75,7 +75,14 @@ export const watch = z.object({
       rows: z.int(),
       verdict,
       fields: z.array(
-        z.object({ name: z.string(), missing: z.int(), psi: z.number(), ksLow: z.number(), ksHigh: z.number(), verdict }),
+        z.object({
+          name: z.string(),
+          missing: z.int(),
+          psi: z.number(),
+          ksLow: z.number(),
+          ksHigh: z.number(),
+          verdict,
+        }),
       ),
     })
     .nullable(),

@@ -6,8 +6,14 @@ import { show } from "./table.ts";
 export function describeWatched(watch: Watch): string {
   const { model, version, predictions, lastAt, waiting, refused, lastRefusal, drift } = watch;
   const lines: [name: string, text: string][] = [
-    ["watched", `since ${watch.since} by ${show(watch.createdBy)}, as ${version === null ? "its reference data" : `version ${version}`}`],
-    ["answers", `${predictions} stored, the last at ${lastAt ?? "no time yet"}${waiting > 0 ? `; ${waiting} events under way` : ""}`],
+    [
+      "watched",
+      `since ${watch.since} by ${show(watch.createdBy)}, as ${version === null ? "its reference data" : `version ${version}`}`,
+    ],
+    [
+      "answers",
+      `${predictions} stored, the last at ${lastAt ?? "no time yet"}${waiting > 0 ? `; ${waiting} events under way` : ""}`,
+    ],
     ["drift", describeDrift(drift)],
   ];
   if (refused > 0) lines.push(["refused", `${refused} events; the last: ${show(lastRefusal)}`]);

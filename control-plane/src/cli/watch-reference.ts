@@ -26,7 +26,10 @@ export async function describeReference(
   const known = csv.columns.map(({ name }) => name);
   for (const name of [...(features ?? []), ...(label === undefined ? [] : [label])]) {
     if (known.includes(name)) continue;
-    throw new VedetteError("invalid_csv", `the reference data have no column "${name}"; its columns are ${known.join(", ")}`);
+    throw new VedetteError(
+      "invalid_csv",
+      `the reference data have no column "${name}"; its columns are ${known.join(", ")}`,
+    );
   }
   const wanted = features ?? csv.columns.flatMap(({ name, numeric }) => (numeric && name !== label ? [name] : []));
   if (wanted.length === 0)
@@ -74,6 +77,9 @@ async function classesOf(csv: CsvTable, label: string, task: WatchSpec["task"] |
   const texts = await csv.texts(label);
   const classes = [...new Set(texts.filter((text) => text !== null))];
   if (classes.length > mostClasses)
-    throw new VedetteError("invalid_csv", `column "${label}" has ${classes.length} values, over ${mostClasses}: is it a label?`);
+    throw new VedetteError(
+      "invalid_csv",
+      `column "${label}" has ${classes.length} values, over ${mostClasses}: is it a label?`,
+    );
   return numeric ? classes.sort((a, b) => Number(a) - Number(b)) : classes.sort();
 }

@@ -48,7 +48,10 @@ async function ready(over: { home?: string } = {}) {
   };
   const post = async (headers: Record<string, string>, body: string) => {
     const answer = await fetch(`${site.url}/v1/watch/pump`, { method: "POST", headers, body });
-    return { status: answer.status, body: (await answer.json()) as { accepted: number; repeated: number; refused: unknown[] } };
+    return {
+      status: answer.status,
+      body: (await answer.json()) as { accepted: number; repeated: number; refused: unknown[] },
+    };
   };
   return { folder, site, vedette, ok, add, sql, list, ingest, post };
 }
@@ -67,19 +70,38 @@ test("[Z16] what KServe's logger posts is in the prediction log, request and res
   const ask = (path: string, body: unknown, headers = {}) =>
     fetch(server.url + path, { method: "POST", body: JSON.stringify(body), headers });
   // curl says of what it posts that it is a form, and so does KServe's logger then.
-  await ask("/v1/models/pump:predict", { instances: [[1, 2]] }, { "content-type": "application/x-www-form-urlencoded" });
-  const inputs = [{ name: "x", shape: [2, 2], datatype: "FP32", data: [[3, 4], [5, 6]] }];
+  await ask(
+    "/v1/models/pump:predict",
+    { instances: [[1, 2]] },
+    { "content-type": "application/x-www-form-urlencoded" },
+  );
+  const inputs = [
+    {
+      name: "x",
+      shape: [2, 2],
+      datatype: "FP32",
+      data: [
+        [3, 4],
+        [5, 6],
+      ],
+    },
+  ];
   await ask("/v2/models/pump/infer", { inputs }, { "ce-id": "asked-once", "content-type": "application/json" });
   await ask("/v2/models/pump/infer", { inputs }, { "ce-id": "asked-once", "content-type": "application/json" });
   await server.idle();
   expect(server.logged).toEqual([200, 200, 200, 200, 200, 200]);
-  expect(await sql("SELECT torque, wear, label, round(confidence::DOUBLE, 3) FROM predictions ORDER BY torque")).toEqual([
+  expect(
+    await sql("SELECT in_torque, in_wear, label, round(confidence::DOUBLE, 3) FROM predictions ORDER BY in_torque"),
+  ).toEqual([
     [1, 2, "no", null],
     [3, 4, "no", 0.9],
     [5, 6, "yes", 0.8],
   ]);
   expect(await sql("SELECT DISTINCT agent, model, source FROM predictions")).toEqual([["watch", "pump", "model"]]);
-  expect((await sql("SELECT request FROM predictions WHERE torque > 2")).flat()).toEqual(["asked-once", "asked-once"]);
+  expect((await sql("SELECT request FROM predictions WHERE in_torque > 2")).flat()).toEqual([
+    "asked-once",
+    "asked-once",
+  ]);
   expect((await ok("production")).out).toMatch(/pump, served elsewhere: watched[\s\S]*answers +3 stored/);
   expect((await ok("prediction", "counts")).out).toContain("pump");
 });
@@ -115,12 +137,20 @@ test("[Z18] every mode of CloudEvents and lines of JSON are read; what does not 
   await add();
   const auth = { authorization: `Bearer ${await tokenOf(site)}` };
   const event = (id: string, type: "request" | "response", data: unknown) =>
-    new CloudEvent({ id, source: "/s", type: `org.kubeflow.serving.inference.${type}`, datacontenttype: "application/json", data });
+    new CloudEvent({
+      id,
+      source: "/s",
+      type: `org.kubeflow.serving.inference.${type}`,
+      datacontenttype: "application/json",
+      data,
+    });
   const send = (message: { headers: unknown; body: unknown }) =>
     post({ ...(message.headers as Record<string, string>), ...auth }, message.body as string);
   // The answer first: halves come in any order.
   expect((await send(HTTP.structured(event("s", "response", { predictions: [1] })))).body.accepted).toBe(1);
-  expect((await send(HTTP.structured(event("s", "request", { instances: [{ wear: 2, torque: 1 }] })))).body.accepted).toBe(1);
+  expect(
+    (await send(HTTP.structured(event("s", "request", { instances: [{ wear: 2, torque: 1 }] })))).body.accepted,
+  ).toBe(1);
   const batch = [
     event("b", "request", { instances: [[3, null]] }),
     event("b", "response", { predictions: [[0.25, 0.75]] }),
@@ -149,14 +179,19 @@ test("[Z18] every mode of CloudEvents and lines of JSON are read; what does not 
   const rows = { "content-type": "application/x-ndjson", ...auth };
   expect((await post(rows, lines.join("\n"))).body).toMatchObject({
     accepted: 2,
-    refused: [{ id: null, why: "line 2 is not JSON" }, { id: "r2", why: /nonsense|fields/ }].map((one) => ({
+    refused: [
+      { id: null, why: "line 2 is not JSON" },
+      { id: "r2", why: /nonsense|fields/ },
+    ].map((one) => ({
       ...one,
       why: expect.stringMatching(one.why),
     })),
   });
   expect(await post({ "content-type": "text/plain", ...auth }, "hello")).toMatchObject({ status: 400 });
   expect(await post(rows, `{"id":"r9","inputs":{"nonsense":5}}`)).toMatchObject({ status: 400 });
-  expect(await sql("SELECT torque, wear, label, entity, latency_ms FROM predictions ORDER BY torque NULLS LAST")).toEqual([
+  expect(
+    await sql("SELECT in_torque, in_wear, label, entity, latency_ms FROM predictions ORDER BY in_torque NULLS LAST"),
+  ).toEqual([
     [1, 2, "yes", null, null],
     [3, null, "yes", null, null],
     [5, 6, "yes", "pump-7", 2.5],
@@ -179,7 +214,7 @@ test("[Z19] a half that stays alone is kept after ten minutes; a restart loses a
   await first.post({ ...(alone.headers as Record<string, string>), ...auth }, alone.body as string);
   const line = (id: string, torque: number) => JSON.stringify({ id, inputs: [torque, 1], label: "no" });
   await first.post(rows, [line("a", 1), line("b", 2)].join("\n"));
-  expect(await first.sql("SELECT torque FROM predictions ORDER BY 1")).toEqual([[1], [2]]);
+  expect(await first.sql("SELECT in_torque FROM predictions ORDER BY 1")).toEqual([[1], [2]]);
   await first.post(rows, line("c", 3));
   await first.site.close();
 
@@ -188,9 +223,9 @@ test("[Z19] a half that stays alone is kept after ten minutes; a restart loses a
     accepted: 1,
     repeated: 2,
   });
-  expect(await again.sql("SELECT torque FROM predictions ORDER BY 1")).toEqual([[1], [2], [3], [4]]);
+  expect(await again.sql("SELECT in_torque FROM predictions ORDER BY 1")).toEqual([[1], [2], [3], [4]]);
   again.site.clock.advance(10 * 60_000);
-  expect(await again.sql("SELECT torque, label FROM predictions WHERE torque = 7")).toEqual([[7, null]]);
+  expect(await again.sql("SELECT in_torque, label FROM predictions WHERE in_torque = 7")).toEqual([[7, null]]);
   expect((await again.list())[0]?.predictions).toBe(5);
 });
 
@@ -203,12 +238,12 @@ test("[Z19] what the log lost by a restored backup, and was handed over within t
   const open = await ready({ home: first.site.home });
   const rows = { "content-type": "application/x-ndjson", authorization: `Bearer ${await tokenOf(open.site)}` };
   await open.post(rows, `{"id":"a","inputs":[1,1],"label":"no"}`);
-  expect(await open.sql("SELECT torque FROM predictions")).toEqual([[1]]);
+  expect(await open.sql("SELECT in_torque FROM predictions")).toEqual([[1]]);
   await open.site.close();
   await rm(lake, { recursive: true });
   await rename(`${lake}.backup`, lake);
   const again = await ready({ home: first.site.home });
-  expect(await again.sql("SELECT torque FROM predictions")).toEqual([[1]]);
+  expect(await again.sql("SELECT in_torque FROM predictions")).toEqual([[1]]);
 });
 
 test("[Z20] drift of what a server elsewhere is asked is computed here, told by production, and an alert", async () => {
@@ -235,11 +270,17 @@ test("[Z20] drift of what a server elsewhere is asked is computed here, told by 
   const [watch] = ((await ok("production", "--json")).json() as Production).watched ?? [];
   expect(watch).toMatchObject({ predictions: 800, drift: { verdict: "drift" } });
   const verdicts = watch?.drift?.fields.map(({ name, verdict }) => [name, verdict]);
-  expect(verdicts).toEqual([["torque", "drift"], ["wear", "none"]]);
+  expect(verdicts).toEqual([
+    ["torque", "drift"],
+    ["wear", "none"],
+  ]);
   expect((await ok("production")).out).toMatch(/watched, inputs DRIFT[\s\S]*drift +torque \(PSI/);
   expect((await ok("alert", "list")).out).toMatch(/warning +firing .*VedetteDrift +model=pump served=elsewhere/);
   await ok("watch", "remove", "--name", "pump");
-  expect(await vedette("watch", "import", file, "--name", "pump")).toMatchObject({ code: 1, err: expect.stringContaining("not watched") });
+  expect(await vedette("watch", "import", file, "--name", "pump")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("not watched"),
+  });
   expect(site.url).toBeDefined();
 });
 
@@ -247,7 +288,18 @@ test("a published model is watched as one of its versions, whose answers product
   const { folder, ok, site, post, vedette } = await ready();
   await ok("keys", "init");
   await copyFile(linear, join(folder, "model.onnx"));
-  await ok("model", "publish", "--name", "pump", "--model", join(folder, "model.onnx"), "--reference", join(folder, "train.csv"), "--features", "torque,wear");
+  await ok(
+    "model",
+    "publish",
+    "--name",
+    "pump",
+    "--model",
+    join(folder, "model.onnx"),
+    "--reference",
+    join(folder, "train.csv"),
+    "--features",
+    "torque,wear",
+  );
   const byData = await vedette("watch", "add", "--name", "pump", "--reference", join(folder, "train.csv"));
   expect(byData).toMatchObject({ code: 1, err: expect.stringContaining("watch it by its version") });
   expect(await vedette("watch", "add", "--name", "pump", "--version", "7")).toMatchObject({ code: 1 });

@@ -20,7 +20,9 @@ const mostLines = 1000;
 const mostCharacters = 1024 * 1024;
 
 export function addWatch(program: Command, io: Io): void {
-  const watch = program.command("watch").description("models that are served elsewhere: their predictions, drift and alerts here");
+  const watch = program
+    .command("watch")
+    .description("models that are served elsewhere: their predictions, drift and alerts here");
 
   watch
     .command("add")
@@ -71,7 +73,7 @@ export function addWatch(program: Command, io: Io): void {
   watch
     .command("import")
     .description("bring predictions from a file: a JSON object a line, with inputs and what was answered")
-    .argument("<file>", "lines such as {\"id\":\"7\",\"time\":\"2027-01-31T12:00:00Z\",\"inputs\":{\"age\":41},\"label\":\"no\"}")
+    .argument("<file>", 'lines such as {"id":"7","time":"2027-01-31T12:00:00Z","inputs":{"age":41},"label":"no"}')
     .requiredOption("--name <model>", "whose", parseModel)
     .addHelpText(
       "after",

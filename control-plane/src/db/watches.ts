@@ -91,8 +91,14 @@ export function watchRepository(db: Connection): WatchRepository {
           const open = and(eq(watchEvents.model, model), eq(watchEvents.id, id), isNull(watchEvents.doneAt));
           const other =
             request !== null && response === null
-              ? tx.update(watchEvents).set({ request }).where(and(open, isNull(watchEvents.request)))
-              : tx.update(watchEvents).set({ response }).where(and(open, isNull(watchEvents.response)));
+              ? tx
+                  .update(watchEvents)
+                  .set({ request })
+                  .where(and(open, isNull(watchEvents.request)))
+              : tx
+                  .update(watchEvents)
+                  .set({ response })
+                  .where(and(open, isNull(watchEvents.response)));
           accepted += other.run().changes;
         }
         if (refused.count > 0) {

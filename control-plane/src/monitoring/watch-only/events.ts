@@ -9,9 +9,16 @@ import { z } from "zod";
 export const requestType = "org.kubeflow.serving.inference.request";
 export const responseType = "org.kubeflow.serving.inference.response";
 
+interface Half {
+  readonly id: string;
+  /** UTC ms. */
+  readonly time: number | null;
+  readonly data: unknown;
+}
 export type ReceivedEvent =
   /** One half of a prediction: both halves have the same id. */
-  | { readonly kind: "request" | "response"; readonly id: string; readonly time: number | null; readonly data: unknown }
+  | ({ readonly kind: "request" } & Half)
+  | ({ readonly kind: "response" } & Half)
   | { readonly kind: "row"; readonly id: string; readonly row: z.infer<typeof watchRow> };
 export interface Unreadable {
   readonly kind: "refused";
@@ -29,10 +36,7 @@ const attributes = z.object({
 const structured = attributes.extend({ data: z.unknown(), data_base64: z.base64().optional() });
 
 /** @param header by lower-case name. @throws VedetteError invalid_argument, unsupported where the whole body is of no use. */
-export function readEvents(
-  header: (name: string) => string | undefined,
-  body: string,
-): (ReceivedEvent | Unreadable)[] {
+export function readEvents(header: (name: string) => string | undefined, body: string): (ReceivedEvent | Unreadable)[] {
   const type = header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (type === "application/cloudevents-batch+json") {
     const all = json(body, "the batch");

@@ -76,7 +76,8 @@ function encode(rows: readonly WatchedPrediction[], fields: readonly WatchedFiel
   const numbers = (of: (row: WatchedPrediction) => number | null) => rows.map((row) => of(row) ?? Number.NaN);
   const inputs = fields.map(({ name, kind }, f): Column => {
     const values = rows.map(({ inputs: given }) => given?.[f] ?? null);
-    if (kind === "category") return [`in:${name}`, "text", values.map((value) => (value === null ? null : String(value)))];
+    if (kind === "category")
+      return [`in:${name}`, "text", values.map((value) => (value === null ? null : String(value)))];
     return [`in:${name}`, "f32", Float32Array.from(values, (value) => (value === null ? Number.NaN : Number(value)))];
   });
   const places = new Map(classes.map((label, at) => [label, at]));

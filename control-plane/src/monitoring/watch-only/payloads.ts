@@ -25,7 +25,10 @@ const tensor = z.object({
 });
 const inferRequest = z.object({
   inputs: z.array(tensor).min(1).max(1024),
-  parameters: z.object({ vedette_entity: z.string().max(1024).optional() }).optional().catch(undefined),
+  parameters: z
+    .object({ vedette_entity: z.string().max(1024).optional() })
+    .optional()
+    .catch(undefined),
 });
 const predictRequest = z.object({ instances: z.array(z.unknown()).min(1) });
 const inferResponse = z.object({ outputs: z.array(tensor).max(1024) });
@@ -56,7 +59,10 @@ export function readResponse(data: unknown, spec: WatchSpec): OutputRow[] {
 }
 
 /** @throws VedetteError invalid_input. */
-export function readRow(row: z.infer<typeof watchRow>, spec: WatchSpec): { inputs: InputRow | null; output: OutputRow } {
+export function readRow(
+  row: z.infer<typeof watchRow>,
+  spec: WatchSpec,
+): { inputs: InputRow | null; output: OutputRow } {
   const { label, value = null, scores = {} } = row;
   const best = label === undefined ? highest(scores) : String(label);
   return {
@@ -143,7 +149,8 @@ const nothing: OutputRow = { label: null, value: null, scores: {} };
 
 /** A class, a number, or a score for each class. What is none of these is an answer of which no more is known. */
 function readAnswer(given: unknown, { task, classes }: WatchSpec): OutputRow {
-  if (typeof given === "string" || typeof given === "boolean") return { ...nothing, label: String(given).slice(0, 256) };
+  if (typeof given === "string" || typeof given === "boolean")
+    return { ...nothing, label: String(given).slice(0, 256) };
   if (typeof given === "number") {
     if (task !== "classification") return { ...nothing, value: given };
     const [no, yes] = classes;
@@ -154,7 +161,11 @@ function readAnswer(given: unknown, { task, classes }: WatchSpec): OutputRow {
       return { label: given >= 0.5 ? yes : no, value: null, scores: { [no]: 1 - given, [yes]: given } };
     return { ...nothing, value: given };
   }
-  const scores = z.array(z.number()).min(1).max(100).safeParse(Array.isArray(given) ? given.flat(8) : given);
+  const scores = z
+    .array(z.number())
+    .min(1)
+    .max(100)
+    .safeParse(Array.isArray(given) ? given.flat(8) : given);
   if (!scores.success) return nothing;
   if (scores.data.length === 1) return readAnswer(scores.data[0], { task, classes } as WatchSpec);
   if (task === "regression") return nothing;

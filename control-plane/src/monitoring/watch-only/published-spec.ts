@@ -33,7 +33,10 @@ export async function publishedSpec(
     }
     if (field.kind === "number") return { kind: "number", name: field.name };
     if (field.kind === "category") return { kind: "category", name: field.name, categories: [...field.categories] };
-    throw new VedetteError("unsupported", `${model} takes raw tensors (${field.tensor}): only rows of fields are watched`);
+    throw new VedetteError(
+      "unsupported",
+      `${model} takes raw tensors (${field.tensor}): only rows of fields are watched`,
+    );
   });
   const file = files.find(({ path }) => path === drift.file);
   const chunks = await Promise.all((file?.chunks ?? []).map(({ sha256 }) => blobs.get(sha256)));

@@ -97,9 +97,22 @@ export async function openWatches(ports: {
     const drift = known === undefined ? await openDrift(watch) : known;
     drifts.set(model, drift);
     try {
-      const full = drift?.observe(predictions.flatMap(({ inputs }) => (inputs ? [inputs] : [])), now);
-      const progress = { window: drift?.save() ?? watch.window, drift: full ?? watch.drift, predictions: predictions.length };
-      await db.watches.cut(model, events.map(({ seq }) => seq), frames, progress, now);
+      const full = drift?.observe(
+        predictions.flatMap(({ inputs }) => (inputs ? [inputs] : [])),
+        now,
+      );
+      const progress = {
+        window: drift?.save() ?? watch.window,
+        drift: full ?? watch.drift,
+        predictions: predictions.length,
+      };
+      await db.watches.cut(
+        model,
+        events.map(({ seq }) => seq),
+        frames,
+        progress,
+        now,
+      );
       if (full) await tell(watch, full);
     } catch (error) {
       // What was counted and not written is counted again from what is written.
@@ -228,7 +241,8 @@ function predictionsOf({ id, at, request, response }: WatchEventRecord): Watched
 }
 
 function toWatch(record: WatchRecord, waiting: number): Watch {
-  const { model, release, digest, spec, createdAt, createdBy, predictions, lastAt, refused, lastRefusal, drift } = record;
+  const { model, release, digest, spec, createdAt, createdBy, predictions, lastAt, refused, lastRefusal, drift } =
+    record;
   return {
     ...{ model, version: release, digest, createdBy, predictions, waiting, refused, lastRefusal, drift },
     fields: spec.fields.map(({ name }) => name),

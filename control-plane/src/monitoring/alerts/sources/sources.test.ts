@@ -45,7 +45,7 @@ test("[Z15] half a fleet that goes silent is one critical alert; after a start n
   clock.advance(1);
   for (const i of [0, 1, 2, 3]) devices[i] = device(`d${i}`, clock.now());
   expect((await found(source)).wrong).toEqual(["warning device-gone/d4", "warning device-gone/d5"]);
-  devices[3] = device("d3", 0);
+  devices[3] = device("d3", clock.now() - defaultSilenceMs - 1);
   expect((await found(source)).wrong[0]).toBe("critical fleet-gone");
 
   const restarted = goneDevices({ listDevices: async () => devices, clock });
@@ -61,13 +61,17 @@ test("[Z15] a rejected version is told with its reasons, while devices should ru
   const devices = ["d1", "d2"].map((agent) => device(agent, 0, [slot({ candidate: rejected, serving })]));
   const source = rejectedVersions({ listDevices: async () => devices });
   const { wrong } = await source.look(nothing);
-  expect(wrong).toMatchObject([
-    { severity: "warning", labels: { model: "rain", version: "2" }, annotations: { description: /d1, d2/ } },
-  ].map((one) => ({ ...one, annotations: { description: expect.stringMatching(one.annotations.description) } })));
+  expect(wrong).toMatchObject(
+    [{ severity: "warning", labels: { model: "rain", version: "2" }, annotations: { description: /d1, d2/ } }].map(
+      (one) => ({ ...one, annotations: { description: expect.stringMatching(one.annotations.description) } }),
+    ),
+  );
   expect(wrong[0]?.annotations.summary).toContain("proof_failed");
   devices[0] = device("d1", 0, [slot({ candidate: rejected })]);
   expect((await found(source)).wrong).toEqual(["critical version-rejected/rain/2"]);
-  expect(await found(rejectedVersions({ listDevices: async () => devices.map((one) => ({ ...one, assigned: [] })) }))).toEqual({
+  expect(
+    await found(rejectedVersions({ listDevices: async () => devices.map((one) => ({ ...one, assigned: [] })) })),
+  ).toEqual({
     wrong: [],
     unsure: [],
   });
@@ -105,7 +109,13 @@ test("[Z15] losses are told while they grow, also those that a restart hid; what
     write: async (key: string, value: string) => void kept.set(key, value),
   };
   let counts: MissingCount[] = [];
-  const lost = (reason: string, predictions: number, release = 1) => ({ model: "rain", digest: null, release, reason, predictions });
+  const lost = (reason: string, predictions: number, release = 1) => ({
+    model: "rain",
+    digest: null,
+    release,
+    reason,
+    predictions,
+  });
   const start = () => lostPredictions({ missing: async () => counts, settings, clock });
   counts = [lost("power_loss", 5)];
   const source = start();
@@ -125,7 +135,8 @@ test("[Z15] losses are told while they grow, also those that a restart hid; what
 
 test("[Z15] a disk is judged by share and size, and metadata by whether they still hold", async () => {
   const gib = 2 ** 30;
-  const of = async (free: number, total: number) => (await found(lowDisk(async () => ({ free: free * gib, total: total * gib })))).wrong;
+  const of = async (free: number, total: number) =>
+    (await found(lowDisk(async () => ({ free: free * gib, total: total * gib })))).wrong;
   expect(await of(400, 10_000)).toEqual([]);
   expect(await of(9, 100)).toEqual(["warning disk-low"]);
   expect(await of(2, 100)).toEqual(["critical disk-low"]);

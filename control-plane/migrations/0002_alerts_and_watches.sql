@@ -46,4 +46,39 @@ CREATE TABLE `alerts` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `alerts_firing` ON `alerts` (`fingerprint`) WHERE ends_at IS NULL;--> statement-breakpoint
-CREATE INDEX `alerts_by_end` ON `alerts` (`ends_at`);
+CREATE INDEX `alerts_by_end` ON `alerts` (`ends_at`);--> statement-breakpoint
+CREATE TABLE `watch_events` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`model` text NOT NULL,
+	`id` text NOT NULL,
+	`at` integer NOT NULL,
+	`request` text,
+	`response` text,
+	`done_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `watch_events_by_id` ON `watch_events` (`model`,`id`);--> statement-breakpoint
+CREATE INDEX `watch_events_open` ON `watch_events` (`model`,`at`) WHERE done_at IS NULL;--> statement-breakpoint
+CREATE INDEX `watch_events_done` ON `watch_events` (`done_at`);--> statement-breakpoint
+CREATE TABLE `watch_frames` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`model` text NOT NULL,
+	`frame` blob NOT NULL,
+	`taken_at` integer
+);
+--> statement-breakpoint
+CREATE TABLE `watches` (
+	`model` text PRIMARY KEY NOT NULL,
+	`digest` text,
+	`release` integer,
+	`spec` text NOT NULL,
+	`reference` blob NOT NULL,
+	`created_at` integer NOT NULL,
+	`created_by` text NOT NULL,
+	`window` blob,
+	`drift` text,
+	`predictions` integer DEFAULT 0 NOT NULL,
+	`last_at` integer,
+	`refused` integer DEFAULT 0 NOT NULL,
+	`last_refusal` text
+);
