@@ -33,19 +33,8 @@ import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
 import { alertWarnings } from "./monitoring/alerts/alert-warnings.ts";
-import { openAlerts } from "./monitoring/alerts/alerts.ts";
-import { createAlertDelivery } from "./monitoring/alerts/deliver-alerts.ts";
-import { postWebhook } from "./monitoring/alerts/post-webhook.ts";
-import { readHeaders } from "./monitoring/alerts/receiver-headers.ts";
-import { expiringMetadata } from "./monitoring/alerts/sources/expiring-metadata.ts";
-import { failingReceivers } from "./monitoring/alerts/sources/failing-receivers.ts";
-import { fallbackRate } from "./monitoring/alerts/sources/fallback-rate.ts";
-import { goneDevices } from "./monitoring/alerts/sources/gone-devices.ts";
-import { lostPredictions } from "./monitoring/alerts/sources/lost-predictions.ts";
-import { type DiskSpace, lowDisk } from "./monitoring/alerts/sources/low-disk.ts";
-import { rejectedVersions } from "./monitoring/alerts/sources/rejected-versions.ts";
-import { silentWatches } from "./monitoring/alerts/sources/silent-watches.ts";
-import { createWatch } from "./monitoring/alerts/watch-sources.ts";
+import { openAlerting } from "./monitoring/alerts/open-alerting.ts";
+import type { DiskSpace } from "./monitoring/alerts/sources/low-disk.ts";
 import { createErasures } from "./monitoring/erasures.ts";
 import { publishedSpec } from "./monitoring/watch-only/published-spec.ts";
 import { openWatches } from "./monitoring/watch-only/watches.ts";
@@ -220,18 +209,18 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       copyLake: (folder) => records.snapshot(folder),
     });
     const devices = () => listDevices({ db, presence });
-    const diskSpace = parts.diskSpace ?? systemDiskSpace;
-    const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url}/runbooks` });
-    const alertDelivery = createAlertDelivery({
-      site,
+    const alerting = await openAlerting({
+      ...{ site, db, clock, logger },
       url: () => url,
-      db,
-      clock,
-      logger,
-      headers: (name) => readHeaders(receiverHeaders, name),
-      post: postWebhook,
+      headersFolder: receiverHeaders,
       random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+      listDevices: devices,
+      listWatches: () => watches.list(),
+      missing: () => ingestion.missingByReason(),
+      expiring: () => trust.expiring(),
+      diskSpace: () => (parts.diskSpace ?? systemDiskSpace)(data),
     });
+    const { alerts } = alerting;
     let kernels: ReturnType<typeof loadKernelsNode> | undefined;
     const watches = await openWatches({
       db,
@@ -245,16 +234,6 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       randomBytes,
     });
     closers.push(async () => watches.close());
-    const sources = [
-      goneDevices({ listDevices: devices, clock }),
-      rejectedVersions({ listDevices: devices }),
-      fallbackRate({ listDevices: devices, clock }),
-      lostPredictions({ missing: () => ingestion.missingByReason(), settings: db.settings, clock }),
-      expiringMetadata(trust),
-      lowDisk(() => diskSpace(data)),
-      failingReceivers({ db, clock }),
-      silentWatches({ list: () => watches.list(), clock }),
-    ];
     // What a restored backup or a long stop left is signed anew before a device asks for it. A root that does not name the keys
     // here yet (a backup without keys) is told, and waited for: `vedette keys renew` needs this control plane.
     await trust.refresh().catch((error: unknown) => {
@@ -265,8 +244,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
-      { name: "alerts", everyMs: watchEveryMs, work: createWatch({ alerts, sources, logger }) },
-      { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alertDelivery.deliver() },
+      { name: "alerts", everyMs: watchEveryMs, work: alerting.look },
+      { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
@@ -321,7 +300,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       backup,
       sinkTokens,
       alerts,
-      alertDelivery,
+      alertDelivery: alerting.delivery,
       receiverHeaders,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;

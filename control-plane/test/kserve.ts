@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CloudEvent, HTTP } from "cloudevents";
 import { onTestFinished } from "vitest";
@@ -50,16 +50,18 @@ export async function startInferenceServer(
       logged.push(posted.status);
     });
   };
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const text = await read(request);
+    const id = (request.headers["ce-id"] as string | undefined) ?? randomUUID();
+    // Of both halves: the request's, as KServe has it.
+    const type = request.headers["content-type"] ?? "application/octet-stream";
+    const answered = JSON.stringify(answer(request.url ?? "", JSON.parse(text)));
+    log("request", id, type, text);
+    log("response", id, type, answered);
+    response.writeHead(200, { "content-type": "application/json" }).end(answered);
+  };
   const server = createServer((request, response) => {
-    read(request).then((text) => {
-      const id = (request.headers["ce-id"] as string | undefined) ?? randomUUID();
-      // Of both halves: the request's, as KServe has it.
-      const type = request.headers["content-type"] ?? "application/octet-stream";
-      const answered = JSON.stringify(answer(request.url ?? "", JSON.parse(text)));
-      log("request", id, type, text);
-      log("response", id, type, answered);
-      response.writeHead(200, { "content-type": "application/json" }).end(answered);
-    });
+    serve(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

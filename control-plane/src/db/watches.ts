@@ -12,7 +12,7 @@ export interface ReceivedHalves {
   readonly response?: ResponseHalf;
 }
 /** What a batch changes of its watch. */
-export interface WatchProgress {
+interface WatchProgress {
   readonly window: Uint8Array | null;
   readonly drift: WatchRecord["drift"];
   /** Predictions of the batch. */

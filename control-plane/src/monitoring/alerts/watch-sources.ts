@@ -7,7 +7,7 @@ import type { Logger } from "../../ports.ts";
 import type { Alerts, Raise } from "./alerts.ts";
 import type { AlertName } from "./catalogue.ts";
 
-export interface Findings {
+interface Findings {
   readonly wrong: readonly Raise[];
   /** Keys that the source cannot judge now, as after a start: what fires under them goes on. */
   readonly unsure?: ReadonlySet<string>;

@@ -6,8 +6,8 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { watchRow } from "@vedette/protocol/watch-api";
 import { z } from "zod";
 
-export const requestType = "org.kubeflow.serving.inference.request";
-export const responseType = "org.kubeflow.serving.inference.response";
+const requestType = "org.kubeflow.serving.inference.request";
+const responseType = "org.kubeflow.serving.inference.response";
 
 interface Half {
   readonly id: string;
