@@ -129,7 +129,7 @@ test("[Z14] every alert has a runbook, whose commands work and which the control
   await vi.waitFor(async () => {
     place.site.clock.advance(30_000);
     expect((await place.vedette("alert", "list")).out).toContain("VedetteMetadataExpiring");
-  });
+  }, 20_000);
   for (const name of alertNames) {
     const { runbook: page } = alertCatalogue[name];
     if (page !== "expired-metadata") await follow(page, place, { ALERT_ID: "1" });
