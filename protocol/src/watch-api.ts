@@ -10,11 +10,18 @@ export const maxWatchBytes = 8 * 1024 * 1024;
 /** Rows that one event may carry. */
 export const maxEventRows = 10_000;
 
+/** A name that becomes one of a column: of the log's frames, and of the lake. */
+const columnName = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((name) => name.isWellFormed() && !/\p{Cc}/u.test(name), "a name has no control characters");
+
 const watchedField = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("number"), name: z.string().min(1).max(256) }),
+  z.object({ kind: z.literal("number"), name: columnName }),
   z.object({
     kind: z.literal("category"),
-    name: z.string().min(1).max(256),
+    name: columnName,
     categories: z.array(z.string().max(1024)).max(maxCategories),
   }),
 ]);
@@ -31,7 +38,10 @@ export const watchSpec = z.object({
   /** What an answer is; `unknown`: numbers are values, texts are labels. */
   task: z.enum(["classification", "regression", "unknown"]),
   /** In the order of the scores. */
-  classes: z.array(z.string().max(256)).max(100),
+  classes: z
+    .array(columnName)
+    .max(100)
+    .refine((classes) => new Set(classes).size === classes.length, "no two classes of one name"),
   drift: z.object({
     /** Rows that drift is judged over. */
     windowRows: z.int().min(50).max(1_000_000),

@@ -42,9 +42,15 @@ export async function openAlerting(ports: {
   expiring: () => ExpiringRole[];
   diskSpace: () => Promise<DiskSpace>;
 }): Promise<Alerting> {
-  const { site, db, clock, logger, url, headersFolder, random, listDevices, listWatches } = ports;
+  const { site, db, clock, logger, url, headersFolder, random, listWatches } = ports;
   const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url()}/runbooks` });
   const headers = (receiver: string) => readHeaders(headersFolder, receiver);
+  /** Read once a look: of a large fleet it is the dearest part. */
+  let devices: Promise<Device[]> | undefined;
+  const listDevices = () => {
+    devices ??= ports.listDevices();
+    return devices;
+  };
   const sources = [
     goneDevices({ listDevices, clock }),
     rejectedVersions({ listDevices }),
@@ -55,9 +61,14 @@ export async function openAlerting(ports: {
     failingReceivers({ db, clock }),
     silentWatches({ list: listWatches, clock }),
   ];
+  const watch = createWatch({ alerts, sources, logger });
   return {
     alerts,
     delivery: createAlertDelivery({ site, url, db, clock, logger, headers, post: postWebhook, random }),
-    look: createWatch({ alerts, sources, logger }),
+    async look() {
+      devices = undefined;
+      await watch();
+      devices = undefined;
+    },
   };
 }

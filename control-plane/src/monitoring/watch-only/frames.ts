@@ -81,7 +81,8 @@ function encode(rows: readonly WatchedPrediction[], fields: readonly WatchedFiel
     return [`in:${name}`, "f32", Float32Array.from(values, (value) => (value === null ? Number.NaN : Number(value)))];
   });
   const places = new Map(classes.map((label, at) => [label, at]));
-  const label = (row: WatchedPrediction) => places.get(row.output?.label ?? "") ?? noLabel;
+  const label = ({ output }: WatchedPrediction) =>
+    output?.label == null ? noLabel : (places.get(output.label) ?? noLabel);
   const columns: Column[] = [
     ["time", "f64", Float64Array.from(rows, ({ time }) => time)],
     ["latency", "f32", Float32Array.from(numbers(({ latencyMs }) => latencyMs))],

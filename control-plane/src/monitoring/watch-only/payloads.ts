@@ -64,6 +64,12 @@ export function readRow(
   spec: WatchSpec,
 ): { inputs: InputRow | null; output: OutputRow } {
   const { label, value = null, scores = {} } = row;
+  const stranger = Object.keys(scores).find((name) => !spec.classes.includes(name));
+  // Each would be a column of the lake for ever.
+  if (stranger !== undefined) {
+    const known = spec.classes.slice(0, 8).join(", ") || "none: --label names a column that has them";
+    throw misfit(`scores name the class ${stranger.slice(0, 64)}, and those that are known are ${known}`);
+  }
   const best = label === undefined ? highest(scores) : String(label);
   return {
     inputs: row.inputs === undefined ? null : readInputs(row.inputs, spec.fields, "inputs"),
