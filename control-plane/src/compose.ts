@@ -281,7 +281,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       missing: () => ingestion.missing(),
       metrics: { activity, lake },
       records,
-      erasures,
+      erasures: {
+        async erase(request, actor) {
+          await watches.empty();
+          return erasures.erase(request, actor);
+        },
+      },
       inSpools: () => fleet.inSpools(),
       backup,
       sinkTokens,

@@ -2,6 +2,7 @@
 import { copyFile, cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Production } from "@vedette/protocol/api";
 import type { Watch } from "@vedette/protocol/watch-api";
@@ -244,6 +245,22 @@ test("[Z19] what the log lost by a restored backup, and was handed over within t
   await rename(`${lake}.backup`, lake);
   const again = await ready({ home: first.site.home });
   expect(await again.sql("SELECT in_torque FROM predictions")).toEqual([[1]]);
+});
+
+test("[Z22] who is erased from the log is in no batch on its way there either", async () => {
+  const { site, folder, add, ok, post, sql } = await ready();
+  await add();
+  const headers = { "content-type": "application/x-ndjson", authorization: `Bearer ${await tokenOf(site)}` };
+  await post(headers, `{"id":"a","time":"2026-01-01T00:00:00Z","entity":"customer-41","inputs":[1,1],"label":"no"}`);
+  await writeFile(join(folder, "customer.txt"), "customer-41");
+  await ok("prediction", "erase", "--entity-file", join(folder, "customer.txt"));
+  expect(await sql("SELECT entity, in_torque, erased FROM predictions")).toEqual([[null, null, true]]);
+  await site.close();
+  const database = new DatabaseSync(join(site.home, "data", "vedette.db"));
+  const { events } = database.prepare("SELECT count(request) AS events FROM watch_events").get() ?? {};
+  const { frames } = database.prepare("SELECT count(*) AS frames FROM watch_frames").get() ?? {};
+  database.close();
+  expect({ events, frames }).toEqual({ events: 0, frames: 0 });
 });
 
 test("[Z20] drift of what a server elsewhere is asked is computed here, told by production, and an alert", async () => {

@@ -42,6 +42,8 @@ export interface Watches {
   take(model: string, events: readonly (ReceivedEvent | Unreadable)[]): Promise<WatchAnswer>;
   /** Makes batches of what is whole, and hands them to the log. */
   settle(): Promise<void>;
+  /** Hands over what is here and keeps none of it: before somebody is erased from the log. */
+  empty(): Promise<void>;
   close(): void;
 }
 
@@ -145,6 +147,16 @@ export async function openWatches(ports: {
     }
   };
 
+  const settle = async (): Promise<void> => {
+    for (const watch of await db.watches.list()) {
+      let now: WatchRecord | undefined = watch;
+      while (now && (await cut(now))) now = (await db.watches.list()).find(({ model }) => model === watch.model);
+    }
+    await send();
+    await db.watches.prune(clock.now() - rememberMs, clock.now() - keepFramesMs);
+    waiting = total(await db.watches.waiting());
+  };
+
   return {
     async add(watch, actor) {
       const { model, spec, version } = { ...watch, version: watch.release };
@@ -183,15 +195,11 @@ export async function openWatches(ports: {
       waiting += accepted;
       return { accepted, repeated: good.length - accepted, refused: refused.slice(0, mostRefusalsTold) };
     },
-    settle: () =>
+    settle: () => serial(settle),
+    empty: () =>
       serial(async () => {
-        for (const watch of await db.watches.list()) {
-          let now: WatchRecord | undefined = watch;
-          while (now && (await cut(now))) now = (await db.watches.list()).find(({ model }) => model === watch.model);
-        }
-        await send();
-        await db.watches.prune(clock.now() - rememberMs, clock.now() - keepFramesMs);
-        waiting = total(await db.watches.waiting());
+        await settle();
+        await db.watches.prune(clock.now() - rememberMs, clock.now() + 1);
       }),
     close() {
       for (const model of [...drifts.keys()]) forget(model);
