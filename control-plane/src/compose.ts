@@ -4,11 +4,12 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
+import { watchAgent } from "@vedette/protocol/watch-api";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { openBackups } from "./backup/create-backup.ts";
 import { bindPort } from "./bind-port.ts";
@@ -28,10 +29,15 @@ import { createApp } from "./http/app.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
+import { alertWarnings } from "./monitoring/alerts/alert-warnings.ts";
+import { openAlerting } from "./monitoring/alerts/open-alerting.ts";
+import type { DiskSpace } from "./monitoring/alerts/sources/low-disk.ts";
 import { openDrift } from "./monitoring/drift/open-drift.ts";
 import { createErasures } from "./monitoring/erasures.ts";
 import { createLabelIntake } from "./monitoring/labels/label-intake.ts";
 import { createHarmOracle } from "./monitoring/performance/harm-of.ts";
+import { publishedSpec } from "./monitoring/watch-only/published-spec.ts";
+import { openWatches } from "./monitoring/watch-only/watches.ts";
 import { openOperators } from "./operators/operators.ts";
 import type {
   BlobStore,
@@ -78,6 +84,8 @@ export interface Parts {
     address: BrokerLink["address"];
     chunks: RetainedChunks;
   }): Promise<Broker>;
+  /** Of the disk that holds a folder; asked of the system where it is not given. */
+  diskSpace?(folder: string): Promise<DiskSpace>;
 }
 
 export interface ControlPlane {
@@ -97,6 +105,7 @@ const reconcileEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
 const driftPruneEveryMs = 600_000;
+const watchEveryMs = 30_000;
 const closeWithinMs = 5_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -111,6 +120,9 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     if (failures.length > 0) throw new AggregateError(failures, "the control plane did not close cleanly");
   };
 
+  /** Known once the HTTP port is. */
+  let url = config.publicUrl ?? "";
+
   try {
     const data = join(config.home, "data");
     await mkdir(data, { recursive: true, mode: 0o700 });
@@ -121,11 +133,15 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operatorTokenFile = join(config.home, "operator.token");
     const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
-    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys: deviceKeysOf(db) });
+    const enrolled = deviceKeysOf(db);
+    const deviceKeys = async (agent: string) => (agent === watchAgent ? [keys.watch.publicKeyHex] : enrolled(agent));
+    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys });
     const { lake, ingestion, records, labels } = opened;
     closers.push(opened.close);
     const sinkTokens = join(data, "sink-tokens");
     await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
+    const receiverHeaders = join(data, "receiver-headers");
+    await mkdir(receiverHeaders, { recursive: true, mode: 0o700 });
 
     const commands = createCommands({ records, key: () => keys.director, logger });
     const drift = openDrift({ db, blobs, kernels: await loadKernelsNode(), clock, logger });
@@ -146,11 +162,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const activity = createActivity();
     const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
     const link = await readBrokerLink(config, authority);
+    const counted = countIngestion(revocation.guard(ingestion), activity);
     const broker: Broker = await parts.startBroker({
       site,
       fleet: countReports(fleet, activity),
       blobs,
-      ingestion: countIngestion(revocation.guard(ingestion), activity),
+      ingestion: counted,
       clock,
       logger,
       host: config.host,
@@ -196,6 +213,32 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       copyDatabase: (file) => db.copy(file),
       copyLake: (folder) => records.snapshot(folder),
     });
+    const devices = () => listDevices({ db, presence });
+    const alerting = await openAlerting({
+      ...{ site, db, clock, logger },
+      url: () => url,
+      headersFolder: receiverHeaders,
+      random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+      listDevices: devices,
+      listWatches: () => watches.list(),
+      missing: () => ingestion.missingByReason(),
+      expiring: () => trust.expiring(),
+      diskSpace: () => (parts.diskSpace ?? systemDiskSpace)(data),
+    });
+    const { alerts } = alerting;
+    let kernels: ReturnType<typeof loadKernelsNode> | undefined;
+    const watches = await openWatches({
+      db,
+      // Loaded where something is watched.
+      kernels: () => (kernels ??= loadKernelsNode()),
+      signer: keys.watch,
+      ingestion: counted,
+      alerts,
+      clock,
+      logger,
+      randomBytes,
+    });
+    closers.push(async () => watches.close());
     // What a restored backup or a long stop left is signed anew before a device asks for it. A root that does not name the keys
     // here yet (a backup without keys) is told, and waited for: `vedette keys renew` needs this control plane.
     await trust.refresh().catch((error: unknown) => {
@@ -207,12 +250,13 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
+      { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
+      { name: "alerts", everyMs: watchEveryMs, work: alerting.look },
+      { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
 
-    /** Known once the HTTP port is. */
-    let url = config.publicUrl ?? "";
     const brokerUrls = () => {
       const { mqttUrl, mqttWsUrl } = broker.urls(new URL(url).hostname);
       return { mqttUrl: config.mqttUrl ?? mqttUrl, mqttWsUrl: config.mqttWsUrl ?? mqttWsUrl };
@@ -224,7 +268,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       operators,
       revocation,
       disconnectAll: () => broker.disconnectAll(),
-      warnings: () => trustWarnings(trust.expiring()),
+      warnings: () => [...trustWarnings(trust.expiring()), ...alertWarnings(alerts.firing())],
       joinLimit: parts.joinLimit,
       clock,
       logger,
@@ -238,20 +282,42 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       deviceTokens,
       authority,
       deviceLogin: link.deviceLogin,
-      listDevices: () => listDevices({ db, presence }),
-      describeProduction: () => describeProduction({ site, db, director, lake, drift, clock }),
+      listDevices: devices,
+      describeProduction: async () => {
+        const watched = await watches.list();
+        return {
+          ...(await describeProduction({ site, db, director, lake, drift, clock })),
+          ...(watched.length > 0 && { watched }),
+        };
+      },
       drift,
-      lake,
+      lake: {
+        query: (query) => lake.query(query),
+        async flush() {
+          await watches.settle();
+          return lake.flush();
+        },
+      },
+      watches,
+      publishedSpec: (model, version) => publishedSpec({ db, blobs }, model, version),
       missing: () => ingestion.missing(),
       metrics: { activity, lake },
       records,
-      erasures,
+      erasures: {
+        async erase(request, actor) {
+          await watches.empty();
+          return erasures.erase(request, actor);
+        },
+      },
       labels,
       labelIntake: createLabelIntake({ db, labels, clock }),
       harmOracle,
       inSpools: () => fleet.inSpools(),
       backup,
       sinkTokens,
+      alerts,
+      alertDelivery: alerting.delivery,
+      receiverHeaders,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });
@@ -265,6 +331,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await close().catch((late: unknown) => logger.error("control_plane.close_failed", { why: messageOf(late) }));
     throw error;
   }
+}
+
+async function systemDiskSpace(folder: string): Promise<DiskSpace> {
+  const { bsize, bavail, blocks } = await statfs(folder);
+  return { free: bsize * bavail, total: bsize * blocks };
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -8,9 +8,13 @@ import { errorCodes } from "./errors.ts";
 import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts";
 import { reported } from "./messages.ts";
 import { ed25519PublicKey } from "./signed.ts";
+import { watch } from "./watch-api.ts";
 
-/** What an operator may do: each role also what the ones before it may. */
-export const operatorRoles = ["viewer", "operator", "admin"] as const;
+/**
+ * What an operator may do: each role also what the ones before it may; but `ingest` is of programs, which hand in what a
+ * server elsewhere predicted, and may nothing else.
+ */
+export const operatorRoles = ["ingest", "viewer", "operator", "admin"] as const;
 export type OperatorRole = (typeof operatorRoles)[number];
 /** An operator's name, as the audit tells it. */
 export const operatorName = z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,62}$/, "a name is 1-63 of a-z 0-9 . _ @ -");
@@ -304,6 +308,8 @@ export const production = z.object({
       otherPredictions: z.int(),
     }),
   ),
+  /** Models that are served elsewhere, and watched here. */
+  watched: z.array(watch).optional(),
 });
 export type Production = z.infer<typeof production>;
 

@@ -16,7 +16,7 @@ export function rawTensors({ fields, tensors }: Manifest["input"]): TensorSpec[]
 }
 
 /** A category's place in rows: among those known, or their count where it is none of them. */
-export function categoryCodes({ categories }: CategoryField): (text: string) => number {
+export function categoryCodes({ categories }: Pick<CategoryField, "categories">): (text: string) => number {
   const places = new Map(categories.map((text, place) => [text, place]));
   return (text) => places.get(text) ?? categories.length;
 }

@@ -89,7 +89,7 @@ async function linkFiles(from: string, to: string, wanted: (name: string) => boo
 }
 
 async function readSecrets({ data, operatorTokenFile }: BackupSources): Promise<Secrets> {
-  const keys = ["online-keys", "site-authority", "sink-tokens"].map(async (folder) => {
+  const keys = ["online-keys", "site-authority", "sink-tokens", "receiver-headers"].map(async (folder) => {
     const names = (await readdir(join(data, folder)))
       .filter((name) => /^[a-z0-9-]+(\.(pem|next\.pem|crt|key))?$/.test(name))
       .sort();

@@ -16,7 +16,7 @@ const secrets = z.record(
   z
     .string()
     .regex(
-      /^(?:operator\.token|online-keys\/[a-z0-9-]+(?:\.next)?\.pem|site-authority\/ca\.(?:crt|key)|sink-tokens\/[a-z0-9-]+)$/,
+      /^(?:operator\.token|online-keys\/[a-z0-9-]+(?:\.next)?\.pem|site-authority\/ca\.(?:crt|key)|(?:sink-tokens|receiver-headers)\/[a-z0-9-]+)$/,
     ),
   z.string(),
 );

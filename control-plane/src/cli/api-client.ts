@@ -1,8 +1,11 @@
 /** The control plane's API as the commands call it: every answer parsed by the contract, every failure a VedetteError. */
+import * as alertsContract from "@vedette/protocol/alerts-api";
 import * as contract from "@vedette/protocol/api";
+import { utf8 } from "@vedette/protocol/bytes";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
+import * as watchContract from "@vedette/protocol/watch-api";
 import { z } from "zod";
 import type { PublishApi } from "../publish/publish-model.ts";
 import type { TrustApi } from "../publish/trust-api.ts";
@@ -51,6 +54,18 @@ export interface ApiClient extends TrustApi, PublishApi {
   metrics(model?: string): Promise<labelsContract.MetricList>;
   performance(query: Question<typeof labelsContract.performanceQuery>): Promise<labelsContract.Performance>;
   harm(query: Question<typeof labelsContract.harmQuery>): Promise<labelsContract.Harm>;
+  alerts(state: (typeof alertsContract.alertStates)[number], limit: number): Promise<alertsContract.Alert[]>;
+  alert(id: number): Promise<alertsContract.Alert>;
+  ackAlert(id: number, reason: string | undefined): Promise<alertsContract.Alert>;
+  receivers(): Promise<alertsContract.AlertReceiver[]>;
+  addReceiver(request: z.input<typeof alertsContract.addReceiver>): Promise<alertsContract.AlertReceiver[]>;
+  removeReceiver(name: string): Promise<alertsContract.AlertReceiver[]>;
+  watches(): Promise<watchContract.Watch[]>;
+  addWatch(request: z.input<typeof watchContract.addWatch>): Promise<watchContract.Watch[]>;
+  removeWatch(model: string): Promise<watchContract.Watch[]>;
+  /** Rows as lines of JSON. */
+  sendRows(model: string, lines: string): Promise<watchContract.WatchAnswer>;
+  testReceiver(name: string): Promise<z.infer<typeof alertsContract.receiverTested>>;
 }
 /** A query before it is text; what is undefined is left out. */
 type Question<T extends z.ZodType> = Readonly<Partial<Record<keyof z.infer<T>, string | number | undefined>>>;
@@ -69,13 +84,18 @@ export function createApiClient(url: string, token: OperatorToken, request: type
   const base = url.replace(/\/+$/, "");
 
   /** An answer that is no refusal. */
-  async function ask(method: string, path: string, body?: Uint8Array<ArrayBuffer> | object): Promise<Response> {
+  async function ask(
+    method: string,
+    path: string,
+    body?: Uint8Array<ArrayBuffer> | object,
+    rawType = "application/octet-stream",
+  ): Promise<Response> {
     const raw = body instanceof Uint8Array;
     const response = await reach(`${base}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token.text}`,
-        ...(body === undefined ? {} : { "content-type": raw ? "application/octet-stream" : "application/json" }),
+        ...(body === undefined ? {} : { "content-type": raw ? rawType : "application/json" }),
       },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
@@ -94,8 +114,9 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     path: string,
     answer: T,
     body?: Uint8Array<ArrayBuffer> | object,
+    rawType?: string,
   ): Promise<z.infer<T>> {
-    const json = parseJson(await (await ask(method, path, body)).text());
+    const json = parseJson(await (await ask(method, path, body, rawType)).text());
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
@@ -200,6 +221,21 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     metrics: (model) => call("GET", `/v1/metrics?${searchOf({ model })}`, labelsContract.metricList),
     performance: (query) => call("GET", `/v1/performance?${searchOf(query)}`, labelsContract.performance),
     harm: (query) => call("GET", `/v1/performance/harm?${searchOf(query)}`, labelsContract.harm),
+    alerts: async (state, limit) =>
+      (await call("GET", `/v1/alerts?state=${state}&limit=${limit}`, alertsContract.alertList)).alerts,
+    alert: (id) => call("GET", `/v1/alerts/${id}`, alertsContract.alert),
+    ackAlert: (id, reason) => call("POST", `/v1/alerts/${id}/ack`, alertsContract.alert, { reason }),
+    receivers: async () => (await call("GET", "/v1/alert-receivers", alertsContract.receiverList)).receivers,
+    addReceiver: async (body) =>
+      (await call("POST", "/v1/alert-receivers", alertsContract.receiverList, body)).receivers,
+    removeReceiver: async (name) =>
+      (await call("DELETE", `/v1/alert-receivers/${name}`, alertsContract.receiverList)).receivers,
+    watches: async () => (await call("GET", "/v1/watches", watchContract.watchList)).watches,
+    addWatch: async (body) => (await call("POST", "/v1/watches", watchContract.watchList, body)).watches,
+    removeWatch: async (model) => (await call("DELETE", `/v1/watches/${model}`, watchContract.watchList)).watches,
+    sendRows: (model, lines) =>
+      call("POST", `/v1/watch/${model}`, watchContract.watchAnswer, utf8(lines), "application/x-ndjson"),
+    testReceiver: (name) => call("POST", `/v1/alert-receivers/${name}/test`, alertsContract.receiverTested),
   };
 }
 

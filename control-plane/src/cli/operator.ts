@@ -7,7 +7,7 @@ import type { Io } from "./io.ts";
 import { table } from "./table.ts";
 
 const roleHelp =
-  "viewer reads; operator also publishes, assigns, enrols and revokes; admin also keeps operators and online keys";
+  "ingest hands in predictions of watched models, and nothing else; viewer reads; operator also publishes, assigns, enrols and revokes; admin also keeps operators and online keys";
 
 export function addOperator(program: Command, io: Io): void {
   const operator = program.command("operator").description("who may ask what of the control plane");

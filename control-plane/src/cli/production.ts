@@ -3,6 +3,7 @@ import type { Production } from "@vedette/protocol/api";
 import type { Command } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
+import { describeWatched } from "./production-watched.ts";
 import { show } from "./table.ts";
 
 type Model = Production["models"][number];
@@ -25,8 +26,8 @@ export function addProduction(program: Command, io: Io): void {
 }
 
 /** As a person reads it: one paragraph a version, the newest first. */
-export function describeProduction({ site, at, models, warnings = [] }: Production): string {
-  const paragraphs = models.flatMap((model) => describeModel(model, at));
+export function describeProduction({ site, at, models, warnings = [], watched = [] }: Production): string {
+  const paragraphs = [...models.flatMap((model) => describeModel(model, at)), ...watched.map(describeWatched)];
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
   const urgent = warnings.map((warning) => `Warning: ${warning}\n`).join("");
   return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;

@@ -4,6 +4,7 @@ import { codeOf, exitCodeOf, exitCodes, messageOf, VedetteError } from "@vedette
 import { Command, CommanderError } from "commander";
 import { jsonLine, printable } from "../printable.ts";
 import { addAgent, addPredict, isAgents, runAgent } from "./agent.ts";
+import { addAlert } from "./alert.ts";
 import { addAudit } from "./audit.ts";
 import { addBackup } from "./backup.ts";
 import { addBroker } from "./broker.ts";
@@ -20,6 +21,7 @@ import { addProduction } from "./production.ts";
 import { addSink } from "./sink.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
+import { addWatch } from "./watch.ts";
 
 const { version }: { version: string } = createRequire(import.meta.url)("../../package.json");
 
@@ -90,6 +92,8 @@ function build(args: readonly string[], io: Io): Command {
   addOperator(program, io);
   addAudit(program, io);
   addSink(program, io);
+  addAlert(program, io);
+  addWatch(program, io);
   addBackup(program, io);
   if (args.length === 0) throw new VedetteError("invalid_argument", "say what to do: see vedette --help");
   return program;

@@ -2,6 +2,7 @@
  * The control plane's database as the other rooms see it: asynchronous functions by noun and plain records. SQLite and
  * drizzle end here, so that another database is another set of these repositories.
  */
+import { type AlertRepository, alertRepository } from "./alerts.ts";
 import { type AssignmentRepository, assignmentRepository } from "./assignments.ts";
 import { type AuditRepository, auditRepository } from "./audit.ts";
 import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.ts";
@@ -13,6 +14,7 @@ import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
+import { type WatchRepository, watchRepository } from "./watches.ts";
 
 export interface Database {
   readonly settings: SettingsRepository;
@@ -25,6 +27,8 @@ export interface Database {
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
   readonly drift: DriftRepository;
+  readonly alerts: AlertRepository;
+  readonly watches: WatchRepository;
   /** A consistent copy in another file, while all goes on. */
   copy(to: string): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +48,8 @@ export async function openDatabase(file: string): Promise<Database> {
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
     drift: driftRepository(connection),
+    alerts: alertRepository(connection),
+    watches: watchRepository(connection),
     copy,
     close: async () => close(),
   };

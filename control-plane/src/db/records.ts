@@ -1,8 +1,10 @@
 /** What the database holds, as plain data: the only types that the other rooms see. Times are UTC ms. */
+import type { Severity } from "@vedette/protocol/alerts-api";
 import { type OperatorRole, operatorRoles, type selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
+import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
 import type { z } from "zod";
 
 export type Selector = z.infer<typeof selector>;
@@ -106,4 +108,91 @@ export interface RuleRecord {
   readonly version: number | null;
   readonly selector: Selector;
   readonly createdAt: number;
+}
+
+/** Who took an alert on, and as how bad it was. */
+export interface Acknowledgement {
+  readonly by: string;
+  readonly at: number;
+  readonly reason: string | null;
+  readonly severity: Severity;
+}
+export interface AlertRecord {
+  readonly id: number;
+  /** What its source calls it. */
+  readonly key: string;
+  /** Of name and labels: one of them fires at a time. */
+  readonly fingerprint: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly state: "firing" | "resolved";
+  readonly severity: Severity;
+  readonly startsAt: number;
+  /** When state or severity changed last. */
+  readonly changedAt: number;
+  readonly quietSince: number | null;
+  readonly endsAt: number | null;
+  readonly ack: Acknowledgement | null;
+}
+export interface ReceiverRecord {
+  readonly name: string;
+  readonly url: string;
+  readonly minSeverity: Severity;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  /** Since the last delivery. */
+  readonly failures: number;
+  readonly failingSince: number | null;
+  readonly retryAt: number;
+  readonly lastError: string | null;
+  readonly lastDelivery: number | null;
+}
+/** What a receiver was told of an alert. */
+export interface ToldRecord {
+  readonly receiver: string;
+  readonly alert: number;
+  readonly told: "firing" | "resolved";
+  readonly severity: Severity;
+}
+
+/** A model that is served elsewhere. */
+export interface WatchRecord {
+  readonly model: string;
+  readonly digest: string | null;
+  readonly release: number | null;
+  readonly spec: WatchSpec;
+  readonly reference: Uint8Array;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly window: Uint8Array | null;
+  readonly drift: Watch["drift"];
+  readonly predictions: number;
+  readonly lastAt: number | null;
+  readonly refused: number;
+  readonly lastRefusal: string | null;
+}
+/** What was asked, row by row in the fields' order; a row is null where it is not known. */
+export interface RequestHalf {
+  /** UTC ms, where the event says it. */
+  readonly time: number | null;
+  readonly entity: string | null;
+  readonly rows: readonly (readonly (number | string | null)[] | null)[];
+}
+/** What was answered, row by row. */
+export interface ResponseHalf {
+  readonly time: number | null;
+  readonly latencyMs: number | null;
+  readonly rows: readonly {
+    readonly label: string | null;
+    readonly value: number | null;
+    readonly scores: Readonly<Record<string, number>>;
+  }[];
+}
+export interface WatchEventRecord {
+  readonly seq: number;
+  readonly id: string;
+  readonly at: number;
+  readonly request: RequestHalf | null;
+  readonly response: ResponseHalf | null;
 }

@@ -2,14 +2,26 @@
  * The tables. Times are UTC ms. Only this folder knows drizzle; after a change run
  * `npm run migrations --workspace control-plane -- --name what_changes` and commit what it writes.
  */
+import { severities } from "@vedette/protocol/alerts-api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { Stamp } from "@vedette/protocol/device-message";
 import type { DriftScope, DriftVerdict } from "@vedette/protocol/drift";
 import type { DriftEventFeature } from "@vedette/protocol/drift-api";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
+import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
+import { sql } from "drizzle-orm";
 import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import { type AuditEntry, type Labels, type ModelSignatureRecord, operatorRoles, type Selector } from "./records.ts";
+import {
+  type Acknowledgement,
+  type AuditEntry,
+  type Labels,
+  type ModelSignatureRecord,
+  operatorRoles,
+  type RequestHalf,
+  type ResponseHalf,
+  type Selector,
+} from "./records.ts";
 
 /** Facts about this installation, such as the site it belongs to. */
 export const settings = sqliteTable("settings", { key: text().primaryKey(), value: text().notNull() });
@@ -262,3 +274,122 @@ export const driftEvidence = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.event, table.window] })],
 );
+/** From firing to resolved: a row each time. */
+export const alerts = sqliteTable(
+  "alerts",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** What its source calls it. */
+    key: text().notNull(),
+    /** Of name and labels. */
+    fingerprint: text().notNull(),
+    name: text().notNull(),
+    labels: text({ mode: "json" }).$type<Labels>().notNull(),
+    annotations: text({ mode: "json" }).$type<Labels>().notNull(),
+    state: text({ enum: ["firing", "resolved"] }).notNull(),
+    severity: text({ enum: severities }).notNull(),
+    startsAt: integer().notNull(),
+    changedAt: integer().notNull(),
+    quietSince: integer(),
+    endsAt: integer(),
+    ack: text({ mode: "json" }).$type<Acknowledgement>(),
+  },
+  (table) => [
+    uniqueIndex("alerts_firing").on(table.fingerprint).where(sql`ends_at IS NULL`),
+    index("alerts_by_end").on(table.endsAt),
+  ],
+);
+
+/** Webhooks. Their headers are secrets, in files of their own. */
+export const alertReceivers = sqliteTable("alert_receivers", {
+  name: text().primaryKey(),
+  url: text().notNull(),
+  minSeverity: text({ enum: severities }).notNull(),
+  createdAt: integer().notNull(),
+  createdBy: text().notNull(),
+  /** Since the last delivery; and when the first of them was. */
+  failures: integer().notNull().default(0),
+  failingSince: integer(),
+  retryAt: integer().notNull().default(0),
+  lastError: text(),
+  lastDelivery: integer(),
+});
+
+/** What each receiver was told of each alert: what is not told yet is what this lacks, also after a restart. */
+export const alertOutbox = sqliteTable(
+  "alert_outbox",
+  {
+    receiver: text()
+      .notNull()
+      .references(() => alertReceivers.name, { onDelete: "cascade" }),
+    alert: integer()
+      .notNull()
+      .references(() => alerts.id, { onDelete: "cascade" }),
+    told: text({ enum: ["firing", "resolved"] }).notNull(),
+    severity: text({ enum: severities }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.receiver, table.alert] })],
+);
+
+/** When a receiver was last sent what fires of a model, so that it is repeated in time. */
+export const alertGroups = sqliteTable(
+  "alert_groups",
+  {
+    receiver: text()
+      .notNull()
+      .references(() => alertReceivers.name, { onDelete: "cascade" }),
+    /** A model's name; empty for what is of no model. */
+    model: text().notNull(),
+    sentAt: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.receiver, table.model] })],
+);
+
+/** Models that are served elsewhere, and watched here. */
+export const watches = sqliteTable("watches", {
+  model: text().primaryKey(),
+  /** The published version that it is watched as; null where it is by reference data. */
+  digest: text(),
+  release: integer(),
+  spec: text({ mode: "json" }).$type<WatchSpec>().notNull(),
+  reference: blob({ mode: "buffer" }).notNull(),
+  createdAt: integer().notNull(),
+  createdBy: text().notNull(),
+  /** The drift window under way; null before the first row. */
+  window: blob({ mode: "buffer" }),
+  /** Of the last full window. */
+  drift: text({ mode: "json" }).$type<Watch["drift"]>(),
+  predictions: integer().notNull().default(0),
+  lastAt: integer(),
+  refused: integer().notNull().default(0),
+  lastRefusal: text(),
+});
+
+/** Events by id: halves that wait for each other, then for their batch; then the id alone, so that none counts twice. */
+export const watchEvents = sqliteTable(
+  "watch_events",
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    model: text().notNull(),
+    id: text().notNull(),
+    at: integer().notNull(),
+    request: text({ mode: "json" }).$type<RequestHalf>(),
+    response: text({ mode: "json" }).$type<ResponseHalf>(),
+    /** When it became part of a batch. */
+    doneAt: integer(),
+  },
+  (table) => [
+    uniqueIndex("watch_events_by_id").on(table.model, table.id),
+    index("watch_events_open").on(table.model, table.at).where(sql`done_at IS NULL`),
+    index("watch_events_done").on(table.doneAt),
+  ],
+);
+
+/** Batches of watched predictions on their way to the prediction log. */
+export const watchFrames = sqliteTable("watch_frames", {
+  id: integer().primaryKey({ autoIncrement: true }),
+  model: text().notNull(),
+  frame: blob({ mode: "buffer" }).notNull(),
+  /** When the log had it; kept for a while, as a backup may hold an older log. */
+  takenAt: integer(),
+});

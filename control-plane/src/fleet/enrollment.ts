@@ -6,6 +6,7 @@
 import type { createToken, EnrollmentToken, enrollRequest } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { enrollmentClaim } from "@vedette/protocol/joining";
+import { watchAgent } from "@vedette/protocol/watch-api";
 import type { z } from "zod";
 import type { Database } from "../db/database.ts";
 import type { Labels, TokenRecord } from "../db/records.ts";
@@ -117,6 +118,8 @@ export function createEnrollment(ports: {
       return { revoked, devices: token.devices };
     },
     async enroll({ secret, agent, publicKey, proof }) {
+      if (agent === watchAgent)
+        throw new VedetteError("conflict", `no device is called ${agent}: that is what watched models are logged as`);
       if (!verifyEd25519(publicKey, enrollmentClaim(secret, agent, publicKey), proof)) {
         throw new VedetteError("bad_signature", `device ${agent} did not prove that it holds the key it sent`);
       }

@@ -2,8 +2,11 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { VedetteError } from "@vedette/protocol/errors";
 import { siteId } from "@vedette/protocol/ids";
+import { maxWatchBytes } from "@vedette/protocol/watch-api";
 import { bodyLimit } from "hono/body-limit";
 import type { Actor } from "../operators/operators.ts";
+import { alertReceiverRoutes } from "./alert-receivers.ts";
+import { alertRoutes } from "./alerts.ts";
 import { assignmentRoutes } from "./assignments.ts";
 import { auditRoutes } from "./audit.ts";
 import { blobRoutes } from "./blobs.ts";
@@ -20,10 +23,12 @@ import { performanceRoutes } from "./performance.ts";
 import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
 import { recordRoutes } from "./records.ts";
-import { leastRole, mayAct } from "./roles.ts";
+import { asBearer, leastRole, mayAct } from "./roles.ts";
+import { runbookRoutes } from "./runbooks.ts";
 import { sinkRoutes } from "./sinks.ts";
 import { answerError, misfit } from "./status.ts";
 import { trustRoutes } from "./trust.ts";
+import { watchRoutes } from "./watch.ts";
 
 const kib = 1024;
 /** Largest body by path, bytes. A manifest and its metadata travel as JSON strings, which escaping lengthens. */
@@ -34,6 +39,8 @@ const bodyLimits: readonly [path: string, bytes: number][] = [
   ["/v1/trust/*", 16 * 1024 * kib],
   ["/v1/labels", 16 * 1024 * kib],
   ["/v1/metrics", 16 * 1024 * kib],
+  ["/v1/watch/*", maxWatchBytes],
+  ["/v1/watches", 8 * 1024 * kib],
   ["/v1/*", 1024 * kib],
 ];
 
@@ -50,11 +57,11 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   const { logger, operators } = ports;
   const { activity } = ports.metrics;
   const whoAsks = async (method: string, path: string, authorization: string | undefined): Promise<Actor> => {
-    const actor = await operators.authenticate(authorization);
+    const least = leastRole(method, path);
+    const actor = await operators.authenticate(least === "ingest" ? asBearer(authorization) : authorization);
     if (!actor) {
       throw new VedetteError("unauthenticated", "this needs an operator's token: Authorization: Bearer <token>");
     }
-    const least = leastRole(method, path);
     if (!mayAct(actor.role, least)) {
       throw new VedetteError("forbidden", `${actor.name} is ${actor.role}, and this needs ${least}: ask an admin`);
     }
@@ -120,6 +127,10 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   sinkRoutes(app, ports);
   labelRoutes(app, ports);
   performanceRoutes(app, ports);
+  alertRoutes(app, ports);
+  alertReceiverRoutes(app, ports);
+  runbookRoutes(app);
+  watchRoutes(app, ports);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

@@ -1,6 +1,7 @@
 /** GET /metrics for Prometheus, behind the operator's token. Collected when asked; the lake is counted once a minute. */
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { severities } from "@vedette/protocol/alerts-api";
 import { createMetricsWriter } from "@vedette/protocol/prometheus-text";
 import type { Activity } from "../monitoring/activity.ts";
 import type { Lake, StoredCount } from "../ports.ts";
@@ -14,7 +15,7 @@ const countEveryMs = 60_000;
 
 export function metricsRoute(
   app: OpenAPIHono,
-  ports: Pick<HttpPorts, "site" | "clock" | "listDevices" | "missing">,
+  ports: Pick<HttpPorts, "site" | "clock" | "listDevices" | "missing" | "alerts">,
   { activity, lake }: MetricsPorts,
 ): void {
   const { clock, site } = ports;
@@ -62,6 +63,13 @@ export function metricsRoute(
       "gauge",
       "Predictions that devices said were lost",
       Object.entries(await ports.missing()).map(([model, count]) => [{ model }, count] as const),
+    );
+    const firing = ports.alerts.firing();
+    family(
+      "vedette_alerts_firing",
+      "gauge",
+      "Alerts that fire",
+      severities.map((severity) => [{ severity }, firing.filter((one) => one.severity === severity).length] as const),
     );
     const { user, system } = process.cpuUsage();
     single("process_resident_memory_bytes", "gauge", "Resident memory of this process", process.memoryUsage.rss());

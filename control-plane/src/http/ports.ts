@@ -10,9 +10,13 @@ import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
 import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
+import type { Alerts } from "../monitoring/alerts/alerts.ts";
+import type { AlertDelivery } from "../monitoring/alerts/deliver-alerts.ts";
 import type { Drift } from "../monitoring/drift/open-drift.ts";
 import type { Erasures } from "../monitoring/erasures.ts";
 import type { LabelIntake } from "../monitoring/labels/label-intake.ts";
+import type { PublishedSpec } from "../monitoring/watch-only/published-spec.ts";
+import type { Watches } from "../monitoring/watch-only/watches.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
 import type { BlobStore, Clock, HarmOracle, Labels, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
@@ -61,6 +65,13 @@ export interface HttpPorts {
   readonly backup: (passphrase?: string) => Promise<Backup>;
   /** Folder of the sinks' bearer tokens, one file each. */
   readonly sinkTokens: string;
+  readonly alerts: Pick<Alerts, "firing" | "ack">;
+  readonly alertDelivery: Pick<AlertDelivery, "test">;
+  readonly watches: Pick<Watches, "add" | "remove" | "list" | "take">;
+  /** What a published version says of itself. */
+  readonly publishedSpec: (model: string, version: number) => Promise<PublishedSpec>;
+  /** Folder of what is sent along to receivers of alerts, one file each. */
+  readonly receiverHeaders: string;
   readonly lake: Pick<Lake, "query" | "flush">;
   readonly metrics: MetricsPorts;
 }

@@ -53,6 +53,17 @@ const expected: Record<string, OperatorRole> = {
   "DELETE /v1/operators/{name}/token": "admin",
   "DELETE /v1/operators/{name}": "admin",
   "GET /v1/audit": "viewer",
+  "GET /v1/alerts": "viewer",
+  "GET /v1/alerts/{id}": "viewer",
+  "POST /v1/alerts/{id}/ack": "operator",
+  "GET /v1/alert-receivers": "operator",
+  "POST /v1/alert-receivers": "admin",
+  "DELETE /v1/alert-receivers/{name}": "admin",
+  "POST /v1/alert-receivers/{name}/test": "operator",
+  "GET /v1/watches": "viewer",
+  "POST /v1/watches": "operator",
+  "DELETE /v1/watches/{model}": "operator",
+  "POST /v1/watch/{model}": "ingest",
 };
 
 async function bearer(site: Site, name: string, role: OperatorRole): Promise<Record<string, string>> {
@@ -63,6 +74,7 @@ async function bearer(site: Site, name: string, role: OperatorRole): Promise<Rec
 test("[R20] every route demands the least role that it needs, and refuses the ones below it by name", async () => {
   const site = await startSite();
   const as = {
+    ingest: await bearer(site, "inge", "ingest"),
     viewer: await bearer(site, "vera", "viewer"),
     operator: await bearer(site, "olga", "operator"),
     admin: {},
@@ -76,7 +88,7 @@ test("[R20] every route demands the least role that it needs, and refuses the on
     routes.map(([method, path]) => [`${method} ${path}`, leastRole(method, path.replaceAll(/\{\w+\}/g, "x"))]),
   );
   expect(found).toMatchObject(expected);
-  const order: OperatorRole[] = ["viewer", "operator", "admin"];
+  const order: OperatorRole[] = ["ingest", "viewer", "operator", "admin"];
   for (const [method, path] of routes) {
     const least = found[`${method} ${path}`] as OperatorRole;
     for (const role of order.slice(0, order.indexOf(least))) {

@@ -10,6 +10,7 @@ const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] 
   ["*", /^\/v1\/trust\/online-keys$/, "admin"],
   ["POST", /^\/v1\/whoami\/token$/, "viewer"],
   // Questions that are too long for an address.
+  ["POST", /^\/v1\/watch\/[^/]+$/, "ingest"],
   ["POST", /^\/v1\/blobs\/missing$/, "viewer"],
   ["POST", /^\/v1\/predictions\/(query|flush|export|verify)$/, "viewer"],
   // What cannot be taken back, and what hands out everything, or everything from now on.
@@ -19,6 +20,9 @@ const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] 
   // The addresses of receivers may hold secrets of theirs.
   ["GET", /^\/v1\/sinks$/, "operator"],
   ["*", /^\/v1\/sinks(\/|$)/, "admin"],
+  ["GET", /^\/v1\/alert-receivers$/, "operator"],
+  ["POST", /^\/v1\/alert-receivers\/[^/]+\/test$/, "operator"],
+  ["*", /^\/v1\/alert-receivers(\/|$)/, "admin"],
 ];
 
 /** @param path as it was asked for. */
@@ -28,7 +32,19 @@ export function leastRole(method: string, path: string): OperatorRole {
   return ["GET", "HEAD", "OPTIONS"].includes(method) ? "viewer" : "operator";
 }
 
-/** Each role may also what the ones before it may. */
+/** Each role may also what the ones before it may; but handing in what was predicted is a program's, and operators'. */
 export function mayAct(role: OperatorRole, least: OperatorRole): boolean {
+  if (least === "ingest" && role === "viewer") return false;
   return operatorRoles.indexOf(role) >= operatorRoles.indexOf(least);
+}
+
+/**
+ * A token that came as the password of Basic authentication, as a bearer token: loggers of inference servers know no other
+ * way than `https://logger:TOKEN@…`. Anything else as it is.
+ */
+export function asBearer(authorization: string | undefined): string | undefined {
+  const [, coded] = /^Basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(authorization ?? "") ?? [];
+  if (coded === undefined) return authorization;
+  const [, password] = /^[^:]*:(.*)$/s.exec(Buffer.from(coded, "base64").toString("utf8")) ?? [];
+  return `Bearer ${password ?? ""}`;
 }

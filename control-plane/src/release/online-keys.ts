@@ -31,6 +31,8 @@ export interface OnlineKeys {
   readonly director: SigningKey;
   /** Signs the one-hour tokens by which devices log in. */
   readonly deviceTokens: SigningKey;
+  /** Signs the prediction batches of models that are served elsewhere. */
+  readonly watch: SigningKey;
   /** Made, and waiting for the metadata that name them. */
   readonly next: Readonly<Partial<Record<NamedRole, SigningKey>>>;
   /** Makes the next key of a role; where there is one already, that one. */
@@ -50,6 +52,7 @@ export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
     timestamp: await openKey(file("timestamp")),
     director: await openKey(file("director")),
     deviceTokens: await openKey(file("device-tokens")),
+    watch: await openKey(file("watch")),
   };
   const next: Partial<Record<NamedRole, SigningKey>> = {};
   for (const role of namedRoles) {
@@ -68,6 +71,7 @@ export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
     get deviceTokens() {
       return keys.deviceTokens;
     },
+    watch: keys.watch,
     next,
     async stage(role) {
       const key = await openKey(file(`${role}.next`));

@@ -1,0 +1,74 @@
+/** The room's one door: what is wrong, who looks for it, and who is told. compose.ts runs `look` and `delivery` on timers. */
+import type { Device } from "@vedette/protocol/api";
+import type { Watch } from "@vedette/protocol/watch-api";
+import type { Database } from "../../db/database.ts";
+import type { Clock, Ingestion, Logger } from "../../ports.ts";
+import type { ExpiringRole } from "../../release/trust-repository.ts";
+import { type Alerts, openAlerts } from "./alerts.ts";
+import { type AlertDelivery, createAlertDelivery } from "./deliver-alerts.ts";
+import { postWebhook } from "./post-webhook.ts";
+import { readHeaders } from "./receiver-headers.ts";
+import { expiringMetadata } from "./sources/expiring-metadata.ts";
+import { failingReceivers } from "./sources/failing-receivers.ts";
+import { fallbackRate } from "./sources/fallback-rate.ts";
+import { goneDevices } from "./sources/gone-devices.ts";
+import { lostPredictions } from "./sources/lost-predictions.ts";
+import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
+import { rejectedVersions } from "./sources/rejected-versions.ts";
+import { silentWatches } from "./sources/silent-watches.ts";
+import { createWatch } from "./watch-sources.ts";
+
+export interface Alerting {
+  readonly alerts: Alerts;
+  readonly delivery: AlertDelivery;
+  /** One look at everything that may be wrong. A reconciler's work, as is `delivery.deliver`. */
+  look(): Promise<void>;
+}
+
+export async function openAlerting(ports: {
+  site: string;
+  db: Database;
+  clock: Clock;
+  logger: Logger;
+  /** Of the control plane; known when it listens. */
+  url: () => string;
+  /** What is sent along to receivers, a file each. */
+  headersFolder: string;
+  /** In [0, 1). */
+  random: () => number;
+  listDevices: () => Promise<Device[]>;
+  listWatches: () => Promise<Watch[]>;
+  missing: Ingestion["missingByReason"];
+  expiring: () => ExpiringRole[];
+  diskSpace: () => Promise<DiskSpace>;
+}): Promise<Alerting> {
+  const { site, db, clock, logger, url, headersFolder, random, listWatches } = ports;
+  const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url()}/runbooks` });
+  const headers = (receiver: string) => readHeaders(headersFolder, receiver);
+  /** Read once a look: of a large fleet it is the dearest part. */
+  let devices: Promise<Device[]> | undefined;
+  const listDevices = () => {
+    devices ??= ports.listDevices();
+    return devices;
+  };
+  const sources = [
+    goneDevices({ listDevices, clock }),
+    rejectedVersions({ listDevices }),
+    fallbackRate({ listDevices, clock }),
+    lostPredictions({ missing: ports.missing, settings: db.settings, clock }),
+    expiringMetadata(ports),
+    lowDisk(ports.diskSpace),
+    failingReceivers({ db, clock }),
+    silentWatches({ list: listWatches, clock }),
+  ];
+  const watch = createWatch({ alerts, sources, logger });
+  return {
+    alerts,
+    delivery: createAlertDelivery({ site, url, db, clock, logger, headers, post: postWebhook, random }),
+    async look() {
+      devices = undefined;
+      await watch();
+      devices = undefined;
+    },
+  };
+}
