@@ -42,7 +42,7 @@ export function sample(): Sample {
 const names = Array.from({ length: width }, (_, f) => ({ name: `f${f}`, kind: "number" as const }));
 const thousand = 1000 * width;
 
-/** The widest stride there is: one row in 65,535 reaches the bank. */
+/** The longest lag there is: one row in 65,535 reaches the bank. */
 const hardlyAny = 65_535;
 
 /**
@@ -50,11 +50,11 @@ const hardlyAny = 65_535;
  * a reference without the joint part, a bank that sees hardly any row. `rff` is what the joint part adds to the bins.
  */
 export function kernelCalls(kernels: Kernels, { rows, a, b }: Sample): Calls & { rffAndBins: () => void } {
-  const state = (rff: boolean, stride: number): DriftState => {
+  const state = (rff: boolean, lag: number): DriftState => {
     const builder = kernels.newReferenceBuilder(names, { rff });
     builder.sample(rows);
     builder.count(rows);
-    return kernels.openReference(builder.finish()).newState({ stride });
+    return kernels.openReference(builder.finish()).newState({ lag });
   };
   const [bins, bank, joint, everything, single] = [
     state(false, hardlyAny),

@@ -10,7 +10,7 @@ import { openPeer, peerNames, peersHere } from "./peers.ts";
 import { RecordsFile } from "./records-file.ts";
 import { type VerdictsReport, verdictsReport } from "./report.ts";
 import { runCells } from "./run.ts";
-import { bankDetector, ourKinds, setDetector } from "./vedette.ts";
+import { ourDetectors, ourKinds } from "./vedette.ts";
 
 export interface VerdictsOptions {
   /** Cells whose name contains this; all where it is empty. */
@@ -56,15 +56,8 @@ async function open(names: string): Promise<Detector[]> {
     if (!known.includes(name)) throw new TypeError(`no detector is called ${name}: say some of ${known.join(",")}`);
     if (!here.includes(name)) throw new TypeError(`${name} is not here: run bench/peers/make.sh first`);
   }
-  const kernels = await loadKernelsNode();
-  return Promise.all(
-    asked.map((name) => {
-      if (name === alwaysFire.name) return alwaysFire;
-      if (name === "vedette-bank") return bankDetector(kernels);
-      if (name === "vedette-set") return setDetector(kernels);
-      return openPeer(name);
-    }),
-  );
+  const own = [...ourDetectors(await loadKernelsNode()), alwaysFire];
+  return Promise.all(asked.map((name) => own.find((detector) => detector.name === name) ?? openPeer(name)));
 }
 
 function progress(cell: Cell, stream: number): void {

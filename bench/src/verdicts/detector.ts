@@ -38,6 +38,10 @@ export class RecordKeeper {
     this.#highest = floor;
   }
 
+  get highest(): number {
+    return this.#highest;
+  }
+
   take(row: number, score: number): void {
     if (score <= this.#highest) return;
     this.#highest = score;

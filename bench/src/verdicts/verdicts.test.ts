@@ -2,16 +2,15 @@
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { expect, test } from "vitest";
 import { type Cell, cells, streamOf } from "./cells.ts";
-import { alarmAt, highest } from "./detector.ts";
+import { alarmAt, type Detector, highest } from "./detector.ts";
 import { binomialCdf } from "./intervals.ts";
 import { delaysOf, type Run } from "./judge.ts";
 import { bankOf } from "./plain/bank.ts";
 import { features } from "./source.ts";
-import { bankDetector, setDetector } from "./vedette.ts";
+import { ourDetectors } from "./vedette.ts";
 
 const kernels = await loadKernelsNode();
-const bank = bankDetector(kernels);
-const set = setDetector(kernels);
+const [bank, set] = ourDetectors(kernels) as [Detector, Detector];
 const cell = (name: string): Cell => cells.find((one) => one.name === name)!;
 
 /** Alarms that a binomial of `n` trials exceeds once in a million. */
@@ -21,7 +20,7 @@ function bound(n: number, p: number): number {
   return k;
 }
 
-async function runsOf(detector: typeof bank, name: string, streams: number, length: number): Promise<Run[]> {
+async function runsOf(detector: Detector, name: string, streams: number, length: number): Promise<Run[]> {
   const runs: Run[] = [];
   for (let number = 0; number < streams; number++) {
     const stream = streamOf(cell(name), number, length);
@@ -65,7 +64,7 @@ test("the kernels' bank alarms when the bank of the formulas does", () => {
   const rows = Array.from({ length: 5 }, (_, number) => {
     const { reference: training, rows: live, change } = streamOf(cell("mean-.25-one iid 10k"), number, 5000);
     const reference = kernels.openReference(kernels.buildReference(names, training));
-    const state = reference.newState({ deadZone: 0, stride: 1, threshold: 1e6 });
+    const state = reference.newState({ deadZone: 0, lag: 1, threshold: 1e6 });
     const plain = bankOf(training, features);
     const delays = { kernels: Number.NaN, plain: Number.NaN };
     for (let i = 0; i < live.length; i += features) {
