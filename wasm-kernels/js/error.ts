@@ -1,8 +1,9 @@
 const codes = [
-  // The first seven are Rust's, and mean that an input is refused; the last two come from the loader and its handles.
+  // The first eight are Rust's, and mean that an input is refused; the last two come from the loader and its handles.
   "bad-shape",
-  "bad-names",
-  "bad-alpha",
+  "bad-features",
+  "bad-option",
+  "passes-differ",
   "reference-malformed",
   "snapshot-malformed",
   "abi-mismatch",

@@ -4,12 +4,30 @@
  */
 import { createGlue } from "../pkg/kernels.js";
 import { KernelError } from "./error.ts";
-import { type Kernels, kernelsOf, type Variant } from "./kernels-abi1.ts";
+import { kernelsOf } from "./face.ts";
+import type { Kernels, Variant } from "./kernels.ts";
 import { supportsSimd } from "./simd.ts";
 
 export { KernelError, type KernelErrorCode } from "./error.ts";
-export type { DriftReference, DriftState, FeatureReport, Kernels, Variant } from "./kernels-abi1.ts";
+export type {
+  Divergences,
+  DriftReference,
+  DriftReport,
+  DriftState,
+  FeatureReport,
+  FeatureSpec,
+  FleetBank,
+  FleetReport,
+  JointReport,
+  Kernels,
+  ReferenceBuilder,
+  StateOptions,
+  Variant,
+} from "./kernels.ts";
 export { supportsSimd } from "./simd.ts";
+
+/** The builds that run everywhere. */
+export type WasmVariant = Exclude<Variant, "native">;
 
 /** A module, compiled or not, or a way to get it that is taken only if that variant is chosen. */
 export type ModuleSource = BufferSource | WebAssembly.Module | (() => Promise<BufferSource | WebAssembly.Module>);
@@ -18,7 +36,7 @@ export interface LoadOptions {
   simd: ModuleSource;
   scalar: ModuleSource;
   /** Which variant to load; without it SIMD where the engine has it. */
-  force?: Variant | undefined;
+  force?: WasmVariant | undefined;
 }
 
 /**

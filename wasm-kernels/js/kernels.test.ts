@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { goldenHash } from "./golden.ts";
-import { goldenAbi1 } from "./golden-run.ts";
-import type { DriftReference, KernelErrorCode } from "./index.ts";
+import { goldenAbi2 } from "./golden-run.ts";
+import type { DriftReference, FeatureSpec, KernelErrorCode, Kernels } from "./index.ts";
 import { KernelError } from "./index.ts";
 import { loadKernelsNode } from "./node.ts";
 
@@ -32,19 +32,35 @@ function observed(reference: DriftReference, ...batches: Float32Array[]) {
   return state;
 }
 
-test("both builds and the abi give the golden hash", () => {
-  expect(goldenHash(simd)).toBe(goldenAbi1);
-  expect(goldenHash(scalar)).toBe(goldenAbi1);
-  expect([simd.abi, scalar.abi]).toEqual([1, 1]);
+/** A number and a category of three known codes. */
+const mixed: readonly FeatureSpec[] = [
+  { name: "x", kind: "number" },
+  { name: "c", kind: "category", known: 3 },
+];
+
+function built(kernels: Kernels, features: readonly FeatureSpec[], train: Float32Array): Uint8Array {
+  const builder = kernels.newReferenceBuilder(features);
+  builder.sample(train);
+  builder.count(train);
+  return builder.finish();
+}
+
+test("[X1] both builds and the abi give the golden hash", () => {
+  expect(goldenHash(simd)).toBe(goldenAbi2);
+  expect(goldenHash(scalar)).toBe(goldenAbi2);
+  expect([simd.abi, scalar.abi]).toEqual([2, 2]);
 });
 
-test("SIMD and scalar agree on every input", () => {
+test("[X1] SIMD and scalar agree on every input", () => {
   fc.assert(
     fc.property(rows, rows, (train, live) => {
       const [a, b] = [simd, scalar].map((kernels) => {
-        const bytes = kernels.buildReference(["a", "b"], train);
-        const state = observed(kernels.openReference(bytes), live);
-        return { bytes, snapshot: state.snapshot(), report: state.report() };
+        const bytes = built(kernels, mixed, train);
+        const reference = kernels.openReference(bytes);
+        const state = observed(reference, live);
+        const fleet = reference.newFleetBank();
+        fleet.step(state.snapshot());
+        return { bytes, saved: state.save(), report: state.report(), fleet: fleet.save() };
       });
       expect(a).toEqual(b);
     }),
@@ -53,16 +69,27 @@ test("SIMD and scalar agree on every input", () => {
 
 for (const kernels of [simd, scalar]) {
   describe(`the ${kernels.variant} kernels`, () => {
-    const ramp = Float32Array.from({ length: 400 }, (_, i) => (i % 2 ? i : -i) / 8);
+    const sorted = Float32Array.from({ length: 400 }, (_, i) => (i % 2 ? i : -i) / 8);
+    // In another order, or the reference would take its rows for one long trend.
+    const ramp = sorted.map((_, i) => sorted[((i >> 1) * 77 * 2 + (i % 2)) % 400]!);
     const bytes = kernels.buildReference(["a", "b"], ramp);
     const reference = kernels.openReference(bytes);
     afterAll(() => reference.free());
 
-    test("a reference knows its names, rows and hash", () => {
-      expect(reference).toMatchObject({ names: ["a", "b"], rows: 200, hash: expect.stringMatching(/^[0-9a-f]{16}$/) });
+    test("a reference knows what it is of", () => {
+      expect(reference).toMatchObject({
+        names: ["a", "b"],
+        rows: 200,
+        hash: expect.stringMatching(/^[0-9a-f]{16}$/),
+        joint: true,
+      });
+      const other = kernels.openReference(built(kernels, mixed, ramp));
+      expect(other.features).toEqual(mixed);
+      expect(other.lag).toBe(Math.max(...other.lags));
+      expect(other.tolerance).toBeGreaterThan(0.1);
     });
 
-    test("merging commutes, associates and equals one pass", () => {
+    test("[X2] merging commutes, associates and equals one pass", () => {
       fc.assert(
         fc.property(rows, rows, rows, (a, b, c) => {
           const [x, y, z] = [a, b, c].map((batch) => observed(reference, batch).snapshot());
@@ -79,87 +106,211 @@ for (const kernels of [simd, scalar]) {
       );
     });
 
-    test("a snapshot restores to the same state, and a reset one to none", () => {
-      const state = observed(reference, ramp);
-      const back = reference.restore(state.snapshot());
-      expect([back.n, back.report()]).toEqual([200, state.report()]);
-      back.reset();
-      expect([back.n, back.snapshot()]).toEqual([0, reference.newState().snapshot()]);
+    test("[X3] a state saved anywhere goes on as if nothing had been", () => {
+      fc.assert(
+        fc.property(rows, rows, fc.boolean(), fc.integer({ min: 1, max: 9 }), (before, after, rolls, lag) => {
+          const whole = reference.newState({ alpha: 0.05, threshold: 20, deadZone: 0, lag });
+          whole.observe(before);
+          if (rolls) whole.roll();
+          const back = reference.restore(whole.save());
+          for (const state of [whole, back]) state.observe(after);
+          expect([back.report(), back.save()]).toEqual([whole.report(), whole.save()]);
+        }),
+      );
+    });
+
+    test("[X4] a snapshot holds the window and never the bank", () => {
+      const state = observed(reference, ramp, ramp);
+      const { logE } = state.report();
+      const other = observed(
+        reference,
+        ramp.map((x) => x + 50),
+      );
+      expect(other.report().logE).toBeGreaterThan(logE);
+      state.merge(other.snapshot());
+      expect([state.n, state.report().logE]).toEqual([600, logE]);
+      state.roll();
+      expect([state.n, state.snapshot()]).toEqual([0, reference.newState().snapshot()]);
+      expect(state.report()).toMatchObject({ n: 0, logE, joint: null });
     });
 
     test("rows like the reference's do not drift, shifted ones do", () => {
       const shifted = ramp.map((x, i) => (i % 2 ? x + 20 : x));
-      expect(
-        observed(reference, ramp)
-          .report()
-          .map((f) => f.verdict),
-      ).toEqual(["none", "none"]);
-      const [a, b] = observed(reference, shifted).report();
-      expect([a?.verdict, b?.verdict]).toEqual(["none", "drift"]);
-      expect(b).toMatchObject({ name: "b", n: 200, missing: 0 });
+      const same = observed(reference, ramp).report();
+      expect(same.features.map((f) => f.verdict)).toEqual(["none", "none"]);
+      expect(same.alarm).toBe(false);
+      const moved = reference.newState({ lag: 1 });
+      moved.observe(shifted);
+      const { features, topFeature, joint, n } = moved.report();
+      const [a, b] = features;
+      expect([a?.verdict, b?.verdict, topFeature, n]).toEqual(["none", "drift", "b", 200]);
+      expect(b).toMatchObject({ name: "b", n: 200, missing: 0, pMissing: 1 });
       expect(b!.psi).toBeGreaterThan(b!.psiCritical);
       expect(b!.ksLow).toBeLessThanOrEqual(b!.ksHigh);
+      expect(b!.w1).toBeGreaterThan(15);
+      expect(observed(reference, sorted).report().features[1]!.lag1).toBeGreaterThan(0.9);
+      expect(joint!.p).toBeLessThan(1e-6);
     });
 
-    test.each([0, 1, 2, 49])("%i rows are insufficient", (n) => {
-      const [a] = observed(reference, ramp.subarray(0, 2 * n)).report();
+    test("[X5] the bank alarms once its evidence is enough, names the feature, and goes on over windows", () => {
+      const state = reference.newState({ lag: 1, threshold: 1000 });
+      let seen = 0;
+      while (!state.report().alarm && seen < 200) {
+        state.observe(Float32Array.of(ramp[2 * (seen % 200)]!, 60));
+        seen++;
+        if (seen % 10 === 0 && !state.report().alarm) state.roll();
+      }
+      expect(seen).toBeLessThan(150);
+      expect(state.report()).toMatchObject({ alarm: true, topFeature: "b" });
+      expect(state.report().logE).toBeGreaterThanOrEqual(Math.log(1000) - 1e-6);
+    });
+
+    test("codes of a category are counted apart, and what was never seen is found", () => {
+      const train = Float32Array.from({ length: 2000 }, (_, i) => (i % 2 ? Math.floor(i / 2) % 4 : (i * 7) % 31));
+      const of = kernels.openReference(built(kernels, mixed, train));
+      const state = of.newState({ lag: 1 });
+      state.observe(train.map((x, i) => (i % 20 === 1 ? 4 : x)));
+      const [x, c] = state.report().features;
+      expect([x?.verdict, c?.verdict]).toEqual(["none", "drift"]);
+      expect(c).toMatchObject({ linf: expect.closeTo(0.1, 2), w1: 0 });
+    });
+
+    test.each([0, 1, 2, 49])("[X6] %i rows are insufficient", (n) => {
+      const [a] = observed(reference, ramp.subarray(0, 2 * n)).report().features;
       expect(a).toMatchObject({ n, verdict: "insufficient" });
-      expect(Number.isFinite(a!.psi + a!.ksLow + a!.ksHigh + a!.pValue)).toBe(true);
+      expect(Object.values(a!).filter((x) => typeof x === "number" && !Number.isFinite(x))).toEqual(
+        n === 0 ? [Number.POSITIVE_INFINITY] : [],
+      );
     });
 
     test("missing values are counted apart, infinities in the end bins", () => {
       const live = new Float32Array([Number.NaN, Number.POSITIVE_INFINITY, Number.NaN, Number.NEGATIVE_INFINITY]);
-      expect(observed(reference, live).report()).toMatchObject([
+      const report = observed(reference, live).report();
+      expect(report).toMatchObject({ n: 2, missingRows: 2, joint: null });
+      expect(report.features).toMatchObject([
         { n: 0, missing: 2 },
         { n: 2, missing: 0, ksLow: expect.closeTo(0.5, 1) },
       ]);
     });
 
-    test("what is wrong with an input is told by a code", () => {
+    test("a fleet's bank sees what is too little for each device, whatever the order", () => {
+      const windows = Array.from({ length: 30 }, (_, i) =>
+        observed(
+          reference,
+          ramp.subarray(4 * i, 4 * i + 40).map((x) => x * 1.6),
+        ).snapshot(),
+      );
+      const steps = (snapshots: Uint8Array | Uint8Array[], capRows?: number) => {
+        const bank = reference.newFleetBank({ threshold: 100 });
+        for (let round = 0; round < 3; round++) bank.step(snapshots, { capRows });
+        return bank;
+      };
+      const merged = reference.newState();
+      for (const window of windows) merged.merge(window);
+      const bank = steps(windows);
+      expect(steps(windows.toReversed()).save()).toEqual(bank.save());
+      expect(steps(merged.snapshot()).save()).toEqual(bank.save());
+      expect(steps(windows, 5).report().logE).toBeLessThanOrEqual(bank.report().logE);
+      expect(bank.rounds).toBe(3);
+      const back = reference.restoreFleetBank(bank.save());
+      expect([back.save(), back.report()]).toEqual([bank.save(), bank.report()]);
+      expect(bank.report().features.map(({ name }) => name)).toEqual(["a", "b"]);
+    });
+
+    test("[X7] what is wrong with an input is told by a code", () => {
       const state = reference.newState();
       const other = kernels
         .openReference(kernels.buildReference(["a", "b"], ramp.subarray(2)))
         .newState()
         .snapshot();
-      const abi2 = Uint8Array.from(state.snapshot(), (byte, i) => (i === 4 ? 2 : byte));
-      expect(codeOf(() => kernels.buildReference([], ramp))).toBe("bad-names");
-      expect(codeOf(() => kernels.buildReference(["a", "a"], ramp))).toBe("bad-names");
+      const abi1 = Uint8Array.from(state.snapshot(), (byte, i) => (i === 4 ? 1 : byte));
+      const build = (features: readonly FeatureSpec[]) => kernels.newReferenceBuilder(features);
+      expect(codeOf(() => build([]))).toBe("bad-features");
+      expect(codeOf(() => kernels.buildReference(["a", "a"], ramp))).toBe("bad-features");
+      expect(codeOf(() => build([{ name: "c", kind: "category", known: 126 }]))).toBe("bad-features");
+      expect(codeOf(() => build([{ name: "c", kind: "category", known: -1 }]))).toBe("bad-features");
       expect(codeOf(() => kernels.buildReference(["a", "b", "c"], ramp))).toBe("bad-shape");
+      expect(codeOf(() => kernels.newReferenceBuilder(mixed, { seed: -1 }))).toBe("bad-option");
       expect(codeOf(() => state.observe(ramp.subarray(1)))).toBe("bad-shape");
-      expect(codeOf(() => state.report(0))).toBe("bad-alpha");
-      expect(codeOf(() => state.report(Number.NaN))).toBe("bad-alpha");
+      for (const options of [
+        { alpha: 0 },
+        { alpha: Number.NaN },
+        { threshold: 1 },
+        { deadZone: 2 },
+        { lag: 0 },
+        { lag: 1.5 },
+      ]) {
+        expect(codeOf(() => reference.newState(options))).toBe("bad-option");
+      }
+      expect(codeOf(() => reference.newFleetBank({ threshold: 0 }))).toBe("bad-option");
+      expect(codeOf(() => reference.newFleetBank().step([], { capRows: 0 }))).toBe("bad-option");
       expect(codeOf(() => state.merge(other))).toBe("reference-mismatch");
-      expect(codeOf(() => reference.restore(abi2))).toBe("abi-mismatch");
+      expect(codeOf(() => reference.newFleetBank().step([other]))).toBe("reference-mismatch");
+      expect(codeOf(() => state.merge(abi1))).toBe("abi-mismatch");
       expect(codeOf(() => kernels.openReference(state.snapshot()))).toBe("reference-malformed");
-      expect(codeOf(() => state.merge(bytes))).toBe("snapshot-malformed");
+      for (const read of [
+        (wrong: Uint8Array) => state.merge(wrong),
+        (wrong: Uint8Array) => reference.restore(wrong),
+        (wrong: Uint8Array) => reference.restoreFleetBank(wrong),
+      ]) {
+        expect(codeOf(() => read(bytes))).toBe("snapshot-malformed");
+      }
+      expect(codeOf(() => reference.restore(state.snapshot()))).toBe("snapshot-malformed");
+      expect(codeOf(() => kernels.mmd2(ramp, ramp, 3, 1))).toBe("bad-shape");
+      expect(codeOf(() => kernels.chi2Test([[1], [1, 2]]))).toBe("bad-shape");
+      expect(codeOf(() => kernels.divergences(Float64Array.of(1), Float64Array.of(1, 2)))).toBe("bad-shape");
       expect(state.n).toBe(0);
     });
 
-    test("hostile bytes are refused, or read as what they say", () => {
-      const snapshot = observed(reference, ramp).snapshot();
-      const state = reference.newState();
+    test("[X8] a second pass over other rows is refused", () => {
+      const begun = () => {
+        const builder = kernels.newReferenceBuilder(mixed);
+        builder.sample(ramp);
+        return builder;
+      };
+      expect(codeOf(() => begun().finish())).toBe("passes-differ");
+      const more = begun();
+      more.count(ramp);
+      expect(codeOf(() => more.count(ramp.subarray(0, 2)))).toBe("passes-differ");
+      const other = begun();
+      other.count(ramp.toReversed());
+      expect(codeOf(() => other.finish())).toBe("passes-differ");
+      expect(codeOf(() => other.finish())).toBe("freed");
+    });
+
+    test("[X7] hostile bytes are refused, or read as what they say", () => {
+      const state = observed(reference, ramp);
+      const fleet = reference.newFleetBank();
+      fleet.step(state.snapshot());
+      const snapshot = state.snapshot();
+      const victim = reference.newState();
+      const readers = [
+        [bytes, (hostile: Uint8Array) => kernels.openReference(hostile).free()],
+        [snapshot, (hostile: Uint8Array) => victim.merge(hostile)],
+        [state.save(), (hostile: Uint8Array) => reference.restore(hostile).free()],
+        [fleet.save(), (hostile: Uint8Array) => reference.restoreFleetBank(hostile).free()],
+      ] as const;
       fc.assert(
         fc.property(
           fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 4 }),
           fc.nat(),
           (flips, cut) => {
-            for (const original of [bytes, snapshot]) {
+            for (const [original, read] of readers) {
               const hostile = original.slice(0, cut % 3 === 0 ? cut % original.length : undefined);
               for (const [at, flip] of flips) if (hostile.length > 0) hostile[at % hostile.length]! ^= flip;
               try {
-                if (original === bytes) kernels.openReference(hostile).free();
-                else state.merge(hostile);
+                read(hostile);
               } catch (error) {
                 expect(error).toBeInstanceOf(KernelError);
               }
             }
           },
         ),
-        { numRuns: 500 },
+        { numRuns: 300 },
       );
-      state.reset();
-      state.observe(ramp);
-      expect(state.snapshot()).toEqual(snapshot);
+      victim.roll();
+      victim.observe(ramp);
+      expect(victim.snapshot()).toEqual(snapshot);
     });
 
     test("freed memory is not used again", () => {

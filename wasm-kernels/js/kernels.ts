@@ -1,5 +1,5 @@
 /**
- * The face of the drift kernels: types only. `wasm-face.ts` and `native-face.ts` put it on a build, `index.ts` and `node.ts` load one.
+ * The face of the drift kernels: types only. `face.ts` puts it on a build, `index.ts` and `node.ts` load one.
  *
  * Everything is synchronous and touches no platform. Rows are row-major f32 [n][features], NaN = missing. Memory of a
  * builder, reference, state or bank is given back by `free()`, or at some time after it becomes unreachable; what was
@@ -29,7 +29,7 @@ export interface FeatureReport {
   pMissing: number;
   /** Population stability index on up to 16 coarse cells, Jeffreys smoothing, in nats. */
   psi: number;
-  /** What `psi` exceeds with probability alpha when nothing changed: χ²_{B−1,1−α}·(1/n + 1/m) over the B cells in use, n and m divided by `lag`. */
+  /** What `psi` exceeds with probability alpha when nothing changed: χ²_{B−1,1−α}·(1/n + 1/m) over the B cells in use, n and m divided by the feature's lag. */
   psiCritical: number;
   /** The Kolmogorov–Smirnov statistic lies in [ksLow, ksHigh]. For a category, that of its codes in order: no more than a size. */
   ksLow: number;
@@ -55,7 +55,7 @@ export interface FeatureReport {
 
 /** The test of all features at once, by random Fourier features. */
 export interface JointReport {
-  /** n·‖φ̄ − μ‖²/(1 + n/m), n and m divided by `lag`. */
+  /** n·‖φ̄ − μ‖²/(1 + n/m), n and m divided by the longest lag. */
   statistic: number;
   /** By a χ² of the reference's first three moments. */
   p: number;
@@ -74,7 +74,7 @@ export interface DriftReport {
   joint: JointReport | null;
   /** Natural logarithm of the mean of all e-detectors, over all features and bets, now. */
   logE: number;
-  /** That mean stood at `threshold` or above at some row of this window. Without drift that happens once in `threshold`·`stride` rows or rarer. */
+  /** That mean stood at `threshold` or above at some row of this window. Without drift that happens once in `threshold` rows or rarer. */
   alarm: boolean;
   /** Where most evidence is. */
   topFeature: string;
@@ -83,12 +83,15 @@ export interface DriftReport {
 export interface StateOptions {
   /** Level of the window's tests, in (0, 1): `bad-option`. Default .01. */
   alpha?: number | undefined;
-  /** Average number of bank steps to a false alarm, 2 to 1e9: `bad-option`. Default 1e6. */
+  /** Rows to a false alarm on average, at least, 2 to 1e9: `bad-option`. Default 1e6. */
   threshold?: number | undefined;
   /** Drift not worth a word, in standard deviations of a bet's contrast, 0 to 1: `bad-option`. Default .05; the reference's own uncertainty counts at least. */
   deadZone?: number | undefined;
-  /** The bank takes every stride-th row, 1 to 65535. Default the reference's `lag`. */
-  stride?: number | undefined;
+  /**
+   * Rows apart that are as good as independent, 1 to 65535: the bank takes every lag-th row, and the tests count n/lag.
+   * Default what the reference says of each feature; where training rows were shuffled it cannot know, and `lag1` tells.
+   */
+  lag?: number | undefined;
 }
 
 /** One window of live rows, and the device's bank of e-detectors, which goes on from window to window. Holds no raw value. */
@@ -121,7 +124,7 @@ export interface FleetReport {
 /** The control plane's own e-detectors, which step once a round on what the devices counted. */
 export interface FleetBank {
   /**
-   * One round: M ← (M+1)·exp(Σ c_j·ln T_j), where a count weighs 1/lag.
+   * One round: M ← (M+1)·exp(Σ c_j·ln T_j), where a count weighs 1/lag of its feature.
    * @param snapshots of windows, merged or one by one.
    * @param options.capRows a snapshot of more rows weighs as this many: no device outvotes the fleet.
    * Throws as `merge` does, and then the round did not happen.
@@ -142,7 +145,9 @@ export interface DriftReference {
   readonly rows: number;
   /** FNV-1a of the bytes, 16 hexadecimal digits: guards against mix-ups, not against forgery. */
   readonly hash: string;
-  /** Rows apart that are as good as independent, by the order in which the reference came; 1 if neighbours are. */
+  /** For each feature, rows apart that are as good as independent, by the order in which the reference came; 1 if neighbours are. */
+  readonly lags: readonly number[];
+  /** The longest of them. */
   readonly lag: number;
   /** What the bank lets pass because a reference of this size cannot know better, in standard deviations of a contrast. */
   readonly tolerance: number;

@@ -57,7 +57,7 @@ test("a page fetches one module", async () => {
   await expect(loadKernelsBrowser()).rejects.toThrow("404");
 });
 
-test("the modules are those of BUILD.json, name no paths and import nothing but their glue", async () => {
+test("[X13] the modules are those of BUILD.json, name no paths and import nothing but their glue", async () => {
   for (const [name, bytes] of [
     ["kernels_simd.wasm", simd],
     ["kernels_scalar.wasm", scalar],

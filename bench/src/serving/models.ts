@@ -131,7 +131,7 @@ function manifestOf(parts: {
     // Long, so that a machine that stalls gives slow rounds and not fallbacks.
     limits: { latencyMs: 10_000, memoryBytes: 1e9 },
     freshUntil: null,
-    requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+    requires: { capability: 1, opset: 17, kernelAbi: 2, backends: ["node-cpu"] },
     log: { inputs: "full" },
     lineage: {},
   });

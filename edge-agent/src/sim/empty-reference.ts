@@ -10,8 +10,8 @@ export function emptyReference() {
     },
     merge() {},
     snapshot: () => new Uint8Array(),
-    report: () => [],
-    reset() {
+    report: () => ({ n, missingRows: 0, features: [], joint: null, logE: 0, alarm: false, topFeature: "x" }),
+    roll() {
       n = 0;
     },
     free() {},

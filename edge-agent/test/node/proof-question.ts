@@ -37,7 +37,7 @@ export function proofQuestion(
     golden: { file: "golden.json" },
     limits: { latencyMs: 1_000, memoryBytes: 512 * 2 ** 20 },
     freshUntil: null,
-    requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+    requires: { capability: 1, opset: 17, kernelAbi: 2, backends: ["node-cpu"] },
     log: { inputs: "full" },
     lineage: {},
   };

@@ -134,7 +134,7 @@ export class TestSite {
       golden: { file: "golden.json" },
       limits: { latencyMs: 2000, memoryBytes: 1e9 },
       freshUntil: null,
-      requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+      requires: { capability: 1, opset: 17, kernelAbi: 2, backends: ["node-cpu"] },
       log: { inputs: "full" },
       lineage: { release },
     };

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromHalf } from "@vedette/protocol/halves";
-import { goldenAbi1 } from "@vedette/wasm-kernels/golden-run";
+import { goldenAbi2 } from "@vedette/wasm-kernels/golden-run";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -176,7 +176,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", (
       forged: false,
       noModel: "invalid_model",
       kernels: "simd",
-      golden: [goldenAbi1, goldenAbi1],
+      golden: [goldenAbi2, goldenAbi2],
       model: {
         inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
         outputs: [{ name: "y", datatype: "FP32", shape: [-1, 2] }],

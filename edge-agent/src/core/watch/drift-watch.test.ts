@@ -10,7 +10,7 @@ function rig(names = ["temp", "wind"], finished?: () => void) {
   const ticks: (() => void)[] = [];
   const reference: DriftReference = {
     names,
-    newState: () => ({
+    newState: ({ alpha }) => ({
       observe(rows) {
         for (let i = 0; i < rows.length; i += names.length) seen.push([...rows.slice(i, i + names.length)]);
         n += rows.length / names.length;
@@ -18,20 +18,34 @@ function rig(names = ["temp", "wind"], finished?: () => void) {
       get n() {
         return n;
       },
-      report: (alpha) => [
-        {
-          name: "temp",
-          n,
-          missing: 0,
-          psi: 0,
-          psiCritical: alpha ?? 0,
-          ksLow: 0,
-          ksHigh: 0,
-          pValue: 1,
-          verdict: "none",
-        },
-      ],
-      reset() {
+      report: () => ({
+        n,
+        missingRows: 0,
+        features: [
+          {
+            name: "temp",
+            n,
+            missing: 0,
+            pMissing: 1,
+            psi: 0,
+            psiCritical: alpha,
+            ksLow: 0,
+            ksHigh: 0,
+            pValue: 1,
+            js: 0,
+            w1: 0,
+            linf: 0,
+            logE: 0,
+            lag1: 0,
+            verdict: "none",
+          },
+        ],
+        joint: null,
+        logE: 0,
+        alarm: false,
+        topFeature: "temp",
+      }),
+      roll() {
         n = 0;
       },
       free: () => void freed++,

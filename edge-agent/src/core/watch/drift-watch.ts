@@ -7,10 +7,10 @@ import type { Rows } from "@vedette/protocol/tensors";
 import type { FeatureReport, DriftState as KernelState } from "@vedette/wasm-kernels";
 
 /** The part of the drift kernels that an agent uses. */
-type DriftState = Pick<KernelState, "observe" | "n" | "report" | "reset" | "free">;
+type DriftState = Pick<KernelState, "observe" | "n" | "report" | "roll" | "free">;
 export interface DriftReference {
-  readonly names: string[];
-  newState(): DriftState;
+  readonly names: readonly string[];
+  newState(options: { alpha: number }): DriftState;
   free(): void;
 }
 
@@ -45,7 +45,7 @@ export function createDriftWatch(options: {
   /** For each feature of the reference its place in a request's row. */
   const places = reference.names.map((name) => fields.indexOf(name));
   const width = places.length;
-  const state = reference.newState();
+  const state = reference.newState({ alpha });
   const capacity = Math.max(1, Math.floor(bufferFloats / width));
   const buffer = new Float32Array(capacity * width);
   let held = 0;
@@ -63,9 +63,9 @@ export function createDriftWatch(options: {
       state.observe(buffer.subarray(at * width, (at + count) * width));
       at += count;
       if (state.n >= windowRows) {
-        last = state.report(alpha);
+        last = state.report().features;
         windows++;
-        state.reset();
+        state.roll();
       }
     }
     held = 0;
@@ -92,7 +92,7 @@ export function createDriftWatch(options: {
     },
     report() {
       flush();
-      return last ?? (freed ? [] : state.report(alpha));
+      return last ?? (freed ? [] : state.report().features);
     },
     get windows() {
       return windows;

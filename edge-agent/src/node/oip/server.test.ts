@@ -46,7 +46,7 @@ function manifestWith(change: Partial<Manifest> = {}): Manifest {
     golden: { file: "golden.json" },
     limits: { latencyMs: 100, memoryBytes: 1e8 },
     freshUntil: null,
-    requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+    requires: { capability: 1, opset: 17, kernelAbi: 2, backends: ["node-cpu"] },
     log: { inputs: "full" },
     lineage: {},
     ...change,

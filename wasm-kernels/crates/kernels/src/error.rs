@@ -7,13 +7,15 @@ use std::fmt;
 pub enum Code {
     /// Rows are not a whole number of features wide, or too many.
     BadShape,
-    /// No names, too many, empty, too long or repeated.
-    BadNames,
-    /// A significance level outside (0, 1).
-    BadAlpha,
+    /// No features or too many; a name that is empty, too long or repeated; too many categories.
+    BadFeatures,
+    /// An option out of its range.
+    BadOption,
+    /// The second pass over the rows of a reference saw others than the first.
+    PassesDiffer,
     /// Bytes that no `Reference` wrote.
     ReferenceMalformed,
-    /// Bytes that no `State` wrote.
+    /// Bytes that no `State` or `FleetBank` wrote.
     SnapshotMalformed,
     /// Bytes of another [`crate::KERNEL_ABI`].
     AbiMismatch,
@@ -26,8 +28,9 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::BadShape => "bad-shape",
-            Code::BadNames => "bad-names",
-            Code::BadAlpha => "bad-alpha",
+            Code::BadFeatures => "bad-features",
+            Code::BadOption => "bad-option",
+            Code::PassesDiffer => "passes-differ",
             Code::ReferenceMalformed => "reference-malformed",
             Code::SnapshotMalformed => "snapshot-malformed",
             Code::AbiMismatch => "abi-mismatch",

@@ -33,11 +33,10 @@ pub(crate) fn bracket(edges: &Edges, reference: &[u32; SLOTS], observed: &[u32; 
 
 /// P(D ≥ d) for samples of n and m values of one continuous distribution, by Kolmogorov's limit with Stephens' correction
 /// λ = (√N + .12 + .11/√N)·d, N = nm/(n+m) (Stephens 1970). Ties make it conservative. No values: 1.
-pub fn ks_p_value(d: f64, n: u64, m: u64) -> f64 {
-    if n == 0 || m == 0 {
+pub fn ks_p_value(d: f64, n: f64, m: f64) -> f64 {
+    if n == 0.0 || m == 0.0 {
         return 1.0;
     }
-    let [n, m] = [n as f64, m as f64];
     let root = (n * m / (n + m)).sqrt();
     kolmogorov_sf((root + 0.12 + 0.11 / root) * d)
 }
@@ -60,15 +59,10 @@ pub fn kolmogorov_sf(lambda: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Random;
-    use crate::{Reference, State};
-    use std::sync::Arc;
+    use crate::testing::{Random, state};
 
     fn bracket_of(reference: &[f32], observed: &[f32]) -> (f64, f64) {
-        let reference = Arc::new(Reference::build(vec!["x".into()], reference).unwrap());
-        let mut state = State::new(reference);
-        state.observe(observed).unwrap();
-        let report = &state.report(0.01).unwrap()[0];
+        let report = &state(&crate::testing::reference(&["x"], reference), observed).report().features[0];
         (report.ks_low, report.ks_high)
     }
 
@@ -84,7 +78,7 @@ mod tests {
         assert!((kolmogorov_sf(1.0 - 1e-12) - kolmogorov_sf(1.0)).abs() < 1e-11);
         assert!((kolmogorov_sf(1.358_098_7) - 0.05).abs() < 1e-6);
         assert_eq!([kolmogorov_sf(0.0), kolmogorov_sf(1e-300), kolmogorov_sf(40.0)], [1.0, 1.0, 0.0]);
-        assert_eq!(ks_p_value(0.3, 0, 9), 1.0);
+        assert_eq!(ks_p_value(0.3, 0.0, 9.0), 1.0);
     }
 
     #[test]

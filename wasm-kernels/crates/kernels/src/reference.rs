@@ -1,82 +1,73 @@
 //! The frozen training distribution: what live data is compared with.
 
+use crate::bets::{Factors, Knowledge, factors};
 use crate::bytes::{Reader, fnv1a, write_counts};
 use crate::counts::total;
 use crate::edges::Edges;
 use crate::error::{Code, KernelError};
+use crate::features::{Feature, Kind, MAX_FEATURES, cell_counts, check_features, read_feature, write_feature};
+use crate::joint::Joint;
 use crate::search::Search;
 use crate::{BINS, KERNEL_ABI, SLOTS};
 
 const MAGIC: &[u8; 4] = b"VDRF";
 
-/// Most features a reference may have.
-pub const MAX_FEATURES: usize = 4096;
-
-/// Longest feature name, in bytes of UTF-8.
-pub const MAX_NAME_BYTES: usize = 255;
-
-/// Names, bin edges and counts of the reference rows. Immutable; two references are the same when their hashes are.
+/// Features, bin edges and counts of the reference rows. Immutable; two references are the same when their hashes are.
+/// [`crate::Builder`] makes them.
 ///
-/// Bytes, little-endian: `VDRF`, abi u32, d u32, rows u32, then d times: name length u8, name, 127 edges f32, counts (the
-/// missing slot u32, then per eight bins a width byte w and w bytes; see `bytes.rs`).
+/// Bytes, little-endian: `VDRF`, abi u32, d u32, rows u32, then d times: name length u8, name, kind (see `features.rs`),
+/// lag u16, for a number 127 edges f32, counts (see `bytes.rs`); last 0, or 1 and the joint part (see `joint.rs`), u8.
 pub struct Reference {
-    names: Vec<String>,
-    rows: u32,
+    columns: Columns,
     hash: u64,
-    edges: Vec<Edges>,
-    counts: Vec<[u32; SLOTS]>,
     searches: Vec<Search>,
+    cells: Vec<[u8; SLOTS]>,
+}
+
+/// What a reference is made of.
+pub(crate) struct Columns {
+    pub features: Vec<Feature>,
+    pub rows: u32,
+    pub lags: Vec<u32>,
+    pub edges: Vec<Edges>,
+    pub counts: Vec<[u32; SLOTS]>,
+    pub joint: Option<Joint>,
 }
 
 impl Reference {
-    /// Draws equal-mass bins from reference rows and counts the rows on them.
-    ///
-    /// `rows`: row-major \[m\]\[names.len()\], NaN = missing; m may be 0. Errors: [`Code::BadNames`], [`Code::BadShape`].
-    pub fn build(names: Vec<String>, rows: &[f32]) -> Result<Self, KernelError> {
-        check_names(&names, Code::BadNames)?;
-        let d = names.len();
-        if !rows.len().is_multiple_of(d) {
-            let message = format!("{} values are not whole rows of {d} features", rows.len());
-            return Err(KernelError::new(Code::BadShape, message));
-        }
-        let Ok(m) = u32::try_from(rows.len() / d) else {
-            return Err(KernelError::new(Code::BadShape, "a reference counts at most 4294967295 rows"));
-        };
-        let mut edges = Vec::with_capacity(d);
-        let mut counts = Vec::with_capacity(d);
-        for feature in 0..d {
-            let column = || rows.iter().skip(feature).step_by(d);
-            // Adding 0 turns −0 into 0, which the total order below would tell apart.
-            let mut sorted: Vec<f32> = column().filter(|x| !x.is_nan()).map(|x| x + 0.0).collect();
-            sorted.sort_unstable_by(f32::total_cmp);
-            let own = Edges::equal_mass(&sorted);
-            let search = Search::new(&own);
-            let mut tally = [0u32; SLOTS];
-            column().for_each(|&x| tally[search.slot(x)] += 1);
-            edges.push(own);
-            counts.push(tally);
-        }
-        Ok(Self::assemble(names, m, edges, counts))
+    pub(crate) fn assemble(columns: Columns) -> Self {
+        let searches = columns.edges.iter().map(Search::new).collect();
+        let cells = columns.features.iter().map(|feature| feature.kind.cells()).collect();
+        let mut reference = Self { columns, hash: 0, searches, cells };
+        reference.hash = fnv1a(&reference.to_bytes());
+        reference
     }
 
     /// Reads what [`Reference::to_bytes`] wrote. Errors: [`Code::ReferenceMalformed`], [`Code::AbiMismatch`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KernelError> {
         let mut reader = Reader::open(bytes, MAGIC, Code::ReferenceMalformed)?;
         let d = reader.u32()? as usize;
-        let m = reader.u32()?;
+        let rows = reader.u32()?;
         if d == 0 || d > MAX_FEATURES {
             return Err(reader.malformed("it has no features, or too many"));
         }
-        let (mut names, mut edges, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut features, mut lags, mut edges, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..d {
-            let length = reader.u8()?;
-            let name = std::str::from_utf8(reader.take(length.into())?);
-            names.push(name.map_err(|_| reader.malformed("a name is not UTF-8"))?.to_owned());
-            edges.push(read_edges(&mut reader)?);
+            let feature = read_feature(&mut reader)?;
+            lags.push(u32::from(reader.u16()?));
+            edges.push(match feature.kind {
+                Kind::Number => read_edges(&mut reader)?,
+                // A width out of range is told by check_features.
+                Kind::Category { known } => Kind::code_edges(known.min(crate::MAX_KNOWN)),
+            });
             counts.push(reader.counts()?);
+            features.push(feature);
         }
-        check_names(&names, Code::ReferenceMalformed)?;
-        if counts.iter().any(|counts| total(counts) != u64::from(m)) {
+        check_features(&features, Code::ReferenceMalformed)?;
+        if lags.contains(&0) {
+            return Err(reader.malformed("a feature has no lag"));
+        }
+        if counts.iter().any(|counts| total(counts) != u64::from(rows)) {
             return Err(reader.malformed("the counts of a feature do not add up to its rows"));
         }
         let impossible =
@@ -84,34 +75,46 @@ impl Reference {
         if edges.iter().zip(&counts).any(impossible) {
             return Err(reader.malformed("a bin of no width holds a count"));
         }
+        let joint = match reader.u8()? {
+            0 => None,
+            1 => Some(Joint::read(&features, rows, &mut reader)?),
+            _ => return Err(reader.malformed("it neither has a joint part nor has none")),
+        };
         reader.end()?;
-        Ok(Self::assemble(names, m, edges, counts))
+        Ok(Self::assemble(Columns { features, rows, lags, edges, counts, joint }))
     }
 
-    /// The one spelling of this reference in bytes: about 700 a feature.
+    /// The one spelling of this reference in bytes: about 700 a feature, and 1,000 more for the joint part.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let Columns { features, rows, lags, edges, counts, joint } = &self.columns;
         let mut out = Vec::new();
         out.extend(MAGIC);
         out.extend(KERNEL_ABI.to_le_bytes());
-        out.extend((self.names.len() as u32).to_le_bytes());
-        out.extend(self.rows.to_le_bytes());
-        for ((name, edges), counts) in self.names.iter().zip(&self.edges).zip(&self.counts) {
-            out.push(name.len() as u8);
-            out.extend(name.as_bytes());
-            edges.0[1..].iter().for_each(|edge| out.extend(edge.to_le_bytes()));
+        out.extend((features.len() as u32).to_le_bytes());
+        out.extend(rows.to_le_bytes());
+        for (((feature, lag), edges), counts) in features.iter().zip(lags).zip(edges).zip(counts) {
+            write_feature(feature, &mut out);
+            out.extend((*lag as u16).to_le_bytes());
+            if feature.kind == Kind::Number {
+                edges.0[1..].iter().for_each(|edge| out.extend(edge.to_le_bytes()));
+            }
             write_counts(counts, &mut out);
+        }
+        out.push(u8::from(joint.is_some()));
+        if let Some(joint) = joint {
+            joint.write(&mut out);
         }
         out
     }
 
-    /// Feature names, in column order; never empty.
-    pub fn names(&self) -> &[String] {
-        &self.names
+    /// In column order; never empty.
+    pub fn features(&self) -> &[Feature] {
+        &self.columns.features
     }
 
     /// Reference rows, with those that miss values.
     pub fn rows(&self) -> u32 {
-        self.rows
+        self.columns.rows
     }
 
     /// FNV-1a of the bytes: names this reference in snapshots.
@@ -119,39 +122,57 @@ impl Reference {
         self.hash
     }
 
+    /// For each feature, how many rows apart its values are as good as independent: 1 to 65,535.
+    pub fn lags(&self) -> &[u32] {
+        &self.columns.lags
+    }
+
+    /// The longest of the lags.
+    pub fn lag(&self) -> u32 {
+        self.lags().iter().copied().max().unwrap_or(1)
+    }
+
+    /// How far, in standard deviations, the mean of a contrast may lie off because the reference is finite: the most of
+    /// any feature.
+    pub fn tolerance(&self) -> f64 {
+        let d = self.features().len();
+        Knowledge::new(d, u64::from(self.rows()), self.lag(), 0.0).tolerance(0.0)
+    }
+
+    /// Whether all features can be tested at once.
+    pub fn has_joint(&self) -> bool {
+        self.columns.joint.is_some()
+    }
+
     pub(crate) fn edges(&self) -> &[Edges] {
-        &self.edges
+        &self.columns.edges
     }
 
     pub(crate) fn counts(&self) -> &[[u32; SLOTS]] {
-        &self.counts
+        &self.columns.counts
+    }
+
+    pub(crate) fn joint(&self) -> Option<&Joint> {
+        self.columns.joint.as_ref()
     }
 
     pub(crate) fn searches(&self) -> &[Search] {
         &self.searches
     }
 
-    fn assemble(names: Vec<String>, rows: u32, edges: Vec<Edges>, counts: Vec<[u32; SLOTS]>) -> Self {
-        let searches = edges.iter().map(Search::new).collect();
-        let mut reference = Self { names, rows, hash: 0, edges, counts, searches };
-        reference.hash = fnv1a(&reference.to_bytes());
-        reference
+    /// For each feature the cell of each slot.
+    pub(crate) fn cells(&self) -> &[[u8; SLOTS]] {
+        &self.cells
     }
-}
 
-fn check_names(names: &[String], code: Code) -> Result<(), KernelError> {
-    let refuse = |message: String| Err(KernelError::new(code, message));
-    if names.is_empty() || names.len() > MAX_FEATURES {
-        return refuse(format!("{} features: one to {MAX_FEATURES} are possible", names.len()));
-    }
-    if let Some(name) = names.iter().find(|name| name.is_empty() || name.len() > MAX_NAME_BYTES) {
-        return refuse(format!("a feature name of {} bytes: one to {MAX_NAME_BYTES} are possible", name.len()));
-    }
-    let mut sorted: Vec<&String> = names.iter().collect();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => refuse(format!("two features are named {}", pair[0])),
-        None => Ok(()),
+    /// The bets' factors, feature by feature. `lag` instead of the features' own.
+    pub(crate) fn factors(&self, dead_zone: f64, lag: Option<u32>) -> impl Iterator<Item = Factors> {
+        let d = self.features().len();
+        (0..d).map(move |f| {
+            let lag = lag.unwrap_or(self.lags()[f]);
+            let known = Knowledge::new(d, u64::from(self.rows()), lag, dead_zone);
+            factors(&cell_counts(&self.cells[f], &self.counts()[f]), &known)
+        })
     }
 }
 

@@ -1,13 +1,17 @@
 use super::*;
 use crate::MISSING;
+use crate::testing::{build, numbers, reference};
+use std::sync::Arc;
 
-fn names(d: usize) -> Vec<String> {
-    (0..d).map(|i| format!("f{i}")).collect()
-}
-
-fn sample() -> Reference {
-    let rows: Vec<f32> = (0..600).map(|i| if i % 7 == 0 { f32::NAN } else { (i * i % 97) as f32 }).collect();
-    Reference::build(names(3), &rows).unwrap()
+/// Two numbers, one of them often missing, and a category.
+fn sample() -> Arc<Reference> {
+    let mut features = numbers(&["a", "b"]);
+    features.push(Feature { name: "c".into(), kind: Kind::Category { known: 3 } });
+    let rows = (0..200).flat_map(|i| {
+        let gap = if i % 7 == 0 { f32::NAN } else { (i * 3 % 89) as f32 };
+        [(i * i % 97) as f32, gap, (i % 5) as f32]
+    });
+    build(features, &rows.collect::<Vec<_>>())
 }
 
 fn refusal(bytes: &[u8]) -> KernelError {
@@ -20,43 +24,33 @@ fn bytes_come_back_the_same() {
     let bytes = reference.to_bytes();
     let back = Reference::from_bytes(&bytes).unwrap();
     assert_eq!(back.to_bytes(), bytes);
-    assert_eq!((back.hash(), back.rows(), back.names()), (reference.hash(), 200, &names(3)[..]));
+    assert_eq!((back.hash(), back.rows(), back.features()), (reference.hash(), 200, reference.features()));
+    assert_eq!((back.lags(), back.has_joint(), back.tolerance()), (reference.lags(), true, reference.tolerance()));
 }
 
 #[test]
 fn degenerate_columns_work() {
     let (nan, inf) = (f32::NAN, f32::INFINITY);
     for column in [vec![], vec![3.0], vec![1.0, 2.0], vec![nan; 90], vec![0.0; 90], vec![inf; 90], vec![-inf; 90]] {
-        let reference = Reference::build(names(1), &column).unwrap();
-        assert_eq!(total(&reference.counts()[0]), column.len() as u64);
-        assert!(Reference::from_bytes(&reference.to_bytes()).is_ok(), "{column:?}");
+        let built = reference(&["x"], &column);
+        assert_eq!(total(&built.counts()[0]), column.len() as u64);
+        assert!(Reference::from_bytes(&built.to_bytes()).is_ok(), "{column:?}");
     }
 }
 
 #[test]
 fn both_zeros_are_one_value() {
     let mixed: Vec<f32> = (0..200).map(|i| if i % 2 == 0 { 0.0 } else { -0.0 }).collect();
-    let reference = Reference::build(names(1), &mixed).unwrap();
-    assert_eq!(reference.hash(), Reference::build(names(1), &[0.0; 200]).unwrap().hash());
-    assert!(reference.counts()[0].contains(&200));
+    let built = reference(&["x"], &mixed);
+    assert_eq!(built.hash(), reference(&["x"], &[0.0; 200]).hash());
+    assert!(built.counts()[0].contains(&200));
 }
 
 #[test]
 fn missing_values_fill_their_slot_only() {
-    let reference = Reference::build(names(1), &[f32::NAN, 1.0, f32::NAN, 2.0]).unwrap();
-    assert_eq!(reference.counts()[0][MISSING], 2);
-    assert_eq!(total(&reference.counts()[0]), 4);
-}
-
-#[test]
-fn names_and_shapes_are_checked() {
-    let code = |names: Vec<String>, rows: &[f32]| Reference::build(names, rows).err().map(|error| error.code);
-    assert_eq!(code(vec![], &[]), Some(Code::BadNames));
-    assert_eq!(code(vec!["".into()], &[]), Some(Code::BadNames));
-    assert_eq!(code(vec!["a".into(), "a".into()], &[]), Some(Code::BadNames));
-    assert_eq!(code(vec!["a".repeat(256)], &[]), Some(Code::BadNames));
-    assert_eq!(code(names(MAX_FEATURES + 1), &[]), Some(Code::BadNames));
-    assert_eq!(code(names(2), &[1.0]), Some(Code::BadShape));
+    let built = reference(&["x"], &[f32::NAN, 1.0, f32::NAN, 2.0]);
+    assert_eq!(built.counts()[0][MISSING], 2);
+    assert_eq!(total(&built.counts()[0]), 4);
 }
 
 #[test]
@@ -86,8 +80,9 @@ fn flipped_bits_never_pass_for_the_original() {
 
 #[test]
 fn planted_lies_are_named() {
-    let bytes = Reference::build(names(1), &[5.0; 10]).unwrap().to_bytes();
-    let edges = 4 + 4 + 4 + 4 + 1 + 2;
+    let bytes = reference(&["f0"], &[5.0; 10]).to_bytes();
+    let lag = 4 + 4 + 4 + 4 + 1 + 2 + 1;
+    let edges = lag + 2;
     let with = |at: usize, value: &[u8]| {
         let mut hostile = bytes.clone();
         hostile[at..at + value.len()].copy_from_slice(value);
@@ -98,10 +93,27 @@ fn planted_lies_are_named() {
     assert!(with(8, &u32::MAX.to_le_bytes()).message.contains("too many"));
     assert!(with(12, &11u32.to_le_bytes()).message.contains("add up"));
     assert!(with(17, &[0xff, 0xfe]).message.contains("UTF-8"));
+    assert!(with(lag - 1, &[2]).message.contains("neither a number"));
+    assert!(with(lag, &[0, 0]).message.contains("no lag"));
     for edge in [f32::NAN, f32::NEG_INFINITY, -0.0, 9.0] {
         assert!(with(edges, &edge.to_le_bytes()).message.contains("edges"), "{edge}");
     }
     // The atom's bin, given away to its empty neighbour by making both edges equal.
     let last_of_atom = edges + 4 * 63;
     assert!(with(last_of_atom, &5f32.next_up().to_le_bytes()).message.contains("no width"));
+    assert!(with(bytes.len() - 1, &[2]).message.contains("joint part"));
+}
+
+/// Moments, scales and sums that no rows can have had, in the last bytes of a reference: three traces of eight bytes.
+#[test]
+fn planted_lies_about_the_joint_part_are_named() {
+    let bytes = sample().to_bytes();
+    for trace in 1..=3 {
+        for lie in [f64::NAN, -1.0, 0.0, 1e300, f64::INFINITY] {
+            let mut hostile = bytes.clone();
+            let at = bytes.len() - 8 * trace;
+            hostile[at..at + 8].copy_from_slice(&lie.to_le_bytes());
+            assert_eq!(refusal(&hostile).code, Code::ReferenceMalformed, "{trace} {lie}");
+        }
+    }
 }

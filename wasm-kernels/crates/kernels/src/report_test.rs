@@ -1,17 +1,13 @@
 use super::*;
-use crate::State;
-use crate::testing::Random;
-use std::sync::Arc;
+use crate::testing::{self, Random, state};
+use crate::{Feature, Kind, Options, State};
 
 fn normal(random: &mut Random, count: usize, shift: f32) -> Vec<f32> {
     (0..count).map(|_| random.normal() + shift).collect()
 }
 
 fn report(reference: &[f32], live: &[f32]) -> FeatureReport {
-    let reference = Arc::new(Reference::build(vec!["x".into()], reference).unwrap());
-    let mut state = State::new(reference);
-    state.observe(live).unwrap();
-    state.report(0.01).unwrap().remove(0)
+    state(&testing::reference(&["x"], reference), live).report().features.remove(0)
 }
 
 #[test]
@@ -32,9 +28,55 @@ fn few_values_are_insufficient() {
         assert!([few.psi, few.ks_low, few.ks_high, few.p_value].iter().all(|x| x.is_finite()), "{few:?}");
     }
     assert_eq!(report(&[1.0; 49], &[2.0; 500]).verdict, Verdict::Insufficient);
-    assert_eq!(report(&[f32::NAN; 500], &[2.0; 500]).verdict, Verdict::Insufficient);
-    let missing = report(&[1.0; 100], &[f32::NAN; 500]);
-    assert_eq!((missing.n, missing.missing, missing.verdict), (0, 500, Verdict::Insufficient));
+}
+
+#[test]
+fn a_changed_rate_of_missing_values_is_drift_and_an_equal_one_is_not() {
+    let gaps = |every: usize, count: usize| -> Vec<f32> {
+        (0..count).map(|i| if i % every == 0 { f32::NAN } else { (i * 7 % 31) as f32 }).collect()
+    };
+    let train = gaps(10, 2000);
+    let same = report(&train, &gaps(10, 300));
+    assert_eq!((same.verdict, same.missing), (Verdict::None, 30));
+    assert!(same.p_missing > 0.5);
+    assert_eq!(report(&train, &gaps(3, 300)).verdict, Verdict::Drift);
+    assert_eq!(report(&train, &(0..300).map(|i| (i * 7 % 31) as f32).collect::<Vec<_>>()).verdict, Verdict::Drift);
+    // A sensor that says nothing any more, and one that never did.
+    assert_eq!(report(&train, &[f32::NAN; 60]).verdict, Verdict::Drift);
+    let never = report(&[f32::NAN; 500], &[f32::NAN; 60]);
+    assert_eq!((never.verdict, never.p_missing, never.n, never.missing), (Verdict::Insufficient, 1.0, 0, 60));
+    assert_eq!(report(&train, &[f32::NAN; 40]).verdict, Verdict::Insufficient);
+}
+
+fn category(reference: &[f32], live: &[f32]) -> FeatureReport {
+    let feature = Feature { name: "c".into(), kind: Kind::Category { known: 3 } };
+    state(&testing::build(vec![feature], reference), live).report().features.remove(0)
+}
+
+#[test]
+fn categories_have_their_own_test() {
+    let codes = |weights: [u32; 5], count: usize, seed: u64| -> Vec<f32> {
+        let mut random = Random::new(seed);
+        let total = f64::from(weights.iter().sum::<u32>());
+        let draw = |left: f64| {
+            let mut left = left * total;
+            weights.iter().position(|weight| {
+                left -= f64::from(*weight);
+                left < 0.0
+            })
+        };
+        (0..count).map(|_| draw(random.uniform()).unwrap_or(0) as f32).collect()
+    };
+    let train = codes([60, 30, 9, 1, 0], 5000, 1);
+    let same = category(&train, &codes([60, 30, 9, 1, 0], 400, 2));
+    assert_eq!((same.verdict, same.w1), (Verdict::None, 0.0));
+    assert!(same.ks_low == same.ks_high && same.linf < 0.1, "{same:?}");
+    let swapped = category(&train, &codes([30, 60, 9, 1, 0], 400, 3));
+    assert_eq!(swapped.verdict, Verdict::Drift);
+    assert!((swapped.linf - 0.3).abs() < 0.1 && swapped.js > 0.2);
+    let unseen = category(&train, &codes([55, 28, 8, 1, 8], 400, 4));
+    assert_eq!(unseen.verdict, Verdict::Drift);
+    assert_eq!(category(&train, &[-7.0; 80]).p_value, category(&train, &[99.0; 80]).p_value);
 }
 
 #[test]
@@ -47,12 +89,52 @@ fn a_constant_feature_that_stays_is_quiet_and_one_that_moves_is_seen() {
 }
 
 #[test]
-fn alpha_must_be_a_probability() {
-    let reference = Arc::new(Reference::build(vec!["x".into()], &[]).unwrap());
-    let state = State::new(reference);
-    for alpha in [0.0, 1.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert_eq!(state.report(alpha).unwrap_err().code, crate::Code::BadAlpha);
+fn options_out_of_range_are_refused() {
+    let reference = testing::reference(&["x"], &[]);
+    let sound = Options::default();
+    let mut wrong = vec![];
+    for bad in [0.0, 1.0, -1.0, f64::NAN, f64::INFINITY] {
+        wrong.push(Options { alpha: bad, ..sound });
     }
+    for bad in [1.0, -1.0, 2e9, f64::NAN] {
+        wrong.push(Options { threshold: bad, ..sound });
+    }
+    for bad in [-0.1, 1.1, f64::NAN] {
+        wrong.push(Options { dead_zone: bad, ..sound });
+    }
+    wrong.extend([0, 65_536].map(|lag| Options { lag: Some(lag), ..sound }));
+    for options in wrong {
+        let refused = State::new(std::sync::Arc::clone(&reference), options).err().expect("refused");
+        assert_eq!(refused.code, crate::Code::BadOption, "{options:?}");
+    }
+}
+
+/// AR(1) of correlation .8 without drift, in windows of 256: taken for independent, tests at .01 alarm in most windows;
+/// with the lag that the reference found they hold their level.
+#[test]
+fn correlated_rows_do_not_alarm() {
+    let mut random = Random::new(41);
+    let mut x = 0.0;
+    let mut stream = |count: usize| -> Vec<f32> {
+        let step = |_| {
+            x = 0.8 * x + 0.6 * random.normal();
+            x
+        };
+        (0..count).map(step).collect()
+    };
+    let reference = testing::reference(&["x"], &stream(10_000));
+    assert!((8..=20).contains(&reference.lag()), "{}", reference.lag());
+    let (mut naive, mut thinned) = (0, 0);
+    for _ in 0..200 {
+        let window = stream(256);
+        thinned += u32::from(state(&reference, &window).report().features[0].verdict == Verdict::Drift);
+        let options = Options { lag: Some(1), ..Options::default() };
+        let mut state = State::new(std::sync::Arc::clone(&reference), options).unwrap();
+        state.observe(&window).unwrap();
+        naive += u32::from(state.report().features[0].verdict == Verdict::Drift);
+    }
+    // Four binomial deviations above .01 of 200.
+    assert!(thinned <= 7 && naive >= 40, "{thinned} {naive}");
 }
 
 /// Both tests together, on 8 features without drift: a family-wise rate at most alpha. 500 windows at alpha = .05, four
@@ -60,13 +142,19 @@ fn alpha_must_be_a_probability() {
 #[test]
 fn false_alarms_stay_below_alpha() {
     let mut random = Random::new(77);
-    let names: Vec<String> = (0..8).map(|i| format!("f{i}")).collect();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let mut alarms = 0;
     for _ in 0..500 {
-        let reference = Arc::new(Reference::build(names.clone(), &normal(&mut random, 8 * 1000, 0.0)).unwrap());
-        let mut state = State::new(reference);
+        let features = testing::numbers(&names);
+        let mut builder = crate::Builder::new(features, 1, false).unwrap();
+        let train = normal(&mut random, 8 * 1000, 0.0);
+        builder.sample(&train).unwrap();
+        builder.count(&train).unwrap();
+        let reference = std::sync::Arc::new(builder.finish().unwrap());
+        let options = Options { alpha: 0.05, lag: Some(1), ..Options::default() };
+        let mut state = State::new(reference, options).unwrap();
         state.observe(&normal(&mut random, 8 * 200, 0.0)).unwrap();
-        alarms += u32::from(state.report(0.05).unwrap().iter().any(|f| f.verdict == Verdict::Drift));
+        alarms += u32::from(state.report().features.iter().any(|f| f.verdict == Verdict::Drift));
     }
     assert!(f64::from(alarms) / 500.0 < 0.089, "{alarms} of 500");
 }

@@ -1,134 +1,212 @@
-//! What one device has seen since its window began.
+//! One stream on one device: the window that is open, and the bank that goes on from window to window.
 
-use crate::bytes::{Reader, write_counts};
-use crate::counts::total;
+use crate::bank::{Bank, BankFactors};
+use crate::bets::BETS;
+use crate::bytes::Reader;
 use crate::error::{Code, KernelError};
-use crate::report::{FeatureReport, compare};
-use crate::{KERNEL_ABI, MISSING, Reference, SLOTS};
+use crate::neighbours::Neighbours;
+use crate::options::Options;
+use crate::report::{Report, compare};
+use crate::rff::Term;
+use crate::window::Window;
+use crate::{KERNEL_ABI, Reference};
 use std::sync::Arc;
 
-const MAGIC: &[u8; 4] = b"VDST";
+const MAGIC: &[u8; 4] = b"VDSV";
 
-/// Rows a state counts before it stays where it is: 2⁵³ − 1, the largest integer JavaScript keeps exact.
-pub const MAX_ROWS: u64 = (1 << 53) - 1;
-
-/// Counts of live rows on the bins of a [`Reference`]. Every counter saturates rather than wraps.
+/// Live rows, seen on the bins of a [`Reference`]. Nothing is allocated while it observes.
 ///
-/// Bytes, little-endian: `VDST`, abi u32, hash of the reference u64, rows u64, rows with a missing value u64, then the
-/// counts of each feature (see `bytes.rs`). They hold no raw value.
+/// A snapshot holds the window (see `window.rs`); what [`State::save`] writes holds everything. Bytes, little-endian:
+/// `VDSV`, abi u32, hash of the reference u64, alpha, threshold and dead zone f64, lag u32 (0: the reference's own),
+/// whether it alarmed u8, the window, the detectors f32, then for each feature the rows to the next step u16, the slot of
+/// the last row u8, pairs u64 and products u64 of neighbouring rows.
 pub struct State {
     reference: Arc<Reference>,
-    counts: Vec<[u32; SLOTS]>,
-    rows: u64,
-    rows_missing: u64,
+    options: Options,
+    factors: BankFactors,
+    lags: Vec<u32>,
+    window: Window,
+    bank: Bank,
+    /// Rows that each feature's detectors still pass over.
+    waits: Vec<u32>,
+    neighbours: Vec<Neighbours>,
+    alarmed: bool,
+    /// Scratch: of the row at hand.
+    slots: Vec<u8>,
+    terms: Vec<Term>,
 }
 
 impl State {
-    /// A state that has seen nothing.
-    pub fn new(reference: Arc<Reference>) -> Self {
-        let counts = vec![[0; SLOTS]; reference.names().len()];
-        Self { reference, counts, rows: 0, rows_missing: 0 }
+    /// A state that has seen nothing. Errors: [`Code::BadOption`].
+    pub fn new(reference: Arc<Reference>, options: Options) -> Result<Self, KernelError> {
+        options.check()?;
+        let features = reference.features();
+        let d = features.len();
+        let lags = reference.lags().iter().map(|own| options.lag.unwrap_or(*own)).collect();
+        Ok(Self {
+            options,
+            factors: BankFactors::new(reference.factors(options.dead_zone, options.lag)),
+            lags,
+            window: Window::new(d),
+            bank: Bank::new(d),
+            waits: vec![0; d],
+            neighbours: features.iter().map(|feature| Neighbours::new(feature.kind)).collect(),
+            alarmed: false,
+            slots: vec![0; d],
+            terms: Vec::with_capacity(d),
+            reference,
+        })
     }
 
-    /// Counts `rows`: row-major \[n\]\[d\], NaN = missing. Errors: [`Code::BadShape`], and then nothing was counted.
+    /// Takes `rows` in the order of their coming: row-major \[n\]\[d\], NaN = missing. Errors: [`Code::BadShape`], and
+    /// then none was taken.
     pub fn observe(&mut self, rows: &[f32]) -> Result<(), KernelError> {
-        let d = self.counts.len();
+        let d = self.slots.len();
         if !rows.len().is_multiple_of(d) {
             let message = format!("{} values are not whole rows of {d} features", rows.len());
             return Err(KernelError::new(Code::BadShape, message));
         }
+        let limit = self.limit();
         let mut rows_missing = 0;
         for row in rows.chunks_exact(d) {
-            let mut missing = false;
-            for ((&x, search), counts) in row.iter().zip(self.reference.searches()).zip(&mut self.counts) {
-                let slot = &mut counts[search.slot(x)];
-                *slot = slot.saturating_add(1);
-                missing |= x.is_nan();
+            rows_missing += u64::from(self.count(row));
+            if self.step_bank() && self.bank.sum() >= limit {
+                self.alarmed = true;
             }
-            rows_missing += u64::from(missing);
+            if let Some(joint) = self.reference.joint() {
+                if joint.projection.terms(row, &self.slots, &mut self.terms) {
+                    self.window.joint.add(&joint.projection, &self.terms);
+                } else {
+                    self.window.joint.skip();
+                }
+            }
         }
-        self.add_rows((rows.len() / d) as u64, rows_missing);
+        self.window.add_rows((rows.len() / d) as u64, rows_missing);
         Ok(())
     }
 
-    /// Rows seen, at most [`MAX_ROWS`].
+    /// Fills `slots` and counts them; whether a value was missing.
+    #[inline(always)]
+    fn count(&mut self, row: &[f32]) -> bool {
+        let mut missing = false;
+        let searches = self.reference.searches().iter();
+        let places = self.slots.iter_mut().zip(&mut self.window.counts).zip(&mut self.neighbours);
+        for ((&x, search), ((place, counts), neighbours)) in row.iter().zip(searches).zip(places) {
+            let slot = search.slot(x);
+            counts[slot] = counts[slot].saturating_add(1);
+            missing |= x.is_nan();
+            *place = slot as u8;
+            neighbours.take(slot as u8);
+        }
+        missing
+    }
+
+    /// Steps the detectors of each feature whose turn it is; whether there was one.
+    #[inline(always)]
+    fn step_bank(&mut self) -> bool {
+        let mut stepped = false;
+        for (f, cells) in self.reference.cells().iter().enumerate() {
+            if self.waits[f] > 0 {
+                self.waits[f] -= 1;
+                continue;
+            }
+            self.waits[f] = self.lags[f] - 1;
+            self.bank.step(&self.factors, f, cells[usize::from(self.slots[f])]);
+            stepped = true;
+        }
+        stepped
+    }
+
+    /// The sum of all detectors at which their mean is at the threshold.
+    fn limit(&self) -> f32 {
+        (self.options.threshold * (self.slots.len() * BETS) as f64) as f32
+    }
+
+    /// Rows of the window, at most [`crate::MAX_ROWS`].
     pub fn rows(&self) -> u64 {
-        self.rows
+        self.window.rows
     }
 
-    /// Rows in which at least one value was missing.
-    pub fn rows_missing(&self) -> u64 {
-        self.rows_missing
-    }
-
-    /// Adds what another state of the same reference has seen: the same as having seen its rows here, in any order.
-    /// Errors: [`Code::SnapshotMalformed`], [`Code::AbiMismatch`], [`Code::ReferenceMismatch`]; then nothing was added.
+    /// Adds the window of another state of the same reference: the same as having seen its rows here, in any order. The
+    /// bank does not see them. Errors: [`Code::SnapshotMalformed`], [`Code::AbiMismatch`], [`Code::ReferenceMismatch`];
+    /// then nothing was added.
     pub fn merge(&mut self, snapshot: &[u8]) -> Result<(), KernelError> {
-        let other = Self::restore(Arc::clone(&self.reference), snapshot)?;
-        for (mine, theirs) in self.counts.iter_mut().flatten().zip(other.counts.iter().flatten()) {
-            *mine = mine.saturating_add(*theirs);
-        }
-        self.add_rows(other.rows, other.rows_missing);
+        let other = Window::from_bytes(&self.reference, snapshot)?;
+        self.window.merge(&other);
         Ok(())
     }
 
-    /// Reads what [`State::snapshot`] wrote. Errors as [`State::merge`].
-    pub fn restore(reference: Arc<Reference>, snapshot: &[u8]) -> Result<Self, KernelError> {
-        let mut reader = Reader::open(snapshot, MAGIC, Code::SnapshotMalformed)?;
-        let hash = reader.u64()?;
-        if hash != reference.hash() {
-            let message = format!("counted on reference {hash:016x}, and this is {:016x}", reference.hash());
-            return Err(KernelError::new(Code::ReferenceMismatch, message));
-        }
-        let mut state = Self::new(reference);
-        state.rows = reader.u64()?;
-        state.rows_missing = reader.u64()?;
-        if state.rows > MAX_ROWS || state.rows_missing > state.rows {
-            return Err(reader.malformed("its numbers of rows are impossible"));
-        }
-        for counts in &mut state.counts {
-            *counts = reader.counts()?;
-            // Only counters that stand at their limit may have lost rows.
-            let saturated = counts.contains(&u32::MAX) || state.rows == MAX_ROWS;
-            let exact = total(counts) == state.rows;
-            if !exact && !saturated || u64::from(counts[MISSING]) > state.rows_missing {
-                return Err(reader.malformed("the counts of a feature do not add up to its rows"));
-            }
-        }
-        reader.end()?;
-        Ok(state)
+    /// The one spelling of this window in bytes: a thousand rows of 16 features fit in 2 KB.
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.window.to_bytes(&self.reference)
     }
 
-    /// The one spelling of this state in bytes: a thousand rows of 16 features fit in 2 KB.
-    pub fn snapshot(&self) -> Vec<u8> {
+    /// What the window and the bank say.
+    pub fn report(&self) -> Report {
+        let mut report = compare(&self.reference, &self.window, &self.lags, self.options.alpha);
+        for ((feature, neighbours), counts) in report.features.iter_mut().zip(&self.neighbours).zip(&self.window.counts) {
+            feature.lag1 = neighbours.correlation(counts);
+        }
+        let (by_feature, log_e) = self.bank.log_evidence();
+        for (feature, own) in report.features.iter_mut().zip(by_feature) {
+            feature.log_e = own;
+        }
+        report.log_e = log_e;
+        report.alarm = self.alarmed;
+        report
+    }
+
+    /// Begins a new window. The bank, its thinning and the last row go on.
+    pub fn roll(&mut self) {
+        self.window.clear();
+        self.neighbours.iter_mut().for_each(Neighbours::roll);
+        self.alarmed = false;
+    }
+
+    /// Everything, to go on after a restart.
+    pub fn save(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend(MAGIC);
         out.extend(KERNEL_ABI.to_le_bytes());
         out.extend(self.reference.hash().to_le_bytes());
-        out.extend(self.rows.to_le_bytes());
-        out.extend(self.rows_missing.to_le_bytes());
-        self.counts.iter().for_each(|counts| write_counts(counts, &mut out));
+        let Options { alpha, threshold, dead_zone, lag } = self.options;
+        [alpha, threshold, dead_zone].iter().for_each(|option| out.extend(option.to_le_bytes()));
+        out.extend(lag.unwrap_or(0).to_le_bytes());
+        out.push(u8::from(self.alarmed));
+        self.window.write(&self.reference, &mut out);
+        self.bank.write(&mut out);
+        for (wait, neighbours) in self.waits.iter().zip(&self.neighbours) {
+            out.extend((*wait as u16).to_le_bytes());
+            neighbours.write(&mut out);
+        }
         out
     }
 
-    /// Compares what was seen with the reference, feature by feature, at level `alpha` in (0, 1).
-    /// Errors: [`Code::BadAlpha`].
-    pub fn report(&self, alpha: f64) -> Result<Vec<FeatureReport>, KernelError> {
-        if !(alpha > 0.0 && alpha < 1.0) {
-            return Err(KernelError::new(Code::BadAlpha, "alpha lies between 0 and 1, both excluded"));
+    /// Reads what [`State::save`] wrote. Errors: as [`State::merge`].
+    pub fn restore(reference: Arc<Reference>, saved: &[u8]) -> Result<Self, KernelError> {
+        let mut reader = Reader::open(saved, MAGIC, Code::SnapshotMalformed)?;
+        reader.reference(reference.hash())?;
+        let (alpha, threshold, dead_zone) = (reader.f64()?, reader.f64()?, reader.f64()?);
+        let lag = Some(reader.u32()?).filter(|lag| *lag > 0);
+        let options = Options { alpha, threshold, dead_zone, lag };
+        let impossible = |_| reader.malformed("its options are impossible");
+        let mut state = Self::new(Arc::clone(&reference), options).map_err(impossible)?;
+        state.alarmed = match reader.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(reader.malformed("it neither alarmed nor did not")),
+        };
+        state.window = Window::read(&reference, &mut reader)?;
+        state.bank = Bank::read(&mut reader, state.slots.len())?;
+        for f in 0..state.slots.len() {
+            state.waits[f] = u32::from(reader.u16()?);
+            if state.waits[f] >= state.lags[f] {
+                return Err(reader.malformed("its bank waits longer than its lag"));
+            }
+            state.neighbours[f].read(state.window.rows, &mut reader)?;
         }
-        Ok(compare(&self.reference, &self.counts, alpha))
-    }
-
-    /// Forgets all rows: a new window begins.
-    pub fn reset(&mut self) {
-        self.counts.fill([0; SLOTS]);
-        (self.rows, self.rows_missing) = (0, 0);
-    }
-
-    fn add_rows(&mut self, rows: u64, rows_missing: u64) {
-        self.rows = self.rows.saturating_add(rows).min(MAX_ROWS);
-        self.rows_missing = self.rows_missing.saturating_add(rows_missing).min(MAX_ROWS);
+        reader.end()?;
+        Ok(state)
     }
 }
 

@@ -1,4 +1,32 @@
-//! Fixed pseudo-random numbers for tests.
+//! Fixed pseudo-random numbers for tests, and the short way to a reference and a state.
+
+use crate::{Builder, Feature, Kind, Options, Reference, State};
+use std::sync::Arc;
+
+/// Features that are numbers.
+pub(crate) fn numbers(names: &[&str]) -> Vec<Feature> {
+    names.iter().map(|name| Feature { name: (*name).into(), kind: Kind::Number }).collect()
+}
+
+/// A reference of rows that are all at hand.
+pub(crate) fn build(features: Vec<Feature>, rows: &[f32]) -> Arc<Reference> {
+    let mut builder = Builder::new(features, 1, true).unwrap();
+    builder.sample(rows).unwrap();
+    builder.count(rows).unwrap();
+    Arc::new(builder.finish().unwrap())
+}
+
+/// A reference of numbers.
+pub(crate) fn reference(names: &[&str], rows: &[f32]) -> Arc<Reference> {
+    build(numbers(names), rows)
+}
+
+/// A state with default options that has seen `rows`.
+pub(crate) fn state(reference: &Arc<Reference>, rows: &[f32]) -> State {
+    let mut state = State::new(Arc::clone(reference), Options::default()).unwrap();
+    state.observe(rows).unwrap();
+    state
+}
 
 /// xorshift64*, Vigna 2016: small, fast, good enough to simulate a null distribution.
 pub(crate) struct Random(u64);

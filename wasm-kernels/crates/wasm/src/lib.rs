@@ -1,8 +1,8 @@
 //! The kernels for JavaScript. Only plain data crosses: numbers, strings and typed arrays. Errors are `Error`s whose
-//! message is `code: text`; `js/kernels.ts` turns them into `KernelError`.
+//! message is `code: text`; `js/face.ts` turns them into `KernelError`. `crates/node` has the same surface.
 
 use std::sync::Arc;
-use vedette_kernels::{KERNEL_ABI, KernelError, Verdict};
+use vedette_kernels::{Feature, KERNEL_ABI, KernelError, Kind, Options};
 use wasm_bindgen::prelude::*;
 
 fn thrown(error: KernelError) -> JsError {
@@ -15,10 +15,70 @@ pub fn kernel_abi() -> u32 {
     KERNEL_ABI
 }
 
-/// Bytes of a reference built from `rows`: row-major \[m\]\[names.len()\], NaN = missing.
-#[wasm_bindgen(js_name = buildReference)]
-pub fn build_reference(names: Vec<String>, rows: &[f32]) -> Result<Vec<u8>, JsError> {
-    Ok(vedette_kernels::Reference::build(names, rows).map_err(thrown)?.to_bytes())
+/// D and p of the two-sample Kolmogorov–Smirnov test.
+#[wasm_bindgen(js_name = ksTwoSample)]
+pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Vec<f64> {
+    let test = vedette_kernels::ks_two_sample(a, b);
+    vec![test.d, test.p]
+}
+
+#[wasm_bindgen]
+pub fn mmd2(x: &[f32], y: &[f32], d: u32, gamma: f32) -> Result<f64, JsError> {
+    vedette_kernels::mmd2(x, y, d as usize, gamma).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn wasserstein1(a: &[f64], b: &[f64]) -> Result<f64, JsError> {
+    vedette_kernels::wasserstein1(a, b).map_err(thrown)
+}
+
+/// PSI, JS, TV, L∞ and Hellinger.
+#[wasm_bindgen]
+pub fn divergences(p: &[f64], q: &[f64]) -> Result<Vec<f64>, JsError> {
+    let d = vedette_kernels::divergences(p, q).map_err(thrown)?;
+    Ok(vec![d.psi, d.js, d.tv, d.linf, d.hellinger])
+}
+
+/// Statistic, p and degrees of freedom.
+#[wasm_bindgen(js_name = chi2Test)]
+pub fn chi2_test(table: &[f64], columns: u32) -> Vec<f64> {
+    let test = vedette_kernels::chi2_test(table, columns as usize);
+    vec![test.statistic, test.p, f64::from(test.df)]
+}
+
+/// Empty once it has finished.
+#[wasm_bindgen]
+pub struct Builder(Option<vedette_kernels::Builder>);
+
+#[wasm_bindgen]
+impl Builder {
+    /// `kinds`: −1 for a number, or how many categories are known.
+    #[wasm_bindgen(constructor)]
+    pub fn new(names: Vec<String>, kinds: &[i32], seed: u32, joint: bool) -> Result<Builder, JsError> {
+        let feature = |(name, kind): (String, &i32)| {
+            let kind = if *kind < 0 { Kind::Number } else { Kind::Category { known: (*kind).min(255) as u8 } };
+            Feature { name, kind }
+        };
+        let features = names.into_iter().zip(kinds).map(feature).collect();
+        Ok(Self(Some(vedette_kernels::Builder::new(features, seed, joint).map_err(thrown)?)))
+    }
+
+    pub fn sample(&mut self, rows: &[f32]) -> Result<(), JsError> {
+        self.0.as_mut().ok_or_else(spent)?.sample(rows).map_err(thrown)
+    }
+
+    pub fn count(&mut self, rows: &[f32]) -> Result<(), JsError> {
+        self.0.as_mut().ok_or_else(spent)?.count(rows).map_err(thrown)
+    }
+
+    pub fn finish(&mut self) -> Result<Vec<u8>, JsError> {
+        let builder = self.0.take().ok_or_else(spent)?;
+        Ok(builder.finish().map_err(thrown)?.to_bytes())
+    }
+}
+
+fn spent() -> JsError {
+    JsError::new("freed: this builder has finished and is used again")
 }
 
 #[wasm_bindgen]
@@ -32,7 +92,16 @@ impl Reference {
     }
 
     pub fn names(&self) -> Vec<String> {
-        self.0.names().to_vec()
+        self.0.features().iter().map(|feature| feature.name.clone()).collect()
+    }
+
+    /// −1 for a number, or how many categories are known.
+    pub fn kinds(&self) -> Vec<i32> {
+        let kind = |feature: &Feature| match feature.kind {
+            Kind::Number => -1,
+            Kind::Category { known } => i32::from(known),
+        };
+        self.0.features().iter().map(kind).collect()
     }
 
     pub fn rows(&self) -> f64 {
@@ -44,13 +113,39 @@ impl Reference {
         format!("{:016x}", self.0.hash())
     }
 
-    #[wasm_bindgen(js_name = newState)]
-    pub fn new_state(&self) -> State {
-        State(vedette_kernels::State::new(Arc::clone(&self.0)))
+    pub fn lags(&self) -> Vec<u32> {
+        self.0.lags().to_vec()
     }
 
-    pub fn restore(&self, snapshot: &[u8]) -> Result<State, JsError> {
-        Ok(State(vedette_kernels::State::restore(Arc::clone(&self.0), snapshot).map_err(thrown)?))
+    pub fn tolerance(&self) -> f64 {
+        self.0.tolerance()
+    }
+
+    #[wasm_bindgen(js_name = hasJoint)]
+    pub fn has_joint(&self) -> bool {
+        self.0.has_joint()
+    }
+
+    /// `lag` 0: the features' own.
+    #[wasm_bindgen(js_name = newState)]
+    pub fn new_state(&self, alpha: f64, threshold: f64, dead_zone: f64, lag: u32) -> Result<State, JsError> {
+        let options = Options { alpha, threshold, dead_zone, lag: Some(lag).filter(|lag| *lag > 0) };
+        Ok(State(vedette_kernels::State::new(Arc::clone(&self.0), options).map_err(thrown)?))
+    }
+
+    pub fn restore(&self, saved: &[u8]) -> Result<State, JsError> {
+        Ok(State(vedette_kernels::State::restore(Arc::clone(&self.0), saved).map_err(thrown)?))
+    }
+
+    #[wasm_bindgen(js_name = newFleetBank)]
+    pub fn new_fleet_bank(&self, threshold: f64, dead_zone: f64) -> Result<FleetBank, JsError> {
+        let options = Options { threshold, dead_zone, ..Options::default() };
+        Ok(FleetBank(vedette_kernels::FleetBank::new(Arc::clone(&self.0), options).map_err(thrown)?))
+    }
+
+    #[wasm_bindgen(js_name = restoreFleetBank)]
+    pub fn restore_fleet_bank(&self, saved: &[u8]) -> Result<FleetBank, JsError> {
+        Ok(FleetBank(vedette_kernels::FleetBank::restore(Arc::clone(&self.0), saved).map_err(thrown)?))
     }
 }
 
@@ -63,7 +158,7 @@ impl State {
         self.0.observe(rows).map_err(thrown)
     }
 
-    /// Rows seen: an integer that a double holds exactly.
+    /// Rows of the window: an integer that a double holds exactly.
     pub fn rows(&self) -> f64 {
         self.0.rows() as f64
     }
@@ -76,22 +171,43 @@ impl State {
         self.0.snapshot()
     }
 
-    /// Eight numbers a feature: n, missing, psi, psiCritical, ksLow, ksHigh, pValue, and the verdict as 0 (insufficient),
-    /// 1 (none) or 2 (drift).
-    pub fn report(&self, alpha: f64) -> Result<Vec<f64>, JsError> {
-        let features = self.0.report(alpha).map_err(thrown)?;
-        let numbers = features.iter().flat_map(|f| {
-            let verdict = match f.verdict {
-                Verdict::Insufficient => 0.0,
-                Verdict::None => 1.0,
-                Verdict::Drift => 2.0,
-            };
-            [f.n as f64, f.missing as f64, f.psi, f.psi_critical, f.ks_low, f.ks_high, f.p_value, verdict]
-        });
-        Ok(numbers.collect())
+    pub fn save(&self) -> Vec<u8> {
+        self.0.save()
     }
 
-    pub fn reset(&mut self) {
-        self.0.reset();
+    /// As `Report::to_numbers` lists them.
+    pub fn report(&self) -> Vec<f64> {
+        self.0.report().to_numbers()
+    }
+
+    pub fn roll(&mut self) {
+        self.0.roll();
+    }
+}
+
+#[wasm_bindgen]
+pub struct FleetBank(vedette_kernels::FleetBank);
+
+#[wasm_bindgen]
+impl FleetBank {
+    /// `bytes`: snapshots one after the other, of these lengths.
+    pub fn step(&mut self, bytes: &[u8], lengths: &[u32], cap_rows: f64) -> Result<(), JsError> {
+        let mut rest = bytes;
+        let cut = |length: &u32| rest.split_off(..(*length as usize).min(rest.len())).unwrap_or_default();
+        let snapshots: Vec<&[u8]> = lengths.iter().map(cut).collect();
+        self.0.step(&snapshots, cap_rows).map_err(thrown)
+    }
+
+    pub fn rounds(&self) -> f64 {
+        self.0.rounds() as f64
+    }
+
+    /// As `FleetReport::to_numbers` lists them.
+    pub fn report(&self) -> Vec<f64> {
+        self.0.report().to_numbers()
+    }
+
+    pub fn save(&self) -> Vec<u8> {
+        self.0.save()
     }
 }

@@ -1,0 +1,85 @@
+//! The device's e-detectors: Shiryaev–Roberts sums M ← (M+1)·T of every bet, and what is left to say of them.
+//!
+//! Under the reference E\[M\] grows by at most one a step, whatever the features have to do with each other. So the mean
+//! of all M reaches A once in A steps or rarer: the average run length to a false alarm is at least A.
+
+use crate::bets::{BETS, Factors};
+use crate::bytes::Reader;
+use crate::error::KernelError;
+use crate::math::ln;
+use crate::CELLS;
+
+/// No detector grows beyond this, so that a stream that recovered is believed in finite time. Lowering M keeps the
+/// guarantee; an alarm at 1e9 over 4,096 features needs 2e14.
+const CEILING: f32 = 1e16;
+
+/// Factors of all features, as the bank reads them.
+pub(crate) struct BankFactors(Vec<[[f32; BETS]; CELLS]>);
+
+impl BankFactors {
+    pub fn new(factors: impl Iterator<Item = Factors>) -> Self {
+        Self(factors.map(|factors| factors.map(|bets| bets.map(|t| t as f32))).collect())
+    }
+}
+
+/// One detector a feature and bet.
+#[derive(Clone)]
+pub(crate) struct Bank(Vec<[f32; BETS]>);
+
+impl Bank {
+    pub fn new(features: usize) -> Self {
+        Self(vec![[0.0; BETS]; features])
+    }
+
+    /// One step of feature `f`, whose value fell into `cell`.
+    #[inline(always)]
+    pub fn step(&mut self, factors: &BankFactors, f: usize, cell: u8) {
+        let factors = &factors.0[f][usize::from(cell)];
+        for (m, t) in self.0[f].iter_mut().zip(factors) {
+            let next = (*m + 1.0) * t;
+            *m = if next < CEILING { next } else { CEILING };
+        }
+    }
+
+    /// The sum of all detectors, in four lanes that are added last.
+    pub fn sum(&self) -> f32 {
+        let mut lanes = [0.0f32; 4];
+        for detectors in &self.0 {
+            for four in detectors.as_chunks::<4>().0 {
+                for (lane, m) in lanes.iter_mut().zip(four) {
+                    *lane += m;
+                }
+            }
+        }
+        (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+    }
+
+    /// ln of the mean over the bets of each feature, and over everything.
+    pub fn log_evidence(&self) -> (Vec<f64>, f64) {
+        log_means(self.0.iter().map(|detectors| detectors.iter().map(|m| f64::from(*m)).sum()))
+    }
+
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.0.iter().flatten().for_each(|m| out.extend(m.to_le_bytes()));
+    }
+
+    pub fn read(reader: &mut Reader, features: usize) -> Result<Self, KernelError> {
+        let mut bank = Self::new(features);
+        for m in bank.0.iter_mut().flatten() {
+            *m = reader.f32_in(0.0, CEILING)?;
+        }
+        Ok(bank)
+    }
+}
+
+/// ln of the means, from the sums over the bets of each feature; 0, no evidence, where a mean is below 1.
+pub(crate) fn log_means(sums: impl Iterator<Item = f64>) -> (Vec<f64>, f64) {
+    let (mut features, mut total) = (Vec::new(), 0.0);
+    let log = |mean: f64| ln(mean.max(1.0));
+    for sum in sums {
+        features.push(log(sum / BETS as f64));
+        total += sum;
+    }
+    let mean = total / (BETS * features.len()) as f64;
+    (features, log(mean))
+}
