@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-${VEDETTE_BENCH_PEERS:-$HOME/.cache/vedette-bench-peers}}
 mkdir -p "$folder"
-for peer in starlette litserve mlserver bentoml; do
+for peer in starlette litserve mlserver bentoml river frouros evidently alibi; do
   pins="$here/requirements-$peer.txt"
   if cmp -s "$pins" "$folder/$peer/made-from.txt"; then
     echo "$peer: is there"
@@ -14,7 +14,8 @@ for peer in starlette litserve mlserver bentoml; do
   fi
   rm -rf "${folder:?}/$peer"
   "${PYTHON:-python3}" -m venv "$folder/$peer"
-  "$folder/$peer/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
+  # The pins are whole. alibi's take tensorflow-cpu where tf_keras asks for the tensorflow that brings CUDA along.
+  "$folder/$peer/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$pins"
   cp "$pins" "$folder/$peer/made-from.txt"
   echo "$peer: made"
 done

@@ -7,6 +7,8 @@ import { measureIdle } from "./fleet/idle.ts";
 import { measureIngest } from "./fleet/ingest.ts";
 import { deliveryReport, idleReport, ingestReport } from "./fleet/report.ts";
 import { measureHttp } from "./http.ts";
+import { measureKernels } from "./kernels/measure.ts";
+import { kernelsReport } from "./kernels/report.ts";
 import { measurePredict } from "./predict.ts";
 import { predictReport } from "./predict-report.ts";
 import { type Machine, thisMachine } from "./report-format.ts";
@@ -14,6 +16,7 @@ import { modelKinds } from "./serving/models.ts";
 import { isThere, serverNames } from "./serving/servers.ts";
 import { measureServing } from "./serving/serving.ts";
 import { budgetConnections, servingReport } from "./serving/serving-report.ts";
+import { measureVerdicts, type VerdictsOptions } from "./verdicts/command.ts";
 
 const help = `npm run bench --workspace bench -- NAME [options]
 
@@ -24,9 +27,16 @@ const help = `npm run bench --workspace bench -- NAME [options]
   delivery   5 MiB to 200 devices beside bare subscribers, and a model of which 1 % changed; 1 min
   idle       memory of a control plane with 10,000 idle devices; needs 10,100 open files a process; 2 min
 
+  verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
+             fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
+  kernels    drift statistics: WebAssembly with SIMD and without beside plain JavaScript, numpy and scipy; 1 min
+
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too
   --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
+  --cells   of verdicts: only those whose name contains this, as --cells "iid 10k"
+  --streams of verdicts: how many of each cell, 200 where not said; 0 only judges what has been run
+  --detectors of verdicts: names with commas between; slow ones run only where they are named
   --help
 
   npm run bench --workspace bench -- ingest --json
@@ -38,9 +48,15 @@ Exit code: 0 measured, whether or not budgets are met; 1 wrong arguments; 2 it c
 interface Measured {
   readonly results: object;
   readonly report: string;
+  /** Pictures that the report shows, by file name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
-async function serving(machine: Machine, rounds: number): Promise<Measured> {
+interface Options extends VerdictsOptions {
+  readonly rounds: number;
+}
+
+async function serving(machine: Machine, { rounds }: Options): Promise<Measured> {
   const servers = serverNames.filter(isThere);
   const missing = serverNames.filter((name) => !isThere(name));
   if (missing.length > 0) process.stderr.write(`left out, for want of bench/peers/make.sh: ${missing.join(", ")}\n`);
@@ -49,7 +65,7 @@ async function serving(machine: Machine, rounds: number): Promise<Measured> {
   return { results: { serving: results }, report: servingReport(machine, results, rounds) };
 }
 
-const measurements: Readonly<Record<string, (machine: Machine, rounds: number) => Promise<Measured>>> = {
+const measurements: Readonly<Record<string, (machine: Machine, options: Options) => Promise<Measured>>> = {
   async predict(machine) {
     const predict = await measurePredict({ rounds: 7, turnMs: 150 });
     const http = await measureHttp({ rounds: 7, turnMs: 400 });
@@ -68,6 +84,11 @@ const measurements: Readonly<Record<string, (machine: Machine, rounds: number) =
     const idle = await measureIdle({ devices: 10_000, idleMs: 90_000 });
     return { results: { idle }, report: idleReport(machine, idle) };
   },
+  verdicts: measureVerdicts,
+  async kernels(machine) {
+    const kernels = await measureKernels({ rounds: 5, turnMs: 150 });
+    return { results: { kernels }, report: kernelsReport(machine, kernels) };
+  },
 };
 
 function readArguments() {
@@ -78,6 +99,9 @@ function readArguments() {
       write: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
       rounds: { type: "string", default: "3" },
+      cells: { type: "string", default: "" },
+      streams: { type: "string", default: "200" },
+      detectors: { type: "string", default: "" },
     },
   });
   const name = positionals.join(" ");
@@ -91,7 +115,11 @@ function readArguments() {
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new TypeError(`--rounds is a number from 1 up, not ${JSON.stringify(values.rounds)}`);
   }
-  return { ...values, rounds, name, measure };
+  const streams = Number(values.streams);
+  if (!Number.isInteger(streams) || streams < 0) {
+    throw new TypeError(`--streams is a number from 0 up, not ${JSON.stringify(values.streams)}`);
+  }
+  return { ...values, options: { ...values, rounds, streams }, name, measure };
 }
 
 async function main(): Promise<number> {
@@ -102,15 +130,19 @@ async function main(): Promise<number> {
     process.stderr.write(`${messageOf(error)}; --help shows an example\n`);
     return 1;
   }
-  const { name, measure, rounds, json, write } = given;
+  const { name, measure, options, json, write } = given;
   if (given.help || !measure) {
     process.stdout.write(help);
     return 0;
   }
   const machine = thisMachine();
-  const { results, report } = await measure(machine, rounds);
+  const { results, report, files = {} } = await measure(machine, options);
   process.stdout.write(json ? `${JSON.stringify({ machine, ...results })}\n` : report);
-  if (write) await writeFile(new URL(`../results/${name}.md`, import.meta.url), report);
+  if (write) {
+    for (const [file, content] of Object.entries({ [`${name}.md`]: report, ...files })) {
+      await writeFile(new URL(`../results/${file}`, import.meta.url), content);
+    }
+  }
   return 0;
 }
 

@@ -1,0 +1,146 @@
+/** The report of `verdicts`: what table.ts worked out, as Markdown with two pictures. */
+import { type Machine, machineLine } from "../report-format.ts";
+import { alwaysFire } from "./always-fire.ts";
+import { cells } from "./cells.ts";
+import type { FalseAlarms } from "./judge.ts";
+import { peerKind, peerNames, settingArl } from "./peers.ts";
+import { delayPlot, falseAlarmPlot } from "./plots.ts";
+import type { RecordsFile } from "./records-file.ts";
+import {
+  type DelayEntry,
+  type DelayTable,
+  falseAlarmRows,
+  matchedDelays,
+  nominalDelays,
+  nominalShare,
+  nullCells,
+  type Race,
+  type RunsOf,
+  races,
+  type Side,
+  shiftCells,
+} from "./table.ts";
+import { ourKinds } from "./vedette.ts";
+
+/** The stricter of the two shares at which everyone is compared: that of a run length of 190,000 rows. */
+const strictShare = 0.1;
+/** Fewer streams than this say too little to be beside the others unmarked. */
+const enough = 200;
+
+export interface VerdictsReport {
+  readonly results: object;
+  readonly report: string;
+  /** Pictures that the report shows, by file name. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+export function verdictsReport(machine: Machine, file: RecordsFile): VerdictsReport {
+  const byCell = new Map(cells.map((cell) => [cell.name, file.ofCell(cell.name)]));
+  const runsOf: RunsOf = (cell, detector) => byCell.get(cell.name)?.get(detector) ?? [];
+  const peers = peerNames
+    .map((name) => side(peerKind(name), settingArl, false))
+    .filter(({ kind }) => cells.some((cell) => runsOf(cell, kind.name).length > 0));
+  const ours = ourKinds.map((kind) => side(kind, settingArl, true));
+  const rare = ourKinds.map((kind) => side(kind, 1e6, true));
+  const baseline = side(alwaysFire, settingArl, false);
+  const quiet = falseAlarmRows([...ours, ...rare, ...peers, baseline], runsOf);
+  const nominal = nominalDelays([...ours, ...rare, ...peers, baseline], runsOf);
+  const loose = matchedDelays([...ours, ...peers], runsOf, nominalShare(settingArl));
+  const strict = matchedDelays([...ours, ...peers], runsOf, strictShare);
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const report = `# False alarms and delays
+
+Written by \`npm run bench --workspace bench -- verdicts --write\`; do not edit. What was compared is in \`../README.md\`.
+
+${machineLine(machine)}
+Streams of 20,000 rows and 16 features. Entries with fewer than ${enough} streams say how many.
+
+## False alarms: streams without a change in which it alarmed
+
+Nominal is one alarm in 10,000 rows, so at most ${percent(nominalShare(1e4))} of the streams; for the lines at 1e6, ${percent(nominalShare(1e6))}.
+In brackets the 95 % interval of Clopper and Pearson; **bold** where it lies above nominal.
+
+| | ${nullCells.map(({ name }) => name.replace("null ", "")).join(" | ")} |
+|---|${nullCells.map(() => "---|").join("")}
+${quiet.map(({ side: { title, arl }, entries }) => `| ${title} | ${entries.map((entry) => shareText(entry, arl)).join(" | ")} |`).join("\n")}
+
+![false alarms](verdicts-false-alarms.svg)
+
+## Delays at everyone's own setting for 10,000 rows
+
+Median rows from the change to the alarm, in brackets the 95 % bootstrap interval; streams that alarmed before the change are left out.
+References of 10,000 rows. ~~Struck~~: alarms too often without a change, so its delay says nothing.
+
+${delayText(nominal)}
+
+## Delays at equal false alarms
+
+Everyone's threshold is set so that ${percent(nominalShare(settingArl))} of the streams without a change alarm, as one alarm in 10,000 rows gives.
+
+${delayText(loose)}
+
+${raceText(races(loose))}
+
+And so that ${percent(strictShare)} do: about one alarm in 190,000 rows.
+
+${delayText(strict)}
+
+${raceText(races(strict))}
+
+![delays](verdicts-delays.svg)
+`;
+  return {
+    report,
+    results: { falseAlarms: quiet, nominal, matched: loose, matchedStrictly: strict },
+    files: {
+      "verdicts-false-alarms.svg": falseAlarmPlot(quiet, settingArl),
+      "verdicts-delays.svg": delayPlot(
+        strict,
+        `Median delay where ${percent(strictShare)} of streams without a change alarm`,
+      ),
+    },
+  };
+}
+
+function side(kind: Side["kind"], arl: number, isOurs: boolean): Side {
+  return { kind, arl, ours: isOurs, title: arl === settingArl ? kind.title : `${kind.title}, at 1e6` };
+}
+
+function shareText(entry: FalseAlarms | null, arl: number): string {
+  if (!entry) return "–";
+  const whole = (share: number): string => (100 * share).toFixed(0);
+  const text = `${whole(entry.share)} [${whole(entry.interval.low)}–${whole(entry.interval.high)}]${few(entry.streams)}`;
+  return entry.interval.low > nominalShare(arl) ? `**${text}**` : text;
+}
+
+function delayText({ sides, entries }: DelayTable): string {
+  const rows = shiftCells.map(({ shift, dependence }, i) => {
+    const name = `${shift?.title}${dependence === "iid" ? "" : `, ${dependence}`}`;
+    return `| ${name} | ${(entries[i] ?? []).map(delayEntryText).join(" | ")} |`;
+  });
+  return `| shift | ${sides.map(({ title }) => title).join(" | ")} |\n|---|${sides.map(() => "---|").join("")}\n${rows.join("\n")}`;
+}
+
+function delayEntryText(entry: DelayEntry | null): string {
+  if (!entry || entry.streams === 0) return "–";
+  const count = (rows: number): string => (Number.isFinite(rows) ? rows.toLocaleString("en") : "never");
+  const { median, interval, streams, early } = entry;
+  const text =
+    median === Number.POSITIVE_INFINITY ? `never` : `${count(median)} [${count(interval.low)}–${count(interval.high)}]`;
+  const whole = `${text}${few(streams + early)}`;
+  return entry.loud ? `~~${whole}~~` : whole;
+}
+
+const few = (streams: number): string => (streams < enough ? ` (${streams})` : "");
+
+function raceText(all: readonly Race[]): string {
+  const of = (outcome: Race["outcome"]): Race[] => all.filter((race) => race.outcome === outcome);
+  const named = (list: readonly Race[]): string =>
+    list.map(({ cell, peer }) => `${cell.shift?.title}, ${cell.dependence} (${peer?.side.title})`).join("; ");
+  const lines = [
+    `Noticed first by ours: ${of("ours").length} of ${all.length}; even, the intervals overlapping: ${of("even").length}; by a peer: ${of("peer").length}; by nobody: ${of("nobody").length}.`,
+  ];
+  if (of("even").length > 0) lines.push(`Even: ${named(of("even"))}.`);
+  if (of("peer").length > 0) lines.push(`A peer was first: ${named(of("peer"))}.`);
+  return lines.join("\n");
+}
