@@ -15,32 +15,39 @@ function referenceOf(rows: Float32Array): Uint8Array {
   builder.count(rows);
   return builder.finish();
 }
-const value = fc.oneof(fc.float({ noDefaultInfinity: true }), fc.constantFrom(0, 1, Number.NaN, Number.POSITIVE_INFINITY));
+const value = fc.oneof(
+  fc.float({ noDefaultInfinity: true }),
+  fc.constantFrom(0, 1, Number.NaN, Number.POSITIVE_INFINITY),
+);
 const row = fc.tuple(value, fc.constantFrom(0, 1, 2, 3, Number.NaN));
 
 test("[H1] bins that are shown are those that the kernels counted: each value stands between the edges of its bin", () => {
   fc.assert(
-    fc.property(fc.array(row, { minLength: 60, maxLength: 400 }), fc.array(row, { maxLength: 300 }), (before, after) => {
-      const bytes = referenceOf(Float32Array.from(before.flat()));
-      const [number, category] = readReferenceBins(bytes);
-      expect(number?.feature).toEqual({ name: "größe", kind: "number" });
-      expect(category).toMatchObject({ feature: { name: "kind", kind: "category", known: 2 }, edges: null });
+    fc.property(
+      fc.array(row, { minLength: 60, maxLength: 400 }),
+      fc.array(row, { maxLength: 300 }),
+      (before, after) => {
+        const bytes = referenceOf(Float32Array.from(before.flat()));
+        const [number, category] = readReferenceBins(bytes);
+        expect(number?.feature).toEqual({ name: "größe", kind: "number" });
+        expect(category).toMatchObject({ feature: { name: "kind", kind: "category", known: 2 }, edges: null });
 
-      const state = kernels.openReference(bytes).newState();
-      state.observe(Float32Array.from(after.flat()));
-      const [seen, codes] = readSnapshotCounts(state.snapshot(), 2);
-      const edges = number?.edges as Float32Array;
-      for (const [rows, counts] of [[before, number?.counts] as const, [after, seen] as const]) {
-        const bins = new Float64Array(128);
-        const present = rows.map(([x]) => Math.fround(x)).filter((x) => !Number.isNaN(x));
-        for (const x of present) bins[edges.filter((edge) => edge <= x).length]! += 1;
-        expect(counts).toEqual({ bins, missing: rows.length - present.length });
-      }
-      for (const code of [0, 1, 2]) {
-        expect(codes?.bins[code + 1]).toBe(after.filter(([, c]) => c === code).length);
-      }
-      expect(sum(codes?.bins as Float64Array) + (codes?.missing ?? 0)).toBe(after.length);
-    }),
+        const state = kernels.openReference(bytes).newState();
+        state.observe(Float32Array.from(after.flat()));
+        const [seen, codes] = readSnapshotCounts(state.snapshot(), 2);
+        const edges = number?.edges as Float32Array;
+        for (const [rows, counts] of [[before, number?.counts] as const, [after, seen] as const]) {
+          const bins = new Float64Array(128);
+          const present = rows.map(([x]) => Math.fround(x)).filter((x) => !Number.isNaN(x));
+          for (const x of present) bins[edges.filter((edge) => edge <= x).length]! += 1;
+          expect(counts).toEqual({ bins, missing: rows.length - present.length });
+        }
+        for (const code of [0, 1, 2]) {
+          expect(codes?.bins[code + 1]).toBe(after.filter(([, c]) => c === code).length);
+        }
+        expect(sum(codes?.bins as Float64Array) + (codes?.missing ?? 0)).toBe(after.length);
+      },
+    ),
     { numRuns: 60 },
   );
 });
