@@ -1,16 +1,13 @@
 /** `vedette drift compare`: two CSV files, no server. Thin over monitoring/drift-compare. */
-import { writeFile } from "node:fs/promises";
-import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { compareFiles } from "../monitoring/drift-compare/compare-files.ts";
-import type { DriftDocument } from "../monitoring/drift-report/drift-document.ts";
-import { renderDriftPage } from "../monitoring/drift-report/render-page.ts";
 import { contextOf } from "./context.ts";
 import { describeDrift } from "./drift-text.ts";
 import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
 import { list } from "./option-values.ts";
+import { writePage } from "./write-page.ts";
 
 /** What --fail-on ends with when it applies: none of 0, 1 and 2, which say how the command itself went. */
 const foundExitCode = 3;
@@ -53,16 +50,6 @@ export function addCompare(drift: Command, io: Io): void {
         throw new Finding(foundExitCode, `the verdict is ${document.verdict}`);
       }
     });
-}
-
-/** Writes the page, and says where, beside the answer. @throws VedetteError invalid_argument where it cannot be written. */
-export async function writePage(file: string, document: DriftDocument, io: Io): Promise<void> {
-  try {
-    await writeFile(file, await renderDriftPage(document));
-  } catch (cause) {
-    throw new VedetteError("invalid_argument", `--html ${file} cannot be written: ${messageOf(cause)}`, { cause });
-  }
-  io.stderr(`Report: ${file}\n`);
 }
 
 function level(text: string): number {

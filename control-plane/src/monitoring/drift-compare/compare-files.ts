@@ -2,6 +2,7 @@
  * Compares two CSV files with no server: the first becomes a reference, as publishing would make one, and the second is
  * observed as a device would. Talks to the files and the kernels; what it finds is a DriftDocument.
  */
+import { basename } from "node:path";
 import { leastRowsToJudge } from "@vedette/protocol/drift";
 import type { DriftReference, FeatureSpec, Kernels } from "@vedette/wasm-kernels";
 import { readReferenceBins, readSnapshotCounts } from "@vedette/wasm-kernels/histograms";
@@ -74,7 +75,7 @@ async function compare(
     const joint = report.joint && { ...report.joint, drift: report.joint.p < level, level };
     const judged = judgeComparison(features, joint, timeline, { reference: before.rows, current: after.rows });
     return {
-      title: `${after.path} compared with ${before.path}`,
+      title: `${basename(after.path)} compared with ${basename(before.path)}`,
       at: new Date(now()).toISOString(),
       reference: { name: before.path, rows: before.rows, missingRows: null },
       current: { name: after.path, rows: report.n, missingRows: report.missingRows },

@@ -19,7 +19,7 @@ export function judgeComparison(
     const what = inputs ? "" : " Only the label moved: what comes true changed, not what is asked.";
     return {
       verdict: "drift",
-      summary: `${named(drifted.map(({ name }) => name))} of ${features.length} moved.${what}`,
+      summary: `${drifted.length} of ${features.length} features moved: ${named(drifted.map(({ name }) => name))}.${what}`,
     };
   }
   if (features.every(({ verdict }) => verdict === "insufficient")) {

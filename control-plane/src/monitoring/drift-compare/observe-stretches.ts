@@ -2,6 +2,7 @@
 import { type DriftVerdict, leastRowsToJudge } from "@vedette/protocol/drift";
 import type { DriftReference, DriftReport } from "@vedette/wasm-kernels";
 import type { DriftHeat, DriftTimeline } from "../drift-report/drift-document.ts";
+import { heatCells } from "../drift-report/heat-cells.ts";
 import type { CsvFeature, CsvRows } from "./csv-rows.ts";
 
 /** Stretches of a long file; those of a short one are not shorter than what can be judged. */
@@ -31,7 +32,7 @@ export async function observeStretches(
     // Within a stretch the detector may have stood higher than at its end.
     const logE = report.alarm ? Math.max(report.logE, alarmAt) : report.logE;
     points.push({ at: seen, logE, verdict: verdictOf(report), top: report.topFeature });
-    lines.push({ name: `to row ${seen}`, rows: report.n, cells: cellsOf(report) });
+    lines.push({ name: `to row ${seen}`, rows: report.n, cells: heatCells(report) });
     state.roll();
   };
   try {
@@ -52,13 +53,6 @@ export async function observeStretches(
     timeline: { unit: "rows", alarmAt, points },
     heat: { of: "rows", features: reference.names, lines, more: 0 },
   };
-}
-
-/** PSI by its critical value; null where there are too few values. */
-export function cellsOf({ features }: Pick<DriftReport, "features">): (number | null)[] {
-  return features.map(({ psi, psiCritical, verdict }) =>
-    verdict === "insufficient" || !(psiCritical > 0) || !Number.isFinite(psiCritical) ? null : psi / psiCritical,
-  );
 }
 
 function verdictOf({ features, alarm }: DriftReport): DriftVerdict {

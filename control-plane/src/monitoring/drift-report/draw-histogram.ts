@@ -84,7 +84,7 @@ function codeBars(known: number, texts: readonly string[], reference: BinCounts,
   const shown = Math.min(known, mostCategories);
   const bars = Array.from({ length: shown }, (_, code) => bar(texts[code] ?? `category ${code}`, code + 1, code + 2));
   const others = bar(known > shown ? `${known - shown} more and other` : "other", shown + 1, known + 2);
-  const above = bar("never seen in the reference", known + 2, reference.bins.length);
+  const above = bar("never seen before", known + 2, reference.bins.length);
   const below = bar("", 0, 1);
   const unseen = { ...above, reference: above.reference + below.reference, current: above.current + below.current };
   return [...bars, ...[others, unseen].filter((one) => one.reference + one.current > 0)];

@@ -88,8 +88,8 @@ export interface DriftDocument {
   readonly verdict: DriftVerdict;
   /** The verdict in a sentence. */
   readonly summary: string;
-  /** Probability that the verdict is drift where nothing changed. */
-  readonly alpha: number;
+  /** Probability that the verdict is drift where nothing changed; null where detectors judge, whose rounds to a false alarm are set. */
+  readonly alpha: number | null;
   /** In the reference's order. */
   readonly features: readonly DriftFeature[];
   readonly joint: (JointReport & { readonly drift: boolean; readonly level: number }) | null;

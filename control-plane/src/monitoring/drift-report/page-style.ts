@@ -30,6 +30,7 @@ thead th{color:var(--soft);font-weight:600;vertical-align:bottom}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(19rem,100%),1fr));gap:1rem}
 .card{border:1px solid var(--line);border-radius:.5rem;padding:.75rem;background:var(--card);break-inside:avoid}
 svg{display:block;width:100%;height:auto}
+.time{min-width:32rem}
 svg text{fill:var(--soft);font:10px system-ui,sans-serif}
 .ref{fill:var(--ref)}.cur{fill:var(--cur)}
 .axis{stroke:var(--line);stroke-width:1}

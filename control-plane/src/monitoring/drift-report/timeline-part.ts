@@ -25,7 +25,7 @@ export function timelinePart({ unit, alarmAt, points }: DriftTimeline): Markup {
     ? html`The detector alarmed by ${when(alarmed.at)}${alarmed.top === null ? "" : html`, most for <b>${alarmed.top}</b>`}.`
     : "The detector did not alarm.";
   return html`<section><h2>Verdict and evidence over time</h2><p>${told}</p><div class="wide">
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="Evidence of the sequential detector over time">
+<svg class="time" viewBox="0 0 ${width} ${height}" role="img" aria-label="Evidence of the sequential detector over time">
 <line class="axis" x1="${left}" x2="${width}" y1="${height - bottom}" y2="${height - bottom}"/>
 <line class="alarm" x1="${left}" x2="${width}" y1="${up(alarmAt)}" y2="${up(alarmAt)}"/><text x="${left - 4}" y="${up(alarmAt) + 3}" text-anchor="end">alarm</text>
 <text x="${left - 4}" y="${height - bottom + 3}" text-anchor="end">0</text>

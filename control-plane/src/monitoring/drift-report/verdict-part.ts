@@ -7,7 +7,7 @@ export function verdictPart(document: DriftDocument): Markup {
   const { title, at, reference, current, verdict, summary, alpha } = document;
   return html`<header><p class="soft">Vedette drift report, ${minute(at)}</p><h1>${title}</h1>
 <p class="lead">${badge(verdict)} ${summary}</p>
-<p class="soft">Reference: ${side(reference)}. Now: ${side(current)}. Without a change a verdict of drift comes with probability ${percent(alpha)} at most.</p></header>`;
+<p class="soft">Reference: ${side(reference)}. Now: ${side(current)}. ${alpha === null ? "" : `Without a change a verdict of drift comes with probability ${percent(alpha)} at most.`}</p></header>`;
 }
 
 export function jointPart({ joint }: DriftDocument): Markup {
