@@ -30,8 +30,21 @@ import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
 import { openDrift } from "./monitoring/drift/open-drift.ts";
 import { createErasures } from "./monitoring/erasures.ts";
+import { createLabelIntake } from "./monitoring/labels/label-intake.ts";
+import { createHarmOracle } from "./monitoring/performance/harm-of.ts";
 import { openOperators } from "./operators/operators.ts";
-import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records, RetainedChunks } from "./ports.ts";
+import type {
+  BlobStore,
+  Broker,
+  Clock,
+  Fleet,
+  Ingestion,
+  Labels,
+  Lake,
+  Logger,
+  Records,
+  RetainedChunks,
+} from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
@@ -48,7 +61,7 @@ export interface Parts {
     logger: Logger;
     /** The public keys that a device may sign its batches with. */
     deviceKeys: (agent: string) => Promise<readonly string[]>;
-  }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }>;
+  }): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; labels: Labels; close(): Promise<void> }>;
   startBroker(options: {
     site: string;
     fleet: Fleet;
@@ -109,7 +122,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
     const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys: deviceKeysOf(db) });
-    const { lake, ingestion, records } = opened;
+    const { lake, ingestion, records, labels } = opened;
     closers.push(opened.close);
     const sinkTokens = join(data, "sink-tokens");
     await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
@@ -166,6 +179,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
         for (const command of await commands.pending(agent)) await broker.command(agent, JSON.stringify(command));
       },
     });
+    const harmOracle = createHarmOracle({ db, labels, clock });
     const deliver = createEventDelivery({
       site,
       records,
@@ -232,6 +246,9 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       metrics: { activity, lake },
       records,
       erasures,
+      labels,
+      labelIntake: createLabelIntake({ db, labels, clock }),
+      harmOracle,
       inSpools: () => fleet.inSpools(),
       backup,
       sinkTokens,

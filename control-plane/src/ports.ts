@@ -5,6 +5,7 @@
 import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import type { CommandOutcome, EraseCommand } from "@vedette/protocol/commands";
 import type { DriftAck, DriftWindowMessage } from "@vedette/protocol/drift";
+import type { Harm, HarmQuery, LabelStatus } from "@vedette/protocol/labels-api";
 import type { Ack, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import type {
   Erasure,
@@ -15,6 +16,9 @@ import type {
   verifyRequest,
 } from "@vedette/protocol/records-api";
 import type { z } from "zod";
+import type { AddedLabels, LabelRecord } from "./monitoring/labels/label-table.ts";
+import type { MetricRecord } from "./monitoring/labels/metric-table.ts";
+import type { MetricGroup, PerformanceGroup, PerformanceRequest } from "./monitoring/performance/measured.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 
@@ -201,4 +205,31 @@ export interface Records {
   deliveryFailed(name: string, why: string, retryInMs: number): Promise<void>;
   /** Copies records and files into a folder, consistently, while all goes on. */
   snapshot(to: string): Promise<void>;
+}
+
+/** lake/: what came of predictions, held against them. */
+export interface Labels {
+  add(rows: readonly LabelRecord[]): Promise<AddedLabels>;
+  status(): Promise<LabelStatus>;
+  /** The lake's name of a column, as of `in:temperature`; undefined where no row has it. */
+  column(model: string, original: string): Promise<string | undefined>;
+  /** @throws VedetteError invalid_argument where a regression's scale is not known. */
+  performance(request: PerformanceRequest): Promise<PerformanceGroup[]>;
+  addMetrics(rows: readonly MetricRecord[]): Promise<{ stored: number; repeated: number; erased: number }>;
+  /** Of one model where it is named. */
+  metrics(model?: string): Promise<MetricGroup[]>;
+}
+
+/** monitoring/: whether a version does worse since a moment, as drift events ask. */
+export interface HarmOracle {
+  /** @throws VedetteError not_found, invalid_argument. */
+  harmOf(question: HarmQuestion): Promise<Harm>;
+}
+/** What is not said is as the API has it. */
+export interface HarmQuestion extends Partial<Omit<HarmQuery, "label" | "model" | "since">> {
+  readonly model: string;
+  /** ISO date-time. */
+  readonly since: string;
+  /** Only of these devices; what was before is of all. */
+  readonly agents?: readonly string[] | undefined;
 }

@@ -1,7 +1,7 @@
 /** A lake that holds nothing and an ingestion that takes nothing, for tests and benches of everything else. */
 import type { Parts } from "../src/compose.ts";
 import type { Ingestion, Lake } from "../src/ports.ts";
-import { noRecords } from "./no-records.ts";
+import { noLabels, noRecords } from "./no-records.ts";
 
 export const noIngestion: Ingestion = {
   take: async () => ({ pause: 1 }),
@@ -23,6 +23,7 @@ export function emptyLake(over: { lake?: Partial<Lake>; ingestion?: Partial<Inge
     },
     ingestion: { ...noIngestion, ...over.ingestion },
     records: noRecords,
+    labels: noLabels,
     close: async () => {},
   });
 }

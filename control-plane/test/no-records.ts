@@ -1,6 +1,6 @@
 /** Records that hold nothing, for tests of everything else. */
 import { VedetteError } from "@vedette/protocol/errors";
-import type { Records } from "../src/ports.ts";
+import type { Labels, Records } from "../src/ports.ts";
 
 export const noRecords: Records = {
   counts: async () => [],
@@ -21,4 +21,13 @@ export const noRecords: Records = {
   delivered: async () => {},
   deliveryFailed: async () => {},
   snapshot: async () => {},
+};
+
+export const noLabels: Labels = {
+  add: async () => ({ stored: 0, repeated: 0, corrected: 0, outdated: 0, erased: 0 }),
+  status: async () => ({ models: [] }),
+  column: async () => undefined,
+  performance: async () => [],
+  addMetrics: async () => ({ stored: 0, repeated: 0, erased: 0 }),
+  metrics: async () => [],
 };

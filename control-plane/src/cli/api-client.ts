@@ -2,6 +2,7 @@
 import * as contract from "@vedette/protocol/api";
 import * as driftContract from "@vedette/protocol/drift-api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
 import { z } from "zod";
 import type { PublishApi } from "../publish/publish-model.ts";
@@ -52,7 +53,15 @@ export interface ApiClient extends TrustApi, PublishApi {
   sinks(): Promise<recordsContract.SinkState[]>;
   addSink(request: z.input<typeof recordsContract.addSink>): Promise<recordsContract.SinkState[]>;
   removeSink(name: string): Promise<recordsContract.SinkState[]>;
+  addLabels(lines: readonly labelsContract.LabelLine[]): Promise<labelsContract.LabelsAnswer>;
+  labelStatus(): Promise<labelsContract.LabelStatus>;
+  addMetrics(lines: readonly labelsContract.MetricLine[]): Promise<labelsContract.MetricsAnswer>;
+  metrics(model?: string): Promise<labelsContract.MetricList>;
+  performance(query: Question<typeof labelsContract.performanceQuery>): Promise<labelsContract.Performance>;
+  harm(query: Question<typeof labelsContract.harmQuery>): Promise<labelsContract.Harm>;
 }
+/** A query before it is text; what is undefined is left out. */
+type Question<T extends z.ZodType> = Readonly<Partial<Record<keyof z.infer<T>, string | number | undefined>>>;
 
 export interface OperatorToken {
   readonly text: string;
@@ -154,13 +163,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     revokeToken: (id) => call("POST", `/v1/enrollment-tokens/${id}/revoke`, contract.revokeTokenAnswer),
     revokeDevice: (agent, reason) => call("POST", `/v1/devices/${agent}/revoke`, contract.deviceAnswer, { reason }),
     approveDevice: (agent) => call("POST", `/v1/devices/${agent}/approve`, contract.deviceAnswer),
-    audit: async (query) => {
-      const given = Object.entries(query).flatMap(([name, value]) =>
-        value === undefined ? [] : [[name, `${value}`] as [string, string]],
-      );
-      const search = new URLSearchParams(given).toString();
-      return (await call("GET", `/v1/audit?${search}`, contract.auditList)).entries;
-    },
+    audit: async (query) => (await call("GET", `/v1/audit?${searchOf(query)}`, contract.auditList)).entries,
     modelSignature: (model, version) =>
       call("GET", `/v1/models/${model}/versions/${version}/signature`, contract.modelSignature),
     blob: async (sha256) => {
@@ -202,7 +205,20 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     sinks: async () => (await call("GET", "/v1/sinks", recordsContract.sinkList)).sinks,
     addSink: async (body) => (await call("POST", "/v1/sinks", recordsContract.sinkList, body)).sinks,
     removeSink: async (name) => (await call("DELETE", `/v1/sinks/${name}`, recordsContract.sinkList)).sinks,
+    addLabels: (lines) => call("POST", "/v1/labels", labelsContract.labelsAnswer, lines),
+    labelStatus: () => call("GET", "/v1/labels", labelsContract.labelStatus),
+    addMetrics: (lines) => call("POST", "/v1/metrics", labelsContract.metricsAnswer, lines),
+    metrics: (model) => call("GET", `/v1/metrics?${searchOf({ model })}`, labelsContract.metricList),
+    performance: (query) => call("GET", `/v1/performance?${searchOf(query)}`, labelsContract.performance),
+    harm: (query) => call("GET", `/v1/performance/harm?${searchOf(query)}`, labelsContract.harm),
   };
+}
+
+function searchOf(query: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, `${value}`] as [string, string]],
+  );
+  return new URLSearchParams(given).toString();
 }
 
 function parseJson(text: string): unknown {

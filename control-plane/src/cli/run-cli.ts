@@ -12,8 +12,11 @@ import { addDrift } from "./drift.ts";
 import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
+import { addLabel } from "./label.ts";
+import { addMetric } from "./metric.ts";
 import { addModel } from "./model.ts";
 import { addOperator } from "./operator.ts";
+import { addPerformance } from "./performance.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
 import { addSink } from "./sink.ts";
@@ -31,6 +34,8 @@ From a model file to a watched fleet:
   $ vedette device enroll > token
   $ vedette agent run --home ./device --enroll-file token --name pump-1
   $ vedette production                                # what runs where, and how it does
+  $ vedette label add --file truth.csv --id-column id # the truth, when it is known
+  $ vedette performance --model pump                  # how right it was, by version
 
 Each command has examples of its own: vedette model publish --help`;
 const exitCodeHelp =
@@ -83,6 +88,9 @@ function build(args: readonly string[], io: Io): Command {
   addProduction(program, io);
   addDrift(program, io);
   addPrediction(program, io);
+  addLabel(program, io);
+  addPerformance(program, io);
+  addMetric(program, io);
   addToken(program, io);
   addOperator(program, io);
   addAudit(program, io);

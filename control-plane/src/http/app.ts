@@ -11,10 +11,12 @@ import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { driftRoutes } from "./drift.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
+import { labelRoutes } from "./labels.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelRoutes } from "./models.ts";
 import { operatorRoutes } from "./operators.ts";
 import { pageRoutes } from "./page.ts";
+import { performanceRoutes } from "./performance.ts";
 import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
 import { recordRoutes } from "./records.ts";
@@ -30,6 +32,8 @@ const bodyLimits: readonly [path: string, bytes: number][] = [
   ["/v1/blobs/*", 110 * kib],
   ["/v1/models/*", 8 * 1024 * kib],
   ["/v1/trust/*", 16 * 1024 * kib],
+  ["/v1/labels", 16 * 1024 * kib],
+  ["/v1/metrics", 16 * 1024 * kib],
   ["/v1/*", 1024 * kib],
 ];
 
@@ -114,6 +118,8 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   auditRoutes(app, ports);
   recordRoutes(app, ports);
   sinkRoutes(app, ports);
+  labelRoutes(app, ports);
+  performanceRoutes(app, ports);
   pageRoutes(app, ports.pageDir);
   app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", about);

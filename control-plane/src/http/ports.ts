@@ -12,8 +12,9 @@ import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
 import type { Drift } from "../monitoring/drift/open-drift.ts";
 import type { Erasures } from "../monitoring/erasures.ts";
+import type { LabelIntake } from "../monitoring/labels/label-intake.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
-import type { BlobStore, Clock, Lake, Logger, Records } from "../ports.ts";
+import type { BlobStore, Clock, HarmOracle, Labels, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
@@ -53,6 +54,9 @@ export interface HttpPorts {
   readonly missing: () => Promise<Readonly<Record<string, number>>>;
   readonly records: Records;
   readonly erasures: Erasures;
+  readonly labels: Labels;
+  readonly labelIntake: LabelIntake;
+  readonly harmOracle: HarmOracle;
   readonly inSpools: () => PredictionCounts["inSpools"];
   readonly backup: (passphrase?: string) => Promise<Backup>;
   /** Folder of the sinks' bearer tokens, one file each. */

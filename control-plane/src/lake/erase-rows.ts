@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { unpackFrame } from "../monitoring/frame-check.ts";
 import type { Db } from "../monitoring/inbox-tables.ts";
+import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { type TombstoneRow, tombstones } from "../monitoring/tombstones.ts";
 import { keptOfErased } from "./columns.ts";
 import { type FileRow, fileOf, fileTable } from "./file-table.ts";
@@ -37,6 +38,7 @@ export interface EraseRows {
 export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () => {}): EraseRows {
   const stones = tombstones(db);
   const table = fileTable(db);
+  const labels = forgetLabels(db);
   const sql = {
     add: db.prepare("INSERT INTO erasures (name, model, hash, before, expires) VALUES (?, ?, ?, ?, ?)"),
     addDevice: db.prepare("INSERT INTO erasure_devices (erasure, agent) VALUES (?, ?)"),
@@ -65,10 +67,13 @@ export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () =
     const newest = Math.max(...pending.map(({ id }) => id));
     const path = join(folder, file.path);
     const made = fileOf(file.model, file.hour, file.first_batch, file.last_batch, `erased-${newest}-`);
-    const counts = await withDuckDb((connection) => rewrite(connection, path, join(folder, made.path), pending), {
-      memory_limit: "512MB",
-      preserve_insertion_order: "false",
-    });
+    const { counts, ids, requests } = await withDuckDb(
+      (connection) => rewrite(connection, path, join(folder, made.path), pending),
+      {
+        memory_limit: "512MB",
+        preserve_insertion_order: "false",
+      },
+    );
     if (counts.size === 0) {
       table.setErasedTo(file.path, newest);
       return undefined;
@@ -78,15 +83,17 @@ export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () =
       table.unregister(file.path);
       table.register({ ...made, rows: file.rows, compacted: file.compacted, erased_to: newest });
       for (const [id, rows] of counts) sql.count.run(rows, id);
+      labels.ofRows(file.model, ids, requests);
     }).immediate();
     step("erasure-registered");
     return path;
   };
 
-  /** Writes the file without the rows' content, where it holds any. Answers how many rows by tombstone. */
+  /** Writes the file without the rows' content, where it holds any. Answers how many rows by tombstone, and what labels may name. */
   const rewrite = async (connection: DuckDBConnection, from: string, to: string, pending: readonly TombstoneRow[]) => {
     const source = `read_parquet(${quoteText(from)}, hive_partitioning = false)`;
     const counts = new Map<number, number>();
+    const [ids, requests]: [string[], string[]] = [[], []];
     const entities = await connection.runAndReadAll(`SELECT DISTINCT entity FROM ${source} WHERE entity IS NOT NULL`);
     const hits = entities.getRows().flatMap(([entity]) => {
       const hash = stones.hashOf(String(entity));
@@ -102,11 +109,14 @@ export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () =
       ];
     });
     for (const { stone, rows } of hits) {
-      const counted = await connection.runAndReadAll(`SELECT count(*) FROM ${source} WHERE ${rows}`);
-      const count = Number(counted.getRows()[0]?.[0] ?? 0);
-      if (count > 0) counts.set(stone.id, (counts.get(stone.id) ?? 0) + count);
+      const found = (await connection.runAndReadAll(`SELECT id, request FROM ${source} WHERE ${rows}`)).getRows();
+      for (const [id, request] of found) {
+        ids.push(String(id));
+        if (request !== null) requests.push(String(request));
+      }
+      if (found.length > 0) counts.set(stone.id, (counts.get(stone.id) ?? 0) + found.length);
     }
-    if (counts.size === 0) return counts;
+    if (counts.size === 0) return { counts, ids, requests };
     const isHit = `coalesce(${hits.map(({ rows }) => rows).join(" OR ")}, false)`;
     const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`);
     const names = described.getRows().map(([name]) => String(name));
@@ -124,7 +134,7 @@ export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () =
       to,
       ", ROW_GROUP_SIZE_BYTES '32MB'",
     );
-    return counts;
+    return { counts, ids, requests };
   };
 
   return {
@@ -133,6 +143,7 @@ export function eraseRows(db: Db, folder: string, step: OnStep<EraseStep> = () =
       db.transaction(() => {
         const { lastInsertRowid } = sql.add.run(name, model, stones.hashOf(entity), before, expires);
         for (const agent of agents) sql.addDevice.run(lastInsertRowid, agent);
+        labels.ofEntity(entity, model, before);
         forgetRefusedFrames();
       }).immediate();
       step("erasure-requested");

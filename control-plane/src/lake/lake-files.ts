@@ -6,10 +6,12 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "@vedette/protocol/errors";
+import { formatPredictionId } from "@vedette/protocol/ids";
 import { openFrame, type PredictionBatch } from "@vedette/protocol/prediction-batch";
 import { columnNames } from "../monitoring/column-names.ts";
 import { unpackFrame } from "../monitoring/frame-check.ts";
 import { type Db, openTables } from "../monitoring/inbox-tables.ts";
+import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { tombstones } from "../monitoring/tombstones.ts";
 import type { ReceivedBatch } from "./columns.ts";
 import { type FileRow, fileOf, fileTable, hourOf, partition } from "./file-table.ts";
@@ -67,6 +69,7 @@ export function openLakeFiles(
   const names = columnNames(db);
   const table = fileTable(db);
   const erased = tombstones(db);
+  const labels = forgetLabels(db);
   const sql = {
     last: db.prepare<[], { id: number | null }>("SELECT max(id) AS id FROM batches"),
     round: db.prepare<[number], BatchRow>(
@@ -128,13 +131,17 @@ export function openLakeFiles(
     const taken = [...groups.flatMap(({ rows }) => rows), ...spoiled.map(({ row }) => row)];
     const files: FileRow[] = [];
     const late: number[] = [];
+    const forgotten: Parameters<typeof labels.ofRows>[] = [];
     const erasedTo = erased.newest();
     for (const { rows, batches: unchecked } of groups) {
       const [first] = rows as [BatchRow, ...BatchRow[]];
       const file = fileOf(first.model, hourOf(first.received), first.id, rows.at(-1)?.id ?? first.id, "");
       const nameOf = (original: string) => names.nameOf(first.model, original);
       const batches = unchecked.map((one) => ({ ...one, erased: erased.rowsOf(one.batch, one.received) }));
-      for (const batch of batches) for (const { id } of batch.erased.values()) late.push(id);
+      for (const { batch, erased: rows } of batches) {
+        for (const { id } of rows.values()) late.push(id);
+        if (rows.size > 0) forgotten.push([first.model, ...namesOf(batch, rows.keys())]);
+      }
       const count = await writeBatches(join(folder, file.path), batches, nameOf);
       files.push({ ...file, rows: count, erased_to: erasedTo });
     }
@@ -142,6 +149,7 @@ export function openLakeFiles(
     db.transaction(() => {
       for (const file of files) table.register(file);
       for (const id of late) sql.lateRow.run(id);
+      for (const rows of forgotten) labels.ofRows(...rows);
       for (const { row, why } of spoiled) sql.setAside.run(row.received, row.model, why, row.frame);
       for (const { id } of taken) sql.remove.run(id);
     }).immediate();
@@ -185,6 +193,17 @@ export function openLakeFiles(
     },
     close: () => void db.close(),
   };
+}
+
+/** Ids and requests of some rows: what a label may name them by. */
+function namesOf({ header, columns }: PredictionBatch, rows: Iterable<number>): [ids: string[], requests: string[]] {
+  const { agent, stream, epoch, firstN } = header;
+  const requests = columns.request as readonly (string | null)[];
+  const places = [...rows];
+  return [
+    places.map((row) => formatPredictionId({ agent, stream, epoch, n: firstN + row })),
+    places.flatMap((row) => requests[row] ?? []),
+  ];
 }
 
 /** The batch in a row. One stored by an earlier reader and unreadable to this one is set aside, or it would hold the lake up. */

@@ -1,6 +1,7 @@
 /**
  * The lake and its inbox, as the composition root opens them. Three threads: the caller's (which only passes on), the
- * inbox's (judges, stores, acknowledges) and the lake's (turns what is stored into Parquet).
+ * inbox's (judges, stores, acknowledges) and the lake's (turns what is stored into Parquet). Where labels come, a fourth
+ * keeps them and holds them against the lake.
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +11,8 @@ import { z } from "zod";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
 import { createIngestion, type DeviceKeys } from "../monitoring/ingestion.ts";
 import { startThread } from "../monitoring/worker-thread.ts";
-import type { Clock, Ingestion, Lake, Logger, Records, StoredCount } from "../ports.ts";
+import type { Clock, Ingestion, Labels, Lake, Logger, Records, StoredCount } from "../ports.ts";
+import { createLabels } from "./labels.ts";
 import type { LakeCalls } from "./lake-worker.ts";
 import { defaultQueryLimits, type Query, type QueryLimits, runQuery } from "./query.ts";
 import { createRecords } from "./records.ts";
@@ -33,7 +35,7 @@ export async function openLake(options: {
   logger: Logger;
   deviceKeys: DeviceKeys;
   queryLimits?: QueryLimits;
-}): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; close(): Promise<void> }> {
+}): Promise<{ lake: Lake; ingestion: Ingestion; records: Records; labels: Labels; close(): Promise<void> }> {
   const { clock, logger, deviceKeys, queryLimits = defaultQueryLimits } = options;
   const folder = join(options.folder, "files");
   const inboxPath = join(options.folder, "inbox.sqlite");
@@ -69,6 +71,11 @@ export async function openLake(options: {
     } catch (error) {
       logger.error("lake.retention_failed", { error: messageOf(error) });
     }
+    try {
+      await labelling.forgetErased();
+    } catch (error) {
+      logger.error("lake.labels_failed", { error: messageOf(error) });
+    }
     await removeReplaced();
     return batches;
   };
@@ -96,7 +103,7 @@ export async function openLake(options: {
       cancel();
       await ingestion.idle();
       await flushing.catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }));
-      await Promise.all([inbox.close(), files.close()]);
+      await Promise.all([inbox.close(), files.close(), labelling.close()]);
     })();
     return closing;
   };
@@ -118,6 +125,14 @@ export async function openLake(options: {
       queries--;
     }
   };
+  const labelling = createLabels({
+    inboxPath,
+    clock,
+    // A full disk must not hide what the lake's files say.
+    flush: () => flush().catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) })),
+    read,
+    anyErased: async () => (await inbox.call("erasures", undefined as never)).length > 0,
+  });
   const ask = async (query: Query) => {
     // A full disk keeps new batches in the inbox, and must not hide those that are in the lake's files already.
     await flush().catch((error: unknown) => logger.error("lake.flush_failed", { error: messageOf(error) }));
@@ -150,5 +165,5 @@ export async function openLake(options: {
     close,
   };
   const records = createRecords({ inbox, files, clock, flush, ask, read, folder: options.folder });
-  return { lake, ingestion, records, close };
+  return { lake, ingestion, records, labels: labelling.labels, close };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import { z } from "zod";
 import type { Db } from "../monitoring/inbox-tables.ts";
+import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { type FileRow, fileTable } from "./file-table.ts";
 import type { OnStep } from "./lake-files.ts";
 import { quoteText } from "./sql.ts";
@@ -49,6 +50,7 @@ const counted = z.object({
 
 export function retention(db: Db, folder: string, step: OnStep<RetentionStep> = () => {}): Retention {
   const table = fileTable(db);
+  const labels = forgetLabels(db);
   const sql = {
     policies: db.prepare<[], { model: string; days: number }>("SELECT model, days FROM retention ORDER BY model"),
     set: db.prepare(
@@ -91,6 +93,9 @@ export function retention(db: Db, folder: string, step: OnStep<RetentionStep> = 
     async apply(now) {
       const policies = new Map(sql.policies.all().map(({ model, days }) => [model, days]));
       const removed: string[] = [];
+      // Labels and metrics go as many days after they were told.
+      for (const [model, days] of policies)
+        db.transaction(() => labels.olderThan(model, now - days * dayMs)).immediate();
       for (const file of table.all()) {
         const days = policies.get(file.model);
         // The last row of the hour came just before its end.

@@ -107,4 +107,34 @@ const records = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-export const inboxMigrations: readonly string[] = [first, records];
+/**
+ * What came of predictions: the label that holds, in the order in which labels were first told, those it replaced, and how
+ * many were corrected, erased and removed; and numbers that the business counts.
+ */
+const labels = `
+  CREATE TABLE labels (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    model TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
+    label TEXT NOT NULL, at INTEGER NOT NULL, received INTEGER NOT NULL,
+    UNIQUE (model, kind, key, time)
+  ) STRICT;
+  CREATE TABLE former_labels (
+    label_id INTEGER NOT NULL, label TEXT NOT NULL, at INTEGER NOT NULL, received INTEGER NOT NULL,
+    PRIMARY KEY (label_id, label, at)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER former_labels_go AFTER DELETE ON labels
+    BEGIN DELETE FROM former_labels WHERE label_id = old.id; END;
+  CREATE TABLE label_counts (
+    model TEXT NOT NULL, what TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (model, what)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE business_metrics (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    model TEXT NOT NULL, name TEXT NOT NULL, external TEXT,
+    version INTEGER, device TEXT, entity TEXT,
+    value REAL NOT NULL, at INTEGER NOT NULL, received INTEGER NOT NULL,
+    UNIQUE (model, name, external)
+  ) STRICT;
+`;
+
+export const inboxMigrations: readonly string[] = [first, records, labels];

@@ -27,6 +27,8 @@ export interface Tombstones {
    * before it, whatever their device's clock says. `received`: UTC ms.
    */
   rowsOf(batch: PredictionBatch, received: number): ReadonlyMap<number, TombstoneRow>;
+  /** Whether what is told of an entity at a moment (UTC ms) was asked to be forgotten. */
+  isErased(model: string, entity: string, at: number): boolean;
 }
 
 const none: ReadonlyMap<number, TombstoneRow> = new Map();
@@ -68,6 +70,12 @@ export function tombstones(db: Db): Tombstones {
         if (hit) rows.set(i, hit);
       }
       return rows;
+    },
+    isErased(model, entity, at) {
+      const asked = sql.after.all(0, model).filter(({ before }) => at <= before);
+      if (asked.length === 0) return false;
+      const hash = hashOf(entity);
+      return asked.some((stone) => stone.hash === hash);
     },
   };
 }

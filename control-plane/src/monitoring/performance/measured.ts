@@ -1,0 +1,51 @@
+/** What is asked of labelled predictions and metrics, and what was measured: between lake/, which joins, and those who judge. */
+import type { lossMeasures } from "@vedette/protocol/labels-api";
+import type { MeanState } from "./mean-sequence.ts";
+import type { RiskState } from "./risk-sequence.ts";
+
+export type SliceBy =
+  | { readonly kind: "all" | "device" | "source" }
+  /** A device's value of a label; those that are not named have none. */
+  | { readonly kind: "label"; readonly values: readonly (readonly [agent: string, value: string])[] }
+  /** A column of the lake. */
+  | { readonly kind: "field"; readonly column: string };
+
+export interface PerformanceRequest {
+  readonly model: string;
+  readonly version?: number | undefined;
+  /** ISO date-times. From `since` on, before `until`. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  /** Of these devices only. */
+  readonly agents?: readonly string[] | undefined;
+  readonly by: SliceBy;
+  /** Days of one period; undefined: all is one. */
+  readonly everyDays?: number | undefined;
+  readonly error: (typeof lossMeasures)[number];
+  /** An error of this and more counts as this; undefined: not known, and needed where there is a regression. */
+  readonly scale?: number | undefined;
+}
+
+export interface PerformanceGroup {
+  readonly version: number | null;
+  readonly digest: string | null;
+  readonly slice: string | null;
+  /** UTC day, counted from 1970; null: all of them. */
+  readonly day: number | null;
+  readonly classes: boolean;
+  readonly predictions: number;
+  readonly labelled: number;
+  readonly unreadable: number;
+  /** Losses from 0 to 1. */
+  readonly risk: RiskState;
+}
+
+export interface MetricGroup {
+  readonly model: string;
+  readonly name: string;
+  readonly version: number | null;
+  readonly mean: MeanState;
+  /** UTC ms. */
+  readonly first: number;
+  readonly last: number;
+}
