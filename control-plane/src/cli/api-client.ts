@@ -2,6 +2,7 @@
 import * as alertsContract from "@vedette/protocol/alerts-api";
 import * as contract from "@vedette/protocol/api";
 import { utf8 } from "@vedette/protocol/bytes";
+import * as driftContract from "@vedette/protocol/drift-api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
@@ -32,6 +33,13 @@ export interface ApiClient extends TrustApi, PublishApi {
   createToken(request: z.input<typeof contract.createToken>): Promise<z.infer<typeof contract.createTokenAnswer>>;
   devices(): Promise<contract.Device[]>;
   production(): Promise<contract.Production>;
+  drift(query: { model: string; version?: number | undefined }): Promise<driftContract.DriftState>;
+  /** The newest first. */
+  driftWindows(query: {
+    model: string;
+    version: number;
+    limit: number;
+  }): Promise<z.infer<typeof driftContract.driftWindows>["windows"]>;
   /** Asks for what is acknowledged to reach the lake first, so that the newest predictions are found. */
   query(request: z.input<typeof contract.predictionQuery>): Promise<z.infer<typeof contract.predictionRows>>;
   counts(): Promise<recordsContract.PredictionCounts>;
@@ -199,6 +207,9 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     assign: (body) => call("POST", "/v1/assignments", contract.assignAnswer, body),
     createToken: (body) => call("POST", "/v1/enrollment-tokens", contract.createTokenAnswer, body),
     devices: async () => (await call("GET", "/v1/devices", contract.deviceList)).devices,
+    drift: (query) => call("GET", `/v1/drift?${searchOf(query)}`, driftContract.driftState),
+    driftWindows: async (query) =>
+      (await call("GET", `/v1/drift/windows?${searchOf(query)}`, driftContract.driftWindows)).windows,
     production: () => call("GET", "/v1/production", contract.production),
     query: async (body) => {
       await call("POST", "/v1/predictions/flush", contract.flushAnswer);

@@ -9,6 +9,8 @@ import { addAudit } from "./audit.ts";
 import { addBackup } from "./backup.ts";
 import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
+import { addDrift } from "./drift.ts";
+import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
 import { addLabel } from "./label.ts";
@@ -54,6 +56,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     await build(args, io).parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
+    // Its answer is printed already.
+    if (error instanceof Finding) return error.exitCode;
     return fail(error, args.includes("--json"), io);
   }
 }
@@ -84,6 +88,7 @@ function build(args: readonly string[], io: Io): Command {
   addAgent(program);
   addPredict(program);
   addProduction(program, io);
+  addDrift(program, io);
   addPrediction(program, io);
   addLabel(program, io);
   addPerformance(program, io);

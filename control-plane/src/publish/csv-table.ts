@@ -21,9 +21,9 @@ export interface CsvTable {
 }
 
 /** Without BOOLEAN and dates: those would take the texts "yes" and "no" for true and false, and write others anew. */
-const columnTypes = "['BIGINT', 'DOUBLE', 'VARCHAR']";
+export const columnTypes = "['BIGINT', 'DOUBLE', 'VARCHAR']";
 /** What tools write for a missing value. */
-const missing = "['', 'NA', 'N/A', 'NaN', 'nan', 'NULL', 'null', 'None']";
+export const missingTexts = "['', 'NA', 'N/A', 'NaN', 'nan', 'NULL', 'null', 'None']";
 
 /** @throws VedetteError not_found (no such file), invalid_csv (what is wrong with it, and in which line where known). */
 export async function readCsv(path: string): Promise<CsvTable> {
@@ -36,7 +36,7 @@ export async function readCsv(path: string): Promise<CsvTable> {
   };
   try {
     await connection.run(
-      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missing}, auto_type_candidates=${columnTypes})`,
+      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missingTexts}, auto_type_candidates=${columnTypes})`,
       [path, delimiter],
     );
     const described = await connection.runAndReadAll("SELECT column_name, column_type FROM (DESCRIBE data)");
@@ -81,7 +81,7 @@ async function isBoolean(connection: DuckDBConnection, name: string): Promise<bo
 }
 
 /** The header decides, so that a ragged line is an error and not a reason to guess another delimiter. */
-async function delimiterOf(path: string): Promise<string> {
+export async function delimiterOf(path: string, what = "reference data"): Promise<string> {
   let head: string;
   try {
     const file = await open(path);
@@ -92,7 +92,7 @@ async function delimiterOf(path: string): Promise<string> {
       await file.close();
     }
   } catch (cause) {
-    throw new VedetteError("not_found", `the reference data ${path} cannot be opened: ${messageOf(cause)}`, { cause });
+    throw new VedetteError("not_found", `the ${what} ${path} cannot be opened: ${messageOf(cause)}`, { cause });
   }
   const unquoted = head.replaceAll(/"[^"]*"/g, "");
   const count = (delimiter: string): number => unquoted.split(delimiter).length;
@@ -107,10 +107,10 @@ function checkHeader(path: string, columns: readonly CsvColumn[], rows: number):
   }
 }
 
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-function firstLines(message: string): string {
+export function firstLines(message: string): string {
   return message.split("\n").slice(0, 3).join(" ").slice(0, 400);
 }

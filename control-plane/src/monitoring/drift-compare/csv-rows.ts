@@ -1,0 +1,137 @@
+/** A CSV file of any size as rows for the drift kernels: DuckDB reads and types it, in streams, never all at once. */
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { columnTypes, delimiterOf, firstLines, missingTexts, quoted } from "../../publish/csv-table.ts";
+
+export interface CsvColumn {
+  readonly name: string;
+  readonly numeric: boolean;
+}
+/** A column as the kernels take it: a number as it is, a category by the code of its text. */
+export type CsvFeature =
+  | { readonly name: string; readonly kind: "number" }
+  | { readonly name: string; readonly kind: "category"; readonly code: (text: string) => number };
+
+/** What a column holds, for those who choose. */
+export interface CsvFacts {
+  /** Values that are there. */
+  readonly values: number;
+  readonly distinct: number;
+  /** All of them are dates or times. */
+  readonly moments: boolean;
+  /** All of them are whole numbers, one after another: it numbers the rows. */
+  readonly numbering: boolean;
+}
+
+export interface CsvRows {
+  readonly path: string;
+  readonly rows: number;
+  readonly columns: readonly CsvColumn[];
+  facts(name: string): Promise<CsvFacts>;
+  /** Texts of a column, the most frequent first. */
+  frequent(name: string, most: number): Promise<string[]>;
+  /** Rows in the file's order, row-major [n][features], NaN where a value is missing; the same at each call. */
+  batches(features: readonly CsvFeature[]): AsyncGenerator<Float32Array>;
+  close(): void;
+}
+
+/**
+ * @param like columns that are to be read as another file's were: as texts where they are texts there.
+ * @throws VedetteError not_found (no such file), invalid_csv.
+ */
+export async function openCsvRows(path: string, like: readonly CsvColumn[] = []): Promise<CsvRows> {
+  const delimiter = await delimiterOf(path, "file");
+  const database = await DuckDBInstance.create(":memory:");
+  const connection = await database.connect();
+  const close = (): void => {
+    connection.closeSync();
+    database.closeSync();
+  };
+  const source = (options: string) =>
+    `read_csv(${literal(path)}, header=true, delim='${delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
+  try {
+    const described = await read(
+      connection,
+      `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${source("sample_size=-1")})`,
+    );
+    const texts = new Set(like.flatMap(({ name, numeric }) => (numeric ? [] : [name])));
+    const columns = described.map(([name, type]) => ({
+      name: String(name),
+      numeric: type !== "VARCHAR" && !texts.has(String(name)),
+    }));
+    // Typed once over the whole file; from here on it is read as that, batch by batch.
+    const types = columns.map(({ name, numeric }) => `${literal(name)}: '${numeric ? "DOUBLE" : "VARCHAR"}'`);
+    await connection.run(`CREATE VIEW data AS SELECT * FROM ${source(`types={${types.join(", ")}}`)}`);
+    const rows = Number((await read(connection, "SELECT count(*)::DOUBLE FROM data"))[0]?.[0]);
+    if (rows === 0) throw new VedetteError("invalid_csv", `${path} has no rows below its header: nothing to compare`);
+    const known = new Map(columns.map((column) => [column.name, column]));
+    const said = (call: () => Promise<unknown[][]>) => call().catch((cause: unknown) => refuse(path, cause));
+    return {
+      path,
+      rows,
+      columns,
+      async facts(name) {
+        const value = quoted(name);
+        const numeric = known.get(name)?.numeric === true;
+        const more = numeric
+          ? `false, count(*) > 1 AND bool_and(${value} = floor(${value})) AND max(${value}) - min(${value}) + 1 = count(DISTINCT ${value}) AND count(DISTINCT ${value}) = count(*)`
+          : `coalesce(bool_and(TRY_CAST(${value} AS TIMESTAMP) IS NOT NULL) FILTER (${value} IS NOT NULL), false), false`;
+        const [facts = []] = await said(() =>
+          read(connection, `SELECT count(${value})::DOUBLE, count(DISTINCT ${value})::DOUBLE, ${more} FROM data`),
+        );
+        return {
+          values: Number(facts[0]),
+          distinct: Number(facts[1]),
+          moments: facts[2] === true,
+          numbering: facts[3] === true,
+        };
+      },
+      async frequent(name, most) {
+        const value = quoted(name);
+        const found = await said(() =>
+          read(
+            connection,
+            `SELECT ${value} FROM data WHERE ${value} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ${most}`,
+          ),
+        );
+        return found.map(([text]) => String(text));
+      },
+      async *batches(features) {
+        const names = features.map(({ name }) => quoted(name)).join(", ");
+        try {
+          const stream = await connection.stream(`SELECT ${names} FROM data`);
+          for (let chunk = await stream.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await stream.fetchChunk()) {
+            const batch = new Float32Array(chunk.rowCount * features.length);
+            for (const [f, feature] of features.entries()) {
+              for (const [row, value] of chunk.getColumnValues(f).entries()) {
+                const number =
+                  value === null ? Number.NaN : feature.kind === "number" ? Number(value) : feature.code(String(value));
+                batch[row * features.length + f] = number;
+              }
+            }
+            yield batch;
+          }
+        } catch (cause) {
+          refuse(path, cause);
+        }
+      },
+      close,
+    };
+  } catch (cause) {
+    close();
+    return refuse(path, cause);
+  }
+}
+
+function refuse(path: string, cause: unknown): never {
+  if (cause instanceof VedetteError) throw cause;
+  throw new VedetteError("invalid_csv", `${path} cannot be read as CSV: ${firstLines(messageOf(cause))}`, { cause });
+}
+
+async function read(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
+  return (await connection.runAndReadAll(sql)).getRows();
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
