@@ -223,6 +223,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       listWatches: () => watches.list(),
       missing: () => ingestion.missingByReason(),
       expiring: () => trust.expiring(),
+      harmOf: harmOracle.harmOf,
       diskSpace: () => (parts.diskSpace ?? systemDiskSpace)(data),
     });
     const { alerts } = alerting;

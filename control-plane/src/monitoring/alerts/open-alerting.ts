@@ -2,7 +2,7 @@
 import type { Device } from "@vedette/protocol/api";
 import type { Watch } from "@vedette/protocol/watch-api";
 import type { Database } from "../../db/database.ts";
-import type { Clock, Ingestion, Logger } from "../../ports.ts";
+import type { Clock, HarmOracle, Ingestion, Logger } from "../../ports.ts";
 import type { ExpiringRole } from "../../release/trust-repository.ts";
 import { type Alerts, openAlerts } from "./alerts.ts";
 import { type AlertDelivery, createAlertDelivery } from "./deliver-alerts.ts";
@@ -11,6 +11,7 @@ import { readHeaders } from "./receiver-headers.ts";
 import { expiringMetadata } from "./sources/expiring-metadata.ts";
 import { failingReceivers } from "./sources/failing-receivers.ts";
 import { fallbackRate } from "./sources/fallback-rate.ts";
+import { fleetDrift } from "./sources/fleet-drift.ts";
 import { goneDevices } from "./sources/gone-devices.ts";
 import { lostPredictions } from "./sources/lost-predictions.ts";
 import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
@@ -41,6 +42,7 @@ export async function openAlerting(ports: {
   missing: Ingestion["missingByReason"];
   expiring: () => ExpiringRole[];
   diskSpace: () => Promise<DiskSpace>;
+  harmOf: HarmOracle["harmOf"];
 }): Promise<Alerting> {
   const { site, db, clock, logger, url, headersFolder, random, listWatches } = ports;
   const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url()}/runbooks` });
@@ -59,6 +61,7 @@ export async function openAlerting(ports: {
     expiringMetadata(ports),
     lowDisk(ports.diskSpace),
     failingReceivers({ db, clock }),
+    fleetDrift({ db, harmOf: ports.harmOf }),
     silentWatches({ list: listWatches, clock }),
   ];
   const watch = createWatch({ alerts, sources, logger });

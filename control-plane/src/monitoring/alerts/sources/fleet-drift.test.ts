@@ -1,0 +1,84 @@
+/** An event is told by the harm that labels show, and anew when they come; it is over when no event is open. */
+import { VedetteError } from "@vedette/protocol/errors";
+import { expect, test } from "vitest";
+import type { Database } from "../../../db/database.ts";
+import type { DriftEventRecord } from "../../../db/drift.ts";
+import type { HarmOracle, HarmQuestion } from "../../../ports.ts";
+import { fleetDrift } from "./fleet-drift.ts";
+
+const digest = "d".repeat(64);
+const openedAt = Date.UTC(2026, 10, 23, 12);
+const event = (over: Partial<DriftEventRecord>) =>
+  ({
+    ...{ id: 1, model: "rain", digest, verdict: "critical", openedAt, raisedAt: openedAt, raised: 1, raisedAfter: 1 },
+    ...{ closedAt: null, logE: 20, features: [{ name: "wind" }, { name: "temp" }], agents: ["ny-1", "ny-2"] },
+    ...{ scope: { kind: "cohort", label: "city", value: "new-york" }, subject: "cohort:city=new-york" },
+    ...over,
+  }) as DriftEventRecord;
+
+function room() {
+  const state = { open: [event({})], harm: "unknown" as "unknown" | "harmful" | "benign", asked: [] as HarmQuestion[] };
+  const db = {
+    drift: {
+      digests: async () => [digest],
+      openEvents: async () => state.open,
+      windows: async () => [{ fromAt: openedAt - 60_000 }, { fromAt: openedAt + 5_000 }],
+    },
+    versions: { findByDigest: async () => ({ version: 3 }) },
+  } as unknown as Database;
+  const harmOf = (async (question) => {
+    state.asked.push(question);
+    return { verdict: state.harm, why: "By 40 labels." };
+  }) as HarmOracle["harmOf"];
+  return { state, db, source: fleetDrift({ db, harmOf }) };
+}
+
+test("[Z23] drift of the fleet is a warning until labels tell, and then pages or informs", async () => {
+  const { state, source } = room();
+  for (const [harm, severity] of [
+    ["unknown", "warning"],
+    ["harmful", "critical"],
+    ["benign", "info"],
+  ] as const) {
+    state.harm = harm;
+    const { wrong } = await source.look(new Set());
+    expect(wrong).toMatchObject([
+      {
+        ...{ name: "VedetteDrift", severity, labels: { model: "rain", version: "3", city: "new-york" } },
+        annotations: {
+          summary: expect.stringContaining("wind, temp"),
+          description: expect.stringContaining("40 labels"),
+        },
+      },
+    ]);
+  }
+  expect(state.asked[0]).toEqual({
+    model: "rain",
+    version: 3,
+    since: "2026-11-23T11:59:00.000Z",
+    agents: ["ny-1", "ny-2"],
+  });
+  state.open = [event({ scope: { kind: "fleet" }, subject: "fleet" })];
+  expect((await source.look(new Set())).wrong[0]?.labels).toEqual({ model: "rain", version: "3" });
+  expect(state.asked.at(-1)).not.toHaveProperty("agents");
+});
+
+test("[Z23] no open event, nothing wrong; what a watch elsewhere raised is left alone", async () => {
+  const { state, source } = room();
+  state.open = [];
+  const { wrong, unsure } = await source.look(new Set(["drift/watch/pump", `drift/event/${digest}/fleet`]));
+  expect(wrong).toEqual([]);
+  expect([...(unsure ?? [])]).toEqual(["drift/watch/pump"]);
+});
+
+test("[Z23] where nothing can be known of harm that is said; another failure is no calm", async () => {
+  const { db } = room();
+  const failing = (code: "not_found" | "internal") =>
+    fleetDrift({ db, harmOf: () => Promise.reject(new VedetteError(code, "nothing of version 3 is stored")) });
+  const { wrong } = await failing("not_found").look(new Set());
+  expect(wrong[0]).toMatchObject({
+    severity: "warning",
+    annotations: { description: expect.stringMatching(/nothing of/) },
+  });
+  await expect(failing("internal").look(new Set())).rejects.toMatchObject({ code: "internal" });
+});
