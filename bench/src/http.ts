@@ -14,6 +14,8 @@ interface HttpSide {
   readonly perSecond: number;
   /** Of the server's process. */
   readonly cpuMicros: number;
+  /** Of the thread that reads and answers: the steadier figure where load and server share cores. */
+  readonly mainMicros: number;
   readonly p50Micros: number;
   readonly p99Micros: number;
   readonly failed: number;
@@ -22,9 +24,14 @@ export interface HttpResult {
   readonly connections: number;
   readonly json: HttpSide;
   readonly infer: HttpSide;
-  /** infer against JSON only: of throughput, and of CPU (1 is equal, less is dearer). */
+  /** infer against JSON only: of throughput, and of CPU (1 is equal, less is dearer), of all threads and of the main one. */
   readonly ratio: number;
   readonly cpuRatio: number;
+  readonly mainRatio: number;
+}
+
+interface TurnReport extends LoadReport {
+  readonly mainMicros: number;
 }
 
 const connections = 32;
@@ -37,16 +44,18 @@ export async function measureHttp(options: RoundOptions): Promise<HttpResult> {
   const loader = startLoader();
   try {
     const sides = {
-      json: { port: json.port, reports: [] as LoadReport[] },
-      infer: { port: oip.port, reports: [] as LoadReport[] },
+      json: { port: json.port, reports: [] as TurnReport[] },
+      infer: { port: oip.port, reports: [] as TurnReport[] },
     };
     const subject = (name: keyof typeof sides): Subject => ({
       name,
       async run(until) {
         const forMs = until - performance.now();
         const path = `/v2/models/${modelName}/infer`;
+        const before = process.threadCpuUsage();
         const report = await loader.run({ port: sides[name].port, path, inputs: "sensors", connections, forMs });
-        sides[name].reports.push(report);
+        const { user, system } = process.threadCpuUsage(before);
+        sides[name].reports.push({ ...report, mainMicros: (user + system) / report.answered });
         return report.answered;
       },
       ...(name === "infer" && { settle: async () => void (await served.settle()) }),
@@ -58,13 +67,21 @@ export async function measureHttp(options: RoundOptions): Promise<HttpResult> {
       return {
         perSecond: median(reports.map(({ answered, seconds }) => answered / seconds)),
         cpuMicros: figuresOf(all, name).cpuMicros,
+        mainMicros: median(reports.map(({ mainMicros }) => mainMicros)),
         p50Micros: median(reports.map(({ p50Micros }) => p50Micros)),
         p99Micros: median(reports.map(({ p99Micros }) => p99Micros)),
         failed: sides[name].reports.reduce((sum, { failed }) => sum + failed, 0),
       };
     };
     const [a, b] = [side("json"), side("infer")];
-    return { connections, json: a, infer: b, ratio: b.perSecond / a.perSecond, cpuRatio: a.cpuMicros / b.cpuMicros };
+    return {
+      connections,
+      json: a,
+      infer: b,
+      ratio: b.perSecond / a.perSecond,
+      cpuRatio: a.cpuMicros / b.cpuMicros,
+      mainRatio: a.mainMicros / b.mainMicros,
+    };
   } finally {
     loader.end();
     json.server.close();

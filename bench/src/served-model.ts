@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   createOrtBackend,
+  createThreadPacker,
   nodeCrypto,
   openDeviceKey,
   openFsStorage,
@@ -18,15 +19,13 @@ import {
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import type { Agent } from "../../edge-agent/src/core/agent.ts";
 import { openPredictionLog, type PredictionLog } from "../../edge-agent/src/core/log/prediction-log.ts";
-import type { Compressor, Logger } from "../../edge-agent/src/core/ports.ts";
+import type { Logger } from "../../edge-agent/src/core/ports.ts";
 import { createModelSlot, type ModelSlot } from "../../edge-agent/src/core/serve/model-slot.ts";
 import type { ServingVersion } from "../../edge-agent/src/core/serve/serving-version.ts";
 import { createDriftWatch } from "../../edge-agent/src/core/watch/drift-watch.ts";
 import { sensorRows } from "./inputs.ts";
 import { type BenchModel, mlp, modelName } from "./serving/models.ts";
 
-/** Head and signature. */
-const frameHeadBytes = 184;
 /** Rows that may run together: the agent's own default. */
 export const batch = 32;
 
@@ -69,15 +68,7 @@ export async function openServedModel(
   const home = await mkdtemp(join(tmpdir(), "vedette-bench-"));
   const schedule = (call: () => void): void => void setImmediate(call);
   const storage = await openFsStorage(home);
-  let bytes = 0;
-  const compressor: Compressor = {
-    kind: zstdCompressor.kind,
-    async compress(body) {
-      const compressed = await zstdCompressor.compress(body);
-      bytes += frameHeadBytes + compressed.length;
-      return compressed;
-    },
-  };
+  const packer = createThreadPacker(warningsOnly);
   const key = await openDeviceKey(join(home, "device.key"));
   const ports = {
     key,
@@ -85,7 +76,8 @@ export async function openServedModel(
     clock: systemClock,
     random: systemRandom,
     storage,
-    compressor,
+    compressor: zstdCompressor,
+    packer,
     log: warningsOnly,
   };
   const log = await openPredictionLog({ agent: "bench-1", stream: modelName, ports });
@@ -109,15 +101,17 @@ export async function openServedModel(
       await log.cut();
       const waiting = [...log.batches.waiting];
       await log.batches.drop(waiting.map((one) => one.key));
-      const written = { rows: waiting.reduce((sum, { firstN, nextN }) => sum + nextN - firstN, 0), bytes };
-      bytes = 0;
-      return written;
+      return waiting.reduce(
+        (sum, { firstN, nextN, bytes }) => ({ rows: sum.rows + nextN - firstN, bytes: sum.bytes + bytes }),
+        { rows: 0, bytes: 0 },
+      );
     },
     async close() {
       await slot.use(null);
       await session.release();
       drift.free();
       await log.close();
+      await packer.close();
       await rm(home, { recursive: true });
     },
   };

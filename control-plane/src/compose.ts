@@ -12,19 +12,16 @@ import { messageOf } from "@vedette/protocol/errors";
 import { openBackups } from "./backup/create-backup.ts";
 import { bindPort } from "./bind-port.ts";
 import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
+import { composeFleet, deviceKeysOf } from "./compose-fleet.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
 import { authorityFolder } from "./fleet/authority-folder.ts";
 import { createCommands } from "./fleet/commands.ts";
 import { listDevices } from "./fleet/device-list.ts";
-import { createDeviceTokens } from "./fleet/device-tokens.ts";
 import { createEnrollment } from "./fleet/enrollment.ts";
-import { createFleet } from "./fleet/fleet.ts";
-import { createPresence } from "./fleet/presence.ts";
 import { describeProduction } from "./fleet/production.ts";
 import { createRetainedChunks } from "./fleet/retained-chunks.ts";
-import { openRevocation } from "./fleet/revocation.ts";
 import { openSiteAuthority } from "./fleet/site-authority.ts";
 import { createApp } from "./http/app.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
@@ -36,9 +33,7 @@ import type { BlobStore, Broker, Clock, Fleet, Ingestion, Lake, Logger, Records,
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
-import { createDirector } from "./release/director.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
-import { openTrustRepository } from "./release/trust-repository.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {
@@ -109,36 +104,26 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const operatorTokenFile = join(config.home, "operator.token");
     const operators = await openOperators({ db, clock, logger, randomBytes, file: operatorTokenFile });
     const blobs = await openBlobStore(join(data, "blobs"));
-    const deviceKeys = async (agent: string) => {
-      const device = await db.devices.find(agent);
-      return device ? [device.publicKey] : [];
-    };
-    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys });
+    const opened = await parts.openLake({ folder: join(data, "lake"), clock, logger, deviceKeys: deviceKeysOf(db) });
     const { lake, ingestion, records } = opened;
     closers.push(opened.close);
     const sinkTokens = join(data, "sink-tokens");
     await mkdir(sinkTokens, { recursive: true, mode: 0o700 });
 
-    const trust = await openTrustRepository({ db, keys, clock, logger });
-    const director = createDirector({ db, trust, key: () => keys.director, clock });
-    const deviceTokens = createDeviceTokens({ db, key: () => keys.deviceTokens, clock, site });
-    const presence = createPresence({ db, clock, logger });
-    closers.push(() => presence.close());
-    const revocation = await openRevocation({ db, clock, disconnect: (agent) => broker.disconnect(agent) });
     const commands = createCommands({ records, key: () => keys.director, logger });
-    const fleet = createFleet({
+    const rooms = await composeFleet({
       site,
       db,
-      trust,
-      director,
-      deviceTokens,
-      presence,
+      keys,
       ingestion,
-      revocation,
       commands,
+      disconnect: (agent) => broker.disconnect(agent),
       clock,
       hint: (agent, rev) => broker.hint(agent, rev),
+      logger,
     });
+    const { trust, director, deviceTokens, presence, revocation, fleet } = rooms;
+    closers.push(() => presence.close());
     const activity = createActivity();
     const authority = await openSiteAuthority(authorityFolder(config.home), site, clock);
     const link = await readBrokerLink(config, authority);

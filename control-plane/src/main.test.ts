@@ -24,7 +24,7 @@ import {
 import { verifyEd25519 } from "./fleet/verify-ed25519.ts";
 import { openLake } from "./lake/open-lake.ts";
 import { parseConfig, startControlPlane } from "./main.ts";
-import { startBroker } from "./mqtt/broker.ts";
+import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
 import { systemClock } from "./system-clock.ts";
 
 const names = topics("test");
@@ -76,7 +76,7 @@ test("closes although a client never finishes its request", async () => {
 }, 15_000);
 
 test("a device joins, is told what to run by the real broker, and gets every byte of it", async () => {
-  const site = await startSite({ parts: { clock: systemClock, startBroker, openLake } });
+  const site = await startSite({ parts: { clock: systemClock, startBroker: startEmbeddedBroker, openLake } });
   const operator = await initialiseTrust(site);
   const bundle = makeBundle("rain", "one");
   await publish(site, operator, [bundle]);

@@ -1,6 +1,6 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test } from "vitest";
-import { noRecords } from "../test/no-records.ts";
+import { emptyLake } from "../test/empty-lake.ts";
 import { startSite } from "../test/site.ts";
 import { storageFault } from "./storage-fault.ts";
 
@@ -29,23 +29,7 @@ test("other errors stay what they are", () => {
 test("over HTTP a full disk is said, and is not something that went wrong", async () => {
   const site = await startSite({
     parts: {
-      openLake: async () => ({
-        lake: {
-          flush: () => Promise.reject(new Error("database or disk is full")),
-          query: async () => ({ columns: [], rows: [], truncated: false }),
-          counts: async () => [],
-          close: async () => {},
-        },
-        ingestion: {
-          take: async () => ({ pause: 1 }),
-          stored: async () => [],
-          missing: async () => ({}),
-          missingByReason: async () => [],
-          withheld: async () => [],
-        },
-        records: noRecords,
-        close: async () => {},
-      }),
+      openLake: emptyLake({ lake: { flush: () => Promise.reject(new Error("database or disk is full")) } }),
     },
   });
   expect(await site.call("POST", "/v1/predictions/flush")).toMatchObject({

@@ -2,11 +2,12 @@
 import { topics } from "@vedette/protocol/topics";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { onTestFinished } from "vitest";
-import { type BrokerOptions, startBroker } from "../src/mqtt/broker.ts";
-import type { Fleet, Ingestion } from "../src/ports.ts";
+import { type BrokerOptions, startEmbeddedBroker } from "../src/mqtt/embedded-broker.ts";
+import type { Fleet } from "../src/ports.ts";
 import { sha256 as sha256Of } from "../src/sha256.ts";
 import { systemClock } from "../src/system-clock.ts";
 import { silentLogger } from "./clock.ts";
+import { noIngestion } from "./empty-lake.ts";
 
 const site = "test";
 export const names = topics(site);
@@ -28,18 +29,10 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
   return { fleet, heard };
 }
 
-export const noIngestion: Ingestion = {
-  take: async () => ({ pause: 1 }),
-  stored: async () => [],
-  missing: async () => ({}),
-  missingByReason: async () => [],
-  withheld: async () => [],
-};
-
 /** A broker for one test, over blobs in memory. */
 export async function testBroker(over: Partial<BrokerOptions> = {}) {
   const blobs = new Map<string, Uint8Array<ArrayBuffer>>();
-  const broker = await startBroker({
+  const broker = await startEmbeddedBroker({
     site,
     fleet: fakeFleet().fleet,
     blobs: {

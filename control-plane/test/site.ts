@@ -13,7 +13,7 @@ import { parseConfig } from "../src/config.ts";
 import type { Fleet, StoredCount } from "../src/ports.ts";
 import { makeBundle, type TestBundle } from "./bundle.ts";
 import { type ManualClock, manualClock, silentLogger } from "./clock.ts";
-import { noRecords } from "./no-records.ts";
+import { emptyLake } from "./empty-lake.ts";
 import { createOperator, makeKey, type OfflineKey, type Operator } from "./operator.ts";
 
 export const abilities = {
@@ -57,22 +57,11 @@ export async function startSite(
     clock,
     logger: silentLogger,
     joinLimit: { burst: 100, perSecond: 100 },
-    openLake: async () => ({
+    openLake: emptyLake({
       lake: {
-        flush: async () => 0,
         query: async () => ({ columns: ["n"], rows: [[1]], truncated: false }),
         counts: async () => [...counts],
-        close: async () => {},
       },
-      ingestion: {
-        take: async () => ({ pause: 1 }),
-        stored: async () => [],
-        missing: async () => ({}),
-        missingByReason: async () => [],
-        withheld: async () => [],
-      },
-      records: noRecords,
-      close: async () => {},
     }),
     startBroker: async (options) => {
       fleet = options.fleet;

@@ -69,6 +69,8 @@ export const modelVersion = z.object({
   bytes: z.int(),
   task: z.enum(["classification", "regression", "tensor"]),
   lineage: z.record(z.string(), z.json()),
+  /** Below the floor of the signed targets: no device serves it. */
+  revoked: z.boolean().default(false),
 });
 export type ModelVersion = z.infer<typeof modelVersion>;
 /** GET /v1/models. */

@@ -1,11 +1,12 @@
 /** The sending side of `delivery`: our broker over the chunks of a model, and aedes that retains the same; CPU its own. */
 import { topics } from "@vedette/protocol/topics";
-import { startBroker } from "../../../control-plane/src/mqtt/broker.ts";
+import { startEmbeddedBroker } from "../../../control-plane/src/mqtt/embedded-broker.ts";
 import { chunkFile } from "../../../control-plane/src/publish/chunk-file.ts";
+import { noIngestion } from "../../../control-plane/test/empty-lake.ts";
 import { mulberry32 } from "../../../fixtures/src/fleet/random.ts";
 import { startBareAedes } from "./bare-aedes.ts";
 import { serveTasks } from "./helper.ts";
-import { clock, logger, noIngestion, openHouse, site } from "./open-house.ts";
+import { clock, logger, openHouse, site } from "./open-house.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 export interface Chunk {
@@ -28,7 +29,7 @@ const store = {
   put: async () => undefined,
 };
 const ports = { host: "127.0.0.1", port: 0, wsPort: 0 };
-const broker = await startBroker({
+const broker = await startEmbeddedBroker({
   site,
   fleet: openHouse,
   blobs: store,

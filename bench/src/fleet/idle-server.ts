@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseConfig, startControlPlane } from "@vedette/control-plane";
-import { type EmbeddedBroker, startBroker } from "../../../control-plane/src/mqtt/broker.ts";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../../../control-plane/src/mqtt/embedded-broker.ts";
 import { serveTasks } from "./helper.ts";
 import { letIn, logger, site } from "./open-house.ts";
 
@@ -14,7 +14,7 @@ const controlPlane = await startControlPlane(
   {
     logger,
     async startBroker(options) {
-      broker = await startBroker({ ...options, fleet: { ...options.fleet, authenticate: letIn } });
+      broker = await startEmbeddedBroker({ ...options, fleet: { ...options.fleet, authenticate: letIn } });
       return broker;
     },
   },

@@ -3,7 +3,7 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLake } from "../../../control-plane/src/lake/open-lake.ts";
-import { startBroker } from "../../../control-plane/src/mqtt/broker.ts";
+import { startEmbeddedBroker } from "../../../control-plane/src/mqtt/embedded-broker.ts";
 import { startBareAedes } from "./bare-aedes.ts";
 import { benchKey, type DeviceBatches, makeBatches, stream } from "./device-batches.ts";
 import { serveTasks } from "./helper.ts";
@@ -29,7 +29,7 @@ const deviceKeys = async () => [benchKey.publicKeyHex];
 const { lake, ingestion, close: closeLake } = await openLake({ folder: home, clock, logger, deviceKeys });
 const blobs = { has: async () => false, get: async () => undefined, put: async () => undefined };
 const ports = { host: "127.0.0.1", port: 0, wsPort: 0 };
-const broker = await startBroker({ site, fleet: openHouse, blobs, ingestion, clock, logger, ...ports });
+const broker = await startEmbeddedBroker({ site, fleet: openHouse, blobs, ingestion, clock, logger, ...ports });
 const bare = await startBareAedes();
 
 async function make({ round, devices, batches }: Made): Promise<DeviceBatches[]> {

@@ -1,5 +1,5 @@
 /** What a broker needs beside itself: a fleet that lets everyone in, and a log that says only what is wrong. */
-import type { Clock, Fleet, Ingestion, Logger } from "../../../control-plane/src/ports.ts";
+import type { Clock, Fleet, Logger } from "../../../control-plane/src/ports.ts";
 
 export const site = "bench";
 
@@ -27,12 +27,4 @@ export const openHouse: Fleet = {
   seen: async () => undefined,
   heartbeat: async () => undefined,
   commandDone: async () => undefined,
-};
-/** Takes no batches. */
-export const noIngestion: Ingestion = {
-  take: async () => ({ pause: 1 }),
-  stored: async () => [],
-  missing: async () => ({}),
-  missingByReason: async () => [],
-  withheld: async () => [],
 };

@@ -65,7 +65,7 @@ test("[S21] two of three sign in turns: root and targets, a project's delegation
   expect((await site.call("GET", "/v1/models")).body).toMatchObject({ models: [{ name: "m" }] });
 
   expect(await ben("keys", "sync")).toMatchObject({ code: 0 });
-  const revoked = await ben("model", "revoke", "--model", "m", "--version", "1", "--json");
+  const revoked = await ben("model", "revoke", "--name", "m", "--version", "1", "--json");
   expect(pendingOf(revoked).outcome).toBe("pending");
   expect(await ada("keys", "sync")).toMatchObject({ code: 0 });
   expect(await ada("keys", "sign", pendingOf(revoked).file)).toMatchObject({ code: 0 });

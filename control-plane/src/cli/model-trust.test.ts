@@ -29,7 +29,7 @@ async function written(passphrase?: string) {
   for (const command of [
     ["keys", "init"],
     ["model", "publish", "--name", "m", "--model", linear, "--reference", join(folder, "data.csv"), "--label", "y"],
-    ["model", "signature", "--model", "m", "--version", "1", "--out", out],
+    ["model", "signature", "--name", "m", "--version", "1", "--out", out],
   ]) {
     expect(await vedette(...command)).toMatchObject({ code: 0 });
   }
@@ -75,8 +75,31 @@ test("[S34] the signature is a sigstore bundle of DSSE over in-toto, whose hint 
     predicateType: "https://model_signing/signature/v1.0",
     predicate: { resources: [{ name: "drift-reference.bin" }, { name: "golden.json" }, { name: "model.onnx" }] },
   });
-  expect(await vedette("model", "signature", "--model", "m", "--version", "9", "--out", out)).toMatchObject({
+  expect(await vedette("model", "signature", "--name", "m", "--version", "9", "--out", out)).toMatchObject({
     code: 1,
     err: expect.stringContaining("vedette model list"),
   });
+});
+
+test("[Q66] model list tells the revoked versions from the others, to people and to programs", async () => {
+  const { folder, vedette } = await written();
+  const flags = ["--name", "m", "--model", linear, "--reference", join(folder, "data.csv"), "--label", "y"];
+  expect(await vedette("model", "publish", ...flags, "--cache-age", "1h")).toMatchObject({ code: 0 });
+  const states = async () => {
+    const { models } = JSON.parse((await vedette("model", "list", "--json")).out);
+    return models[0].versions.map(({ version, revoked }: { version: number; revoked: boolean }) => [version, revoked]);
+  };
+  expect(await states()).toEqual([
+    [1, false],
+    [2, false],
+  ]);
+  expect((await vedette("model", "list")).out).not.toMatch(/revoked/);
+  expect(await vedette("model", "revoke", "--name", "m", "--version", "1")).toMatchObject({ code: 0 });
+  expect(await states()).toEqual([
+    [1, true],
+    [2, false],
+  ]);
+  const { out } = await vedette("model", "list");
+  expect(out).toMatch(/^m +1 +revoked /m);
+  expect(out).toMatch(/^m +2 +- /m);
 });

@@ -15,22 +15,28 @@ import { integerFrom } from "./option-values.ts";
 
 const version = integerFrom(1, 1_000_000_000);
 
+interface SignatureFlags {
+  name: string;
+  version: number;
+  out: string;
+}
+
 export function addModelTrust(model: Command, io: Io): void {
   model
     .command("revoke")
     .description("take a version and all older ones back for ever: no device serves them any more")
-    .requiredOption("--model <name>", "the model")
+    .requiredOption("--name <name>", "the model")
     .requiredOption("--version <number>", "the newest version to take back", version)
     .option("--below", "only the versions older than it")
     .addHelpText(
       "after",
       "\nThe floor of the model rises in the signed targets metadata, and never falls. To go back without taking back, assign\n" +
         "an older version instead (vedette model assign).\n\n" +
-        "Example:\n  $ vedette model revoke --model rain-gauge --version 3\n  $ vedette model revoke --model rain-gauge --version 4 --below",
+        "Example:\n  $ vedette model revoke --name rain-gauge --version 3\n  $ vedette model revoke --name rain-gauge --version 4 --below",
     )
-    .action(async (flags: { model: string; version: number; below?: boolean }, command: Command) => {
+    .action(async (flags: { name: string; version: number; below?: boolean }, command: Command) => {
       const context = contextOf(command, io);
-      const what = { model: flags.model, version: flags.version, below: flags.below ?? false };
+      const what = { model: flags.name, version: flags.version, below: flags.below ?? false };
       const done = await revokeVersion(what, await context.api(), await context.ring(), io.now());
       const { settled, ...answer } = done;
       const pending = settled?.outcome === "pending" ? settled : undefined;
@@ -43,15 +49,15 @@ export function addModelTrust(model: Command, io: Io): void {
   model
     .command("signature")
     .description("write a version's files with their OpenSSF signature, for `model_signing verify key`")
-    .requiredOption("--model <name>", "the model")
+    .requiredOption("--name <name>", "the model")
     .requiredOption("--version <number>", "the version", version)
     .requiredOption("--out <folder>", "made where it is not there")
     .addHelpText(
       "after",
-      "\nExample:\n  $ vedette model signature --model rain-gauge --version 2 --out ./gauge-2\n" +
+      "\nExample:\n  $ vedette model signature --name rain-gauge --version 2 --out ./gauge-2\n" +
         "  $ model_signing verify key --signature gauge-2/model.sig --public_key gauge-2.pub.pem gauge-2",
     )
-    .action(async (flags: { model: string; version: number; out: string }, command: Command) => {
+    .action(async (flags: SignatureFlags, command: Command) => {
       const context = contextOf(command, io);
       const written = await writeSigned(await context.api(), flags);
       context.answer(
@@ -65,7 +71,7 @@ export function addModelTrust(model: Command, io: Io): void {
 /** The public key lies beside the folder: in it, it would be a file that nobody signed. */
 async function writeSigned(
   api: Pick<ApiClient, "modelSignature" | "blob">,
-  { model, version: number, out }: { model: string; version: number; out: string },
+  { name: model, version: number, out }: SignatureFlags,
 ) {
   const signed = await api.modelSignature(model, number);
   const manifest = parseManifest(signed.manifest);

@@ -86,8 +86,8 @@ export function addModel(program: Command, io: Io): void {
       `latency budget of one answer (default: 20 times what it takes here, at least ${leastLatencyMs})`,
       positive,
     )
-    .option("--trained-at <date>", "when it was trained, for `vedette production` to tell", moment)
-    .option("--fresh-until <date>", "after this the model is stale and the fallback answers", moment)
+    .option("--trained-at <moment>", "when it was trained, for `vedette production` to tell", moment)
+    .option("--fresh-until <moment>", "after this the model is stale and the fallback answers", moment)
     .option(
       "--drift-window <rows>",
       "predictions that one drift verdict looks at, 50 or more (default: a tenth of the reference, 50 to 256)",
@@ -96,7 +96,7 @@ export function addModel(program: Command, io: Io): void {
     .option("--no-log-inputs", "devices keep the inputs to themselves")
     .option(
       "--log <what=rule>",
-      "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; repeatable",
+      "what devices log of inputs, entity, request, outputs or a field: full, sampled:RATE, hashed or none; may be given more than once",
       addLogRule,
     )
     .option("--no-receipts", "predictions are logged without receipts, which cost about 4 µs of CPU each")
@@ -183,15 +183,24 @@ See docs/guides/models.md for what may be exported how.`,
 
   model
     .command("list")
-    .description("all models and their versions")
+    .description("all models and their versions, and which of them are revoked")
     .addHelpText("after", "\nExample:\n  $ vedette model list --json")
     .action(async (_flags: object, command: Command) => {
       const context = contextOf(command, io);
       const answer = await (await context.api()).models();
       const rows = answer.models.flatMap(({ versions }) =>
-        versions.map((v) => [v.model, v.version, v.task, v.digest.slice(0, 12), v.bytes, v.createdAt, v.publishedBy]),
+        versions.map((v) => [
+          v.model,
+          v.version,
+          v.revoked ? "revoked" : null,
+          v.task,
+          v.digest.slice(0, 12),
+          v.bytes,
+          v.createdAt,
+          v.publishedBy,
+        ]),
       );
-      const columns = ["model", "version", "task", "digest", "bytes", "published", "by"];
+      const columns = ["model", "version", "state", "task", "digest", "bytes", "published", "by"];
       context.answer(
         answer,
         rows.length === 0 ? "No models yet: vedette model publish --help\n" : table(columns, rows),
@@ -206,7 +215,11 @@ See docs/guides/models.md for what may be exported how.`,
     .option("--none", "take the model away from the devices")
     .option("--all", "every device, those to come too")
     .option("--device <id...>", "these devices")
-    .option("--label <key=value>", "devices with all of these labels, those to come too", label)
+    .option(
+      "--label <key=value>",
+      "devices with this label, those to come too; given more than once, with all of them",
+      label,
+    )
     .addHelpText("after", "\nExample:\n  $ vedette model assign --name rain-gauge --version 2 --label city=seattle")
     .action(async (flags: AssignFlags, command: Command) => {
       const context = contextOf(command, io);

@@ -21,7 +21,7 @@ const rowsCome = "an answer's row comes about ten seconds after the answer";
 
 interface QueryFlags {
   model?: string;
-  agent?: string;
+  device?: string;
   source?: (typeof sources)[number];
   since?: string;
   limit?: number;
@@ -40,7 +40,7 @@ export function addPrediction(program: Command, io: Io): void {
     .command("query")
     .description("predictions, the newest first; or one SELECT over the view `predictions`")
     .option("--model <name>", "of this model")
-    .option("--agent <id>", "of this device")
+    .option("--device <id>", "of this device")
     .addOption(new Option("--source <source>", "answered by").choices(sources))
     .option("--since <moment>", "from this moment on", moment)
     .option("--limit <number>", "rows at most (default: 100, with --sql 10000)", integerFrom(1, maxQueryRows))
@@ -52,7 +52,7 @@ export function addPrediction(program: Command, io: Io): void {
     )
     .action(async (flags: QueryFlags, command: Command) => {
       const context = contextOf(command, io);
-      const { sql, model, agent, source, since, limit } = flags;
+      const { sql, model, device: agent, source, since, limit } = flags;
       const filters = { model, agent, source, since };
       if (sql !== undefined && Object.values(filters).some((value) => value !== undefined)) {
         throw new VedetteError("invalid_argument", "--sql says it all: leave the other filters out");

@@ -81,8 +81,8 @@ describe("a site from nothing to an assigned model", () => {
 
   it("lists versions, for people and for programs", async () => {
     const people = await vedette("model", "list");
-    expect(people.out.split("\n")[0]).toMatch(/^MODEL +VERSION +TASK +DIGEST/);
-    expect(people.out).toMatch(/^linear +1 +regression/m);
+    expect(people.out.split("\n")[0]).toMatch(/^MODEL +VERSION +STATE +TASK +DIGEST/);
+    expect(people.out).toMatch(/^linear +1 +- +regression/m);
     const programs = JSON.parse((await vedette("model", "list", "--json")).out);
     expect(programs.models[0].versions).toHaveLength(2);
   });
@@ -138,7 +138,7 @@ describe("a site from nothing to an assigned model", () => {
     });
     for (const [option, name] of [
       ["--model", "pumpp"],
-      ["--agent", "pump-9"],
+      ["--device", "pump-9"],
     ] as const) {
       expect(await vedette("prediction", "query", option, name)).toMatchObject({
         code: 1,
@@ -337,24 +337,27 @@ describe("faults", () => {
     expect(await vedette("--version")).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
-  it("every command has an example in its help", async () => {
-    for (const args of [
-      ["up"],
-      ["keys", "init"],
-      ["keys", "renew"],
-      ["model", "publish"],
-      ["model", "list"],
-      ["model", "assign"],
-      ["device", "enroll"],
-      ["device", "list"],
-      ["production"],
-      ["prediction", "query"],
-    ]) {
-      const help = await vedette(...args, "--help");
-      expect(help, args.join(" ")).toMatchObject({ code: 0, err: "" });
-      expect(help.out).toContain("Example:");
+  it("every command has an example and the exit codes in its help, and takes --json", async () => {
+    /** Verbs of a noun, as its help lists them; `agent` and `predict` are the agent's own, and tested there. */
+    const verbs = (help: string) =>
+      [...(help.split("\nCommands:\n")[1]?.split("\n\n")[0] ?? "").matchAll(/^ {2}([a-z]+)/gm)]
+        .map(([, verb]) => verb as string)
+        .filter((verb) => !["help", "agent", "predict"].includes(verb));
+    const seen: string[] = [];
+    const walk = async (...path: string[]): Promise<void> => {
+      const help = await vedette(...path, "--help");
+      expect(help, path.join(" ")).toMatchObject({ code: 0, err: "" });
+      expect(help.out).toContain("Exit codes: 0 ok, 1 yours to mend");
       expect(help.out).toContain("--json");
-    }
+      const inner = verbs(help.out);
+      for (const verb of inner) await walk(...path, verb);
+      if (inner.length > 0) return;
+      expect(help.out, path.join(" ")).toMatch(new RegExp(`\\nExample:\\n +\\$ (vedette ${path.join(" ")}\\b)`));
+      seen.push(path.join(" "));
+    };
+    await walk();
+    expect(seen).toEqual(expect.arrayContaining(["up", "model revoke", "operator token rotate", "prediction verify"]));
+    expect(seen.length).toBeGreaterThan(35);
   });
 });
 

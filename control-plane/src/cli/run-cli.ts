@@ -30,8 +30,9 @@ From a model file to a watched fleet:
   $ vedette agent run --home ./device --enroll-file token --name pump-1
   $ vedette production                                # what runs where, and how it does
 
-Each command has examples of its own: vedette model publish --help
-Exit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault).`;
+Each command has examples of its own: vedette model publish --help`;
+const exitCodeHelp =
+  "\nExit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault).";
 
 /** Runs one command and resolves with the exit code; never rejects. @param args without the program's name. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
@@ -61,7 +62,8 @@ function build(args: readonly string[], io: Io): Command {
     .option("--token-file <file>", "the operator's token (default: VEDETTE_TOKEN, else <home>/operator.token)")
     .option("--passphrase-file <file>", "seals and opens keys and backups (default: VEDETTE_PASSPHRASE)")
     .option("--json", "answers and errors as JSON")
-    .addHelpText("after", overview);
+    .addHelpText("after", overview)
+    .addHelpText("afterAll", exitCodeHelp);
   // Settings are inherited by the commands added after them.
   program
     .exitOverride()

@@ -102,7 +102,7 @@ test("[S30] stolen-offline-key.md", async () => {
   expect(await shell(place.vedette, place.folder, publish)).toMatchObject({ code: 0 });
   const ran = await follow("stolen-offline-key", place);
   expect(ran.get("keys rotate --role root")?.out).toMatch(/root-2 [0-9a-f]{8} \(1 needed\)/);
-  expect(ran.get("model revoke --model pump --version 2 --below")?.out).toContain(
+  expect(ran.get("model revoke --name pump --version 2 --below")?.out).toContain(
     "Revoked: pump version 1; the floor is 2.",
   );
 });

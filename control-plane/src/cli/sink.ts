@@ -8,7 +8,6 @@ import type { Io } from "./io.ts";
 import { table } from "./table.ts";
 
 interface AddFlags {
-  name: string;
   to: string;
   model?: string;
   fromStart?: boolean;
@@ -28,7 +27,7 @@ export function addSink(program: Command, io: Io): void {
   sink
     .command("add")
     .description("send predictions to an HTTP receiver, as CloudEvents in batches, at least once")
-    .requiredOption("--name <name>", "what to call it")
+    .argument("<name>", "what to call it")
     .requiredOption("--to <url>", "where to POST application/cloudevents-batch+json")
     .option("--model <name>", "of this model only")
     .option("--from-start", "from the first row of the lake (default: from now on)")
@@ -37,9 +36,9 @@ export function addSink(program: Command, io: Io): void {
       "after",
       "\nThe receiver answers 2xx when it has them; else they are sent again, at most five minutes later. By source and id it\n" +
         "knows events that it has already.\n\n" +
-        "Example:\n  $ vedette sink add --name broker --to https://events.example/vedette --bearer-file token",
+        "Example:\n  $ vedette sink add broker --to https://events.example/vedette --bearer-file token",
     )
-    .action(async ({ name, to, model, fromStart = false, bearerFile }: AddFlags, command: Command) => {
+    .action(async (name: string, { to, model, fromStart = false, bearerFile }: AddFlags, command: Command) => {
       const context = contextOf(command, io);
       const bearer = bearerFile === undefined ? undefined : await readBearer(bearerFile);
       const given = { ...(model === undefined ? {} : { model }), ...(bearer === undefined ? {} : { bearer }) };
@@ -58,9 +57,9 @@ export function addSink(program: Command, io: Io): void {
   sink
     .command("remove")
     .description("send no more")
-    .requiredOption("--name <name>", "which")
-    .addHelpText("after", "\nExample:\n  $ vedette sink remove --name broker")
-    .action(async ({ name }: { name: string }, command: Command) => {
+    .argument("<name>", "which")
+    .addHelpText("after", "\nExample:\n  $ vedette sink remove broker")
+    .action(async (name: string, _flags: object, command: Command) => {
       const context = contextOf(command, io);
       const sinks = await (await context.api()).removeSink(name);
       context.answer({ sinks }, tell(sinks));

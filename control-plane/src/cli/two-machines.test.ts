@@ -1,8 +1,10 @@
 /** The commands as two processes' worth of folders: the server's home, and an operator's that holds the keys. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { parseConfig, startControlPlane } from "../main.ts";
@@ -78,4 +80,11 @@ test("an older Node, which cannot read the command, says what to run instead", (
     expect.stringMatching(/^vedette: this is Node 20.19.0, and Node 24 is needed: .*npx vedette/),
   ]);
   expect(spawnSync(process.execPath, [command, "--version"], { encoding: "utf8" }).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test("a reader that goes away before the end, as head does, is no fault", async () => {
+  const child = spawn(process.execPath, [command, "model", "publish", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  expect([code, said]).toEqual([0, ""]);
 });

@@ -2,7 +2,7 @@ import { deviceTokenAnswer } from "@vedette/protocol/api";
 import type { Reported } from "@vedette/protocol/messages";
 import { signedBytes } from "@vedette/protocol/signed";
 import { expect, test } from "vitest";
-import { noRecords } from "../../test/no-records.ts";
+import { emptyLake } from "../../test/empty-lake.ts";
 import {
   abilities,
   enroll,
@@ -22,25 +22,13 @@ async function ready() {
   const taken: string[] = [];
   const site = await startSite({
     parts: {
-      openLake: async () => ({
-        lake: {
-          flush: async () => 0,
-          query: async () => ({ columns: [], rows: [], truncated: false }),
-          counts: async () => [],
-          close: async () => {},
-        },
+      openLake: emptyLake({
         ingestion: {
           take: async (agent) => {
             taken.push(agent);
             return { pause: 1 };
           },
-          stored: async () => [],
-          missing: async () => ({}),
-          missingByReason: async () => [],
-          withheld: async () => [],
         },
-        records: noRecords,
-        close: async () => {},
       }),
       startBroker: async ({ fleet, ingestion }) => {
         heard.fleet = fleet;

@@ -2,7 +2,7 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
-import { noRecords } from "../../test/no-records.ts";
+import { emptyLake } from "../../test/empty-lake.ts";
 import { makeKey } from "../../test/operator.ts";
 import { enrollBody, initialiseTrust, makeToken, publish, startSite, trustOf } from "../../test/site.ts";
 
@@ -81,23 +81,7 @@ describe("what is refused", () => {
   test("faults of ours are told to nobody", async () => {
     const site = await startSite({
       parts: {
-        openLake: async () => ({
-          lake: {
-            flush: () => Promise.reject(new Error("/secret/path is gone")),
-            query: async () => ({ columns: [], rows: [], truncated: false }),
-            counts: async () => [],
-            close: async () => {},
-          },
-          ingestion: {
-            take: async () => ({ pause: 1 }),
-            stored: async () => [],
-            missing: async () => ({}),
-            missingByReason: async () => [],
-            withheld: async () => [],
-          },
-          records: noRecords,
-          close: async () => {},
-        }),
+        openLake: emptyLake({ lake: { flush: () => Promise.reject(new Error("/secret/path is gone")) } }),
       },
     });
     const answer = await site.call("POST", "/v1/predictions/flush");

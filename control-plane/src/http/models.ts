@@ -8,6 +8,11 @@ import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
 export function modelRoutes(app: OpenAPIHono, ports: HttpPorts): void {
+  const toAnswer = (record: VersionRecord): ModelVersion => ({
+    ...describe(record),
+    revoked: ports.trust.assignable(record.model, record.digest) === "revoked",
+  });
+
   app.openapi(
     createRoute({
       method: "get",
@@ -76,7 +81,7 @@ export function modelRoutes(app: OpenAPIHono, ports: HttpPorts): void {
   );
 }
 
-function toAnswer(record: VersionRecord): ModelVersion {
+function describe(record: VersionRecord): Omit<ModelVersion, "revoked"> {
   const { model, version, digest, bytes, task, publishedBy, lineage } = record;
   return {
     model,

@@ -1,24 +1,20 @@
 /** The records' own care, as the other rooms see it: what the two storage threads do, joined into answers. */
-import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { DuckDBValue } from "@duckdb/node-api";
 import { maxQueryRows } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { parsePredictionId } from "@vedette/protocol/ids";
-import type { Erasure, ExportRequest } from "@vedette/protocol/records-api";
+import type { Erasure } from "@vedette/protocol/records-api";
 import { z } from "zod";
 import type { ErasureState } from "../monitoring/erasure-list.ts";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
 import type { Thread } from "../monitoring/worker-thread.ts";
 import type { Clock, RecordRow, Records } from "../ports.ts";
-import { cloudEvents, type Originals } from "./cloud-events.ts";
-import { toJson } from "./json-values.ts";
+import { exportRecords, type ReadFiles } from "./export-records.ts";
 import type { LakeCalls } from "./lake-worker.ts";
 import { type Query, type Rows, withPredictions } from "./query.ts";
+import { toRecord } from "./record-row.ts";
 import { quoteText } from "./sql.ts";
 import { verifyPrediction } from "./verify-prediction.ts";
-import { copyTo } from "./write-parquet.ts";
 
 const memory = "512MB";
 const countAll = `SELECT model, version, digest, source, reason, coalesce(erased, false), count(*)
@@ -32,7 +28,6 @@ const countRow = z.tuple([
   z.boolean(),
   z.int(),
 ]);
-const none: Originals = new Map();
 
 type Account = Awaited<ReturnType<Records["counts"]>>[number];
 
@@ -44,12 +39,10 @@ export function createRecords(parts: {
   folder: string;
   flush(): Promise<number>;
   ask(query: Query): Promise<Rows>;
-  read<T>(
-    wanted: { model?: string | undefined; fromBatch?: number },
-    work: (paths: readonly string[]) => Promise<T>,
-  ): Promise<T>;
+  read: ReadFiles;
 }): Records {
   const { inbox, files, clock, flush, ask, read } = parts;
+  const drafts = join(parts.folder, "exports");
 
   const erasures = async () => (await inbox.call("erasures", undefined as never)).map((one) => told(one, clock.now()));
   const originals: Records["originals"] = async () => {
@@ -126,10 +119,7 @@ export function createRecords(parts: {
     },
     async export(request, site) {
       await flush();
-      if (request.format === "parquet") return { type: "application/vnd.apache.parquet", bytes: parquet(request) };
-      const names = await originals();
-      const lines = request.format === "ndjson" ? asLine : asEvents(site, names);
-      return { type: "application/x-ndjson", bytes: exportLines(request, lines) };
+      return exportRecords(request, { site, originals: await originals(), read, drafts, memory });
     },
     originals,
     async verify({ id, values }, enrolled) {
@@ -204,99 +194,6 @@ export function createRecords(parts: {
       });
     });
   }
-
-  async function* exportLines(request: ExportRequest, lines: (row: RecordRow) => string): AsyncGenerator<Uint8Array> {
-    const encoder = new TextEncoder();
-    for await (const rows of chunks(request)) {
-      yield encoder.encode(rows.map(lines).join(""));
-    }
-  }
-
-  /** DuckDB's own chunks of rows, handed over one at a time while the files are held. */
-  async function* chunks(request: ExportRequest): AsyncGenerator<RecordRow[]> {
-    const queue: RecordRow[][] = [];
-    let [wake, room] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    let over = false;
-    const producing = read(request, (paths) =>
-      withPredictions(paths, memory, async (connection) => {
-        const result = await connection.stream(selectOf(request));
-        const columns = result.deduplicatedColumnNames();
-        for (
-          let chunk = await result.fetchChunk();
-          chunk && chunk.rowCount > 0 && !over;
-          chunk = await result.fetchChunk()
-        ) {
-          queue.push(chunk.getRows().map((row) => toRecord(columns, row)));
-          wake.resolve();
-          if (queue.length >= 4) await room.promise;
-        }
-      }),
-    );
-    let done = false;
-    const ended = producing.finally(() => {
-      done = true;
-      wake.resolve();
-    });
-    ended.catch(() => undefined); // told below
-    try {
-      while (!done || queue.length > 0) {
-        const next = queue.shift();
-        if (next) {
-          room.resolve();
-          room = Promise.withResolvers<void>();
-          yield next;
-        } else {
-          await wake.promise;
-          wake = Promise.withResolvers<void>();
-        }
-      }
-      await ended;
-    } finally {
-      over = true;
-      room.resolve();
-      await ended.catch(() => undefined);
-    }
-  }
-
-  async function* parquet(request: ExportRequest): AsyncGenerator<Uint8Array> {
-    const drafts = join(parts.folder, "exports");
-    await mkdir(drafts, { recursive: true });
-    const draft = await mkdtemp(join(drafts, "e-"));
-    try {
-      const path = join(draft, "export.parquet");
-      await read(request, (paths) =>
-        withPredictions(paths, memory, (connection) => copyTo(connection, selectOf(request), path)),
-      );
-      for await (const chunk of createReadStream(path)) yield chunk as Uint8Array;
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
-  }
-}
-
-function selectOf({ model, since, until }: ExportRequest): string {
-  const conditions = [
-    ...(model === undefined ? [] : [`model = ${quoteText(model)}`]),
-    ...(since === undefined ? [] : [`time >= CAST(${quoteText(since)} AS TIMESTAMP)`]),
-    ...(until === undefined ? [] : [`time < CAST(${quoteText(until)} AS TIMESTAMP)`]),
-  ];
-  return `SELECT * FROM predictions${conditions.length > 0 ? ` WHERE ${conditions.join(" AND ")}` : ""}`;
-}
-
-function toRecord(columns: readonly string[], row: readonly DuckDBValue[]): RecordRow {
-  return Object.fromEntries(columns.map((name, i) => [name, toJson(row[i] ?? null)]));
-}
-
-function asLine(row: RecordRow): string {
-  const given = Object.entries(row).filter(([, value]) => value !== null);
-  return `${JSON.stringify(Object.fromEntries(given))}\n`;
-}
-
-function asEvents(site: string, originals: ReadonlyMap<string, Originals>): (row: RecordRow) => string {
-  return (row) =>
-    cloudEvents(row, site, originals.get(String(row.model)) ?? none)
-      .map((event) => `${JSON.stringify(event)}\n`)
-      .join("");
 }
 
 function told({ name, model, before, expires, done, rows, lateRows, devices }: ErasureState, now: number): Erasure {

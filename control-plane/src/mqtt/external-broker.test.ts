@@ -5,8 +5,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { topics } from "@vedette/protocol/topics";
 import { Aedes } from "aedes";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
-import { connected, fakeFleet, noIngestion } from "../../test/broker.ts";
+import { connected, fakeFleet } from "../../test/broker.ts";
 import { manualClock, noon, silentLogger } from "../../test/clock.ts";
+import { noIngestion } from "../../test/empty-lake.ts";
 import { openDatabase } from "../db/database.ts";
 import { createPresence } from "../fleet/presence.ts";
 import type { RetainedChunk, RetainedChunks } from "../ports.ts";

@@ -1,6 +1,6 @@
 /** The broker that the configuration names: one within this process, or one elsewhere. */
 import type { Broker, RetainedChunks } from "../ports.ts";
-import { type BrokerOptions, startBroker as startEmbedded } from "./broker.ts";
+import { type BrokerOptions, startEmbeddedBroker } from "./embedded-broker.ts";
 import { type BrokerAddress, connectBroker } from "./external-broker.ts";
 
 /** @throws VedetteError not_ready where a port of the embedded broker cannot be had. */
@@ -8,5 +8,5 @@ export function startBroker(
   options: BrokerOptions & { readonly address: BrokerAddress | undefined; readonly chunks: RetainedChunks },
 ): Promise<Broker> {
   const { address, ...rest } = options;
-  return address ? connectBroker({ ...rest, address }) : startEmbedded(rest);
+  return address ? connectBroker({ ...rest, address }) : startEmbeddedBroker(rest);
 }

@@ -75,6 +75,7 @@ async function fakeSite(folder: string) {
       accept(metadata);
       const manifest = parseManifest(text);
       const version: ModelVersion = {
+        revoked: false,
         model,
         version: versions.length + 1,
         digest: sha256(text),

@@ -1,6 +1,6 @@
 /** The worker that `page-prover.ts` starts and may end: one question, one answer. */
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
-import { prove } from "../core/prove/prove.ts";
+import { codeOf, messageOf } from "@vedette/protocol/errors";
+import { givenFiles, prove } from "../core/prove/prove.ts";
 import { createOrtWebBackend } from "./ort-web-backend.ts";
 import type { ProofAnswer, ProofTask } from "./page-prover.ts";
 import { webClock } from "./web-clock.ts";
@@ -20,11 +20,7 @@ async function answer({ manifest, files, assets }: ProofTask): Promise<ProofAnsw
   limitMemory(runtimeBytes + manifest.limits.memoryBytes);
   const session = await prove({
     manifest,
-    file: async (path) => {
-      const bytes = files[path];
-      if (bytes) return bytes;
-      throw new VedetteError("not_found", `the proof of ${manifest.model} was given no file ${path}`);
-    },
+    file: givenFiles(manifest, files),
     backend: createOrtWebBackend(new URL(assets)),
     clock: webClock,
   });

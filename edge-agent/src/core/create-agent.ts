@@ -8,7 +8,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import type { AgentAbilities } from "@vedette/protocol/capability";
 import { entityClaim, type Tombstone } from "@vedette/protocol/erasure";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { Assignment, Reported, ReportedSlot } from "@vedette/protocol/messages";
+import type { Assignment, Reported } from "@vedette/protocol/messages";
 import { topics } from "@vedette/protocol/topics";
 import type { Agent, Measured } from "./agent.ts";
 import { closeAll } from "./close-all.ts";
@@ -20,21 +20,22 @@ import { createRequester } from "./link/requester.ts";
 import { createSession, type SessionTimes } from "./link/session.ts";
 import { openSessionCounter } from "./link/session-counter.ts";
 import { signTransport } from "./link/signed-transport.ts";
+import { createLoader } from "./load-version.ts";
 import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { letGo } from "./log/let-go.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
-import { answersGolden, filesOfProof, prove } from "./prove/prove.ts";
+import { answersGolden } from "./prove/prove.ts";
 import { fetchBundle } from "./receive/fetch-bundle.ts";
+import { measuresOf, reportOf } from "./report-model.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ResponseCacheLimits } from "./serve/response-cache.ts";
-import type { ServingVersion } from "./serve/serving-version.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
-import { noPins, type Pin, type Pins, pinned } from "./store/life-cycle.ts";
+import { noPins, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
-import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
+import type { DriftReference } from "./watch/drift-watch.ts";
 
 export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
@@ -108,33 +109,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     for (const call of listeners) call();
   };
 
-  const load = async (pin: Pin, quick: boolean): Promise<ServingVersion> => {
-    const manifest = await store.manifest(pin.digest);
-    if (!manifest)
-      throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
-    const file = (path: string) => store.file(manifest, path);
-    const drift = openDrift(manifest, await file(manifest.drift.file));
-    try {
-      // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
-      const apart = quick ? undefined : ports.prover;
-      if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
-      const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
-      return { digest: pin.digest, release: pin.release, manifest, session, drift };
-    } catch (error) {
-      drift.free();
-      throw error;
-    }
-  };
-  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
-    let reference: DriftReference;
-    try {
-      reference = kernels.openReference(bytes);
-    } catch (cause) {
-      const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
-      throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
-    }
-    return createDriftWatch({ reference, manifest, schedule, finished: changed });
-  };
+  const load = createLoader({ ports, store, kernels, schedule, changed });
 
   /** One model's damaged pins must not keep the device from serving the others: it is installed again. */
   const loadPins = async (model: string): Promise<Pins> => {
@@ -320,18 +295,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     measures: () => ({
       connected: transport.connected,
       bytes: { ...transport.bytes },
-      models: [...models.values()].map(({ keeper, log }) => ({
-        name: keeper.model,
-        release: keeper.slot.version?.release ?? null,
-        digest: keeper.slot.version?.digest ?? null,
-        counters: keeper.slot.counters,
-        spoolBatches: log.pending,
-        spoolRows: [...log.batches.waiting].reduce(
-          (sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0),
-          0,
-        ),
-        drift: (keeper.slot.version?.drift?.report() ?? []).map(({ name, verdict }) => ({ field: name, verdict })),
-      })),
+      models: [...models.values()].map(({ keeper, log }) => measuresOf(keeper, log)),
     }),
     onChange(call) {
       listeners.add(call);
@@ -341,36 +305,6 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       stopping ??= { done: stop() };
       return stopping.done;
     },
-  };
-}
-
-function reportOf(keeper: ModelKeeper): ReportedSlot {
-  const { pins, slot } = keeper;
-  const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
-  const { candidate } = pins;
-  const reason = candidate?.reason ?? keeper.trouble?.code;
-  const why = candidate?.why ?? keeper.trouble?.why;
-  return {
-    model: keeper.model,
-    ...(slot.stale ? { stale: true } : {}),
-    serving: short(pins.serving),
-    previous: short(pins.previous),
-    candidate: candidate && {
-      digest: candidate.digest,
-      release: candidate.release,
-      state: candidate.state,
-      ...(reason ? { reason } : {}),
-      ...(why ? { why: why.slice(0, 1000) } : {}),
-      ...keeper.probation,
-    },
-    served: keeper.served(),
-    drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
-      ...feature,
-      // Infinite before the first value, which JSON cannot say.
-      psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
-    })),
-    sources: { ...slot.counters.sources },
-    reasons: { ...slot.counters.reasons },
   };
 }
 

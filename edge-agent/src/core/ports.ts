@@ -4,7 +4,7 @@
  */
 
 import type { Manifest } from "@vedette/protocol/bundle";
-import type { Compression } from "@vedette/protocol/prediction-batch";
+import type { BatchHeader, Compression, FrameHead } from "@vedette/protocol/prediction-batch";
 import type { Tensor, TensorSpec } from "@vedette/protocol/tensors";
 import type { TargetsExtension } from "@vedette/protocol/trust";
 
@@ -158,6 +158,30 @@ export interface Compressor {
   compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** Rows that are to be one batch, in plain data, so that another thread can be handed them. */
+export interface PackQuestion {
+  readonly batch: Pick<BatchHeader, "agent" | "stream" | "epoch" | "seq" | "clock">;
+  /** Records of a segment, its version's first: one run, which holds these rows. */
+  readonly segment: Uint8Array<ArrayBuffer>;
+  readonly firstN: number;
+  readonly count: number;
+  /** Without inputs and scores. */
+  readonly slim: boolean;
+  /** Of the receipts, hex; empty where the policy has none. */
+  readonly salt: string;
+}
+/** The body of a batch, compressed, and what its head says of it. */
+export interface PackedRows extends Pick<FrameHead, "compression" | "bodyLength" | "headerSha256" | "bodySha256"> {
+  readonly compressed: Uint8Array<ArrayBuffer>;
+  /** There are inputs or scores that could be left out. */
+  readonly canSlim: boolean;
+}
+/** Makes the bodies of batches (`packRows`) where it holds up no answer. */
+export interface Packer {
+  /** @throws VedetteError as `packRows`. */
+  pack(question: PackQuestion): Promise<PackedRows>;
+}
+
 export interface Logger {
   info(event: string, fields?: Record<string, unknown>): void;
   warn(event: string, fields?: Record<string, unknown>): void;
@@ -176,5 +200,7 @@ export interface Ports {
   readonly prover?: Prover;
   readonly trust: TrustClient;
   readonly compressor: Compressor;
+  /** Absent, batches are packed where they are cut. */
+  readonly packer?: Packer;
   readonly log: Logger;
 }

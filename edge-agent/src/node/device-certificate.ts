@@ -19,11 +19,8 @@ const renewShare = 1 / 3;
 
 export const certificatePath = (home: string) => join(home, "device.crt");
 
-/**
- * The present certificate, PEM. One that still holds is used where a new one cannot be had.
- * @throws VedetteError offline, timeout; or the control plane's own refusal, where there is none that holds.
- */
-export async function currentCertificate(options: {
+/** A device that joined: its folder, the control plane's URL, its name and key; and what it does all with. */
+export interface JoinedDevice {
   readonly home: string;
   readonly url: string;
   readonly agent: string;
@@ -31,9 +28,18 @@ export async function currentCertificate(options: {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+}
+
+interface CertificateRequest extends JoinedDevice {
   /** UTC ms by the control plane, just asked: the device's clock may be wrong. */
   readonly now: number;
-}): Promise<string> {
+}
+
+/**
+ * The present certificate, PEM. One that still holds is used where a new one cannot be had.
+ * @throws VedetteError offline, timeout; or the control plane's own refusal, where there is none that holds.
+ */
+export async function currentCertificate(options: CertificateRequest): Promise<string> {
   const { home, log, now } = options;
   const kept = await readKept(certificatePath(home), log);
   if (kept && now < kept.renewAt) return kept.pem;
@@ -49,7 +55,7 @@ export async function currentCertificate(options: {
   }
 }
 
-async function requestCertificate(options: Parameters<typeof currentCertificate>[0]): Promise<string> {
+async function requestCertificate(options: CertificateRequest): Promise<string> {
   const { agent, key, random, now } = options;
   const nonce = toHex(random.bytes(16));
   const proof = await key.sign(deviceCertificateClaim(agent, now, nonce));

@@ -12,4 +12,5 @@ export { createOrtBackend, type PlacementOptions } from "./ort-backend.ts";
 export { createPinoLogger } from "./pino-logger.ts";
 export { type RunningAgent, type RunOptions, runAgent } from "./run-agent.ts";
 export { systemClock, systemRandom } from "./system-clock.ts";
+export { createThreadPacker, type ThreadPacker } from "./thread-packer.ts";
 export { zstdCompressor } from "./zstd-compressor.ts";

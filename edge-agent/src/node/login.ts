@@ -2,22 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
-import type { Clock, DeviceKey, Logger, Random } from "../core/ports.ts";
 import { requestDeviceToken } from "../http/device-token.ts";
 import { postJson } from "../http/post-json.ts";
 import type { MqttCredentials } from "../mqtt/transport.ts";
-import { currentCertificate } from "./device-certificate.ts";
+import { currentCertificate, type JoinedDevice } from "./device-certificate.ts";
 
 /** Asked anew for each connection. @throws VedetteError offline, timeout; or the control plane's own refusal. */
-export async function loginOf(device: {
-  readonly home: string;
-  readonly url: string;
-  readonly agent: string;
-  readonly key: DeviceKey;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-}): Promise<MqttCredentials> {
+export async function loginOf(device: JoinedDevice): Promise<MqttCredentials> {
   const { token, time, mqttUrl, mqttAuth, mqttCa } = await requestDeviceToken({ ...device, post: postJson });
   // Given authorities replace the public ones, and a broker may have either.
   const ca = mqttCa === undefined ? {} : { ca: [...rootCertificates, mqttCa].join("\n") };

@@ -24,6 +24,7 @@ import { createNodeProver } from "./node-prover.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { systemClock, systemRandom } from "./system-clock.ts";
+import { createThreadPacker } from "./thread-packer.ts";
 import { zstdCompressor } from "./zstd-compressor.ts";
 
 /** Highest ONNX opset that onnxruntime-node 1.30 is asked to take. */
@@ -84,6 +85,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
       ...(options.backoff && { backoff: options.backoff }),
     });
     const kernels = await loadKernelsNode();
+    const packer = createThreadPacker(log);
     const abilities: AgentAbilities = {
       capability: currentCapability,
       agent: agentVersion,
@@ -118,10 +120,11 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         prover: createNodeProver(),
         trust: createTrustClient({ storage, crypto: nodeCrypto, pinnedRoot: root }),
         compressor: zstdCompressor,
+        packer,
         log,
       },
     });
-    return { agent, close: () => closeAll(`agent ${id}`, [() => agent.stop(), unlock]) };
+    return { agent, close: () => closeAll(`agent ${id}`, [() => agent.stop(), packer.close, unlock]) };
   } catch (error) {
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));
     throw error;

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { platform } from "node:os";
 import { Worker } from "node:worker_threads";
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { codeOf, messageOf } from "@vedette/protocol/errors";
 import type { ProofQuestion } from "../core/ports.ts";
-import { prove } from "../core/prove/prove.ts";
+import { givenFiles, prove } from "../core/prove/prove.ts";
 import { overMemory, type ProofAnswer } from "./node-prover.ts";
 import { createOrtBackend } from "./ort-backend.ts";
 import { systemClock } from "./system-clock.ts";
@@ -38,11 +38,7 @@ async function answer({ manifest, files }: ProofQuestion): Promise<ProofAnswer> 
   await once(watch, "message");
   const session = await prove({
     manifest,
-    file: async (path) => {
-      const bytes = files[path];
-      if (bytes) return bytes;
-      throw new VedetteError("not_found", `the proof of ${manifest.model} was given no file ${path}`);
-    },
+    file: givenFiles(manifest, files),
     backend: createOrtBackend({ warn: () => undefined }),
     clock: systemClock,
   });

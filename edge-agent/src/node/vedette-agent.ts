@@ -51,7 +51,7 @@ const run = program
   .command("run")
   .description("run the agent in the foreground until SIGTERM or SIGINT")
   .requiredOption(
-    "--home <dir>",
+    "--home <folder>",
     "the agent's own folder: its key, site, models and prediction spool; one agent a folder",
   )
   .option("--enroll-file <file>", "join by the token in this file at the first start; ignored afterwards")
@@ -70,7 +70,7 @@ const run = program
   )
   .option("--gateway-config <file>", "settings of the HTTP server as JSON (or VEDETTE_GATEWAY_CONFIG)")
   .option("--data-mb-per-day <number>", "MB that may be sent and received in a day before models wait", parseMegabytes)
-  .option("--json", "errors as JSON")
+  .option("--json", "answers and errors as JSON")
   .addHelpText(
     "after",
     `
@@ -94,12 +94,17 @@ addKeyCommand(program, name, exitCodeHelp);
 program
   .command("predict")
   .description("predict for every row of a file: the same checks, model, fallback and log as when serving")
-  .requiredOption("--home <dir>", "the agent's own folder; no agent may be running in it")
+  .requiredOption("--home <folder>", "the agent's own folder; no agent may be running in it")
   .requiredOption("--model <name>", "the model")
   .requiredOption("--in <file>", "rows by field name: .csv, .ndjson (.jsonl) or .parquet")
   .requiredOption("--out <file>", "answers in the rows' order: .csv, .ndjson (.jsonl) or .parquet")
-  .option("--wait <seconds>", "longest wait for a version to serve", parseSeconds, 30)
-  .option("--json", "the summary, and errors, as one JSON object; no progress")
+  .option(
+    "--wait <seconds>",
+    "longest wait for a version to serve (default: 30 for a model that is here, none for one that is not)",
+    parseSeconds,
+  )
+  .option("--verbose", "all of the agent's log on standard error, and not its warnings only")
+  .option("--json", "answers and errors as JSON; no progress")
   .addHelpText(
     "after",
     `
@@ -118,14 +123,15 @@ interface PredictFlags {
   model: string;
   in: string;
   out: string;
-  wait: number;
+  wait?: number;
+  verbose?: boolean;
   json?: boolean;
 }
 
 async function predict(flags: PredictFlags): Promise<void> {
   // Parquet and CSV are of no use to an agent that serves.
   const { predictFile } = await import("./batch/predict-file.ts");
-  const log = createPinoLogger();
+  const log = createPinoLogger(flags.verbose ? "info" : "warn");
   await refuseControlPlaneHome(flags.home);
   const { agent, close } = await openNodeAgent({ home: flags.home, log });
   let told = performance.now();
@@ -139,7 +145,7 @@ async function predict(flags: PredictFlags): Promise<void> {
     model: flags.model,
     input: flags.in,
     output: flags.out,
-    waitMs: 1_000 * flags.wait,
+    waitMs: flags.wait === undefined ? undefined : 1_000 * flags.wait,
     progress,
   }).finally(close);
   if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);

@@ -1,104 +1,26 @@
-/** The server as clients meet it: keys, limits, TLS, sockets, pages, and what it tells of itself. */
-import { copyFile, mkdtemp, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+/** The server as clients meet it: keys, limits, TLS, sockets and pages. */
+import { copyFile, stat, utimes, writeFile } from "node:fs/promises";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { codeOf } from "@vedette/protocol/errors";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Agent, Prediction, PredictRequest } from "../../src/core/agent.ts";
-import type { Logger } from "../../src/core/ports.ts";
+import { expect, test, vi } from "vitest";
 import { noLimits } from "../../src/node/gateway/allowance.ts";
 import { createApiKey, readApiKeys, revokeApiKey } from "../../src/node/gateway/api-keys.ts";
 import { defaultGateway } from "../../src/node/gateway/config.ts";
 import { followKeys } from "../../src/node/gateway/open-gateway.ts";
-import { type OipServer, type OipServerOptions, startOipServer } from "../../src/node/oip/server.ts";
-import { createSlotAgent, type SlotAgent } from "./slot-agent.ts";
+import { type OipServerOptions, startOipServer } from "../../src/node/oip/server.ts";
+import { agent, ask, bearer, body, get, infer, log, rig, start } from "./gateway-rig.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
-let home: string;
-let lines: { event: string; fields: Record<string, unknown> | undefined }[];
-let slots: SlotAgent;
-let server: OipServer | undefined;
-/** Holds back answers while it is set. */
-let gate: Promise<void> | undefined;
+const key = { name: "app", models: null, ratePerSecond: null, concurrent: null, expiresAt: null };
 
-const log: Logger = {
-  info: (event, fields) => void lines.push({ event, fields }),
-  warn: (event, fields) => void lines.push({ event, fields }),
-  error: (event, fields) => void lines.push({ event, fields }),
-};
-const agent = (): Agent => ({
-  ...slots.agent,
-  async predict(request: PredictRequest): Promise<Prediction> {
-    await gate;
-    return slots.agent.predict(request);
-  },
-});
-async function start(options: Partial<OipServerOptions> = {}): Promise<OipServer> {
-  await server?.close();
-  server = await startOipServer({
-    agent: agent(),
-    log,
-    version: "0.1.0",
-    port: 0,
-    measures: () => slots.measures(),
-    ...options,
-  });
-  return server;
-}
-
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), "vedette-gateway-"));
-  lines = [];
-  gate = undefined;
-  slots = await createSlotAgent(["pump", "rain"]);
-});
-afterEach(async () => {
-  await server?.close();
-  server = undefined;
-  await slots.close();
-  await rm(home, { recursive: true, force: true });
-});
-
-interface Told {
-  readonly status: number;
-  readonly headers: IncomingMessage["headers"];
-  readonly text: string;
-}
-/** By hand, since fetch adds headers of its own. */
-function ask(options: RequestOptions & { body?: string; tls?: boolean; ca?: Buffer }): Promise<Told> {
-  const { body, tls, ...rest } = options;
-  return new Promise((resolve, reject) => {
-    const made = (tls ? httpsRequest : httpRequest)({ host: "127.0.0.1", port: server?.port, agent: false, ...rest });
-    made.on("response", (response) => {
-      const parts: Buffer[] = [];
-      response.on("data", (part: Buffer) => parts.push(part));
-      response.on("end", () => {
-        const text = Buffer.concat(parts).toString();
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-      });
-    });
-    made.on("error", reject);
-    made.end(body);
-  });
-}
-const body = (data: unknown = [1, 2]) =>
-  JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data }] });
-const infer = (headers: Record<string, string> = {}, model = "pump", text = body()) =>
-  ask({
-    method: "POST",
-    path: `/v2/models/${model}/infer`,
-    headers: { "content-length": text.length, ...headers },
-    body: text,
-  });
 /** The status of what is sent as it stands. */
 function rawStatus(text: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", port: server?.port ?? 0 }, () => socket.write(text));
+    const socket = connect({ host: "127.0.0.1", port: rig.server?.port ?? 0 }, () => socket.write(text));
     socket.once("data", (bytes: Buffer) => {
       socket.destroy();
       resolve(Number(bytes.toString("latin1", 9, 12)));
@@ -106,9 +28,6 @@ function rawStatus(text: string): Promise<number> {
     socket.once("error", reject);
   });
 }
-const get = (path: string, headers: Record<string, string> = {}) => ask({ path, headers });
-const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
-const key = { name: "app", models: null, ratePerSecond: null, concurrent: null, expiresAt: null };
 
 test("[G1] beyond loopback nobody asks without a key, unless that is said to be meant", async () => {
   const refused = (options: Partial<OipServerOptions>) =>
@@ -122,8 +41,8 @@ test("[G1] beyond loopback nobody asks without a key, unless that is said to be 
 });
 
 test("[G4] a key for some models opens these, and nothing else that says anything of others", async () => {
-  const made = await createApiKey(home, { ...key, models: ["pump"] });
-  await start({ keys: await readApiKeys(home) });
+  const made = await createApiKey(rig.home, { ...key, models: ["pump"] });
+  await start({ keys: await readApiKeys(rig.home) });
   const own = bearer(made.key);
   expect((await infer(own)).status).toBe(200);
   const other = await infer(own, "rain");
@@ -134,13 +53,13 @@ test("[G4] a key for some models opens these, and nothing else that says anythin
 });
 
 test("[G2] a key that is made or revoked while the agent runs counts from then on", async () => {
-  const first = await createApiKey(home, key);
-  const { useKeys } = await start({ keys: await readApiKeys(home) });
-  const unfollow = followKeys(home, useKeys, log);
+  const first = await createApiKey(rig.home, key);
+  const { useKeys } = await start({ keys: await readApiKeys(rig.home) });
+  const unfollow = followKeys(rig.home, useKeys, log);
   try {
     expect((await infer(bearer(first.key))).status).toBe(200);
-    await revokeApiKey(home, first.kept.id);
-    const second = await createApiKey(home, { ...key, name: "second" });
+    await revokeApiKey(rig.home, first.kept.id);
+    const second = await createApiKey(rig.home, { ...key, name: "second" });
     await vi.waitFor(async () => expect((await infer(bearer(second.key))).status).toBe(200), { timeout: 10_000 });
     expect((await infer(bearer(first.key))).status).toBe(401);
   } finally {
@@ -149,9 +68,9 @@ test("[G2] a key that is made or revoked while the agent runs counts from then o
 });
 
 test("[G5] a key over its rate is told when to come again; others are not held up", async () => {
-  const slow = await createApiKey(home, { ...key, ratePerSecond: 0.001 });
-  const free = await createApiKey(home, key);
-  await start({ keys: await readApiKeys(home) });
+  const slow = await createApiKey(rig.home, { ...key, ratePerSecond: 0.001 });
+  const free = await createApiKey(rig.home, key);
+  await start({ keys: await readApiKeys(rig.home) });
   expect((await infer(bearer(slow.key))).status).toBe(200);
   const refused = await infer(bearer(slow.key));
   expect(refused).toMatchObject({ status: 429, headers: { "retry-after": expect.stringMatching(/^\d+$/) } });
@@ -160,11 +79,11 @@ test("[G5] a key over its rate is told when to come again; others are not held u
 });
 
 test("[G5] requests of a key beyond its number at once are refused, and those refused later give their place back", async () => {
-  const made = await createApiKey(home, { ...key, concurrent: 2 });
-  await start({ keys: await readApiKeys(home) });
+  const made = await createApiKey(rig.home, { ...key, concurrent: 2 });
+  await start({ keys: await readApiKeys(rig.home) });
   for (let i = 0; i < 5; i++) expect((await infer(bearer(made.key), "pump", "{")).status).toBe(400);
   const opened = Promise.withResolvers<void>();
-  gate = opened.promise;
+  rig.gate = opened.promise;
   const calls = Array.from({ length: 3 }, () => infer(bearer(made.key)));
   expect((await Promise.race(calls)).status).toBe(429);
   opened.resolve();
@@ -173,17 +92,17 @@ test("[G5] requests of a key beyond its number at once are refused, and those re
 });
 
 test("[G5] a client that goes away before its body is whole gives its place back", async () => {
-  const made = await createApiKey(home, { ...key, concurrent: 2 });
-  await start({ keys: await readApiKeys(home), logShare: 1 });
+  const made = await createApiKey(rig.home, { ...key, concurrent: 2 });
+  await start({ keys: await readApiKeys(rig.home), logShare: 1 });
   const leave = async (length: number) => {
     const head = `POST /v2/models/pump/infer HTTP/1.1\r\nhost: x\r\nx-api-key: ${made.key}\r\ncontent-length: ${length}`;
-    const socket = connect({ host: "127.0.0.1", port: server?.port ?? 0 }, () => socket.write(`${head}\r\n\r\n{`));
-    const before = lines.length;
+    const socket = connect({ host: "127.0.0.1", port: rig.server?.port ?? 0 }, () => socket.write(`${head}\r\n\r\n{`));
+    const before = rig.lines.length;
     // One that came later was answered: this one has its place by now.
     await vi.waitFor(async () => expect((await infer(bearer(made.key), "pump", "{")).status).toBe(400));
     socket.destroy();
     await vi.waitFor(() =>
-      expect(lines.slice(before)).toContainEqual({
+      expect(rig.lines.slice(before)).toContainEqual({
         event: "http.request",
         fields: expect.objectContaining({ status: 499, client: made.kept.id }),
       }),
@@ -253,7 +172,7 @@ test("[G8] a page of a named origin may ask, others may not, and a preflight nee
 
 test("[G11] TLS by certificate and key; a renewed certificate serves without a restart, a broken one does not stop the former", async () => {
   const certificates = fileURLToPath(new URL("./tls/", import.meta.url));
-  const tls = { certFile: join(home, "cert.pem"), keyFile: join(home, "key.pem") };
+  const tls = { certFile: join(rig.home, "cert.pem"), keyFile: join(rig.home, "key.pem") };
   let seconds = 1_700_000_000;
   const put = async (name: string): Promise<void> => {
     await copyFile(join(certificates, `${name}.key.pem`), tls.keyFile);
@@ -266,7 +185,7 @@ test("[G11] TLS by certificate and key; a renewed certificate serves without a r
     new Promise((resolve, reject) => {
       const made = httpsRequest({
         host: "127.0.0.1",
-        port: server?.port,
+        port: rig.server?.port,
         path: "/v2",
         rejectUnauthorized: false,
         agent: false,
@@ -287,7 +206,7 @@ test("[G11] TLS by certificate and key; a renewed certificate serves without a r
   await put("second");
   await vi.waitFor(async () => expect(await subject()).toBe("second"), { timeout: 10_000 });
   await writeFile(tls.certFile, "no certificate");
-  await vi.waitFor(() => expect(lines.map(({ event }) => event)).toContain("http.certificate_not_reloaded"), {
+  await vi.waitFor(() => expect(rig.lines.map(({ event }) => event)).toContain("http.certificate_not_reloaded"), {
     timeout: 10_000,
   });
   expect(await subject()).toBe("second");
@@ -295,125 +214,16 @@ test("[G11] TLS by certificate and key; a renewed certificate serves without a r
 });
 
 test("[G12] a Unix socket is its owner's, needs no key, and one left by a dead process is taken over", async () => {
-  const socket = join(home, "agent.sock");
+  const socket = join(rig.home, "agent.sock");
   await start({ socket });
   expect((await stat(socket)).mode & 0o077).toBe(0);
   const told = await ask({ socketPath: socket, path: "/v2/models" });
   expect(JSON.parse(told.text)).toEqual({ models: ["pump", "rain"] });
   const second = startOipServer({ agent: agent(), log, version: "0", port: 0, socket });
   expect(await second.then(() => "up", codeOf)).toBe("conflict");
-  const file = join(home, "file");
+  const file = join(rig.home, "file");
   await writeFile(file, "a person's");
   expect(await start({ socket: file }).catch(codeOf)).toBe("conflict");
-});
-
-test("[G13] statistics in Triton's shape: of one model, of one version, of all", async () => {
-  await start();
-  for (let i = 0; i < 3; i++) await infer();
-  await infer({}, "pump", "{");
-  const one = JSON.parse((await get("/v2/models/pump/versions/1/stats")).text);
-  expect(one).toEqual(JSON.parse((await get("/v2/models/pump/stats")).text));
-  expect(one.model_stats).toEqual([
-    expect.objectContaining({
-      name: "pump",
-      version: "1",
-      inference_count: 3,
-      execution_count: 3,
-      inference_stats: expect.objectContaining({
-        success: { count: 3, ns: expect.any(Number) },
-        fail: { count: 1, ns: expect.any(Number) },
-        compute_infer: { count: 3, ns: expect.any(Number) },
-      }),
-    }),
-  ]);
-  const all = JSON.parse((await get("/v2/models/stats")).text);
-  expect(all.model_stats.map(({ name }: { name: string }) => name)).toEqual(["pump", "rain"]);
-});
-
-/** Name, labels and value of each line; the same series twice is no exposition. */
-function samples(text: string): Map<string, number> {
-  const read = new Map<string, number>();
-  const types = new Set<string>();
-  for (const line of text.trimEnd().split("\n")) {
-    const type = /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge)$/.exec(line);
-    if (type) {
-      expect(types).not.toContain(type[1]);
-      types.add(type[1] as string);
-    } else if (!line.startsWith("# HELP ")) {
-      const sample =
-        /^(([a-zA-Z_:][\w:]*)(?:\{(?:[a-z_]\w*="(?:[^"\\\n]|\\[\\n"])*",?)*\})?) (-?[\d.e+-]+|NaN|[+-]Inf)$/.exec(line);
-      expect({ line, type: types.has(sample?.[2] ?? "") }).toEqual({ line, type: true });
-      expect([...read.keys()]).not.toContain(sample?.[1]);
-      read.set(sample?.[1] as string, Number(sample?.[3]));
-    }
-  }
-  return read;
-}
-
-test("[G10] metrics read as Prometheus reads them, with Triton's names and our own, and count what was asked", async () => {
-  await start({ apiKey: "s3cret" });
-  for (let i = 0; i < 2; i++) await infer(bearer("s3cret"));
-  await infer(bearer("s3cret"), "pump", "{");
-  expect((await get("/metrics")).status).toBe(401);
-  const told = await get("/metrics", bearer("s3cret"));
-  expect(told.headers["content-type"]).toMatch(/^text\/plain; version=0\.0\.4/);
-  const read = samples(told.text);
-  expect(read.get('nv_inference_request_success{model="pump",version="1"}')).toBe(2);
-  expect(read.get('nv_inference_request_failure{model="pump",version="1",reason="REJECTED"}')).toBe(1);
-  expect(read.get('nv_inference_count{model="pump",version="1"}')).toBe(2);
-  expect(read.get('vedette_predictions_total{model="pump",source="model"}')).toBe(2);
-  expect(read.get("vedette_connected")).toBe(0);
-  expect(read.get("process_resident_memory_bytes")).toBeGreaterThan(1e6);
-  for (const name of [
-    "nv_inference_queue_duration_us",
-    "nv_inference_compute_infer_duration_us",
-    "nv_inference_exec_count",
-  ]) {
-    expect([...read.keys()].some((series) => series.startsWith(`${name}{`))).toBe(true);
-  }
-  await start({ apiKey: "s3cret", openMetrics: true });
-  expect((await get("/metrics")).status).toBe(200);
-});
-
-test("[G14] a trace that comes is passed on and named in the log; inputs and keys are in no line", async () => {
-  await start({ apiKey: "s3cret-key", logShare: 1 });
-  const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-  const told = await infer({ traceparent, ...bearer("s3cret-key") }, "pump", body([41.125, 7.75]));
-  expect(told.headers.traceparent).toBe(traceparent);
-  await get("/v2?api_key=s3cret-key", bearer("s3cret-key"));
-  await infer({ traceparent: "00-zz", ...bearer("wrong-s3cret") });
-  const requests = lines.filter(({ event }) => event === "http.request").map(({ fields }) => fields);
-  expect(requests).toEqual([
-    {
-      method: "POST",
-      path: "/v2/models/pump/infer",
-      status: 200,
-      ms: expect.any(Number),
-      client: "api-key",
-      trace: "a".repeat(32),
-    },
-    { method: "GET", path: "/v2", status: 200, ms: expect.any(Number), client: "api-key" },
-    {
-      method: "POST",
-      path: "/v2/models/pump/infer",
-      status: 401,
-      ms: expect.any(Number),
-      client: undefined,
-      error: expect.any(String),
-    },
-  ]);
-  expect(JSON.stringify(lines)).not.toMatch(/s3cret|41\.125|7\.75/);
-});
-
-test("[G14] of requests as many have a line as was wished, and failures of ours always", async () => {
-  await start({ logShare: 0.25 });
-  for (let i = 0; i < 8; i++) await infer();
-  expect(lines.filter(({ event }) => event === "http.request")).toHaveLength(2);
-  gate = Promise.reject(new Error("a fault"));
-  gate.catch(() => undefined);
-  await start({ logShare: 0 });
-  expect((await infer()).status).toBe(500);
-  expect(lines.filter(({ event }) => event === "http.failed")).toHaveLength(1);
 });
 
 test("what is asked where nothing is set is as the defaults say", () => {

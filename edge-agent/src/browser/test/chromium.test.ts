@@ -12,11 +12,11 @@ import { goldenAbi2 } from "@vedette/wasm-kernels/golden-run";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chromiumArgs, chromiumPath } from "../../../test/chromium.ts";
 import { buildPage } from "../../node/build-page.ts";
 import type { ProbeInput, ProbeResult } from "./probe-worker.ts";
 import { digest, manifestLength, model, now, TufSite } from "./tuf-site.ts";
 
-const executablePath = process.env.VEDETTE_CHROMIUM ?? "/usr/bin/chromium";
 const types: Record<string, string> = {
   ".html": "text/html",
   ".js": "text/javascript",
@@ -73,7 +73,7 @@ async function exports(): Promise<ProbeInput["asked"]> {
   ];
 }
 
-describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", () => {
+describe.skipIf(!existsSync(chromiumPath) && !process.env.CI)("in Chromium", () => {
   let folder: string;
   let server: Server;
   let browser: Browser;
@@ -104,19 +104,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)("in Chromium", (
     });
     server = await serve(folder, site.firstRoot);
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await chromium.launch({ executablePath: chromiumPath, args: [...chromiumArgs] });
     page = await (await browser.newContext()).newPage();
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => {

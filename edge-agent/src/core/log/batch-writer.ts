@@ -4,11 +4,8 @@
  * missing an account comes before it. prediction-log calls it at each cut and after a start.
  */
 import { toHex } from "@vedette/protocol/bytes";
-import { formatPredictionId } from "@vedette/protocol/ids";
-import type { LogPolicy } from "@vedette/protocol/log-policy";
 import {
   type BatchHeader,
-  type Compression,
   encodeBatch,
   encodeHead,
   headerBytes,
@@ -19,11 +16,11 @@ import {
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 import { saltBytes } from "@vedette/protocol/receipt";
-import type { Ports } from "../ports.ts";
+import type { PackedRows, Packer, Ports } from "../ports.ts";
 import type { Accountant, OwnBatchQueue } from "./batch-queue.ts";
-import { type RowColumns, runsOf, sliceRows, withoutDetail } from "./row-columns.ts";
-import type { LoggedVersion, SegmentRecord } from "./segment.ts";
-import { receiptsOf, withhold } from "./withhold.ts";
+import { packRows } from "./pack-rows.ts";
+import { partOf, type Run, runsOf } from "./row-columns.ts";
+import { encodeSegment, type LoggedVersion, type SegmentRecord } from "./segment.ts";
 
 export interface BatchLimits {
   /** Rows of one batch, up to half as many more. */
@@ -31,7 +28,7 @@ export interface BatchLimits {
   /** Longest frame, bytes. */
   readonly frameBytes: number;
 }
-export type BatchPorts = Pick<Ports, "clock" | "compressor" | "crypto" | "key" | "random" | "log">;
+export type BatchPorts = Pick<Ports, "clock" | "compressor" | "crypto" | "key" | "packer" | "random" | "log">;
 
 /** Numbers that are in no record. */
 export interface Unlogged {
@@ -49,32 +46,25 @@ export interface BatchWriter {
   /**
    * Writes durably whatever rows are in no batch yet, and accounts of the numbers between them, which `unlogged` (in order)
    * may explain. @throws VedetteError storage_failed; a repetition goes on from there.
+   * @param packing `here`: no answer is held up yet, and starting a thread would take longer.
    */
-  write(records: readonly SegmentRecord[], unlogged: readonly Unlogged[]): Promise<void>;
+  write(records: readonly SegmentRecord[], unlogged: readonly Unlogged[], packing?: "apart" | "here"): Promise<void>;
   /** Accounts of `unlogged` and all before. @throws VedetteError storage_failed. */
   account(unlogged: readonly Unlogged[]): Promise<void>;
 }
 
-const policyOfOld: LogPolicy = { inputs: "full" };
-
-/** A signed frame of a body. @throws VedetteError what the key's port throws. */
+/** A signed frame of a packed body. @throws VedetteError what the key's port throws. */
 async function frameOf(
-  header: Pick<BatchHeader, "epoch" | "seq">,
-  body: Uint8Array<ArrayBuffer>,
-  compression: Compression,
-  compressed: Uint8Array<ArrayBuffer>,
-  { crypto, key }: Pick<Ports, "crypto" | "key">,
+  { epoch, seq }: Pick<BatchHeader, "epoch" | "seq">,
+  { compressed, canSlim: _, ...said }: PackedRows,
+  key: Ports["key"],
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const head = encodeHead({
-    epoch: header.epoch,
-    seq: header.seq,
-    compression,
-    bodyLength: body.length,
-    headerSha256: await crypto.sha256(headerBytes(body)),
-    bodySha256: await crypto.sha256(compressed),
-    publicKey: key.publicKeyHex,
-  });
+  const head = encodeHead({ epoch, seq, ...said, publicKey: key.publicKeyHex });
   return sealFrame(head, await key.sign(signedHead(head)), compressed);
+}
+
+function clockNow(clock: Ports["clock"], offset: number | null): BatchHeader["clock"] {
+  return { wall: clock.now(), monotonic: clock.monotonic(), offset };
 }
 
 /** Makes the accounts of a stream. */
@@ -98,7 +88,7 @@ export function createAccountant(options: {
       digest,
       release,
       classes: null,
-      clock: { wall: ports.clock.now(), monotonic: ports.clock.monotonic(), offset: options.offset() },
+      clock: clockNow(ports.clock, options.offset()),
       missing: [...missing],
       withheld: {},
       receipts: null,
@@ -109,7 +99,16 @@ export function createAccountant(options: {
       header,
       columns: Object.fromEntries(standardColumns.map(({ name, type }) => [name, none[type]])),
     });
-    return frameOf(header, body, "none", body, ports);
+    const { sha256 } = ports.crypto;
+    const packed: PackedRows = {
+      compression: "none",
+      bodyLength: body.length,
+      headerSha256: await sha256(headerBytes(body)),
+      bodySha256: await sha256(body),
+      compressed: body,
+      canSlim: false,
+    };
+    return frameOf(header, packed, ports.key);
   };
 }
 
@@ -130,67 +129,47 @@ export function createBatchWriter(options: {
   batchedTo: number;
 }): BatchWriter {
   const { agent, stream, epoch, limits, batches, ports } = options;
-  const { clock, compressor, crypto, log, random } = ports;
+  const { clock, log, random } = ports;
   let { nextSeq, batchedTo } = options;
   for (const batch of batches.waiting) {
     if (batch.epoch !== epoch) continue;
     nextSeq = Math.max(nextSeq, batch.through + 1);
     batchedTo = Math.max(batchedTo, batch.nextN);
   }
-  const idOf = (n: number): string => formatPredictionId({ agent, stream, epoch, n });
+  const here: Packer = { pack: (question) => packRows(question, ports) };
 
-  function bodyOf(rows: RowColumns): Uint8Array<ArrayBuffer> {
-    const policy = rows.version.policy ?? policyOfOld;
-    const published = withhold(rows, policy, crypto.hash, idOf);
-    const header = {
-      v: 2 as const,
-      agent,
-      stream,
-      epoch,
-      seq: nextSeq,
-      firstN: rows.firstN,
-      count: rows.count,
-      digest: rows.version.digest,
-      release: rows.version.release,
-      classes: rows.version.classes,
-      clock: { wall: clock.now(), monotonic: clock.monotonic(), offset: options.offset() },
-      missing: [],
-      withheld: published.withheld,
-      columns: published.specs,
-    };
-    if (!policy.receipts) return encodeBatch({ header: { ...header, receipts: null }, columns: published.columns });
-    const sealed = receiptsOf(header, rows, published, toHex(random.bytes(saltBytes)), crypto.hash);
-    return encodeBatch({
-      header: { ...header, receipts: sealed.receipts, columns: sealed.specs },
-      columns: sealed.columns,
+  async function writeBatch(rows: Run, packer: Packer, slim = false): Promise<void> {
+    const { firstN, count } = rows;
+    const packed = await packer.pack({
+      batch: { agent, stream, epoch, seq: nextSeq, clock: clockNow(ports.clock, options.offset()) },
+      segment: encodeSegment(rows.version, rows.records),
+      firstN,
+      count,
+      slim,
+      salt: rows.version.policy?.receipts ? toHex(random.bytes(saltBytes)) : "",
     });
-  }
-
-  async function writeBatch(rows: RowColumns): Promise<void> {
-    const body = bodyOf(rows);
-    const frame = await frameOf({ epoch, seq: nextSeq }, body, compressor.kind, await compressor.compress(body), ports);
-    if (frame.length > limits.frameBytes || body.length > maxBodyBytes) {
-      if (rows.count > 1) {
-        const half = Math.ceil(rows.count / 2);
-        await writeBatch(sliceRows(rows, 0, half));
-        return writeBatch(sliceRows(rows, half, rows.count));
+    const frame = await frameOf({ epoch, seq: nextSeq }, packed, ports.key);
+    if (frame.length > limits.frameBytes || packed.bodyLength > maxBodyBytes) {
+      if (count > 1) {
+        const half = Math.ceil(count / 2);
+        await writeBatch(partOf(rows, firstN, half), packer);
+        return writeBatch(partOf(rows, firstN + half, count - half), packer);
       }
-      const slim = withoutDetail(rows);
-      if (slim.specs.length < rows.specs.length) {
+      if (packed.canSlim) {
         const done = "sent without inputs and scores";
-        log.warn("row_too_wide", { stream, n: rows.firstN, bytes: frame.length, done });
-        return writeBatch(slim);
+        log.warn("row_too_wide", { stream, n: firstN, bytes: frame.length, done });
+        return writeBatch(rows, packer, true);
       }
     }
     const offset = options.offset();
     const { digest, release } = rows.version;
-    const nextN = rows.firstN + rows.count;
+    const nextN = firstN + count;
     const cutAt = offset === null ? null : clock.now() + offset;
     const batch = {
       epoch,
       seq: nextSeq,
       through: nextSeq,
-      firstN: rows.firstN,
+      firstN,
       nextN,
       rows: { cutAt, digest, release },
     };
@@ -228,12 +207,13 @@ export function createBatchWriter(options: {
     get batchedTo() {
       return batchedTo;
     },
-    async write(records, unlogged) {
+    async write(records, unlogged, packing = "apart") {
+      const packer = packing === "here" ? here : (ports.packer ?? here);
       for (const run of runsOf(records, batchedTo)) {
         while (run.firstN > batchedTo) await writeAccount(run.firstN, unlogged);
         const size = evenSize(run.count, limits.batchRows);
         for (let at = 0; at < run.count; at += size) {
-          await writeBatch(sliceRows(run, at, Math.min(run.count, at + size)));
+          await writeBatch(partOf(run, run.firstN + at, Math.min(size, run.count - at)), packer);
         }
       }
     },

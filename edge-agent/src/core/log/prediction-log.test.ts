@@ -12,7 +12,7 @@ import {
   plainCompressor,
   settle,
 } from "../../sim/memory-ports.ts";
-import type { Storage } from "../ports.ts";
+import type { Packer, Storage } from "../ports.ts";
 import { testCrypto, testKey } from "../test/fake-peer.ts";
 import { createBatchSender } from "./batch-sender.ts";
 import { type LogLimits, openPredictionLog, type PredictionLog } from "./prediction-log.ts";
@@ -49,7 +49,7 @@ function group(first: number, count: number): LoggedGroup {
 interface Rig {
   readonly disk: MemoryDisk;
   readonly clock: ManualClock;
-  open(limits?: Partial<LogLimits>, change?: (storage: Storage) => Storage): Promise<PredictionLog>;
+  open(limits?: Partial<LogLimits>, change?: (storage: Storage) => Storage, packer?: Packer): Promise<PredictionLog>;
 }
 function rig(spool: Partial<SpoolLimits> = {}): Rig {
   const disk = createMemoryDisk();
@@ -58,7 +58,7 @@ function rig(spool: Partial<SpoolLimits> = {}): Rig {
   return {
     disk,
     clock,
-    open: (limits, change = (storage) => storage) =>
+    open: (limits, change = (storage) => storage, packer) =>
       openPredictionLog({
         agent: "a1",
         stream: "rain-gauge",
@@ -70,6 +70,7 @@ function rig(spool: Partial<SpoolLimits> = {}): Rig {
           crypto: testCrypto,
           key: testKey,
           log: createMemoryLogger(),
+          ...(packer && { packer }),
         },
         limits: { reserveAhead: 64, ...limits },
         offset: () => 0,
@@ -260,6 +261,28 @@ describe("numbers", () => {
     expect(await predict(second, 2)).toBe(3);
     await second.cut();
     expect(account(stored(disk))).toEqual({ rows: upTo(5), gaps: [] });
+  });
+
+  test("[Q61] rows that are being packed elsewhere are in their segment until their batch is on the disk", async () => {
+    const { disk, open } = rig();
+    const asked: number[] = [];
+    const packer: Packer = {
+      pack({ count }) {
+        asked.push(count);
+        return new Promise(() => undefined);
+      },
+    };
+    const log = await open({}, undefined, packer);
+    await predict(log, 5);
+    void log.cut();
+    await settle();
+    await predict(log, 2);
+    expect(asked).toEqual([5]);
+    disk.kill();
+    // At a start they are packed in place: the first answer would wait for the thread.
+    await open({}, undefined, packer);
+    expect(account(stored(disk))).toEqual({ rows: [0, 1, 2, 3, 4, 5, 6], gaps: [] });
+    expect(asked).toEqual([5]);
   });
 
   test("[P2] after a power loss an account says exactly which numbers are missing", async () => {

@@ -160,7 +160,7 @@ export async function openPredictionLog(options: {
     for (const name of names) {
       const path = `${folder}/${name}`;
       const bytes = await storage.read(path);
-      if (bytes) await writer.write(readRecords(bytes), numbers.unlogged);
+      if (bytes) await writer.write(readRecords(bytes), numbers.unlogged, "here");
       await storage.remove(path);
     }
   }

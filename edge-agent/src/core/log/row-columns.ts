@@ -1,4 +1,4 @@
-/** From the records of a segment to the columns of a batch. Pure: prediction-log decides which rows make a batch. */
+/** From the records of a segment to the columns of a batch. Pure: batch-writer decides which rows make one, pack-rows asks. */
 import {
   type BatchHeader,
   type ColumnData,
@@ -20,20 +20,30 @@ export interface RowColumns {
   readonly omitted?: readonly string[];
 }
 
+type RowsRecord = Extract<SegmentRecord, { kind: "rows" }>;
+/** Consecutive rows of one version, as their records hold them. */
+export interface Run {
+  readonly version: LoggedVersion;
+  readonly firstN: number;
+  readonly count: number;
+  /** The first may begin before `firstN`, where a kill left it half in a batch. */
+  readonly records: readonly RowsRecord[];
+}
+
 /**
  * Runs of rows without a hole and of one version, in order; rows below `from` are left out.
  * @param records of one segment, from its start.
  */
-export function runsOf(records: readonly SegmentRecord[], from: number): RowColumns[] {
-  const runs: RowColumns[] = [];
+export function runsOf(records: readonly SegmentRecord[], from: number): Run[] {
+  const runs: Run[] = [];
   let version: LoggedVersion | undefined;
-  let run: Extract<SegmentRecord, { kind: "rows" }>[] = [];
+  let run: RowsRecord[] = [];
   let next = from;
   const close = (): void => {
-    if (version && run.length > 0) {
-      const rows = columnsOf(version, run);
-      // A record that a kill left half in a batch: only its rest is new.
-      runs.push(rows.firstN < from ? sliceRows(rows, from - rows.firstN, rows.count) : rows);
+    const [first] = run;
+    if (version && first) {
+      const firstN = Math.max(from, first.firstN);
+      runs.push({ version, firstN, count: next - firstN, records: run });
     }
     run = [];
   };
@@ -51,8 +61,23 @@ export function runsOf(records: readonly SegmentRecord[], from: number): RowColu
   return runs;
 }
 
+/** Numbers `firstN` up to `firstN + count` of a run, and only the records that hold them. */
+export function partOf(run: Run, firstN: number, count: number): Run {
+  const records = run.records.filter(
+    (record) => record.firstN < firstN + count && record.firstN + record.count > firstN,
+  );
+  return { version: run.version, firstN, count, records };
+}
+
+/** The rows of a run, column by column. */
+export function columnsOf({ version, firstN, count, records }: Run): RowColumns {
+  const rows = columnsOfRecords(version, records);
+  const start = firstN - rows.firstN;
+  return sliceRows(rows, start, start + count);
+}
+
 /** Rows `start` to `end` of a run. */
-export function sliceRows(run: RowColumns, start: number, end: number): RowColumns {
+function sliceRows(run: RowColumns, start: number, end: number): RowColumns {
   if (start === 0 && end === run.count) return run;
   const columns = Object.fromEntries(Object.entries(run.columns).map(([name, data]) => [name, data.slice(start, end)]));
   return { ...run, firstN: run.firstN + start, count: end - start, columns };
@@ -66,7 +91,7 @@ export function withoutDetail(run: RowColumns): RowColumns {
   return { ...run, specs: run.specs.filter((spec) => !isDetail(spec)), omitted: omitted.slice(0, 100) };
 }
 
-function columnsOf(version: LoggedVersion, records: Extract<SegmentRecord, { kind: "rows" }>[]): RowColumns {
+function columnsOfRecords(version: LoggedVersion, records: readonly RowsRecord[]): RowColumns {
   const count = records.reduce((sum, record) => sum + record.count, 0);
   const f32 = (): Float32Array => new Float32Array(count);
   const time = new Float64Array(count);

@@ -12,7 +12,7 @@
  */
 
 import type { Manifest } from "@vedette/protocol/bundle";
-import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
+import { concatBytes, fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { fallbackReasons, sha256Hex, sources } from "@vedette/protocol/ids";
 import { logPolicy, ruleOfField } from "@vedette/protocol/log-policy";
@@ -282,6 +282,13 @@ export function readRecords(bytes: Uint8Array<ArrayBuffer>): SegmentRecord[] {
 /** A record as `encodeVersion` or `encodeRows` made it in this process: there is nothing to verify. */
 export function readRecord(record: Uint8Array<ArrayBuffer>): SegmentRecord {
   return readPayload(new DataView(record.buffer, record.byteOffset + recordHead, record.length - recordHead));
+}
+
+/** One run as a segment of its own, to be handed to another thread: `readRecords` reads it. */
+export function encodeSegment(version: LoggedVersion, records: readonly RowsRecord[]): Uint8Array<ArrayBuffer> {
+  const whole = ({ payload }: RowsRecord): Uint8Array =>
+    new Uint8Array(payload.buffer, payload.byteOffset - recordHead, payload.byteLength + recordHead);
+  return concatBytes([encodeVersion(version), ...records.map(whole)]);
 }
 
 function readPayload(payload: DataView<ArrayBuffer>): SegmentRecord {

@@ -63,6 +63,15 @@ export async function filesOfProof(
   return { [golden.file]: await file(golden.file), [runtime.file]: await file(runtime.file) };
 }
 
+/** These files, read again where the proof is made. @throws VedetteError not_found where one is not among them. */
+export function givenFiles({ model }: Manifest, files: Awaited<ReturnType<typeof filesOfProof>>): ProveOptions["file"] {
+  return async (path) => {
+    const bytes = files[path];
+    if (bytes) return bytes;
+    throw new VedetteError("not_found", `the proof of ${model} was given no file ${path}`);
+  };
+}
+
 function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): GoldenVectors {
   const where = `golden vectors ${manifest.golden.file} of ${manifest.model}`;
   let golden: GoldenVectors;

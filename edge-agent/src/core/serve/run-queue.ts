@@ -93,9 +93,25 @@ export function createRunQueue<J extends Job>(options: {
   }
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) await runGroup(takeGroup());
+    // `add` has waited a tick for company: a request that is alone by now is asked at once.
+    await gather(1);
+    while (waiting.length > 0) {
+      await runGroup(takeGroup());
+      await gather(0);
+    }
     active = false;
     for (const call of idlers.splice(0)) call();
+  }
+
+  /**
+   * A run costs more than to wait a tick for those that are coming: as long as each tick brings some, and a run has room.
+   * @param before as many as are not worth a tick by themselves.
+   */
+  async function gather(before: number): Promise<void> {
+    for (let known = before; waiting.length > known && rowsOfJobs(waiting) < cap; ) {
+      known = waiting.length;
+      await new Promise<void>(schedule);
+    }
   }
 
   /** Whole jobs, as many as one run takes; a job with more rows than that goes alone, in several runs. */
@@ -250,5 +266,11 @@ function joinRows(group: readonly Job[]): Rows {
     rows.set(request.rows, at);
     at += request.rows.length;
   }
+  return rows;
+}
+
+function rowsOfJobs(jobs: readonly Job[]): number {
+  let rows = 0;
+  for (const { n } of jobs) rows += n;
   return rows;
 }

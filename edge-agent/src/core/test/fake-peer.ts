@@ -6,11 +6,11 @@ import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign,
 import { encodeManifest, type Manifest } from "@vedette/protocol/bundle";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import type { AssignedSlot, Assignment, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import { signedBytes } from "@vedette/protocol/signed";
 import { topics } from "@vedette/protocol/topics";
 import { targetsExtension } from "@vedette/protocol/trust";
+import { cutFile, linearGolden, linearManifest } from "../../sim/linear-bundle.ts";
 import type { Crypto, DeviceKey, Transport, TrustClient } from "../ports.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -111,51 +111,20 @@ export function createFakePeer(options: { now: () => number }) {
       behaviour: FakeModel,
       change: (m: Manifest) => Manifest = (m) => m,
     ): Published {
-      const claimed = behaviour.claims ?? behaviour.scale;
       const text = JSON.stringify({ ...behaviour, pad: `${release}`.padStart(90, "-") });
-      const golden = {
-        rows: [[1], [2], [3]],
-        outputs: { y: [claimed, 2 * claimed, 3 * claimed] },
-        tolerance: { "node-cpu": { absolute: 1e-6, relative: 0 }, wasm: { absolute: 1e-6, relative: 0 } },
-      };
-      const file = (path: string, text: string) => {
-        const bytes = utf8(text);
-        const chunks = [];
-        for (let at = 0; at < bytes.length; at += 40) {
-          const part = bytes.slice(at, at + 40);
-          blobs.set(sha256(part), part);
-          chunks.push({ sha256: sha256(part), length: part.length });
-        }
-        return { path, sha256: sha256(bytes), size: bytes.length, chunks };
-      };
-      const x = { name: "x", datatype: "FP32" as const, shape: [-1, 1] };
-      const y = { name: "y", datatype: "FP32" as const, shape: [-1, 1] };
-      const manifest = change({
-        format: "vedette.bundle/1",
-        critical: [],
-        model,
-        createdAt: "2026-01-01T00:00:00Z",
-        files: [
-          file("model.onnx", behaviour.broken ? `not ${text}` : text),
-          file("golden.json", JSON.stringify(golden)),
-          file("reference.bin", `reference of ${model}`),
-        ],
-        runtime: { file: "model.onnx", inputs: [x], outputs: [y] },
-        features: { plan: "identity", hash: identityPlanHash },
-        input: {
-          fields: [{ name: "x", kind: "number", tensor: "x", column: 0, required: true, outOfRange: "count" }],
-          tensors: [x],
-        },
-        output: { task: "regression", value: { tensor: "y" }, tensors: [y] },
-        drift: { file: "reference.bin", alpha: 0.01, windowRows: 50 },
-        fallback: { cache: null, rules: null, confidenceFloor: null },
-        golden: { file: "golden.json" },
-        limits: { latencyMs: 50, memoryBytes: 1e9 },
-        freshUntil: null,
-        requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
-        log: { inputs: "full" },
-        lineage: {},
-      });
+      const keep = (name: string, bytes: Bytes) => void blobs.set(name, bytes);
+      const file = (path: string, text: string) => cutFile(path, text, 40, { sha256, keep });
+      const manifest = change(
+        linearManifest({
+          model,
+          createdAt: "2026-01-01T00:00:00Z",
+          files: [
+            file("model.onnx", behaviour.broken ? `not ${text}` : text),
+            file("golden.json", linearGolden(behaviour.claims ?? behaviour.scale)),
+            file("reference.bin", `reference of ${model}`),
+          ],
+        }),
+      );
       const bytes = encodeManifest(manifest);
       const digest = sha256(bytes);
       manifests.set(digest, fromUtf8(bytes));

@@ -120,3 +120,15 @@ export function createDevice() {
     },
   };
 }
+
+/** A device that serves release 1 (y = 2x), and is online. */
+export async function servingDevice() {
+  const device = createDevice();
+  const first = device.peer.publish("rain", 1, { scale: 2 });
+  device.peer.assign(first);
+  const run = await device.start();
+  await run.connect();
+  for (let i = 0; i < 3; i++) await run.predict(1);
+  if (run.slot()?.serving?.digest !== first.digest) throw new Error("the device does not serve its first release");
+  return { ...device, first, run };
+}

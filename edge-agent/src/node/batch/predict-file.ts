@@ -26,12 +26,13 @@ export interface BatchSummary {
 
 /** Rows of one request: what one run of a model takes. */
 const requestRows = 32;
+const servingWithinMs = 30_000;
 /** What tools write for a missing value, as publishing reads it. */
 const missing = new Set(["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]);
 
 /**
  * @param options.progress is told of the rows done so far.
- * @throws VedetteError invalid_argument, not_found, not_ready (no version serves in time), invalid_input (which row, and what is wrong: then
+ * @throws VedetteError invalid_argument, not_found (no such file, or no such model here), not_ready (no version serves in time), invalid_input (which row, and what is wrong: then
  *   nothing is written), storage_failed.
  */
 export async function predictFile(options: {
@@ -39,8 +40,8 @@ export async function predictFile(options: {
   model: string;
   input: string;
   output: string;
-  /** Longest wait for a version to serve, ms. */
-  waitMs: number;
+  /** Longest wait for a version to serve, ms. Where not said, 30 s for a model that is here, and none for another. */
+  waitMs?: number | undefined;
   progress?: (rows: number) => void;
 }): Promise<BatchSummary> {
   const { agent, model, input, output, progress } = options;
@@ -89,28 +90,42 @@ export async function predictFile(options: {
   return { model, digest, rows, sources, reasons, out: output, seconds: (performance.now() - started) / 1000 };
 }
 
+/**
+ * One that is here and does not serve yet, as after its assignment, is waited for; one that is not here is most often a
+ * name that was mistyped, and is waited for only where that was said.
+ */
 async function untilServing(
   agent: Pick<Agent, "models" | "onChange">,
   name: string,
-  waitMs: number,
+  waitMs: number | undefined,
 ): Promise<Manifest> {
-  const served = () => agent.models().find((model) => model.name === name && model.version !== null)?.manifest;
+  const named = () => agent.models().find((model) => model.name === name);
+  const served = () => {
+    const model = named();
+    return model?.version ? model.manifest : null;
+  };
   const known = served();
   if (known) return known;
+  const here = () =>
+    agent
+      .models()
+      .map((model) => model.name)
+      .join(", ") || "none";
+  const assign = `vedette model assign --name ${name}`;
+  if (!named() && waitMs === undefined) {
+    const why = `there is no model ${name} here (models here: ${here()})`;
+    throw new VedetteError("not_found", `${why}: assign it with ${assign}, and say --wait SECONDS until it is here`);
+  }
+  const patience = waitMs ?? servingWithinMs;
   return new Promise((resolve, reject) => {
     const stop = agent.onChange(() => {
       const manifest = served();
       if (manifest) end(() => resolve(manifest));
     });
     const timer = setTimeout(() => {
-      const here =
-        agent
-          .models()
-          .map((model) => model.name)
-          .join(", ") || "none";
-      const why = `${name} does not serve here after ${waitMs / 1000} s (models here: ${here})`;
-      end(() => reject(new VedetteError("not_ready", `${why}: assign it with vedette model assign, or wait longer`)));
-    }, waitMs);
+      const why = `${name} does not serve here after ${patience / 1000} s (models here: ${here()})`;
+      end(() => reject(new VedetteError("not_ready", `${why}: assign it with ${assign}, or wait longer`)));
+    }, patience);
     const end = (settle: () => void): void => {
       clearTimeout(timer);
       stop();

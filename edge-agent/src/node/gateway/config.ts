@@ -74,7 +74,7 @@ export type GatewayConfig = z.infer<typeof gatewayConfig>;
 /** What is where nothing is said: loopback, and no key. */
 export const defaultGateway: GatewayConfig = gatewayConfig.parse({});
 
-/** Where a setting comes from besides the file: its flag, its variable, and its place in the file. */
+/** Where a setting comes from besides the file: its flag, its variable (`VEDETTE_` and the flag's name), its place in the file. */
 interface Setting {
   readonly flag: string;
   readonly variable: string;
@@ -90,66 +90,41 @@ const truth = (value: string): unknown =>
 
 /** All settings that have a flag. `vedette-agent run --help` lists them. */
 export const settings: readonly Setting[] = [
-  of("--port <number>", "VEDETTE_PORT", "port", number, "port of the Open Inference Protocol; 0: any free one (8790)"),
-  of("--serve-host <address>", "VEDETTE_SERVE_HOST", "host", text, "where to listen; beyond loopback keys are needed"),
-  of("--socket <path>", "VEDETTE_SOCKET", "socket", text, "listen on this Unix socket instead of a port"),
-  of(
-    "--tls-cert <file>",
-    "VEDETTE_TLS_CERT",
-    "tls.certFile",
-    text,
-    "certificate chain, PEM; read anew when it changes",
-  ),
-  of("--tls-key <file>", "VEDETTE_TLS_KEY", "tls.keyFile", text, "its private key, PEM"),
-  of(
-    "--api-key-file <file>",
-    "VEDETTE_API_KEY_FILE",
-    "apiKeyFile",
-    text,
-    "holds one key for everything (or VEDETTE_API_KEY)",
-  ),
-  of("--jwt-keys <file>", "VEDETTE_JWT_KEYS", "jwt.keysFile", text, "JWK set or public key (PEM) of the token issuer"),
-  of("--jwt-issuer <text>", "VEDETTE_JWT_ISSUER", "jwt.issuer", text, "iss that tokens must have"),
-  of("--jwt-audience <text>", "VEDETTE_JWT_AUDIENCE", "jwt.audience", text, "aud that tokens must have"),
-  of("--allow-anonymous", "VEDETTE_ALLOW_ANONYMOUS", "allowAnonymous", truth, "let anybody who reaches the port ask"),
-  of("--cors-origin <origins>", "VEDETTE_CORS_ORIGIN", "corsOrigins", list, "pages that may ask, with commas between"),
-  of("--open-metrics", "VEDETTE_OPEN_METRICS", "openMetrics", truth, "tell /metrics without a key"),
-  of("--rate <number>", "VEDETTE_RATE", "client.ratePerSecond", number, "requests a second of each key"),
-  of("--burst <number>", "VEDETTE_BURST", "client.burst", number, "requests of a key that may come at once"),
-  of(
-    "--concurrency <number>",
-    "VEDETTE_CONCURRENCY",
-    "client.concurrent",
-    number,
-    "requests of a key under way at once",
-  ),
-  of("--max-body <bytes>", "VEDETTE_MAX_BODY", "limits.bodyBytes", number, "largest request (8388608)"),
-  of("--max-rows <number>", "VEDETTE_MAX_ROWS", "limits.rows", number, "rows of one request (4096)"),
-  of(
-    "--max-in-flight <number>",
-    "VEDETTE_MAX_IN_FLIGHT",
-    "limits.inFlight",
-    number,
-    "requests at one model at once (256)",
-  ),
-  of(
-    "--max-wait <ms>",
-    "VEDETTE_MAX_WAIT",
-    "limits.waitMs",
-    number,
-    "expected wait over which requests are shed (5000)",
-  ),
-  of("--log-requests <share>", "VEDETTE_LOG_REQUESTS", "logShare", number, "share of requests with a log line, 0 to 1"),
+  of("--port <number>", "port", number, "port of the Open Inference Protocol; 0: any free one (8790)"),
+  of("--serve-host <address>", "host", text, "where to listen; beyond loopback keys are needed"),
+  of("--socket <path>", "socket", text, "listen on this Unix socket instead of a port"),
+  of("--tls-cert <file>", "tls.certFile", text, "certificate chain, PEM; read anew when it changes"),
+  of("--tls-key <file>", "tls.keyFile", text, "its private key, PEM"),
+  of("--api-key-file <file>", "apiKeyFile", text, "holds one key for everything (or VEDETTE_API_KEY)"),
+  of("--jwt-keys <file>", "jwt.keysFile", text, "JWK set or public key (PEM) of the token issuer"),
+  of("--jwt-issuer <text>", "jwt.issuer", text, "iss that tokens must have"),
+  of("--jwt-audience <text>", "jwt.audience", text, "aud that tokens must have"),
+  of("--allow-anonymous", "allowAnonymous", truth, "let anybody who reaches the port ask"),
+  of("--cors-origin <origins>", "corsOrigins", list, "pages that may ask, with commas between"),
+  of("--open-metrics", "openMetrics", truth, "tell /metrics without a key"),
+  of("--rate <number>", "client.ratePerSecond", number, "requests a second of each key"),
+  of("--burst <number>", "client.burst", number, "requests of a key that may come at once"),
+  of("--concurrency <number>", "client.concurrent", number, "requests of a key under way at once"),
+  of("--max-body <bytes>", "limits.bodyBytes", number, "largest request (8388608)"),
+  of("--max-rows <number>", "limits.rows", number, "rows of one request (4096)"),
+  of("--max-in-flight <number>", "limits.inFlight", number, "requests at one model at once (256)"),
+  of("--max-wait <ms>", "limits.waitMs", number, "expected wait over which requests are shed (5000)"),
+  of("--log-requests <share>", "logShare", number, "share of requests with a log line, 0 to 1"),
 ];
 
-function of(flag: string, variable: string, path: string, read: Setting["read"], help: string): Setting {
+function of(flag: string, path: string, read: Setting["read"], help: string): Setting {
+  const variable = `VEDETTE_${nameOf(flag).replaceAll("-", "_").toUpperCase()}`;
   return { flag, variable, path: path.split("."), read, help };
+}
+
+/** As `serve-host` of `--serve-host <address>`. */
+function nameOf(flag: string): string {
+  return flag.replace(/^--/, "").split(" ")[0] as string;
 }
 
 /** The name that commander gives a flag's value. */
 function flagName(flag: string): string {
-  const [name = ""] = flag.replace(/^--/, "").split(" ");
-  return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return nameOf(flag).replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /**
@@ -169,7 +144,7 @@ export async function loadGatewayConfig(sources: {
     const given = flags[flagName(flag)];
     const value = given ?? (env[variable] || undefined);
     if (value === undefined) continue;
-    said.set(path.join("."), given === undefined ? variable : (flag.split(" ")[0] as string));
+    said.set(path.join("."), given === undefined ? variable : `--${nameOf(flag)}`);
     put(merged, path, typeof value === "string" ? read(value) : value);
   }
   const parsed = gatewayConfig.safeParse(merged);

@@ -22,28 +22,28 @@ export function addKeyCommand(program: Command, name: string, exitCodeHelp: stri
   key
     .command("create")
     .description("make a key and print it, this once; only its hash is kept")
-    .requiredOption("--home <dir>", homeHelp)
+    .requiredOption("--home <folder>", homeHelp)
     .requiredOption("--name <text>", "who will use it", parseName)
     .option("--model <name>", "a model it is for; may be given more than once (default: all, and metrics)", addModel)
     .option("--rate <number>", "requests a second", parsePositive)
     .option("--concurrency <number>", "requests under way at once", parseWhole)
     .option("--days <number>", "it ends after so many days (default: never)", parsePositive)
-    .option("--json", "one JSON object")
+    .option("--json", "answers and errors as JSON")
     .addHelpText("after", example(`${name} key create --home ./station-1 --name dashboard --model pump --rate 50`))
     .action(create);
   key
     .command("list")
     .description("the keys there are, without the keys themselves")
-    .requiredOption("--home <dir>", homeHelp)
-    .option("--json", "one JSON object")
+    .requiredOption("--home <folder>", homeHelp)
+    .option("--json", "answers and errors as JSON")
     .addHelpText("after", example(`${name} key list --home ./station-1`))
     .action(list);
   key
     .command("revoke")
     .description("refuse a key from now on")
     .argument("<id>", "its id, or its name")
-    .requiredOption("--home <dir>", homeHelp)
-    .option("--json", "one JSON object")
+    .requiredOption("--home <folder>", homeHelp)
+    .option("--json", "answers and errors as JSON")
     .addHelpText("after", example(`${name} key revoke dashboard --home ./station-1`))
     .action(revoke);
 

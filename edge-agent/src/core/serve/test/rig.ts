@@ -104,7 +104,11 @@ export function scriptedVersion(
 }
 
 export async function slotRig(
-  options: { lastKnown?: { manifest: Manifest }; responseCache?: ResponseCacheLimits } = {},
+  options: {
+    lastKnown?: { manifest: Manifest };
+    responseCache?: ResponseCacheLimits;
+    schedule?: (call: () => void) => void;
+  } = {},
 ) {
   const clock = createManualClock();
   const disk = createMemoryDisk();

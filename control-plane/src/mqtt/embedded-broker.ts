@@ -52,7 +52,7 @@ export interface EmbeddedBroker extends Broker {
  * Starts the broker on both ports. `counters` counts what was refused, dropped or malformed, by kind.
  * @throws VedetteError not_ready where a port cannot be had.
  */
-export async function startBroker(options: BrokerOptions): Promise<EmbeddedBroker> {
+export async function startEmbeddedBroker(options: BrokerOptions): Promise<EmbeddedBroker> {
   const { site, fleet, ingestion, clock, logger, incarnation = randomUUID() } = options;
   const limits = { ...defaultBrokerLimits, ...options.limits };
   const names = topics(site);

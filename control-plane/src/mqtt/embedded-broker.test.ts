@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Ack } from "@vedette/protocol/messages";
 import { expect, test, vi } from "vitest";
-import { connected, device, ended, fakeFleet, names, noIngestion, testBroker } from "../../test/broker.ts";
+import { connected, device, ended, fakeFleet, names, testBroker } from "../../test/broker.ts";
+import { noIngestion } from "../../test/empty-lake.ts";
 
 const id = "0123456789abcdef";
 const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });

@@ -1,0 +1,166 @@
+/** A candidate from its assignment to its probation, or to its rejection: a whole agent against the scripted peer. */
+import { describe, expect, it } from "vitest";
+import { servingDevice } from "./test/harness.ts";
+
+describe("a candidate", () => {
+  it("[S8] under the floor is refused, and a serving version that falls under it serves no more", async () => {
+    const { peer, run, first } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3 });
+    peer.floors = { rain: 3 };
+    peer.assign(second);
+    await run.clock.advance(500);
+    expect(run.slot()).toMatchObject({
+      serving: null,
+      previous: null,
+      candidate: { state: "rejected", reason: "revoked" },
+    });
+    expect(await run.predict(1)).toMatchObject({ source: "none" });
+    expect(first.release).toBeLessThan(3);
+  });
+
+  it.each<[string, string, { untarget?: true; release?: number; manifest?: true }]>([
+    ["that no release key signed", "unknown_target", { untarget: true }],
+    ["whose release the director and the release keys call differently", "unknown_target", { release: 9 }],
+    ["whose manifest is another", "digest_mismatch", { manifest: true }],
+  ])("%s is rejected, and not fetched again by the same revision", async (_, reason, wrong) => {
+    const { peer, run } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3 });
+    if (wrong.untarget) delete peer.targets[`rain/${second.digest}`];
+    if (wrong.manifest) {
+      const text = peer.manifests.get(second.digest) ?? "";
+      peer.manifests.set(second.digest, text.replace("2026-01-01", "2026-01-02"));
+    }
+    peer.assign({ ...second, release: wrong.release ?? second.release });
+    await run.clock.advance(500);
+    expect(run.slot()?.candidate).toMatchObject({ digest: second.digest, state: "rejected", reason });
+    peer.requests.length = 0;
+    run.transport.disconnect();
+    await run.connect();
+    expect(peer.requests.map((request) => request.kind)).toEqual(["hello", "metadata"]);
+    expect(await run.predict(1)).toMatchObject({ value: 2 });
+    // Assigned anew it is tried again, and again found wanting only where it still is.
+    peer.targets[`rain/${second.digest}`] = { release: 2, length: second.length };
+    peer.manifests.set(second.digest, new TextDecoder().decode(second.bytes));
+    peer.assign(second);
+    await run.clock.advance(500);
+    expect(run.slot()?.candidate?.state).toBe("probation");
+  });
+
+  it.each([
+    ["is no model", "invalid_model", { scale: 3, broken: true as const }],
+    ["does not answer as it did where it was published", "proof_failed", { scale: 3, claims: 3.1 }],
+  ])("that %s is rejected", async (_, reason, behaviour) => {
+    const { peer, run } = await servingDevice();
+    peer.assign(peer.publish("rain", 2, behaviour));
+    await run.clock.advance(500);
+    expect(run.slot()).toMatchObject({ serving: { release: 1 }, candidate: { state: "rejected", reason } });
+    expect(await run.predict(1)).toMatchObject({ value: 2 });
+  });
+
+  it.each([
+    ["graph is not that of its manifest", "invalid_model", { scale: 3, output: "z" }],
+    ["run is slower than its budget", "proof_failed", { scale: 3, runMs: 60 }],
+  ])("whose %s is rejected", async (_, reason, behaviour) => {
+    const { peer, run } = await servingDevice();
+    peer.assign(peer.publish("rain", 2, behaviour));
+    await run.clock.advance(500);
+    expect(run.slot()?.candidate).toMatchObject({ state: "rejected", reason });
+  });
+
+  it.each([
+    ["throws", "exceptions", "throw" as const],
+    ["answers NaN", "not_a_number", "nan" as const],
+    ["is late", "latency_budget", "slow" as const],
+  ])("that %s on probation gives way to the version before at once, without the network", async (_, reason, answer) => {
+    const { peer, run, first } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, answer } });
+    peer.assign(second);
+    await run.clock.advance(500);
+    run.transport.disconnect();
+    await run.predict(1);
+    const served = [];
+    for (let i = 0; i < 3; i++) served.push(await run.predict(1));
+    expect(served.at(-1)).toMatchObject({ source: "model", value: 2 });
+    expect(run.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: { state: "rejected", reason } });
+  });
+
+  it("whose answers are late while the device is busy is timed by itself, and goes on", async () => {
+    const { peer, run } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, forRuns: 2, answer: "slow" } });
+    peer.assign(second);
+    await run.clock.advance(500);
+    await run.predict(1);
+    expect(await run.predict(1)).toMatchObject({ reason: "latency_budget" });
+    await run.clock.advance(0);
+    expect(run.slot()?.candidate?.state).toBe("probation");
+    expect(run.log.entries.map(({ event }) => event)).toContain("model.doubted_but_sound");
+    for (let i = 0; i < 3; i++) await run.predict(1);
+    expect(run.slot()).toMatchObject({ serving: { digest: second.digest }, candidate: null });
+  });
+
+  it("that tripped and is assigned anew is proved anew", async () => {
+    const { peer, run } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, answer: "throw" } });
+    peer.assign(second);
+    await run.clock.advance(500);
+    for (let i = 0; i < 3; i++) await run.predict(1);
+    expect(run.slot()?.candidate?.state).toBe("rejected");
+    peer.assign(second);
+    await run.clock.advance(500);
+    expect(run.slot()?.candidate?.state).toBe("probation");
+    expect(await run.predict(1)).toMatchObject({ value: 3 });
+  });
+
+  it("whose files are damaged while it is on probation is fetched anew", async () => {
+    const { peer, run, start, disk } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3 });
+    peer.assign(second);
+    await run.clock.advance(500);
+    run.transport.disconnect();
+    disk.kill();
+    disk.poke(`chunks/${second.manifest.files[0]?.chunks[0]?.sha256}`, new Uint8Array(40));
+    const next = await start();
+    await next.clock.advance(10);
+    expect(next.slot()?.candidate?.state).toBe("fetching");
+    expect(await next.predict(1)).toMatchObject({ value: 2 });
+    await next.connect();
+    for (let i = 0; i < 3; i++) expect(await next.predict(1)).toMatchObject({ value: 3 });
+    expect(next.slot()?.serving?.release).toBe(2);
+  });
+
+  it("on probation is not blamed for a clean stop", async () => {
+    const { peer, run, start } = await servingDevice();
+    peer.assign(peer.publish("rain", 2, { scale: 3 }));
+    await run.clock.advance(500);
+    await run.agent.stop();
+    for (let i = 0; i < 5; i++) {
+      const again = await start();
+      await again.clock.advance(10);
+      expect(again.slot()?.candidate?.state).toBe("probation");
+      await again.agent.stop();
+    }
+  });
+
+  it("[V4] in a crash loop gives way to the version before", async () => {
+    const { peer, run, start, disk, first } = await servingDevice();
+    const second = peer.publish("rain", 2, { scale: 3 });
+    peer.assign(second);
+    await run.clock.advance(500);
+    expect(run.slot()?.candidate?.state).toBe("probation");
+    run.transport.disconnect();
+    for (let i = 0; i < 2; i++) {
+      disk.kill();
+      const again = await start();
+      await again.clock.advance(10);
+      expect(await again.predict(1)).toMatchObject({ value: 3 });
+    }
+    disk.kill();
+    const last = await start();
+    await last.clock.advance(10);
+    expect(await last.predict(1)).toMatchObject({ value: 2 });
+    expect(last.slot()).toMatchObject({
+      serving: { digest: first.digest },
+      candidate: { digest: second.digest, state: "rejected", reason: "crash_loop" },
+    });
+  });
+});

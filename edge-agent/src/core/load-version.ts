@@ -1,0 +1,55 @@
+/** From a pin to a version that can answer: its files from the store, proven on the device's backend, with its drift watch. */
+import type { Manifest } from "@vedette/protocol/bundle";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { Ports } from "./ports.ts";
+import { filesOfProof, prove } from "./prove/prove.ts";
+import type { ServingVersion } from "./serve/serving-version.ts";
+import type { BundleStore } from "./store/bundle-store.ts";
+import type { Pin } from "./store/life-cycle.ts";
+import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
+
+/**
+ * @param options.changed is called when a drift verdict is new.
+ * @returns what loads a pin; `quick`: one that was proven before, at boot.
+ * @throws (what it returns) VedetteError as `prove`; not_found where the bundle is not here whole; invalid_manifest where
+ *   its drift reference cannot be opened.
+ */
+export function createLoader(options: {
+  ports: Pick<Ports, "backend" | "prover" | "clock">;
+  store: Pick<BundleStore, "manifest" | "file">;
+  kernels: { openReference(bytes: Uint8Array): DriftReference };
+  schedule: (call: () => void) => void;
+  changed: () => void;
+}): (pin: Pin, quick: boolean) => Promise<ServingVersion> {
+  const { ports, store, kernels, schedule, changed } = options;
+  const { clock } = ports;
+
+  const openDrift = (manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
+    let reference: DriftReference;
+    try {
+      reference = kernels.openReference(bytes);
+    } catch (cause) {
+      const why = `drift reference ${manifest.drift.file} of ${manifest.model} cannot be opened: ${messageOf(cause)}`;
+      throw new VedetteError("invalid_manifest", `${why}: publish the model again`, { cause });
+    }
+    return createDriftWatch({ reference, manifest, schedule, finished: changed });
+  };
+
+  return async (pin, quick) => {
+    const manifest = await store.manifest(pin.digest);
+    if (!manifest)
+      throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
+    const file = (path: string) => store.file(manifest, path);
+    const drift = openDrift(manifest, await file(manifest.drift.file));
+    try {
+      // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
+      const apart = quick ? undefined : ports.prover;
+      if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
+      const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
+      return { digest: pin.digest, release: pin.release, manifest, session, drift };
+    } catch (error) {
+      drift.free();
+      throw error;
+    }
+  };
+}

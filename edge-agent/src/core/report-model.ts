@@ -1,0 +1,53 @@
+/** What is told of one model: to the control plane in the device's report, and to who reads its measures. Pure. */
+import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { ModelMeasures } from "./agent.ts";
+import type { PredictionLog } from "./log/prediction-log.ts";
+import type { ModelKeeper } from "./model-keeper.ts";
+import type { Pin } from "./store/life-cycle.ts";
+
+/** The model's part of the device's report. */
+export function reportOf(keeper: ModelKeeper): ReportedSlot {
+  const { pins, slot } = keeper;
+  const short = (pin: Pin | null) => pin && { digest: pin.digest, release: pin.release };
+  const { candidate } = pins;
+  const reason = candidate?.reason ?? keeper.trouble?.code;
+  const why = candidate?.why ?? keeper.trouble?.why;
+  return {
+    model: keeper.model,
+    ...(slot.stale ? { stale: true } : {}),
+    serving: short(pins.serving),
+    previous: short(pins.previous),
+    candidate: candidate && {
+      digest: candidate.digest,
+      release: candidate.release,
+      state: candidate.state,
+      ...(reason ? { reason } : {}),
+      ...(why ? { why: why.slice(0, 1000) } : {}),
+      ...keeper.probation,
+    },
+    served: keeper.served(),
+    drift: (slot.version?.drift?.report() ?? []).map((feature) => ({
+      ...feature,
+      // Infinite before the first value, which JSON cannot say.
+      psiCritical: Number.isFinite(feature.psiCritical) ? feature.psiCritical : null,
+    })),
+    sources: { ...slot.counters.sources },
+    reasons: { ...slot.counters.reasons },
+  };
+}
+
+/** The model's measures, as metrics and statistics show them. */
+export function measuresOf(
+  { model, slot }: ModelKeeper,
+  { pending, batches }: Pick<PredictionLog, "pending" | "batches">,
+): ModelMeasures {
+  return {
+    name: model,
+    release: slot.version?.release ?? null,
+    digest: slot.version?.digest ?? null,
+    counters: slot.counters,
+    spoolBatches: pending,
+    spoolRows: [...batches.waiting].reduce((sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0), 0),
+    drift: (slot.version?.drift?.report() ?? []).map(({ name, verdict }) => ({ field: name, verdict })),
+  };
+}
