@@ -22,12 +22,12 @@ export type DriftWindowRecord = typeof driftWindows.$inferSelect;
 export type DriftBankRecord = typeof driftBanks.$inferSelect;
 /** A detector without its own bytes. */
 export type DriftBankFacts = Omit<DriftBankRecord, "bank">;
-export type DriftRoundRecord = typeof driftRounds.$inferSelect;
+type DriftRoundRecord = typeof driftRounds.$inferSelect;
 export type DriftEventRecord = typeof driftEvents.$inferSelect;
 type Window = Omit<DriftWindowRecord, "id" | "round">;
 
 /** What one round came to; all of it is written, or nothing. */
-export interface DriftRound {
+interface DriftRound {
   readonly round: DriftRoundRecord;
   /** Windows that it took up. */
   readonly windows: readonly number[];

@@ -12,7 +12,7 @@ import type { WatchedVersions } from "./watched-versions.ts";
 
 type VersionDrift = DriftState["versions"][number];
 type FleetDrift = NonNullable<Production["models"][number]["versions"][number]["fleetDrift"]>;
-export interface DriftQuestion {
+interface DriftQuestion {
   readonly model?: string | undefined;
   readonly version?: number | undefined;
 }
