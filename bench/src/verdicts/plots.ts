@@ -15,7 +15,7 @@ const colours = [
   "#0369a1",
 ];
 const rowHeight = 22;
-const left = 270;
+const left = 310;
 const plotWidth = 520;
 const width = left + plotWidth + 30;
 

@@ -12,7 +12,7 @@ import {
   tooMany,
 } from "./judge.ts";
 
-export type Kind = Omit<Detector, "run" | "close">;
+type Kind = Omit<Detector, "run" | "close">;
 
 /** What was recorded of a cell by a detector. */
 export type RunsOf = (cell: Cell, detector: string) => readonly Run[];
