@@ -120,9 +120,9 @@ def alibi_ks(reference, rows, arl, keeper, size=1000):
 _mmd = {}
 
 
-def alibi_mmd_online(reference, rows, arl, keeper, size=50, sub=1000, bootstraps=2000):
+def alibi_mmd_online(reference, rows, arl, keeper, size=20, sub=1000, bootstraps=12_000):
     """alibi-detect MMDDriftOnline (TensorFlow). Score: its statistic over its threshold. Configured once, on the first 1,000 rows of
-    the first reference; it asks for 10 x arl bootstraps, which would take hours."""
+    the first reference; it would like 10 x arl bootstraps."""
     from alibi_detect.cd import MMDDriftOnline
 
     if arl not in _mmd:

@@ -36,7 +36,7 @@ const kinds: readonly PeerKind[] = [
   },
   {
     name: "alibi-mmd-online",
-    title: "alibi-detect MMDDriftOnline, window 50",
+    title: "alibi-detect MMDDriftOnline, window 20",
     environment: "alibi",
     usesReference: true,
     threshold: () => 1,

@@ -15,7 +15,7 @@ const colours = [
   "#0369a1",
 ];
 const rowHeight = 22;
-const left = 270;
+const left = 310;
 const plotWidth = 520;
 const width = left + plotWidth + 30;
 
@@ -105,7 +105,8 @@ function picture(
     (name, k) =>
       `<circle cx="${left}" cy="${bottom + 32 + k * 16}" r="4" fill="${colour(k)}"/><text x="${left + 10}" y="${bottom + 36 + k * 16}">${escaped(name)}</text>`,
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="12">
+<title>${escaped(title)}</title>
 <rect width="${width}" height="${height}" fill="#fff"/>
 <text x="10" y="22" font-size="14">${escaped(title)}</text>
 ${[...lines, ...axis, extra(bottom), ...marks, ...keys].join("\n")}

@@ -138,7 +138,7 @@ function raceText(all: readonly Race[]): string {
   const named = (list: readonly Race[]): string =>
     list.map(({ cell, peer }) => `${cell.shift?.title}, ${cell.dependence} (${peer?.side.title})`).join("; ");
   const lines = [
-    `Noticed first by ours: ${of("ours").length} of ${all.length}; even, the intervals overlapping: ${of("even").length}; by a peer: ${of("peer").length}; by nobody: ${of("nobody").length}.`,
+    `Noticed first by ours: ${of("ours").length} of ${all.length}; even, the intervals overlapping: ${of("even").length}; by a peer: ${of("peer").length}; by nobody: ${of("nobody").length}; not compared, since no peer has been run there yet: ${of("alone").length}.`,
   ];
   if (of("even").length > 0) lines.push(`Even: ${named(of("even"))}.`);
   if (of("peer").length > 0) lines.push(`A peer was first: ${named(of("peer"))}.`);

@@ -12,7 +12,7 @@ export type Dependence = (typeof dependences)[number];
 export type Population = "gaussian" | "classes";
 
 /** Rows of one season. */
-export const season = 100;
+const season = 100;
 
 /** Writes the next row into `row` and says of which class it is (0 where there are none). */
 export type Source = (row: Float64Array) => number;

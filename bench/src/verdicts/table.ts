@@ -12,7 +12,7 @@ import {
   tooMany,
 } from "./judge.ts";
 
-export type Kind = Omit<Detector, "run" | "close">;
+type Kind = Omit<Detector, "run" | "close">;
 
 /** What was recorded of a cell by a detector. */
 export type RunsOf = (cell: Cell, detector: string) => readonly Run[];
@@ -87,8 +87,8 @@ export interface Race {
   readonly cell: Cell;
   readonly ours: { readonly side: Side; readonly entry: DelayEntry } | null;
   readonly peer: { readonly side: Side; readonly entry: DelayEntry } | null;
-  /** `even` where the intervals of the medians overlap. */
-  readonly outcome: "ours" | "even" | "peer" | "nobody";
+  /** `even` where the intervals of the medians overlap; `alone` where a side has not been run. */
+  readonly outcome: "ours" | "even" | "peer" | "nobody" | "alone";
 }
 
 export function races({ sides, entries }: DelayTable): Race[] {
@@ -102,12 +102,14 @@ export function races({ sides, entries }: DelayTable): Race[] {
             : [];
         })
         .sort((a, b) => a.entry.median - b.entry.median)[0] ?? null;
+    const ran = (ours: boolean) => sides.some((side, k) => side.ours === ours && entries[i]?.[k]);
     const [ours, peer] = [best(true), best(false)];
-    return { cell, ours, peer, outcome: outcomeOf(ours?.entry ?? null, peer?.entry ?? null) };
+    const outcome = ran(true) && ran(false) ? outcomeOf(ours?.entry ?? null, peer?.entry ?? null) : "alone";
+    return { cell, ours, peer, outcome };
   });
 }
 
-function outcomeOf(ours: DelayEntry | null, peer: DelayEntry | null): Race["outcome"] {
+function outcomeOf(ours: Delays | null, peer: Delays | null): Race["outcome"] {
   if (!ours && !peer) return "nobody";
   if (!ours) return "peer";
   if (!peer || ours.median <= peer.median) return "ours";

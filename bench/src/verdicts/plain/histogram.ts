@@ -1,6 +1,6 @@
 /** Equal-mass bins in plain JavaScript, from the definition: an oracle for the kernels, and what they are measured beside. */
 
-export const fineBins = 128;
+const fineBins = 128;
 export const coarseBins = 16;
 
 /** The 127 inner edges of one feature; bin j holds edge[j−1] ≤ x < edge[j]. Of values without ties only: atoms are the kernels' matter. */

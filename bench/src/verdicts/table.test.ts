@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { cells } from "./cells.ts";
+import type { Run } from "./judge.ts";
+import { falseAlarmRows, matchedDelays, nominalDelays, type RunsOf, races, type Side, shiftCells } from "./table.ts";
+
+const side = (name: string, ours: boolean): Side => ({
+  title: name,
+  ours,
+  arl: 10_000,
+  kind: { name, title: name, usesReference: true, threshold: () => 5 },
+});
+const sides = [side("ours", true), side("quick", false), side("loud", false)];
+const repeated = (run: (i: number) => Run): Run[] => Array.from({ length: 200 }, (_, i) => run(i));
+
+/** Ours takes 100 rows, the quick one 50 or 150, and the loud one alarms whether or not there is a change. */
+const runsOf =
+  (quickDelay: number): RunsOf =>
+  (cell, detector) => {
+    if (cell !== cells[0] && cell.name !== "null iid 10k" && cell !== shiftCells[0]) return [];
+    const change = cell.shift ? 1000 : null;
+    if (detector === "loud") return repeated(() => ({ change, records: [[2000, 9]] }));
+    if (change === null) return repeated((i) => ({ change, records: [[3000, i / 100]] }));
+    return repeated(() => ({ change, records: [[999 + (detector === "ours" ? 100 : quickDelay), 9]] }));
+  };
+
+test("a loud detector wins nothing at its own setting, and is compared where all alarm alike", () => {
+  const nominal = nominalDelays(sides, runsOf(150));
+  expect(nominal.entries[0]?.map((entry) => [entry?.median, entry?.loud])).toEqual([
+    [100, false],
+    [150, false],
+    [1001, true],
+  ]);
+  expect(falseAlarmRows(sides, runsOf(150)).map(({ entries }) => entries[1]?.alarmed)).toEqual([0, 0, 200]);
+  // A higher score than that of all its false alarms it never reaches.
+  expect(matchedDelays(sides, runsOf(150), 0.1).entries[0]?.[2]?.median).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("who was first, and nobody where no peer was run", () => {
+  const outcomes = (quickDelay: number) =>
+    races(nominalDelays(sides, runsOf(quickDelay))).map(({ outcome }) => outcome);
+  expect(outcomes(150)[0]).toBe("ours");
+  expect(outcomes(50)[0]).toBe("peer");
+  expect(new Set(outcomes(50).slice(1))).toEqual(new Set(["alone"]));
+  expect(races(nominalDelays(sides.slice(0, 1), runsOf(50)))[0]?.outcome).toBe("alone");
+});
