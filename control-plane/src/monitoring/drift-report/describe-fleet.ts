@@ -4,15 +4,15 @@
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { fromBase64 } from "@vedette/protocol/bytes";
-import { driftPolicyOf, type DriftVerdict } from "@vedette/protocol/drift";
+import { type DriftVerdict, driftPolicyOf } from "@vedette/protocol/drift";
 import type { DriftEvent, DriftState, driftWindows } from "@vedette/protocol/drift-api";
-import { type DriftFeature as WatchedFeature, driftFeatures } from "@vedette/protocol/drift-features";
+import { driftFeatures, type DriftFeature as WatchedFeature } from "@vedette/protocol/drift-features";
 import { isWorse } from "@vedette/protocol/judge-drift";
 import type { DriftReference, Kernels } from "@vedette/wasm-kernels";
 import { readReferenceBins, readSnapshotCounts } from "@vedette/wasm-kernels/histograms";
 import type { z } from "zod";
-import type { DriftDocument, DriftFeature, DriftHarm, DriftHeat } from "./drift-document.ts";
 import { drawHistogram } from "./draw-histogram.ts";
+import type { DriftDocument, DriftFeature, DriftHarm, DriftHeat } from "./drift-document.ts";
 import { heatCells } from "./heat-cells.ts";
 
 type Version = DriftState["versions"][number];
@@ -159,7 +159,13 @@ function whereOf(scope: DriftEvent["scope"]): string {
 
 function spanOf(windows: readonly Window[]): string {
   const minute = (iso: string | undefined) => (iso ?? "").slice(0, 16).replace("T", " ");
-  const [from, to] = [windows.map(({ from }) => from).sort()[0], windows.map(({ to }) => to).sort().at(-1)];
+  const [from, to] = [
+    windows.map(({ from }) => from).sort()[0],
+    windows
+      .map(({ to }) => to)
+      .sort()
+      .at(-1),
+  ];
   const devices = new Set(windows.map(({ agent }) => agent)).size;
   const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
   return `${count(windows.length, "window")} of ${count(devices, "device")}, ${minute(from)} to ${minute(to)} UTC`;
