@@ -80,6 +80,14 @@ test("[H3] it ends with 3 where --fail-on says so and nothing went wrong, and el
   expect((await compare(...files, "--fail-on", "drift", "--json")).code).toBe(3);
 });
 
+test("what moved less than asked about is a notice", async () => {
+  const files = [csv("Seattle"), csv("New York"), "--features", "wind"];
+  expect((await documentOf(...files, "--least-effect", "0.4")).verdict).toBe("drift");
+  const small = await documentOf(...files, "--least-effect", "0.5");
+  expect(small).toMatchObject({ verdict: "notice", summary: "wind moved, by less than 0.5." });
+  expect((await compare(...files, "--least-effect", "0.5", "--fail-on", "drift")).code).toBe(0);
+});
+
 test("columns that are no features are left out and named; categories are compared text by text", async () => {
   const found = await documentOf(csv("Seattle"), csv("New York"), "--label", "weather");
   expect(found.features.map(({ name, kind, role }) => [name, kind, role])).toEqual([

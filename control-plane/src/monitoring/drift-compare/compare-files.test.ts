@@ -43,7 +43,9 @@ async function compared(seed: number, rows: readonly [number, number], shift: (r
   return compareFiles({ reference, current }, { alpha: 0.05 }, { kernels, now: () => 0 });
 }
 
-test("[H2] where nothing changed the verdict is drift no more often than alpha allows", { timeout: 60_000 }, async () => {
+test("[H2] where nothing changed the verdict is drift no more often than alpha allows", {
+  timeout: 60_000,
+}, async () => {
   let drifted = 0;
   for (let seed = 1; seed <= 40; seed++) {
     const { verdict } = await compared(seed, [600, 400], () => 0);
