@@ -20,7 +20,7 @@ type RawReference = InstanceType<Glue["Reference"]>;
 type RawState = ReturnType<RawReference["newState"]>;
 type RawFleetBank = ReturnType<RawReference["newFleetBank"]>;
 
-/** What every build offers: wasm-bindgen's glue or the native module. */
+/** What a build offers. */
 export type RawKernels = Pick<
   Glue,
   "kernelAbi" | "Builder" | "Reference" | "ksTwoSample" | "mmd2" | "wasserstein1" | "divergences" | "chi2Test"

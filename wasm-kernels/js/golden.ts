@@ -1,7 +1,6 @@
 /**
  * The hash of the golden run: builds with the same hash compute the same bits.
- * `node js/golden.ts` prints the hash of both committed variants; `node js/golden.ts simd.wasm scalar.wasm` of others;
- * `node js/golden.ts native` of the native build.
+ * `node js/golden.ts` prints the hash of both committed variants; `node js/golden.ts simd.wasm scalar.wasm` of others.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -18,13 +17,11 @@ export function goldenHash(kernels: Kernels): string {
 
 if (import.meta.main) {
   const [simd, scalar] = process.argv.slice(2);
-  if (simd === "native") console.log(`native ${goldenHash(await loadKernelsNode("native"))}`);
-  else
-    for (const force of ["simd", "scalar"] as const) {
-      const kernels =
-        simd && scalar
-          ? await loadKernels({ simd: () => readFile(simd), scalar: () => readFile(scalar), force })
-          : await loadKernelsNode(force);
-      console.log(`${force} ${goldenHash(kernels)}`);
-    }
+  for (const force of ["simd", "scalar"] as const) {
+    const kernels =
+      simd && scalar
+        ? await loadKernels({ simd: () => readFile(simd), scalar: () => readFile(scalar), force })
+        : await loadKernelsNode(force);
+    console.log(`${force} ${goldenHash(kernels)}`);
+  }
 }

@@ -26,9 +26,6 @@ export type {
 } from "./kernels.ts";
 export { supportsSimd } from "./simd.ts";
 
-/** The builds that run everywhere. */
-export type WasmVariant = Exclude<Variant, "native">;
-
 /** A module, compiled or not, or a way to get it that is taken only if that variant is chosen. */
 export type ModuleSource = BufferSource | WebAssembly.Module | (() => Promise<BufferSource | WebAssembly.Module>);
 
@@ -36,7 +33,7 @@ export interface LoadOptions {
   simd: ModuleSource;
   scalar: ModuleSource;
   /** Which variant to load; without it SIMD where the engine has it. */
-  force?: WasmVariant | undefined;
+  force?: Variant | undefined;
 }
 
 /**

@@ -26,6 +26,7 @@ async function rig(
     names?: readonly string[];
     hash?: string;
     finished?: () => void;
+    apartMs?: number;
   } = {},
 ) {
   const disk = given.disk ?? createMemoryDisk();
@@ -47,6 +48,7 @@ async function rig(
     clock,
     schedule: (call) => void ticks.push(call),
     lost: (why) => void lost.push(why),
+    apartMs: given.apartMs ?? 0,
     ...(given.finished && { finished: given.finished }),
   });
   /** So many rows, all answered, and the end of their tick. */
@@ -97,6 +99,15 @@ test("[Y7] a window ends after its rows, or its seconds after the first; the las
   await clock.advance(6_000_000);
   // What waits is the outbox, for its answer.
   expect([watch.windows, clock.waiting]).toEqual([3, 1]);
+});
+
+test("[Y7] under load a window goes on for a second, so that judging costs no more", async () => {
+  const { watch, see, clock } = await rig({ apartMs: 1_000 });
+  await see(50);
+  for (let i = 0; i < 9; i++) await see(70);
+  expect(watch.windows).toBe(1);
+  await clock.advance(1_000);
+  expect([watch.windows, watch.report()[0]?.n]).toEqual([2, 630]);
 });
 
 test("[Y1] verdicts follow the policy, and critical takes the answers from the model only where it says so", async () => {

@@ -69,8 +69,10 @@ export function createDriftWatch(options: {
   lost?: (why: unknown) => void;
   /** Called after each full window: there is a new verdict to report. */
   finished?: () => void;
+  /** Full windows end no sooner one after the other, ms: a second where it is not said. */
+  apartMs?: number;
 }): DriftWatch {
-  const { reference, manifest, keep, clock, schedule } = options;
+  const { reference, manifest, keep, clock, schedule, apartMs = 1_000 } = options;
   const policy = driftPolicyOf(manifest);
   const plan = rowPlanOf(manifest, reference.names);
   const { width, fields } = plan;
@@ -97,6 +99,8 @@ export function createDriftWatch(options: {
   let span = restored?.saved.span ?? null;
   let loudest = restored?.saved.loudest ?? null;
   let lastParcelAt = Number.NEGATIVE_INFINITY;
+  /** By the monotonic clock. */
+  let lastWindowAt = Number.NEGATIVE_INFINITY;
 
   const windowTimer = createTimer(clock, () => guarded(flush, endWindow, sendParcel, told));
   const parcelTimer = createTimer(clock, () => guarded(sendParcel));
@@ -152,10 +156,15 @@ export function createDriftWatch(options: {
         opened = clock.now();
         windowTimer.in(policy.windowSeconds * 1000);
       }
-      const count = Math.min(held - at, policy.windowRows - state.n);
+      // A window that is full too soon goes on, so that judging costs a busy device no more than an idle one.
+      const early = lastWindowAt + apartMs - clock.monotonic();
+      const room = policy.windowRows - state.n;
+      const count = early > 0 || room <= 0 ? held - at : Math.min(held - at, room);
       state.observe(buffer.subarray(at * width, (at + count) * width));
       at += count;
-      if (state.n >= policy.windowRows) endWindow();
+      if (state.n < policy.windowRows) continue;
+      if (early <= 0) endWindow();
+      else windowTimer.in(early);
     }
     held = 0;
     // Last, for who hears of it may ask for the report at once, which comes here again.
@@ -171,6 +180,7 @@ export function createDriftWatch(options: {
     const rows = state.n;
     if (rows === 0) return;
     windowTimer.cancel();
+    lastWindowAt = clock.monotonic();
     const report = state.report();
     seen += rows;
     const judged = judgeDrift(report, policy);

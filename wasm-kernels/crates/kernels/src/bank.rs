@@ -3,11 +3,11 @@
 //! Under the reference E\[M\] grows by at most one a step, whatever the features have to do with each other. So the mean
 //! of all M reaches A once in A steps or rarer: the average run length to a false alarm is at least A.
 
+use crate::CELLS;
 use crate::bets::{BETS, Factors};
 use crate::bytes::Reader;
 use crate::error::KernelError;
 use crate::math::ln;
-use crate::CELLS;
 
 /// No detector grows beyond this, so that a stream that recovered is believed in finite time. Lowering M keeps the
 /// guarantee; an alarm at 1e9 over 4,096 features needs 2e14.
@@ -41,15 +41,15 @@ impl Bank {
         }
     }
 
-    /// The sum of all detectors, in four lanes that are added last.
+    /// The sum of all detectors: bet by bet first, as many additions side by side as there are bets.
     pub fn sum(&self) -> f32 {
-        let mut lanes = [0.0f32; 4];
+        let mut sums = [0.0f32; BETS];
         for detectors in &self.0 {
-            for four in detectors.as_chunks::<4>().0 {
-                for (lane, m) in lanes.iter_mut().zip(four) {
-                    *lane += m;
-                }
-            }
+            sums.iter_mut().zip(detectors).for_each(|(sum, m)| *sum += m);
+        }
+        let mut lanes = [0.0f32; 4];
+        for four in sums.as_chunks::<4>().0 {
+            lanes.iter_mut().zip(four).for_each(|(lane, sum)| *lane += sum);
         }
         (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
     }

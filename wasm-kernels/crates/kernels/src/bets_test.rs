@@ -71,7 +71,8 @@ fn a_cell_that_the_reference_happened_to_miss_is_no_evidence() {
     let table = factors(&EVEN, &known);
     for bet in 0..BETS {
         for missing in [1e-4, 3.9e-4, 1e-3] {
-            let mean = missing * table[16][bet] + (1.0 - missing) / 16.0 * table[..16].iter().map(|t| t[bet]).sum::<f64>();
+            let mean =
+                missing * table[16][bet] + (1.0 - missing) / 16.0 * table[..16].iter().map(|t| t[bet]).sum::<f64>();
             assert!(mean <= 1.0 + 1e-9, "bet {bet}: {mean}");
         }
     }

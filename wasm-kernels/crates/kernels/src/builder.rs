@@ -81,7 +81,10 @@ impl Builder {
         let Self { features, reservoir, fingerprint, second, .. } = self;
         let Some(second) = second.filter(|second| second.rows == reservoir.seen() && second.fingerprint == fingerprint)
         else {
-            return Err(KernelError::new(Code::PassesDiffer, "the second pass over the rows saw others than the first"));
+            return Err(KernelError::new(
+                Code::PassesDiffer,
+                "the second pass over the rows saw others than the first",
+            ));
         };
         let d = features.len();
         let lag_of = |f: usize| {

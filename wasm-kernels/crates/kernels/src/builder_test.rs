@@ -77,6 +77,10 @@ fn the_joint_part_is_left_out_where_it_can_say_nothing() {
     assert!(!joint(&["a"], &[f32::NAN; 500]));
     assert!(!joint(&["a"], &[3.0; 500]));
     // One column that is often missing does not keep the other out.
-    let gaps: Vec<f32> = rows(5, 400).chunks(2).enumerate().flat_map(|(i, row)| [row[0], if i % 3 == 0 { f32::NAN } else { row[1] }]).collect();
+    let gaps: Vec<f32> = rows(5, 400)
+        .chunks(2)
+        .enumerate()
+        .flat_map(|(i, row)| [row[0], if i % 3 == 0 { f32::NAN } else { row[1] }])
+        .collect();
     assert!(joint(&["a", "b"], &gaps));
 }

@@ -23,7 +23,10 @@ pub struct Divergences {
 /// Errors: [`Code::BadShape`] when their lengths differ or a mass is negative or not finite.
 pub fn divergences(p: &[f64], q: &[f64]) -> Result<Divergences, KernelError> {
     if p.len() != q.len() {
-        return Err(KernelError::new(Code::BadShape, format!("{} bins on one side, {} on the other", p.len(), q.len())));
+        return Err(KernelError::new(
+            Code::BadShape,
+            format!("{} bins on one side, {} on the other", p.len(), q.len()),
+        ));
     }
     if p.iter().chain(q).any(|mass| !(0.0..=f64::MAX).contains(mass)) {
         return Err(KernelError::new(Code::BadShape, "a mass is a finite number from 0 on"));

@@ -9,7 +9,8 @@ impl Report {
     /// (insufficient), 1 (none) or 2 (drift).
     pub fn to_numbers(&self) -> Vec<f64> {
         let truth = |x: bool| f64::from(u8::from(x));
-        let (statistic, p, skipped) = self.joint.map_or((0.0, 1.0, 0), |joint| (joint.statistic, joint.p, joint.skipped));
+        let (statistic, p, skipped) =
+            self.joint.map_or((0.0, 1.0, 0), |joint| (joint.statistic, joint.p, joint.skipped));
         let mut out = vec![
             self.rows as f64,
             self.rows_missing as f64,

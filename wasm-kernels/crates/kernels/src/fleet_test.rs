@@ -18,8 +18,7 @@ fn sample(random: &mut Random) -> Arc<Reference> {
 fn merged_windows_weigh_as_their_parts() {
     let mut random = Random::new(1);
     let reference = sample(&mut random);
-    let windows: Vec<Vec<u8>> =
-        (0..5).map(|_| state(&reference, &rows(&mut random, 40, 0.1)).snapshot()).collect();
+    let windows: Vec<Vec<u8>> = (0..5).map(|_| state(&reference, &rows(&mut random, 40, 0.1)).snapshot()).collect();
     let mut merged = state(&reference, &[]);
     windows.iter().for_each(|window| merged.merge(window).unwrap());
     let mut parts: Vec<&[u8]> = windows.iter().map(Vec::as_slice).collect();

@@ -209,7 +209,9 @@ impl Joint {
 pub(crate) fn usable(traces: &[f64; 3]) -> bool {
     let [t1, t2, t3] = *traces;
     let degrees = t2 * t2 * t2 / (t3 * t3);
-    traces.iter().all(|trace| (1e-12..=1e6).contains(trace)) && t2 <= 1.001 * t1 * t1 && (0.5..=1000.0).contains(&degrees)
+    traces.iter().all(|trace| (1e-12..=1e6).contains(trace))
+        && t2 <= 1.001 * t1 * t1
+        && (0.5..=1000.0).contains(&degrees)
 }
 
 #[cfg(test)]

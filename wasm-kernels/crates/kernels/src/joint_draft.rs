@@ -69,7 +69,8 @@ fn scaling(kind: Kind, sample: &[f32], feature: usize, d: usize) -> Scaling {
     let quantile = |share: f64| f64::from(values[((values.len() - 1) as f64 * share) as usize]);
     let center = quantile(0.5);
     let n = values.len() as f64;
-    let deviation = || (values.iter().map(|x| (f64::from(*x) - center) * (f64::from(*x) - center)).sum::<f64>() / n).sqrt();
+    let deviation =
+        || (values.iter().map(|x| (f64::from(*x) - center) * (f64::from(*x) - center)).sum::<f64>() / n).sqrt();
     // Most of the values may be one: then all of them have a say, and of a constant its size.
     let candidates = [(quantile(0.84) - quantile(0.16)) / 2.0, deviation(), center.abs().max(1.0)];
     let scale = candidates.into_iter().find(|scale| *scale > 0.0).unwrap_or(1.0);

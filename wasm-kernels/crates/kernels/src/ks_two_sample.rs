@@ -187,7 +187,8 @@ mod tests {
                 values.map(|x| if step > 0.0 { (x / step).round() * step } else { x }).collect()
             };
             let (a, b) = (draw(n), draw(m));
-            let share = |values: &[f64], x: f64| values.iter().filter(|v| **v <= x).count() as f64 / values.len() as f64;
+            let share =
+                |values: &[f64], x: f64| values.iter().filter(|v| **v <= x).count() as f64 / values.len() as f64;
             let want = a.iter().chain(&b).map(|&x| (share(&a, x) - share(&b, x)).abs()).fold(0.0, f64::max);
             let got = ks_two_sample(&a, &b);
             assert!((got.d - want).abs() < 1e-12, "{n} {m} {step}: {} {want}", got.d);

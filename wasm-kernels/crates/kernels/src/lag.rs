@@ -51,10 +51,8 @@ fn correlations(run: &[u8], longest: usize) -> Vec<f64> {
     let present = || run.iter().filter(|slot| usize::from(**slot) != MISSING);
     let count = present().count().max(1) as i64;
     let mean = present().map(|slot| i64::from(*slot)).sum::<i64>() / count;
-    let centred: Vec<i16> = run
-        .iter()
-        .map(|slot| if usize::from(*slot) == MISSING { 0 } else { i16::from(*slot) - mean as i16 })
-        .collect();
+    let centred: Vec<i16> =
+        run.iter().map(|slot| if usize::from(*slot) == MISSING { 0 } else { i16::from(*slot) - mean as i16 }).collect();
     let product = |lag: usize| {
         let pairs = centred.len() - lag;
         // In pieces that fit 32 bits: a product is at most 2¹⁴.
@@ -105,7 +103,10 @@ mod tests {
         let lag = |rho| decorrelation_lag(Kind::Number, &autoregressive(rho, 10_000));
         assert_eq!(lag(0.0), 1);
         let [short, middle, long] = [0.2, 0.5, 0.8].map(lag);
-        assert!((1..=3).contains(&short) && (3..=6).contains(&middle) && (9..=16).contains(&long), "{short} {middle} {long}");
+        assert!(
+            (1..=3).contains(&short) && (3..=6).contains(&middle) && (9..=16).contains(&long),
+            "{short} {middle} {long}"
+        );
     }
 
     #[test]

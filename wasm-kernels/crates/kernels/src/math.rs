@@ -90,7 +90,7 @@ pub(crate) fn sin_cos_turns(x: f32) -> (f32, f32) {
         cos = cos * z + c;
     }
     let mut sin = -12.468_819;
-    for c in [41.341_366, -76.614_14, 81.599_915, -41.341_587, 6.283_185] {
+    for c in [41.341_366, -76.614_14, 81.599_915, -41.341_587, std::f32::consts::TAU] {
         sin = sin * z + c;
     }
     (sin * t, cos)

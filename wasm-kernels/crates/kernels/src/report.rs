@@ -106,7 +106,8 @@ fn compare_feature(
     let kind = reference.features()[f].kind;
     let lag = f64::from(lag);
     let (m, n) = (present(expected), present(observed));
-    let [expected_cells, observed_cells] = [expected, observed].map(|counts| cell_counts(&reference.cells()[f], counts));
+    let [expected_cells, observed_cells] =
+        [expected, observed].map(|counts| cell_counts(&reference.cells()[f], counts));
     let ([coarse_expected @ .., _], [coarse_observed @ .., _]) = (&expected_cells, &observed_cells);
     let psi = psi(coarse_expected, coarse_observed, alpha, lag);
     let (ks_low, ks_high) = bracket(edges, expected, observed);

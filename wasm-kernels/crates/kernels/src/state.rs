@@ -144,7 +144,8 @@ impl State {
     /// What the window and the bank say.
     pub fn report(&self) -> Report {
         let mut report = compare(&self.reference, &self.window, &self.lags, self.options.alpha);
-        for ((feature, neighbours), counts) in report.features.iter_mut().zip(&self.neighbours).zip(&self.window.counts) {
+        for ((feature, neighbours), counts) in report.features.iter_mut().zip(&self.neighbours).zip(&self.window.counts)
+        {
             feature.lag1 = neighbours.correlation(counts);
         }
         let (by_feature, log_e) = self.bank.log_evidence();

@@ -77,8 +77,8 @@ fn the_bank_is_thinned() {
     let factors = BankFactors::new(reference.factors(0.05, Some(5)));
     let mut bank = Bank::new(2);
     for row in every_fifth.chunks(2) {
-        for f in 0..2 {
-            let slot = reference.searches()[f].slot(row[f]);
+        for (f, x) in row.iter().enumerate() {
+            let slot = reference.searches()[f].slot(*x);
             bank.step(&factors, f, reference.cells()[f][slot]);
         }
     }

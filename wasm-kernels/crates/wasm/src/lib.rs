@@ -1,5 +1,5 @@
 //! The kernels for JavaScript. Only plain data crosses: numbers, strings and typed arrays. Errors are `Error`s whose
-//! message is `code: text`; `js/face.ts` turns them into `KernelError`. `crates/node` has the same surface.
+//! message is `code: text`; `js/face.ts` turns them into `KernelError`.
 
 use std::sync::Arc;
 use vedette_kernels::{Feature, KERNEL_ABI, KernelError, Kind, Options};
