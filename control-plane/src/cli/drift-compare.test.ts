@@ -2,18 +2,20 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readWeather } from "../../../fixtures/src/data/noaa-weather.ts";
 import type { DriftDocument } from "../monitoring/drift-report/drift-document.ts";
 import { runCli } from "./run-cli.ts";
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "vedette-compare-"));
-  const weather = fileURLToPath(new URL("../data/weather.csv", import.meta.resolve("vega-datasets")));
-  const [header = "", ...lines] = (await readFile(weather, "utf8")).trim().split(/\r?\n/);
+  const header = "location,date,precipitation,temp_max,temp_min,wind,weather";
+  const days = await readWeather();
   for (const city of ["Seattle", "New York"]) {
-    const own = lines.filter((line) => line.startsWith(`${city},`));
+    const own = days
+      .filter(({ station }) => station === city)
+      .map((day) => [city, day.date, day.precipitation, day.tempMax, day.tempMin, day.wind, day.weather].join(","));
     await writeFile(join(folder, `${city}.csv`), [header, ...own].join("\n"));
     const half = own.filter((_, i) => i % 2 === 0);
     const other = own.filter((_, i) => i % 2 === 1);
