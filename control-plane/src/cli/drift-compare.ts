@@ -6,7 +6,7 @@ import { contextOf } from "./context.ts";
 import { describeDrift } from "./drift-text.ts";
 import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
-import { list } from "./option-values.ts";
+import { list, share } from "./option-values.ts";
 import { writePage } from "./write-page.ts";
 
 /** What --fail-on ends with when it applies: none of 0, 1 and 2, which say how the command itself went. */
@@ -17,6 +17,7 @@ interface CompareFlags {
   label?: string;
   html?: string;
   alpha: number;
+  leastEffect: number;
   failOn?: "notice" | "drift";
 }
 
@@ -30,6 +31,7 @@ export function addCompare(drift: Command, io: Io): void {
     .option("--label <column>", "what came true: compared too, and told apart")
     .option("--html <file>", "write the report as one HTML file, histograms and all")
     .option("--alpha <number>", "probability of the verdict drift where nothing changed", level, 0.01)
+    .option("--least-effect <number>", "what moved less is a notice: a KS distance, or a share", share, 0)
     .addOption(
       new Option("--fail-on <verdict>", "exit with 3 if the verdict is this or worse").choices(["notice", "drift"]),
     )
@@ -39,10 +41,10 @@ export function addCompare(drift: Command, io: Io): void {
     )
     .action(async (reference: string, current: string, flags: CompareFlags, command: Command) => {
       const context = contextOf(command, io);
-      const { features, label, alpha, html, failOn } = flags;
+      const { features, label, alpha, leastEffect, html, failOn } = flags;
       const kernels = await loadKernelsNode();
       const ports = { kernels, now: io.now };
-      const document = await compareFiles({ reference, current }, { features, label, alpha }, ports);
+      const document = await compareFiles({ reference, current }, { features, label, alpha, leastEffect }, ports);
       if (html !== undefined) await writePage(html, document, io);
       context.answer(document, describeDrift(document));
       const failing = failOn === "notice" ? ["notice", "drift", "critical"] : ["drift", "critical"];

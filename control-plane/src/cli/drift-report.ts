@@ -81,6 +81,12 @@ async function nothing(api: ApiClient, model: string, version: number | undefine
   );
 }
 
+/** What labels say since the first of these windows. Without labels: unknown, and why. */
+async function harmOf(api: ApiClient, asked: { model: string; version: number; since: string }): Promise<DriftHarm> {
+  const { verdict, why } = await api.harm(asked);
+  return { verdict, why };
+}
+
 function oldest(windows: readonly { readonly from: string }[]): string {
   return windows.reduce((first, { from }) => (from < first ? from : first), windows[0]?.from ?? "");
 }

@@ -41,7 +41,7 @@ export function describeDrift(document: DriftDocument): string {
 
 function evidence({ points, alarmAt, unit }: NonNullable<DriftDocument["timeline"]>): string {
   const first = points.find(({ logE }) => logE >= alarmAt);
-  const what = "one after another:";
+  const what = unit === "rows" ? "one after another:" : "the whole fleet, round by round:";
   if (!first) return `${what} no alarm`;
   const when = unit === "rows" ? `by row ${first.at}` : `at ${new Date(first.at).toISOString()}`;
   return `${what} alarm ${when}${first.top === null ? "" : `, most in ${show(first.top)}`}`;

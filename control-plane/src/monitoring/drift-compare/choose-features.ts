@@ -1,7 +1,7 @@
 /** Which columns of two files are compared, and as what. Talks to the first file; says of each column left out why. */
 import { maxKnownCategories } from "@vedette/protocol/drift-features";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { CsvFeature, CsvRows } from "./csv-rows.ts";
+import type { CsvFacts, CsvFeature, CsvRows } from "./csv-rows.ts";
 
 export interface ChosenFeature {
   readonly column: CsvFeature;
@@ -39,6 +39,7 @@ export async function chooseFeatures(
   }
   const only = wanted.features && new Set([...wanted.features, ...(label === undefined ? [] : [label])]);
   const there = new Map(current.columns.map((column) => [column.name, column]));
+  const all = await reference.facts();
   const features: ChosenFeature[] = [];
   const leftOut: { name: string; why: string }[] = [];
   for (const { name, numeric } of reference.columns) {
@@ -54,7 +55,7 @@ export async function chooseFeatures(
         `column ${name} holds numbers in ${reference.path} and texts in ${current.path}: mend the file, or choose columns with --features`,
       );
     }
-    const facts = await reference.facts(name);
+    const facts = all.get(name) as CsvFacts;
     const isLabel = name === label;
     if (!only?.has(name) && !isLabel) {
       const why = whyNot(numeric, facts);
@@ -79,10 +80,7 @@ export async function chooseFeatures(
   throw new VedetteError("invalid_argument", `no column is left to compare (${reasons}): name some with --features`);
 }
 
-function whyNot(
-  numeric: boolean,
-  { values, distinct, moments, numbering }: Awaited<ReturnType<CsvRows["facts"]>>,
-): string | undefined {
+function whyNot(numeric: boolean, { values, distinct, moments, numbering }: CsvFacts): string | undefined {
   if (values === 0) return "it is empty";
   if (numbering) return "it numbers the rows";
   if (numeric) return undefined;

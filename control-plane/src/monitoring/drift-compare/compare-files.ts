@@ -19,6 +19,8 @@ export interface CompareOptions {
   readonly label?: string | undefined;
   /** Probability of the verdict drift where nothing changed, in (0, 1); half is the features', half the joint test's. */
   readonly alpha: number;
+  /** What moved less is a notice: a KS distance, for a category a share; 0 to 1. Default 0. */
+  readonly leastEffect?: number | undefined;
 }
 export interface ComparePorts {
   readonly kernels: Pick<Kernels, "newReferenceBuilder" | "openReference">;
@@ -51,7 +53,7 @@ export async function compareFiles(
 async function compare(
   before: CsvRows,
   after: CsvRows,
-  { features: wanted, label, alpha }: CompareOptions,
+  { features: wanted, label, alpha, leastEffect = 0 }: CompareOptions,
   { kernels, now }: ComparePorts,
 ): Promise<DriftDocument> {
   const { features: chosen, leftOut } = await chooseFeatures(before, after, { features: wanted, label });
@@ -60,9 +62,13 @@ async function compare(
   // Half of alpha is the joint test's, where there is one.
   const level = reference.joint ? alpha / 2 : alpha;
   const state = reference.newState({ alpha: level });
+  const stretches = observeStretches(reference, after.rows, level);
   try {
     const columns = chosen.map(({ column }) => column);
-    for await (const batch of after.batches(columns)) state.observe(batch);
+    for await (const batch of after.batches(columns)) {
+      state.observe(batch);
+      stretches.observe(batch);
+    }
     const report = state.report();
     const bins = readReferenceBins(bytes);
     const counts = readSnapshotCounts(state.snapshot(), bins.length);
@@ -71,9 +77,13 @@ async function compare(
       const histogram = drawHistogram(bins[f]!, counts[f]!, known ?? []);
       return { ...feature, kind: known ? "category" : "number", role, lag: reference.lags[f] ?? 1, histogram };
     });
-    const { timeline, heat } = await observeStretches(reference, after, columns, level);
+    const { timeline, heat } = stretches.finish();
     const joint = report.joint && { ...report.joint, drift: report.joint.p < level, level };
-    const judged = judgeComparison(features, joint, timeline, { reference: before.rows, current: after.rows });
+    const judged = judgeComparison(
+      { features, joint, timeline },
+      { reference: before.rows, current: after.rows },
+      leastEffect,
+    );
     return {
       title: `${basename(after.path)} compared with ${basename(before.path)}`,
       at: new Date(now()).toISOString(),
@@ -93,6 +103,7 @@ async function compare(
       ],
     };
   } finally {
+    stretches.free();
     state.free();
     reference.free();
   }

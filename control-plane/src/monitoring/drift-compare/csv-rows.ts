@@ -16,6 +16,7 @@ export type CsvFeature =
 export interface CsvFacts {
   /** Values that are there. */
   readonly values: number;
+  /** To a few per cent where there are many. */
   readonly distinct: number;
   /** All of them are dates or times. */
   readonly moments: boolean;
@@ -27,7 +28,8 @@ export interface CsvRows {
   readonly path: string;
   readonly rows: number;
   readonly columns: readonly CsvColumn[];
-  facts(name: string): Promise<CsvFacts>;
+  /** By column. */
+  facts(): Promise<ReadonlyMap<string, CsvFacts>>;
   /** Texts of a column, the most frequent first. */
   frequent(name: string, most: number): Promise<string[]>;
   /** Rows in the file's order, row-major [n][features], NaN where a value is missing; the same at each call. */
@@ -64,27 +66,28 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
     await connection.run(`CREATE VIEW data AS SELECT * FROM ${source(`types={${types.join(", ")}}`)}`);
     const rows = Number((await read(connection, "SELECT count(*)::DOUBLE FROM data"))[0]?.[0]);
     if (rows === 0) throw new VedetteError("invalid_csv", `${path} has no rows below its header: nothing to compare`);
-    const known = new Map(columns.map((column) => [column.name, column]));
     const said = (call: () => Promise<unknown[][]>) => call().catch((cause: unknown) => refuse(path, cause));
     return {
       path,
       rows,
       columns,
-      async facts(name) {
-        const value = quoted(name);
-        const numeric = known.get(name)?.numeric === true;
-        const more = numeric
-          ? `false, count(*) > 1 AND bool_and(${value} = floor(${value})) AND max(${value}) - min(${value}) + 1 = count(DISTINCT ${value}) AND count(DISTINCT ${value}) = count(*)`
-          : `coalesce(bool_and(TRY_CAST(${value} AS TIMESTAMP) IS NOT NULL) FILTER (${value} IS NOT NULL), false), false`;
-        const [facts = []] = await said(() =>
-          read(connection, `SELECT count(${value})::DOUBLE, count(DISTINCT ${value})::DOUBLE, ${more} FROM data`),
+      async facts() {
+        const each = columns.map(({ name, numeric }) => factsOf(quoted(name), numeric)).join(", ");
+        const [facts = []] = await said(() => read(connection, `SELECT ${each} FROM data`));
+        return new Map(
+          columns.map(({ name }, i) => {
+            const [values, distinct, moments, numbering] = facts.slice(4 * i, 4 * i + 4);
+            return [
+              name,
+              {
+                values: Number(values),
+                distinct: Number(distinct),
+                moments: moments === true,
+                numbering: numbering === true,
+              },
+            ];
+          }),
         );
-        return {
-          values: Number(facts[0]),
-          distinct: Number(facts[1]),
-          moments: facts[2] === true,
-          numbering: facts[3] === true,
-        };
       },
       async frequent(name, most) {
         const value = quoted(name);
@@ -121,6 +124,17 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
     close();
     return refuse(path, cause);
   }
+}
+
+/** Four answers about a column: values, different ones, whether all are dates, whether they number the rows. */
+function factsOf(value: string, numeric: boolean): string {
+  const counts = `count(${value})::DOUBLE, approx_count_distinct(${value})::DOUBLE`;
+  if (!numeric)
+    return `${counts}, bool_and(TRY_CAST(${value} AS TIMESTAMP) IS NOT NULL) FILTER (${value} IS NOT NULL), false`;
+  const whole = `count(*) > 1 AND bool_and(${value} = floor(${value}))`;
+  // As many as the range is long, and hardly one twice.
+  const dense = `max(${value}) - min(${value}) + 1 = count(*) AND approx_count_distinct(${value}) > 0.8 * count(*)`;
+  return `${counts}, false, ${whole} AND ${dense}`;
 }
 
 function refuse(path: string, cause: unknown): never {

@@ -1,33 +1,39 @@
 /** What the tests of two files come to, in a word and a sentence. Pure. */
 import type { DriftVerdict } from "@vedette/protocol/drift";
+import { effectOf } from "@vedette/protocol/judge-drift";
 import type { DriftDocument } from "../drift-report/drift-document.ts";
 import { fartherOff } from "../drift-report/farther-off.ts";
 
 /**
- * `drift` when a feature's tests or the joint one say so; `notice` when as a whole nothing moved, but the detector alarmed
- * on the way through the file (a season, a stretch); `insufficient` when no feature can be judged.
+ * `drift` when a feature's tests or the joint one say so; `notice` when nothing moved by `leastEffect`, or as a whole nothing
+ * did but the detector alarmed on the way through the file (a season, a stretch); `insufficient` when no feature can be judged.
  */
 export function judgeComparison(
-  features: DriftDocument["features"],
-  joint: DriftDocument["joint"],
-  timeline: DriftDocument["timeline"],
+  { features, joint, timeline }: Pick<DriftDocument, "features" | "joint" | "timeline">,
   rows: { readonly reference: number; readonly current: number },
+  leastEffect: number,
 ): { readonly verdict: DriftVerdict; readonly summary: string } {
   const drifted = features.filter(({ verdict }) => verdict === "drift").sort(fartherOff);
-  if (drifted.length > 0) {
-    const inputs = drifted.some(({ role }) => role !== "label");
+  const far = drifted.filter((feature) => effectOf(feature) >= leastEffect);
+  if (far.length > 0) {
+    const inputs = far.some(({ role }) => role !== "label");
     const what = inputs ? "" : " Only the label moved: what comes true changed, not what is asked.";
     return {
       verdict: "drift",
-      summary: `${drifted.length} of ${features.length} features moved: ${named(drifted.map(({ name }) => name))}.${what}`,
+      summary: `${far.length} of ${features.length} features moved: ${named(far.map(({ name }) => name))}.${what}`,
     };
+  }
+  if (drifted.length > 0) {
+    const summary = `${named(drifted.map(({ name }) => name))} moved, by less than ${leastEffect}.`;
+    return { verdict: "notice", summary };
   }
   if (features.every(({ verdict }) => verdict === "insufficient")) {
     const why = `${rows.current} rows against ${rows.reference}: too few values to tell anything.`;
     return { verdict: "insufficient", summary: why };
   }
   if (joint?.drift) {
-    return { verdict: "drift", summary: "No feature by itself, but how they go together has changed." };
+    const summary = "No feature by itself, but how they go together has changed.";
+    return { verdict: leastEffect > 0 ? "notice" : "drift", summary };
   }
   const alarmed = timeline?.points.find(({ logE }) => logE >= timeline.alarmAt);
   if (alarmed) {

@@ -65,7 +65,7 @@ export interface DriftHeat {
 }
 
 /** What the control plane recorded as an event. */
-export interface DriftIncident {
+interface DriftIncident {
   readonly id: number;
   readonly verdict: DriftVerdict;
   readonly where: string;

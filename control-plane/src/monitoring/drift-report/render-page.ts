@@ -20,7 +20,7 @@ export async function renderDriftPage(document: DriftDocument): Promise<string> 
   const { title, features, timeline, heat } = document;
   const farthest = features.toSorted(fartherOff);
   const page = await html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer"><title>Drift: ${title}</title>
 <style>${raw(pageStyle)}</style></head><body>
 ${verdictPart(document)}${harmPart(document)}${incidentsPart(document)}${featureCards(farthest)}${jointPart(document)}

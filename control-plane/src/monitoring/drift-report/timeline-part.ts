@@ -21,9 +21,10 @@ export function timelinePart({ unit, alarmAt, points }: DriftTimeline): Markup {
       html`<circle class="v-${verdict}" cx="${across(at)}" cy="${up(logE)}" r="3.5"><title>${when(at)}: ${verdict}, evidence ${digits(logE)}${feature === null ? "" : `, most in ${feature}`}</title></circle>`,
   );
   const alarmed = points.find(({ logE }) => logE >= alarmAt);
+  const whose = unit === "rows" ? "The detector" : "The whole fleet's detector";
   const told = alarmed
-    ? html`The detector alarmed by ${when(alarmed.at)}${alarmed.top === null ? "" : html`, most for <b>${alarmed.top}</b>`}.`
-    : "The detector did not alarm.";
+    ? html`${whose} alarmed by ${when(alarmed.at)}${alarmed.top === null ? "" : html`, most for <b>${alarmed.top}</b>`}.`
+    : `${whose} did not alarm${unit === "rows" ? "" : "; devices and cohorts have their own, and an event keeps its devices out of this one"}.`;
   return html`<section><h2>Verdict and evidence over time</h2><p>${told}</p><div class="wide">
 <svg class="time" viewBox="0 0 ${width} ${height}" role="img" aria-label="Evidence of the sequential detector over time">
 <line class="axis" x1="${left}" x2="${width}" y1="${height - bottom}" y2="${height - bottom}"/>
