@@ -162,7 +162,7 @@ export interface DriftReference {
   free(): void;
 }
 
-export interface BuilderOptions {
+interface BuilderOptions {
   /** Of the sample and of the random features: the same rows and seed give the same bytes. An unsigned 32-bit integer; default 1. */
   seed?: number | undefined;
   /** Whether to test all features at once too. Default: where there are at most 256 features. */

@@ -1,5 +1,5 @@
 /** Times every kernel on every side in turns, and says what a window weighs. */
-import { KernelError, type Kernels, type Variant } from "@vedette/wasm-kernels";
+import type { Variant } from "@vedette/wasm-kernels";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { isMade, type LinePeer, openPythonPeer } from "../python-peer.ts";
 import { median } from "../rounds.ts";
@@ -26,7 +26,7 @@ export interface KernelsResult {
   /** A feature's share of what a device keeps of its state, without and with the joint part. */
   readonly stateBytesAFeature: number;
   readonly referenceBytesAFeature: number;
-  /** Why native is not there, if it is not. */
+  /** Sides that could not be measured, and why. */
   readonly left: readonly string[];
 }
 
@@ -43,9 +43,8 @@ export async function measureKernels({ rounds, turnMs }: KernelsOptions): Promis
   const data = sample();
   const left: string[] = [];
   const timers = new Map<SideName, Timer>();
-  for (const variant of ["simd", "scalar", "native"] as const) {
-    const kernels = await loaded(variant, left);
-    if (kernels) timers.set(variant, timerOf(withDifference(kernelCalls(kernels, data))));
+  for (const variant of ["simd", "scalar"] as const) {
+    timers.set(variant, timerOf(withDifference(kernelCalls(await loadKernelsNode(variant), data))));
   }
   timers.set("plain JS", timerOf(timed(plainCalls(data))));
   let peer: LinePeer | undefined;
@@ -57,16 +56,6 @@ export async function measureKernels({ rounds, turnMs }: KernelsOptions): Promis
     return { nanos: await inTurns(timers, rounds, turnMs), ...(await weigh(data)), left };
   } finally {
     await peer?.close();
-  }
-}
-
-async function loaded(variant: Variant, left: string[]): Promise<Kernels | null> {
-  try {
-    return await loadKernelsNode(variant);
-  } catch (error) {
-    if (!(error instanceof KernelError) || error.code !== "unavailable" || variant !== "native") throw error;
-    left.push(`native: ${error.message}`);
-    return null;
   }
 }
 

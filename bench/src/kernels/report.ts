@@ -13,7 +13,7 @@ const titles: Readonly<Record<KernelName, string>> = {
   mmd2: "quadratic MMD² 1,000², d = 16, ms",
 };
 
-const order: readonly SideName[] = ["simd", "scalar", "native", "plain JS", "numpy, scipy"];
+const order: readonly SideName[] = ["simd", "scalar", "plain JS", "numpy, scipy"];
 
 /** One ratio of the specification's table: how many times `over` takes what `under` takes. */
 interface Ratio {
