@@ -86,6 +86,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     });
     const kernels = await loadKernelsNode();
     const packer = createThreadPacker(log);
+    const backend = createOrtBackend(log);
     const abilities: AgentAbilities = {
       capability: currentCapability,
       agent: agentVersion,
@@ -116,7 +117,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         key,
         storage,
         transport,
-        backend: createOrtBackend(log),
+        backend,
         prover: createNodeProver(),
         trust: createTrustClient({ storage, crypto: nodeCrypto, pinnedRoot: root }),
         compressor: zstdCompressor,
@@ -124,7 +125,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         log,
       },
     });
-    return { agent, close: () => closeAll(`agent ${id}`, [() => agent.stop(), packer.close, unlock]) };
+    return { agent, close: () => closeAll(`agent ${id}`, [() => agent.stop(), backend.idle, packer.close, unlock]) };
   } catch (error) {
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));
     throw error;

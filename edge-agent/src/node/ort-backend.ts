@@ -34,16 +34,21 @@ interface PlacedSession extends Session {
 
 export interface OrtBackend extends Backend {
   load(model: Uint8Array<ArrayBuffer>): Promise<PlacedSession>;
+  /** Resolves when no model is being loaded, or soon: a process that ends while the runtime loads one aborts. */
+  idle(): Promise<void>;
 }
 
 /** @param options when a model runs on the main thread; zero `trialRuns` keeps every model in its worker. */
 export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<PlacementOptions> = {}): OrtBackend {
   const placement = { ...defaults, ...options };
+  const loads = new Set<Promise<unknown>>();
   return {
     name: "node-cpu",
     async load(model) {
       lintModel(model);
-      const remote = await loadInWorker(model);
+      const loading = loadInWorker(model);
+      loads.add(loading);
+      const remote = await loading.finally(() => loads.delete(loading));
       // Kept only until the model is placed: some are tens of megabytes.
       let bytes: Uint8Array<ArrayBuffer> | undefined = model;
       let main: InferenceSession | undefined;
@@ -89,6 +94,9 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
           await closeAll("the model's sessions", [() => main?.release(), () => remote.end()]);
         },
       };
+    },
+    async idle() {
+      await Promise.race([Promise.allSettled([...loads]), delay(endWithinMs)]);
     },
   };
 }
