@@ -23,6 +23,8 @@ export interface MqttTransportOptions {
   readonly log: Logger;
   /** Wait before another try: `firstMs` doubled to `capMs`, each halved to full at random. */
   readonly backoff?: { readonly firstMs: number; readonly capMs: number };
+  /** Longest wait for the answer to one thing that was said, ms. */
+  readonly answerWithinMs?: number;
 }
 export interface MqttCredentials {
   readonly url: string;
@@ -61,6 +63,8 @@ const suspicious = 3;
 /** A rival waits as long as this agent did, give or take: only what holds longer is no pause between two of its tries. */
 const rivalPatience = 4;
 const closeWaitMs = 2_000;
+/** A broker that answers pings and nothing else is left, so that nobody waits for ever; long enough for the slowest line. */
+const answerWithinMs = 120_000;
 const subscriptionRefused = 128;
 
 /** @returns a transport that does nothing until `start`. */
@@ -165,9 +169,18 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
     const on = current;
     if (on?.upSince === undefined) return Promise.reject(offline(`no connection to ${what} on`));
     return new Promise((resolve, reject) => {
-      on.waiting.add(reject);
+      const patience = options.answerWithinMs ?? answerWithinMs;
+      const cancel = clock.after(patience, () =>
+        lose(on, `the broker did not answer to ${what} in ${patience / 1000} s`),
+      );
+      const fail = (error: VedetteError) => {
+        cancel();
+        reject(error);
+      };
+      on.waiting.add(fail);
       call(on.client, (error) => {
-        if (!on.waiting.delete(reject)) return;
+        if (!on.waiting.delete(fail)) return;
+        cancel();
         if (error === undefined || error === null) resolve();
         else reject(error instanceof VedetteError ? error : offline(`${what}: ${messageOf(error)}`, error));
       });

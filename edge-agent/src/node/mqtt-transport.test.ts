@@ -44,7 +44,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function start(log: Logger = silent, capMs = 80) {
+function start(log: Logger = silent, capMs = 80, answerWithinMs = 5_000) {
   const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let n = 0;
   const events: string[] = [];
@@ -56,6 +56,7 @@ function start(log: Logger = silent, capMs = 80) {
     random: { bytes: (length) => new Uint8Array(length), unit: () => 0 },
     log,
     backoff: { firstMs: 20, capMs },
+    answerWithinMs,
   });
   stop.push(() => transport.close());
   transport.start({
@@ -106,6 +107,17 @@ test("the will says which session died, and is not retained", async () => {
   const will = published.find(({ topic }) => topic === presence);
   expect(JSON.parse(String(will?.payload))).toEqual({ on: 0, sid });
   expect(will).toMatchObject({ qos: 1, retain: false });
+});
+
+test("[Q56] a broker that leaves something unanswered is left for a new connection", async () => {
+  const { transport, events } = start(silent, 80, 100);
+  await until(() => expect(events).toEqual(["up"]));
+  const answer = broker.authorizeSubscribe;
+  broker.authorizeSubscribe = () => undefined; // never answered, though pings are
+  expect(await transport.subscribe("vd1/site/cp", 0).catch(codeOf)).toBe("offline");
+  broker.authorizeSubscribe = answer;
+  await until(() => expect(events).toEqual(["up", "down", "up"]));
+  await transport.subscribe("vd1/site/cp", 0);
 });
 
 test("what is asked without a connection, or when it is lost, is rejected as offline", async () => {
