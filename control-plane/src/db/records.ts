@@ -117,6 +117,7 @@ export interface Acknowledgement {
   readonly reason: string | null;
   readonly severity: Severity;
 }
+/** Times are UTC ms. */
 export interface AlertRecord {
   readonly id: number;
   /** What its source calls it. */
@@ -131,6 +132,7 @@ export interface AlertRecord {
   readonly startsAt: number;
   /** When state or severity changed last. */
   readonly changedAt: number;
+  /** Since when nothing is wrong; null while something is. */
   readonly quietSince: number | null;
   readonly endsAt: number | null;
   readonly ack: Acknowledgement | null;

@@ -9,23 +9,16 @@
  * What comes and goes is one alert and not twenty: an alert resolves once nothing was wrong for a while.
  */
 import { type Severity, severities } from "@vedette/protocol/alerts-api";
-import type { Acknowledgement } from "../../db/records.ts";
+import type { AlertRecord } from "../../db/records.ts";
 
 /** How long nothing may be wrong before an alert is resolved. */
 export const calmMs = 5 * 60_000;
 
-/** Times are UTC ms. */
-export interface AlertLife {
-  readonly state: "firing" | "resolved";
-  readonly severity: Severity;
-  readonly startsAt: number;
-  /** When state or severity changed last. */
-  readonly changedAt: number;
-  /** Since when nothing is wrong; null while something is. */
-  readonly quietSince: number | null;
-  readonly endsAt: number | null;
-  readonly ack: Acknowledgement | null;
-}
+/** What of an alert changes by itself. */
+export type AlertLife = Pick<
+  AlertRecord,
+  "state" | "severity" | "startsAt" | "changedAt" | "quietSince" | "endsAt" | "ack"
+>;
 export type AlertEvent =
   | { readonly kind: "raise"; readonly at: number; readonly severity: Severity }
   | { readonly kind: "clear" | "tick"; readonly at: number }
