@@ -19,7 +19,23 @@ export const assignment = z.object({
   /** The nonce of the request this answers: a replayed assignment has another. */
   nonce: z.string(),
   slots: z
-    .array(z.object({ model: modelName, digest: sha256Hex, length: z.int().min(1), release: z.int().min(1) }))
+    .array(
+      z.object({
+        model: modelName,
+        digest: sha256Hex,
+        length: z.int().min(1),
+        release: z.int().min(1),
+        /** A second version that is asked the same, off the answer's path: of so large a share of the predictions. */
+        beside: z
+          .object({
+            digest: sha256Hex,
+            length: z.int().min(1),
+            release: z.int().min(1),
+            sample: z.number().gt(0).max(1),
+          })
+          .optional(),
+      }),
+    )
     .max(64),
 });
 export type Assignment = z.infer<typeof assignment>;
