@@ -105,7 +105,7 @@ export const rolloutPolicy = z.strictObject({
     .prefault({ wrongPromotion: 0.05, wrongRollback: 0.05 }),
   /** What happens to a stage that is still undecided after so long; null: it waits. */
   undecided: z
-    .strictObject({ afterMinutes: minutes, then: z.enum(["rollback", "promote", "pause"]) })
+    .strictObject({ afterMinutes: minutes, end: z.enum(["rollback", "promote", "pause"]) })
     .nullable()
     .default(null),
 });
