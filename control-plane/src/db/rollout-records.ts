@@ -1,0 +1,74 @@
+/** A rollout and its members as the database keeps them and the engine (release/rollouts) decides on them. Times are UTC ms. */
+import type { MemberState, RolloutPolicy, RolloutState, RolloutVerdict, Stage } from "@vedette/protocol/rollout";
+
+export type StageKind = Stage["kind"];
+
+/** One device of a rollout. Once a member it stays one until the rollout is over. */
+export interface Member {
+  readonly agent: string;
+  /** What its cohort makes of it. */
+  readonly kind: StageKind;
+  /** What the director assigns beyond the standing rules; null: nothing. Differs from `kind` while it waits to be taken. */
+  readonly given: StageKind | null;
+  /** When the cohort took it in: who comes after its stage began is not waited for. */
+  readonly joinedAt: number;
+  readonly state: MemberState;
+  /** Of the state. */
+  readonly since: number;
+  /** When it was last given what its kind says. */
+  readonly takenAt: number | null;
+  /** Revision of its assignment before that: what it reports of this one or an earlier one is of an earlier attempt. */
+  readonly takenRev: number;
+  /** It has shown that it follows. */
+  readonly reached: boolean;
+  /** Why it is in this state, for people. */
+  readonly reason: string | null;
+}
+
+/** What limits how fast devices are taken has to remember of the past. */
+export interface RampState {
+  /** When the first hour began; null before the first device. */
+  readonly from: number | null;
+  /** When devices were taken, oldest first; only kept as far back as the ramp looks. */
+  readonly takings: readonly number[];
+}
+
+export interface Rollout {
+  readonly id: number;
+  readonly model: string;
+  readonly version: number;
+  /** Of the candidate: sha256 of its manifest, hex. */
+  readonly digest: string;
+  /** Orders the devices, differently in each rollout. */
+  readonly salt: string;
+  readonly policy: RolloutPolicy;
+  readonly state: RolloutState;
+  /** Place in `policy.stages`. */
+  readonly stage: number;
+  /** Null: the stage has not begun. */
+  readonly stageSince: number | null;
+  /** Stages that an operator approved. */
+  readonly approvals: readonly number[];
+  readonly ramp: RampState;
+  readonly pausedAt: number | null;
+  /** From when on it is measured for how long a stage is undecided. */
+  readonly undecidedFrom: number | null;
+  /** The last one. */
+  readonly verdict: RolloutVerdict | null;
+  /** Why it stands where it stands, for people. */
+  readonly why: string;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly endedAt: number | null;
+  readonly members: ReadonlyMap<string, Member>;
+}
+
+/** What the director adds to the standing rules for one device. */
+export interface Overlay {
+  readonly agent: string;
+  readonly model: string;
+  readonly version: number;
+  readonly kind: StageKind;
+  /** Share of the predictions that both versions are asked. */
+  readonly sample: number;
+}

@@ -1,0 +1,72 @@
+/** Who is taken now: in the order of the hash, within limit, ramp and window. Pure. */
+import type { Member, RampState, Rollout } from "../../db/rollout-records.ts";
+import { inOrder, newInCohort } from "./cohort.ts";
+import { inWindow } from "./maintenance.ts";
+import { rampRoom, taken } from "./ramp.ts";
+import { inFlight } from "./step-member.ts";
+import type { DeviceFacts, World } from "./world.ts";
+
+/** The members with those who newly belong to the stage's cohort; they wait until they are taken. */
+export function growCohort(rollout: Rollout, world: World, now: number): ReadonlyMap<string, Member> {
+  const stage = rollout.policy.stages[rollout.stage];
+  const joined = stage ? newInCohort(rollout, stage, world.devices) : [];
+  if (!stage || joined.length === 0) return rollout.members;
+  const members = new Map(rollout.members);
+  for (const agent of joined) {
+    const before = members.get(agent);
+    const moved = { kind: stage.kind, joinedAt: now, state: "waiting" as const, since: now, reason: null };
+    // One that failed beside the incumbent is not made to answer.
+    if (before?.state === "failed") members.set(agent, { ...before, kind: stage.kind });
+    else if (before) members.set(agent, { ...before, ...moved });
+    else members.set(agent, { agent, ...moved, given: null, takenAt: null, takenRev: 0, reached: false });
+  }
+  return members;
+}
+
+/** Takes those who may be taken, and says of the others what they wait for. */
+export function admit(
+  rollout: Rollout,
+  world: World,
+  now: number,
+): { members: ReadonlyMap<string, Member>; ramp: RampState; taken: readonly string[] } {
+  const { policy, members } = rollout;
+  const waiting = [...members.values()].filter(({ state }) => state === "waiting").map(({ agent }) => agent);
+  if (waiting.length === 0) return { members, ramp: rollout.ramp, taken: [] };
+  const facts = new Map(world.devices.map((device) => [device.agent, device]));
+  const changed = new Map<string, Member>();
+  const takenNow: string[] = [];
+  const room = rampRoom(policy.ramp, rollout.ramp, now);
+  const free = policy.inFlight - [...members.values()].filter(inFlight).length;
+  for (const agent of inOrder(rollout.salt, waiting)) {
+    const member = members.get(agent);
+    const device = facts.get(agent);
+    if (!member || !device) continue;
+    const waits = waitsFor(rollout, member, device, now);
+    const crowded =
+      takenNow.length >= free
+        ? `as many as may be under way at once are (${policy.inFlight})`
+        : takenNow.length >= room
+          ? "the ramp takes no more for now"
+          : null;
+    const reason = waits ?? crowded;
+    if (reason !== null) {
+      if (reason !== member.reason) changed.set(agent, { ...member, reason });
+      continue;
+    }
+    takenNow.push(agent);
+    const given = { given: member.kind, takenAt: now, takenRev: device.rev };
+    const told = "it has not followed yet";
+    changed.set(agent, { ...member, ...given, state: "updating", since: now, reached: false, reason: told });
+  }
+  const ramp = takenNow.length > 0 ? taken(policy.ramp, rollout.ramp, takenNow.length, now) : rollout.ramp;
+  return { members: changed.size === 0 ? members : new Map([...members, ...changed]), ramp, taken: takenNow };
+}
+
+function waitsFor(rollout: Rollout, member: Member, device: DeviceFacts, now: number): string | null {
+  if (!device.online) return "it is away";
+  if (device.overBudget) return "it is over its data budget";
+  if (!inWindow(rollout.policy.window, device.labels, now)) return "it is outside its maintenance window";
+  // Until the director has taken back what it was given before, a new try would have no revision of its own.
+  if (member.given === null && device.holds !== null) return "what it was given before is being taken back";
+  return null;
+}

@@ -1,0 +1,209 @@
+/**
+ * The rollout engine: what becomes of a rollout in the world as it is now. Pure and idempotent: no I/O, no clock, no
+ * randomness. `reconcile.ts` reads the world, calls this, and writes what came out with its decisions in one transaction.
+ *
+ *     queued ─▶ scheduled ─▶ waiting_for_approval ─▶ running ─▶ (next stage …) ─▶ promoted
+ *                                   any of them ◀─▶ paused        any of them ─▶ rolled_back, aborted
+ *
+ * What is over stays as it is. Paused, nobody new is taken and no stage ends; but what turns out bad is taken back.
+ */
+import type { RolloutState } from "@vedette/protocol/rollout";
+import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { admit, growCohort } from "./admit.ts";
+import { combine, judgeDevices, percent } from "./judge-devices.ts";
+import { stepMember } from "./step-member.ts";
+import type { World } from "./world.ts";
+
+/** One for the audit: what was decided, with its numbers and reason. */
+export interface Decision {
+  /** As `rollout.take`. */
+  readonly action: `rollout.${string}`;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+export interface Advanced {
+  /** The very same one where nothing changed. */
+  readonly rollout: Rollout;
+  readonly decisions: readonly Decision[];
+}
+
+export function isOver(state: RolloutState): boolean {
+  return state === "promoted" || state === "rolled_back" || state === "aborted";
+}
+
+/** @param now UTC ms. */
+export function advance(rollout: Rollout, world: World, now: number): Advanced {
+  if (isOver(rollout.state)) return { rollout, decisions: [] };
+  const unfit = whyUnfit(rollout, world);
+  if (unfit !== null) return end(rollout, "aborted", unfit, now);
+  const { policy } = rollout;
+  const begun = rollout.stage > 0 || rollout.stageSince !== null;
+  if (!begun) {
+    if (rollout.state === "paused") return { rollout, decisions: [] };
+    if (world.blockedBy !== null) {
+      return wait(rollout, "queued", `it waits for rollout ${world.blockedBy}, which has some of the same devices`);
+    }
+    if (policy.startAt !== null && now < Date.parse(policy.startAt)) {
+      return wait(rollout, "scheduled", `it begins at ${policy.startAt}`);
+    }
+  }
+  return proceed(rollout, world, now);
+}
+
+function whyUnfit({ model, version }: Rollout, { assignable, gate }: World): string | null {
+  const name = `${model} version ${version}`;
+  if (assignable === "revoked") return `${name} is revoked`;
+  if (assignable === "not listed") return `${name} is no longer listed by the project's signed metadata`;
+  return gate.passed ? null : `the gate does not let ${name} pass: ${gate.why}`;
+}
+
+function proceed(rollout: Rollout, world: World, now: number): Advanced {
+  const decisions: Decision[] = [];
+  let next = observe(rollout, world, now, decisions);
+  const { verdict } = next;
+  if (verdict?.verdict === "rollback") {
+    const ended = end(next, "rolled_back", verdict.why, now, verdict.findings);
+    return { rollout: ended.rollout, decisions: [...decisions, ...ended.decisions] };
+  }
+  if (next.state === "paused") return { rollout: settled(rollout, next), decisions };
+
+  const over = next.stageSince === null ? null : endOfStage(next, now);
+  if (over?.kind === "end") {
+    const ended = end(next, over.state, over.why, now, verdict?.findings);
+    return { rollout: ended.rollout, decisions: [...decisions, ...ended.decisions] };
+  }
+  if (over?.kind === "pause") {
+    decisions.push({ action: "rollout.pause", detail: { reason: over.why, findings: verdict?.findings } });
+    return { rollout: { ...next, state: "paused", pausedAt: now, why: over.why }, decisions };
+  }
+  if (over?.kind === "next") {
+    next = { ...next, stage: next.stage + 1, stageSince: null, undecidedFrom: null };
+    decisions.push({
+      action: "rollout.pass_stage",
+      detail: { stage: next.stage, why: over.why, findings: verdict?.findings },
+    });
+  }
+  const stage = next.policy.stages[next.stage];
+  if (next.stageSince === null && stage) {
+    if (stage.approval && !next.approvals.includes(next.stage)) {
+      const why = `stage ${next.stage + 1} (${stage.kind} ${percent(stage.share)}) waits for an approval`;
+      const waiting = wait(next, "waiting_for_approval", why);
+      return { rollout: settled(rollout, waiting.rollout), decisions: [...decisions, ...waiting.decisions] };
+    }
+    next = { ...next, state: "running", stageSince: now, undecidedFrom: now };
+    decisions.push({
+      action: "rollout.begin_stage",
+      detail: { stage: next.stage + 1, kind: stage.kind, share: stage.share },
+    });
+  }
+  if (next.state !== "running") next = { ...next, state: "running" };
+  next = { ...next, members: growCohort(next, world, now) };
+  const admitted = admit(next, world, now);
+  if (admitted.taken.length > 0) {
+    decisions.push({
+      action: "rollout.take",
+      detail: { stage: next.stage + 1, kind: stage?.kind, agents: admitted.taken },
+    });
+  }
+  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world);
+  return { rollout: settled(rollout, { ...next, why: summary(next) }), decisions };
+}
+
+/** Members as the devices are now, and the verdict on them. */
+function observe(rollout: Rollout, world: World, now: number, decisions: Decision[]): Rollout {
+  const facts = new Map(world.devices.map((device) => [device.agent, device]));
+  const changed = new Map<string, Member>();
+  for (const member of rollout.members.values()) {
+    const stepped = stepMember(rollout, member, facts.get(member.agent), now);
+    if (stepped !== member) changed.set(member.agent, stepped);
+  }
+  for (const state of ["failed", "reverted", "timed_out"] as const) {
+    const became = [...changed.values()].filter(
+      (one) => one.state === state && rollout.members.get(one.agent)?.state !== state,
+    );
+    if (became.length === 0) continue;
+    const devices = Object.fromEntries(became.map(({ agent, reason }) => [agent, reason]));
+    decisions.push({ action: `rollout.device_${state}`, detail: { stage: rollout.stage + 1, devices } });
+  }
+  const members = changed.size === 0 ? rollout.members : new Map([...rollout.members, ...changed]);
+  return judged(members === rollout.members ? rollout : { ...rollout, members }, world);
+}
+
+function judged(rollout: Rollout, { verdict }: World): Rollout {
+  if (rollout.members.size === 0 || verdict === null) return rollout;
+  return { ...rollout, verdict: combine(judgeDevices(rollout), verdict) };
+}
+
+type EndOfStage =
+  | { readonly kind: "next"; readonly why: string }
+  | { readonly kind: "pause"; readonly why: string }
+  | { readonly kind: "end"; readonly state: "promoted" | "rolled_back"; readonly why: string };
+
+/** Whether the stage that is under way ends now, and how; null: it goes on. */
+function endOfStage(rollout: Rollout, now: number): EndOfStage | null {
+  const { policy, verdict, stageSince, undecidedFrom } = rollout;
+  const stage = policy.stages[rollout.stage];
+  if (!stage || !verdict || stageSince === null) return null;
+  const good = (why: string): EndOfStage =>
+    rollout.stage + 1 < policy.stages.length ? { kind: "next", why } : { kind: "end", state: "promoted", why };
+  if (verdict.verdict === "promote") {
+    return now - stageSince >= stage.atLeastMinutes * 60_000 ? good(verdict.why) : null;
+  }
+  const limit = policy.undecided;
+  if (!limit || now - (undecidedFrom ?? stageSince) < limit.afterMinutes * 60_000) return null;
+  const why = `still undecided after ${limit.afterMinutes} minutes: ${verdict.why}`;
+  if (limit.end === "rollback") return { kind: "end", state: "rolled_back", why };
+  if (limit.end === "pause") return { kind: "pause", why };
+  // The policy takes the risk of what is undecided; not of what nobody has measured.
+  const required = policy.metrics.filter((rule) => rule.required).map(({ metric }) => metric);
+  const unseen = verdict.findings.find(({ metric, says }) => says === "no_evidence" && required.includes(metric));
+  if (unseen)
+    return {
+      kind: "pause",
+      why: `${why}; and there is no evidence of ${unseen.metric}, without which nothing is promoted`,
+    };
+  const devices = verdict.findings.find(({ metric }) => metric === "devices");
+  return devices?.says === "fine" ? good(`${why}; the policy goes on all the same`) : { kind: "pause", why };
+}
+
+function wait(rollout: Rollout, state: "queued" | "scheduled" | "waiting_for_approval", why: string): Advanced {
+  if (rollout.state === state && rollout.why === why) return { rollout, decisions: [] };
+  const decisions: Decision[] = rollout.state === state ? [] : [{ action: "rollout.wait", detail: { state, why } }];
+  return { rollout: { ...rollout, state, why }, decisions };
+}
+
+/** Ends it: the overlay goes away with the state, so that every member's incumbent is assigned again, or the new standing rule. */
+export function end(
+  rollout: Rollout,
+  state: "promoted" | "rolled_back" | "aborted",
+  why: string,
+  now: number,
+  findings: readonly unknown[] = [],
+): Advanced {
+  const action =
+    state === "promoted" ? "rollout.promote" : state === "rolled_back" ? "rollout.roll_back" : "rollout.abort";
+  const detail = { version: rollout.version, stage: rollout.stage + 1, why, findings, members: countStates(rollout) };
+  return { rollout: { ...rollout, state, why, endedAt: now, pausedAt: null }, decisions: [{ action, detail }] };
+}
+
+export function countStates({ members }: Rollout): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { state } of members.values()) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+function summary(rollout: Rollout): string {
+  const { stages } = rollout.policy;
+  const stage = stages[rollout.stage];
+  const where = `stage ${rollout.stage + 1} of ${stages.length}${stage ? ` (${stage.kind} ${percent(stage.share)})` : ""}`;
+  if (rollout.members.size === 0) return `${where}: no device can take part now`;
+  return `${where}: ${rollout.verdict?.why ?? "it has just begun"}`;
+}
+
+/** The former one where they say the same: what did not change is not written. */
+function settled(before: Rollout, after: Rollout): Rollout {
+  const same = (Object.keys(after) as (keyof Rollout)[]).every((key) => {
+    if (key === "verdict") return JSON.stringify(before.verdict) === JSON.stringify(after.verdict);
+    return before[key] === after[key];
+  });
+  return same ? before : after;
+}

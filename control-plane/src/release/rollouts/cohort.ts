@@ -1,0 +1,52 @@
+/** Which devices take part, in which order. Pure: the same salt gives the same order for ever, so that cohorts only grow. */
+import type { Stage } from "@vedette/protocol/rollout";
+import type { Rollout, StageKind } from "../../db/rollout-records.ts";
+import { sha256 } from "../../sha256.ts";
+import { matches } from "../decide-slots.ts";
+import type { DeviceFacts } from "./world.ts";
+
+/** Agents by sha256 of salt and agent. */
+export function inOrder(salt: string, agents: readonly string[]): string[] {
+  return agents
+    .map((agent) => ({ agent, key: sha256(`${salt}/${agent}`) }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ agent }) => agent);
+}
+
+/** How many of the devices a stage takes: at least one where there is one. */
+export function cohortSize({ share }: Pick<Stage, "share">, eligible: number): number {
+  // 0.07 · 100 is a hair over 7.
+  return Math.min(eligible, Math.max(1, Math.ceil(share * eligible - 1e-9)));
+}
+
+/** Why a device cannot take part as this kind, for people; null: it can. */
+export function leftOut(rollout: Rollout, device: DeviceFacts, kind: StageKind): string | null {
+  if (device.takenBy !== null) return `rollout ${device.takenBy} of the same model has it`;
+  if (device.lacks !== null) return device.lacks;
+  if (device.incumbent === null) return `no standing rule gives it a version of ${rollout.model} to return to`;
+  if (device.incumbent === rollout.digest) return "a standing rule gives it this version already";
+  if (kind === "shadow" && !device.shadows) return "its agent cannot ask a second version: update it";
+  return null;
+}
+
+/** Devices that the rollout is about: those that its selector names now, and its members. */
+export function inScope(rollout: Rollout, devices: readonly DeviceFacts[]): DeviceFacts[] {
+  const { selector } = rollout.policy;
+  return devices.filter((device) => {
+    if (rollout.members.has(device.agent)) return true;
+    return device.incumbent !== rollout.digest && matches(selector, device);
+  });
+}
+
+/** Those of a stage's cohort that are not in it yet, in order; members stay in theirs. */
+export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly DeviceFacts[]): string[] {
+  const eligible = inScope(rollout, devices).filter((device) => leftOut(rollout, device, stage.kind) === null);
+  const ordered = inOrder(
+    rollout.salt,
+    eligible.map(({ agent }) => agent),
+  );
+  return ordered.slice(0, cohortSize(stage, eligible.length)).filter((agent) => {
+    const member = rollout.members.get(agent);
+    return !member || (member.kind === "shadow" && stage.kind === "canary");
+  });
+}

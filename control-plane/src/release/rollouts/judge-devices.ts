@@ -1,0 +1,55 @@
+/** What the devices themselves say of a stage, beside what was measured: who counts, and who failed or reverted. Pure. */
+import type { Finding, RolloutVerdict } from "@vedette/protocol/rollout";
+import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { unsettled } from "./step-member.ts";
+
+const failing = ({ state }: Member) => state === "failed" || state === "reverted";
+const reached = (member: Member) => member.reached || failing(member);
+
+/** The finding `devices`: worse where too many failed, fine where none is waited for, in shares of the members reached. */
+export function judgeDevices(rollout: Rollout): Finding {
+  const members = [...rollout.members.values()];
+  const kind = rollout.policy.stages[rollout.stage]?.kind;
+  const { failures } = rollout.policy;
+  const failed = members.filter(failing);
+  const n = members.filter(reached).length;
+  const estimate = n === 0 ? null : failed.length / n;
+  const common = { metric: "devices", estimate, low: null, high: null, margin: failures.share, n };
+  const bad = `${failed.length} of ${n} devices reached failed or reverted`;
+  if (failed.length >= failures.atLeast && failed.length > failures.share * n) {
+    const first = failed[0];
+    const why = `${bad}, more than ${percent(failures.share)}: ${first?.agent} ${first?.reason ?? ""}`.trimEnd();
+    return { ...common, says: "worse", more: null, why };
+  }
+  const ofStage = members.filter((member) => member.kind === kind);
+  const counted = ofStage.filter(({ state }) => state === "counted").length;
+  // Those who come late are judged with the others; but a fleet that grows every minute must not hold up its own release.
+  const open = ofStage.filter((one) => unsettled(one) && one.joinedAt <= (rollout.stageSince ?? one.joinedAt)).length;
+  if (open === 0 && counted > 0) {
+    return { ...common, says: "fine", more: null, why: `${counted} of ${ofStage.length} devices count; ${bad}` };
+  }
+  const none = counted === 0 && open === 0;
+  const why = none
+    ? `no device of this stage counts, and none is under way (${ofStage.length} members)`
+    : `${counted} of ${ofStage.length} devices count, ${open} are waited for; ${bad}`;
+  return { ...common, says: n === 0 ? "no_evidence" : "undecided", more: none ? null : open, why };
+}
+
+/** Both together: each may roll back, and a promotion needs both. */
+export function combine(devices: Finding, analysis: RolloutVerdict): RolloutVerdict {
+  const findings = [devices, ...analysis.findings];
+  if (devices.says === "worse") return { verdict: "rollback", findings, why: devices.why };
+  if (analysis.verdict === "rollback") return { ...analysis, findings };
+  if (analysis.verdict === "promote" && devices.says === "fine") {
+    return { verdict: "promote", findings, why: `${analysis.why}; ${devices.why}` };
+  }
+  const open = [
+    ...(devices.says === "fine" ? [] : [devices.why]),
+    ...(analysis.verdict === "promote" ? [] : [analysis.why]),
+  ];
+  return { verdict: "undecided", findings, why: open.join("; ") };
+}
+
+export function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}

@@ -1,0 +1,19 @@
+/** Whether two selectors can name the same device. Pure. */
+import type { Selector } from "../../db/records.ts";
+import { matches } from "../decide-slots.ts";
+
+interface Labelled {
+  readonly agent: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** @param devices of the fleet now: a device that is named overlaps with labels that it has. */
+export function overlap(a: Selector, b: Selector, devices: readonly Labelled[]): boolean {
+  if ("all" in a || "all" in b) return true;
+  if ("devices" in a && "devices" in b) return a.devices.some((agent) => b.devices.includes(agent));
+  // A device may get both labels yet; it never has two values of one.
+  if ("labels" in a && "labels" in b) {
+    return Object.entries(a.labels).every(([key, value]) => (b.labels[key] ?? value) === value);
+  }
+  return devices.some((device) => matches(a, device) && matches(b, device));
+}

@@ -1,0 +1,57 @@
+/** What the engine is told of the world at one moment: plain data, which `read-world.ts` makes of the database. */
+import type { RolloutVerdict } from "@vedette/protocol/rollout";
+import type { Labels } from "../../db/records.ts";
+import type { StageKind } from "../../db/rollout-records.ts";
+
+/** How far a device is with the candidate, as it last reported. */
+export type Progress =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "updating"; readonly why: string | null }
+  /** It answers by it: so many predictions. */
+  | { readonly kind: "answering"; readonly served: number }
+  /** It is asked beside the incumbent: so many pairs. */
+  | { readonly kind: "asked"; readonly pairs: number }
+  | { readonly kind: "rejected"; readonly why: string };
+
+export interface DeviceFacts {
+  readonly agent: string;
+  readonly labels: Labels;
+  readonly online: boolean;
+  /** Digest that the standing rules assign it; null: none. */
+  readonly incumbent: string | null;
+  /** Why it may not run the candidate, for people; null: it may. */
+  readonly lacks: string | null;
+  /** Its agent knows how to ask a second version. */
+  readonly shadows: boolean;
+  /** It spent what it may send and receive for now. */
+  readonly overBudget: boolean;
+  /** Another live rollout of the same model that it is a member of. */
+  readonly takenBy: number | null;
+  /** As what the last decision of the director assigns it the candidate. */
+  readonly holds: StageKind | null;
+  /** Revision of that decision. */
+  readonly rev: number;
+  /** Revision that its report is about. */
+  readonly reportedRev: number;
+  readonly progress: Progress;
+}
+
+export interface GateAnswer {
+  readonly passed: boolean;
+  /** For people: what it rests on, or what failed. */
+  readonly why: string;
+  /** Who let it pass though it failed, where somebody did. */
+  readonly override?: string | undefined;
+}
+
+export interface World {
+  /** The whole fleet, without revoked devices. */
+  readonly devices: readonly DeviceFacts[];
+  /** By the signed metadata. */
+  readonly assignable: "yes" | "not listed" | "revoked";
+  readonly gate: GateAnswer;
+  /** An earlier rollout that it must wait for. */
+  readonly blockedBy: number | null;
+  /** What the analysis makes of the evidence so far; null before the first stage began. */
+  readonly verdict: RolloutVerdict | null;
+}
