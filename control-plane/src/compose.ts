@@ -55,6 +55,10 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
+import { judgeByDevices } from "./release/rollouts/judge-devices.ts";
+import type { Gate } from "./release/rollouts/read-world.ts";
+import { createRollouts } from "./release/rollouts/rollouts.ts";
+import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {
@@ -84,6 +88,9 @@ export interface Parts {
     address: BrokerLink["address"];
     chunks: RetainedChunks;
   }): Promise<Broker>;
+  /** What the evidence says of a rollout, and whether a version may be released. */
+  judge?: Judge;
+  gate?: Gate;
   /** Of the disk that holds a folder; asked of the system where it is not given. */
   diskSpace?(folder: string): Promise<DiskSpace>;
 }
@@ -102,6 +109,7 @@ export interface ControlPlane {
 
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
+const rolloutsEveryMs = 2_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
 const driftPruneEveryMs = 600_000;
@@ -187,6 +195,14 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       hint: (agent, rev) => broker.hint(agent, rev),
       offer: () => broker.offer(),
     });
+    const rollouts = createRollouts({
+      ...{ db, director, clock, logger },
+      online: (agent) => presence.online(agent),
+      gate: parts.gate ?? noGate,
+      judge: parts.judge ?? judgeByDevices,
+      salt: () => randomBytes(16).toString("hex"),
+      assign: () => assignments.reconcile(),
+    });
     const erasures = createErasures({
       db,
       records,
@@ -248,6 +264,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     for (const reconciler of [
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
+      { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
@@ -279,6 +296,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       trust,
       publishVersion: createPublishVersion({ trust, blobs, clock }),
       assignments,
+      rollouts,
       enrollment: createEnrollment({ db, trust, clock, randomBytes, site, publicUrl: () => url }),
       deviceTokens,
       authority,
@@ -333,6 +351,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     throw error;
   }
 }
+
+/** Until a gate is composed in: what is signed and assignable may be released, and the audit says on what it rests. */
+const noGate: Gate = async () => ({
+  passed: true,
+  why: "this control plane has no gate: the version's signature alone",
+});
 
 async function systemDiskSpace(folder: string): Promise<DiskSpace> {
   const { bsize, bavail, blocks } = await statfs(folder);

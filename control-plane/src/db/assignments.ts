@@ -22,23 +22,28 @@ export function assignmentRepository(db: Connection): AssignmentRepository {
     },
     async add(rule, entry) {
       db.transaction((tx) => {
-        const earlier = tx
-          .select()
-          .from(assignmentRules)
-          .where(and(eq(assignmentRules.model, rule.model), isNull(assignmentRules.supersededBy)))
-          .all();
-        const added = tx
-          .insert(assignmentRules)
-          .values({ ...rule, createdBy: entry.actor })
-          .run();
-        const id = Number(added.lastInsertRowid);
-        for (const old of earlier.filter((one) => covers(rule.selector, one.selector))) {
-          tx.update(assignmentRules).set({ supersededBy: id }).where(eq(assignmentRules.id, old.id)).run();
-        }
+        insertRule(tx, rule, entry.actor);
         record(tx, entry);
       });
     },
   };
+}
+
+/** Makes a rule stand, in the caller's transaction: those that it covers wholly are history from then on. */
+export function insertRule(tx: Connection, rule: Omit<RuleRecord, "id">, createdBy: string): void {
+  const earlier = tx
+    .select()
+    .from(assignmentRules)
+    .where(and(eq(assignmentRules.model, rule.model), isNull(assignmentRules.supersededBy)))
+    .all();
+  const added = tx
+    .insert(assignmentRules)
+    .values({ ...rule, createdBy })
+    .run();
+  const id = Number(added.lastInsertRowid);
+  for (const old of earlier.filter((one) => covers(rule.selector, one.selector))) {
+    tx.update(assignmentRules).set({ supersededBy: id }).where(eq(assignmentRules.id, old.id)).run();
+  }
 }
 
 /** Whether every device that `old` can ever match is matched by `later` too. */

@@ -11,6 +11,7 @@ import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type DriftRepository, driftRepository } from "./drift.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
 import { type OperatorRepository, operatorRepository } from "./operators.ts";
+import { type RolloutRepository, rolloutRepository } from "./rollouts.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
@@ -23,6 +24,7 @@ export interface Database {
   readonly tokens: TokenRepository;
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
+  readonly rollouts: RolloutRepository;
   readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
@@ -44,6 +46,7 @@ export async function openDatabase(file: string): Promise<Database> {
     tokens: tokenRepository(connection),
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
+    rollouts: rolloutRepository(connection),
     operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),

@@ -9,6 +9,7 @@ import type { Stamp } from "@vedette/protocol/device-message";
 import type { DriftScope, DriftVerdict } from "@vedette/protocol/drift";
 import type { DriftEventFeature } from "@vedette/protocol/drift-api";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
+import { memberStates, type RolloutPolicy, type RolloutVerdict, rolloutStates } from "@vedette/protocol/rollout";
 import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
 import { sql } from "drizzle-orm";
 import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
@@ -22,6 +23,9 @@ import {
   type ResponseHalf,
   type Selector,
 } from "./records.ts";
+import type { RampState } from "./rollout-records.ts";
+
+const stageKinds = ["shadow", "canary"] as const;
 
 /** Facts about this installation, such as the site it belongs to. */
 export const settings = sqliteTable("settings", { key: text().primaryKey(), value: text().notNull() });
@@ -141,6 +145,72 @@ export const assignmentRules = sqliteTable(
     supersededBy: integer(),
   },
   (table) => [index("assignment_rules_in_force").on(table.supersededBy, table.model)],
+);
+
+/** Releases in stages: where each stands, as the engine left it. Over once `ended_at` says so. */
+export const rollouts = sqliteTable(
+  "rollouts",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    model: text()
+      .notNull()
+      .references(() => models.name),
+    version: integer().notNull(),
+    digest: text().notNull(),
+    salt: text().notNull(),
+    policy: text({ mode: "json" }).$type<RolloutPolicy>().notNull(),
+    state: text({ enum: rolloutStates }).notNull(),
+    stage: integer().notNull(),
+    stageSince: integer(),
+    approvals: text({ mode: "json" }).$type<readonly number[]>().notNull(),
+    ramp: text({ mode: "json" }).$type<RampState>().notNull(),
+    pausedAt: integer(),
+    undecidedFrom: integer(),
+    verdict: text({ mode: "json" }).$type<RolloutVerdict>(),
+    why: text().notNull(),
+    createdAt: integer().notNull(),
+    createdBy: text().notNull(),
+    endedAt: integer(),
+  },
+  (table) => [index("rollouts_by_end").on(table.endedAt)],
+);
+
+/** Their devices; what is given of a live rollout is what the director lays over the standing rules. */
+export const rolloutMembers = sqliteTable(
+  "rollout_members",
+  {
+    rollout: integer()
+      .notNull()
+      .references(() => rollouts.id),
+    agent: text().notNull(),
+    kind: text({ enum: stageKinds }).notNull(),
+    given: text({ enum: stageKinds }),
+    joinedAt: integer().notNull(),
+    state: text({ enum: memberStates }).notNull(),
+    since: integer().notNull(),
+    takenAt: integer(),
+    takenRev: integer().notNull(),
+    reached: integer({ mode: "boolean" }).notNull(),
+    reason: text(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.rollout, table.agent] }),
+    index("rollout_members_given").on(table.agent).where(sql`given IS NOT NULL`),
+  ],
+);
+
+/** What the engine was told, step by step: only what changed since the step before. For `rollout replay`. */
+export const rolloutHistory = sqliteTable(
+  "rollout_history",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    rollout: integer()
+      .notNull()
+      .references(() => rollouts.id),
+    at: integer().notNull(),
+    changes: text({ mode: "json" }).$type<unknown>().notNull(),
+  },
+  (table) => [index("rollout_history_by_rollout").on(table.rollout)],
 );
 
 /** Who changed what, written in the transaction of the change. */

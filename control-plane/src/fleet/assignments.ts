@@ -10,6 +10,7 @@ import type { DeviceRecord, Selector } from "../db/records.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { matches, refusal } from "../release/decide-slots.ts";
 import type { Director } from "../release/director.ts";
+import { refuseWhileRolling } from "../release/rollouts/refuse-assign.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import { noRoot } from "../release/trust-state.ts";
 
@@ -18,7 +19,7 @@ export interface Assignments {
    * Makes a standing rule: devices that match later, by enrolling or by new labels, follow it too. Answers who follows
    * it now; devices that lack what the version needs do not, and `production` says why.
    * @throws VedetteError trust_not_initialised, not_found (model, version, device), revoked, unknown_target,
-   * unsupported (a device named,
+   * conflict (a rollout has some of the devices), unsupported (a device named,
    * or every device that matches, lacks what the version needs).
    */
   assign(request: z.infer<typeof assignRequest>, actor: string): Promise<z.infer<typeof assignAnswer>>;
@@ -90,6 +91,7 @@ export function createAssignments(ports: {
       if (candidate?.assignable === "not listed") {
         throw new VedetteError("unknown_target", `${name} is no longer listed by its project: choose another version`);
       }
+      await refuseWhileRolling(db, model, selector);
       const devices = await selected(selector);
       const refused = devices.flatMap((device) => (candidate && refusal(candidate, device)) ?? []);
       const allNamed = "devices" in selector;

@@ -29,7 +29,11 @@ export function createRetainedChunks({ db, director }: { db: Database; director:
         const named = candidates.find((one) => one.model === model && one.version === version);
         if (named?.assignable === "yes") use(named.digest);
       }
-      for (const { slots } of await db.devices.list()) for (const { digest } of slots) use(digest);
+      for (const { digest } of await db.rollouts.live()) use(digest);
+      for (const { digest, beside } of (await db.devices.list()).flatMap(({ slots }) => slots)) {
+        use(digest);
+        if (beside) use(beside.digest);
+      }
 
       const refs = new Map<string, number>();
       for (const [digest, count] of uses) {

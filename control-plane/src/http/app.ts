@@ -24,6 +24,7 @@ import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
 import { recordRoutes } from "./records.ts";
 import { asBearer, leastRole, mayAct } from "./roles.ts";
+import { rolloutRoutes } from "./rollouts.ts";
 import { runbookRoutes } from "./runbooks.ts";
 import { sinkRoutes } from "./sinks.ts";
 import { answerError, misfit } from "./status.ts";
@@ -116,6 +117,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   blobRoutes(app, ports);
   modelRoutes(app, ports);
   assignmentRoutes(app, ports);
+  rolloutRoutes(app, ports);
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);

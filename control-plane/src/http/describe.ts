@@ -1,11 +1,14 @@
 /** How routes describe themselves for the OpenAPI document. */
 import type { z } from "@hono/zod-openapi";
 import { apiError, auditEntry, modelVersion, production } from "@vedette/protocol/api";
+import { replayed } from "@vedette/protocol/rollouts-api";
 import { z as zod } from "zod";
 
 // The generator cannot follow JSON's own recursive schema: what it should write instead.
 const versionInProduction = production.shape.models.element.shape.versions.element;
-for (const schema of [modelVersion.shape.lineage, versionInProduction.shape.lineage, auditEntry.shape.detail]) {
+const inDecision = replayed.shape.decisions.element.shape.detail;
+const open = [modelVersion.shape.lineage, versionInProduction.shape.lineage, auditEntry.shape.detail, inDecision];
+for (const schema of open) {
   zod.globalRegistry.add(schema, { type: "object", additionalProperties: true });
 }
 

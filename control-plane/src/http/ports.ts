@@ -21,6 +21,7 @@ import type { Actor, Operators } from "../operators/operators.ts";
 import type { BlobStore, Clock, HarmOracle, Labels, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
+import type { Rollouts } from "../release/rollouts/rollouts.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import type { MetricsPorts } from "./metrics.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -44,6 +45,7 @@ export interface HttpPorts {
   readonly trust: TrustRepository;
   readonly publishVersion: PublishVersion;
   readonly assignments: Assignments;
+  readonly rollouts: Pick<Rollouts, "start" | "act" | "look" | "replay">;
   readonly enrollment: Enrollment;
   readonly deviceTokens: DeviceTokens;
   readonly authority: Pick<SiteAuthority, "forDevice">;

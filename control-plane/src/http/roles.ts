@@ -12,6 +12,7 @@ const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] 
   // Questions that are too long for an address.
   ["POST", /^\/v1\/watch\/[^/]+$/, "ingest"],
   ["POST", /^\/v1\/blobs\/missing$/, "viewer"],
+  ["POST", /^\/v1\/rollouts\/[^/]+\/replay$/, "viewer"],
   ["POST", /^\/v1\/predictions\/(query|flush|export|verify)$/, "viewer"],
   // What cannot be taken back, and what hands out everything, or everything from now on.
   ["PUT", /^\/v1\/predictions\/retention$/, "admin"],

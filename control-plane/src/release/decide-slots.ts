@@ -1,8 +1,12 @@
-/** What one device should run, decided from standing rules: a pure function, so that it can be asked at any time. */
+/**
+ * What one device should run, decided from standing rules and what rollouts lay over them: a pure function, so that it can
+ * be asked at any time.
+ */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { lacks } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
+import type { Overlay } from "../db/rollout-records.ts";
 
 /** A published version as the director sees it. */
 export interface Candidate {
@@ -27,6 +31,8 @@ export interface Decision {
 }
 
 const maxSlots = 64;
+/** From which on an agent asks a second version where its assignment names one. */
+const besideCapability = 3;
 
 /** Whether a selector covers a device. */
 export function matches(selector: Selector, device: Pick<DeviceRecord, "agent" | "labels">): boolean {
@@ -45,15 +51,23 @@ export function refusal(candidate: Candidate, device: DeviceRecord): string | un
   return missing.length > 0 ? `${device.agent} lacks ${missing.join(", ")} for ${name}` : undefined;
 }
 
+/** Whether its agent can ask a second version; not before its first hello. */
+export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): boolean {
+  return (abilities?.capability ?? 0) >= besideCapability;
+}
+
 /**
  * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
  * keeps what it serves, where that may still be assigned; it never gets what it lacks the means for.
+ * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
  * @param rules in force, oldest first.
+ * @param overlays of this device, one a model at most.
  */
 export function decideSlots(
   device: DeviceRecord,
   rules: readonly RuleRecord[],
   candidates: readonly Candidate[],
+  overlays: readonly Overlay[] = [],
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
@@ -69,11 +83,32 @@ export function decideSlots(
       : `${model} version ${version} is not published`;
     if (reason !== undefined) withheld.push({ model, version, reason });
     const chosen = reason === undefined ? wanted : servingStill(device, model, candidates);
-    if (chosen && slots.length < maxSlots) {
-      slots.push({ model, digest: chosen.digest, length: chosen.length, release: chosen.version });
-    }
+    if (!chosen || slots.length >= maxSlots) continue;
+    const overlay = overlays.find((one) => one.model === model);
+    slots.push(overlaid(slotOf(chosen), overlay, device, candidates));
   }
   return { slots, withheld };
+}
+
+function slotOf({ model, digest, length, version }: Candidate): AssignedSlot {
+  return { model, digest, length, release: version };
+}
+
+/** Paired with each other: who does not answer is asked the same, off the answer's path. */
+function overlaid(
+  incumbent: AssignedSlot,
+  overlay: Overlay | undefined,
+  device: DeviceRecord,
+  candidates: readonly Candidate[],
+): AssignedSlot {
+  const found =
+    overlay && candidates.find(({ model, version }) => model === overlay.model && version === overlay.version);
+  if (!found || found.digest === incumbent.digest || refusal(found, device) !== undefined) return incumbent;
+  const candidate = slotOf(found);
+  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: overlay.sample });
+  if (!asksBeside(device)) return overlay.kind === "canary" ? candidate : incumbent;
+  if (overlay.kind === "canary") return { ...candidate, beside: beside(incumbent) };
+  return { ...incumbent, beside: beside(candidate) };
 }
 
 /** What it serves, or returns to by itself where that was revoked: the version before it, which it still has. */

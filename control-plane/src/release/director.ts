@@ -1,5 +1,5 @@
 /**
- * The director: decides by the standing rules what a device runs, numbers the decision, and signs it. It may only choose
+ * The director: decides by the standing rules, and what live rollouts lay over them, what a device runs, numbers the decision, and signs it. It may only choose
  * among bundles that the operators signed; fleet/ asks it at every hello and after every change.
  */
 
@@ -8,6 +8,7 @@ import type { AssignedSlot, Assignment } from "@vedette/protocol/messages";
 import { type SignedText, signedBytes } from "@vedette/protocol/signed";
 import type { Database } from "../db/database.ts";
 import type { DeviceRecord } from "../db/records.ts";
+import type { Overlay } from "../db/rollout-records.ts";
 import type { Clock } from "../ports.ts";
 import { createSerial } from "../serial.ts";
 import { type Candidate, type Decision, decideSlots } from "./decide-slots.ts";
@@ -19,6 +20,8 @@ export interface Director {
   candidates(): Promise<Candidate[]>;
   /** What every device should run now, without deciding anything. */
   preview(): Promise<(Decision & { readonly device: DeviceRecord })[]>;
+  /** The same by the standing rules alone: what rollouts return to. */
+  incumbents(): Promise<(Decision & { readonly device: DeviceRecord })[]>;
   /**
    * Decides for one device and keeps the decision. The revision stays while the slots do; a new one is
    * max(stored + 1, reported + 1, Unix seconds), so that neither side ever sees it go backwards.
@@ -54,11 +57,16 @@ export function createDirector(ports: {
     return (await db.devices.list()).filter((device) => device.revokedAt === null);
   }
 
-  async function preview(): Promise<(Decision & { readonly device: DeviceRecord })[]> {
+  async function decisions(overlays: readonly Overlay[]): Promise<(Decision & { readonly device: DeviceRecord })[]> {
     const rules = await db.assignments.inForce();
     const choices = await candidates();
-    return (await inFleet()).map((device) => ({ device, ...decideSlots(device, rules, choices) }));
+    const byAgent = Map.groupBy(overlays, ({ agent }) => agent);
+    return (await inFleet()).map((device) => ({
+      device,
+      ...decideSlots(device, rules, choices, byAgent.get(device.agent)),
+    }));
   }
+  const preview = async () => decisions(await db.rollouts.overlays());
 
   function numbered(device: DeviceRecord, slots: readonly AssignedSlot[], reportedRev: number, anew = false): number {
     const same = !anew && isDeepStrictEqual(device.slots, slots);
@@ -69,11 +77,13 @@ export function createDirector(ports: {
   return {
     candidates,
     preview,
+    incumbents: () => decisions([]),
     decide: (agent, reportedRev) =>
       serial(async () => {
         const device = await db.devices.find(agent);
         if (!device || device.revokedAt !== null) return undefined;
-        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates());
+        const overlays = await db.rollouts.overlays(agent);
+        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays);
         const rev = numbered(device, slots, reportedRev);
         if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);
         return { rev, slots };

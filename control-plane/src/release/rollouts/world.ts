@@ -1,7 +1,7 @@
 /** What the engine is told of the world at one moment: plain data, which `read-world.ts` makes of the database. */
 import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Labels } from "../../db/records.ts";
-import type { StageKind } from "../../db/rollout-records.ts";
+import type { Rollout, StageKind } from "../../db/rollout-records.ts";
 
 /** How far a device is with the candidate, as it last reported. */
 export type Progress =
@@ -55,3 +55,9 @@ export interface World {
   /** What the analysis makes of the evidence so far; null before the first stage began. */
   readonly verdict: RolloutVerdict | null;
 }
+
+/**
+ * What the evidence says of a rollout, by its policy; release/analysis answers.
+ * @param now only what came until then may be judged by: a replay asks of the past.
+ */
+export type Judge = (rollout: Rollout, devices: readonly DeviceFacts[], now: number) => Promise<RolloutVerdict>;

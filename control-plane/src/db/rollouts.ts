@@ -1,0 +1,122 @@
+/** Rollouts, their members, and what the director lays over the standing rules because of them. */
+import type { RolloutState } from "@vedette/protocol/rollout";
+import { and, asc, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
+import { insertRule } from "./assignments.ts";
+import { type Connection, record } from "./connection.ts";
+import type { AuditEntry, RuleRecord } from "./records.ts";
+import type { Member, Overlay, Rollout } from "./rollout-records.ts";
+import { rolloutHistory, rolloutMembers, rollouts } from "./schema.ts";
+
+/** All but what its members are. */
+export type RolloutFacts = Omit<Rollout, "members">;
+export interface HistoryStep {
+  readonly at: number;
+  readonly changes: unknown;
+}
+
+export interface RolloutRepository {
+  /** Writes a new one; answers its number. @param entry of that number. */
+  create(draft: Omit<Rollout, "id">, entry: (id: number) => AuditEntry): Promise<number>;
+  find(id: number): Promise<Rollout | undefined>;
+  /** Those that are not over, the oldest first. */
+  live(): Promise<Rollout[]>;
+  /** Without their members, the newest first. */
+  list(
+    limit: number,
+    filter?: { model?: string | undefined; state?: RolloutState | undefined },
+  ): Promise<RolloutFacts[]>;
+  /** What a step made of it, its audit entries, and at a promotion the new standing rule: all of it or nothing. */
+  commit(change: {
+    before: Rollout;
+    after: Rollout;
+    entries: readonly AuditEntry[];
+    rule?: Omit<RuleRecord, "id"> | undefined;
+    history?: HistoryStep | undefined;
+  }): Promise<void>;
+  /** Of live rollouts, for one device or all: the older rollout first. */
+  overlays(agent?: string): Promise<Overlay[]>;
+  /** In the order in which it happened. */
+  history(id: number): Promise<HistoryStep[]>;
+}
+
+export function rolloutRepository(db: Connection): RolloutRepository {
+  function withMembers(rows: readonly RolloutFacts[]): Rollout[] {
+    const ids = rows.map(({ id }) => id);
+    const all = db.select().from(rolloutMembers).where(inArray(rolloutMembers.rollout, ids)).all();
+    const byRollout = Map.groupBy(all, ({ rollout }) => rollout);
+    return rows.map((row) => {
+      const members = (byRollout.get(row.id) ?? []).map(({ rollout: _, ...member }) => [member.agent, member] as const);
+      return { ...row, members: new Map(members) };
+    });
+  }
+
+  return {
+    async create({ members: _none, ...draft }, entry) {
+      return db.transaction((tx) => {
+        const id = Number(tx.insert(rollouts).values(draft).run().lastInsertRowid);
+        record(tx, entry(id));
+        return id;
+      });
+    },
+    async find(id) {
+      return withMembers(db.select().from(rollouts).where(eq(rollouts.id, id)).all())[0];
+    },
+    async live() {
+      return withMembers(db.select().from(rollouts).where(isNull(rollouts.endedAt)).orderBy(asc(rollouts.id)).all());
+    },
+    async list(limit, { model, state } = {}) {
+      const wanted = and(
+        ...(model === undefined ? [] : [eq(rollouts.model, model)]),
+        ...(state === undefined ? [] : [eq(rollouts.state, state)]),
+      );
+      return db.select().from(rollouts).where(wanted).orderBy(desc(rollouts.id)).limit(limit).all();
+    },
+    async commit({ before, after, entries, rule, history }) {
+      db.transaction((tx) => {
+        const { id, members, ...set } = after;
+        if (before !== after) tx.update(rollouts).set(set).where(eq(rollouts.id, id)).run();
+        for (const member of members.values()) if (before.members.get(member.agent) !== member) put(tx, id, member);
+        if (rule) insertRule(tx, rule, entries.at(-1)?.actor ?? after.createdBy);
+        if (history)
+          tx.insert(rolloutHistory)
+            .values({ rollout: id, ...history })
+            .run();
+        for (const entry of entries) record(tx, entry);
+      });
+    },
+    async overlays(agent) {
+      const { rollout, agent: of, given } = rolloutMembers;
+      const { id, model, version, stage, policy } = rollouts;
+      const those = db.select({ id, model, version, stage, policy }).from(rollouts);
+      return those
+        .where(isNull(rollouts.endedAt))
+        .orderBy(asc(id))
+        .all()
+        .flatMap((one) => {
+          const sample = one.policy.stages[one.stage]?.sample ?? 1;
+          const ofDevice = agent === undefined ? [] : [eq(of, agent)];
+          const members = db.select({ agent: of, given }).from(rolloutMembers);
+          return members
+            .where(and(eq(rollout, one.id), isNotNull(given), ...ofDevice))
+            .all()
+            .flatMap((member) => {
+              const { given: kind } = member;
+              return kind ? [{ agent: member.agent, model: one.model, version: one.version, kind, sample }] : [];
+            });
+        });
+    },
+    async history(id) {
+      const { at, changes } = rolloutHistory;
+      const those = eq(rolloutHistory.rollout, id);
+      return db.select({ at, changes }).from(rolloutHistory).where(those).orderBy(asc(rolloutHistory.id)).all();
+    },
+  };
+}
+
+function put(tx: Connection, rollout: number, member: Member): void {
+  const target = [rolloutMembers.rollout, rolloutMembers.agent];
+  tx.insert(rolloutMembers)
+    .values({ rollout, ...member })
+    .onConflictDoUpdate({ target, set: member })
+    .run();
+}

@@ -1,0 +1,67 @@
+/** What a rollout's history remembers of the world: only what changed, so that `rollout replay` can tell it again. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import type { Act } from "./operate.ts";
+import type { DeviceFacts, World } from "./world.ts";
+
+/** One step of the history: what the world was told to be, or what an operator did. */
+export type Changes =
+  | { readonly act: Act }
+  | {
+      readonly devices?: readonly DeviceFacts[];
+      /** No longer in the fleet, or never of this rollout. */
+      readonly gone?: readonly string[];
+      readonly assignable?: World["assignable"];
+      readonly gate?: World["gate"];
+      readonly blockedBy?: number | null;
+      readonly verdict?: World["verdict"];
+    };
+
+/** What was told so far, and when. */
+export interface Told {
+  readonly at: number;
+  readonly world: World;
+}
+
+/** Counters and verdicts grow all the time: they are told again at most so often, ms. */
+const leastBetween = 30_000;
+
+/** @param devices those that the rollout is about. Answers undefined changes where there is nothing to tell yet. */
+export function changesOf(
+  before: Told | undefined,
+  world: World,
+  devices: readonly DeviceFacts[],
+  now: number,
+): { changes: Changes | undefined; told: Told } {
+  const { assignable, gate, blockedBy, verdict } = world;
+  if (!before) {
+    return {
+      changes: { devices, assignable, gate, blockedBy, verdict },
+      told: { at: now, world: { ...world, devices } },
+    };
+  }
+  const known = new Map(before.world.devices.map((device) => [device.agent, device]));
+  const changed = devices.filter((device) => !isDeepStrictEqual(known.get(device.agent), device));
+  const there = new Set(devices.map(({ agent }) => agent));
+  const gone = [...known.keys()].filter((agent) => !there.has(agent));
+  const changes: Changes = {
+    ...(changed.length > 0 && { devices: changed }),
+    ...(gone.length > 0 && { gone }),
+    ...(assignable !== before.world.assignable && { assignable }),
+    ...(!isDeepStrictEqual(gate, before.world.gate) && { gate }),
+    ...(blockedBy !== before.world.blockedBy && { blockedBy }),
+    ...(!isDeepStrictEqual(verdict, before.world.verdict) && { verdict }),
+  };
+  const onlyGrew =
+    gone.length === 0 &&
+    verdict?.verdict === before.world.verdict?.verdict &&
+    changed.every((device) => grew(known.get(device.agent), device));
+  const nothing = Object.keys(changes).length === 0;
+  if (nothing || (onlyGrew && now - before.at < leastBetween)) return { changes: undefined, told: before };
+  return { changes, told: { at: now, world: { ...world, devices } } };
+}
+
+/** Whether nothing but its counter is another. */
+function grew(before: DeviceFacts | undefined, after: DeviceFacts): boolean {
+  if (!before || before.progress.kind !== after.progress.kind) return false;
+  return isDeepStrictEqual({ ...before, progress: null }, { ...after, progress: null });
+}

@@ -1,0 +1,100 @@
+/** Makes the engine's world of what the database holds: who there is, what was decided for them, and what they reported. */
+import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { Database } from "../../db/database.ts";
+import type { DeviceRecord } from "../../db/records.ts";
+import type { Rollout } from "../../db/rollout-records.ts";
+import type { Clock } from "../../ports.ts";
+import { asksBeside, type Candidate, type Decision, refusal } from "../decide-slots.ts";
+import type { Director } from "../director.ts";
+import { isOver } from "./advance.ts";
+import { overlap } from "./overlap.ts";
+import type { DeviceFacts, GateAnswer, Progress, World } from "./world.ts";
+
+/** Whether a version may be released at all; release/gate answers. */
+export type Gate = (model: string, version: number) => Promise<GateAnswer>;
+
+/** What is the same for all rollouts of a moment, so that it is read once. */
+export interface Moment {
+  readonly fleet: readonly (Decision & { readonly device: DeviceRecord })[];
+  readonly candidates: readonly Candidate[];
+  /** That are not over, the oldest first. */
+  readonly live: readonly Rollout[];
+  /** UTC ms. */
+  readonly now: number;
+}
+
+export async function readMoment(ports: { db: Database; director: Director; clock: Clock }): Promise<Moment> {
+  const { db, director, clock } = ports;
+  const live = await db.rollouts.live();
+  return { live, fleet: await director.incumbents(), candidates: await director.candidates(), now: clock.now() };
+}
+
+/** All but what the analysis says. */
+export async function readWorld(
+  rollout: Rollout,
+  moment: Moment,
+  ports: { online: (agent: string) => boolean; gate: Gate },
+): Promise<Omit<World, "verdict">> {
+  const { fleet, candidates, live } = moment;
+  const { model, version } = rollout;
+  const candidate = candidates.find((one) => one.model === model && one.version === version);
+  const others = live.filter((one) => one.id !== rollout.id && one.model === model && !isOver(one.state));
+  const earlier = others.find((one) => one.id < rollout.id && overlapping(one, rollout, fleet));
+  return {
+    assignable: candidate?.assignable ?? "not listed",
+    gate: await ports.gate(model, version),
+    blockedBy: earlier?.id ?? null,
+    devices: fleet.map((decided) => factsOf(rollout, decided, candidate, others, ports.online, moment.now)),
+  };
+}
+
+/** Whether both can have the same device, by their selectors or because one of them has it already. */
+function overlapping(a: Rollout, b: Rollout, fleet: Moment["fleet"]): boolean {
+  const devices = fleet.map(({ device }) => device);
+  return (
+    overlap(a.policy.selector, b.policy.selector, devices) || [...a.members.keys()].some((one) => b.members.has(one))
+  );
+}
+
+function factsOf(
+  { model, digest }: Rollout,
+  { device, slots }: Moment["fleet"][number],
+  candidate: Candidate | undefined,
+  others: readonly Rollout[],
+  online: (agent: string) => boolean,
+  now: number,
+): DeviceFacts {
+  const decided = device.slots.find((slot) => slot.model === model);
+  const said = device.report?.slots.find((slot) => slot.model === model);
+  const data = device.report?.data;
+  return {
+    agent: device.agent,
+    labels: device.labels,
+    online: online(device.agent),
+    incumbent: slots.find((slot) => slot.model === model)?.digest ?? null,
+    lacks: candidate ? (refusal(candidate, device) ?? null) : null,
+    shadows: asksBeside(device),
+    overBudget:
+      (data !== undefined && data.limit !== null && data.bytes >= data.limit && data.until > now) ||
+      (said?.candidate?.digest === digest && said.candidate.reason === "data_budget"),
+    takenBy: others.find(({ members }) => members.has(device.agent))?.id ?? null,
+    holds: decided?.digest === digest ? "canary" : decided?.beside?.digest === digest ? "shadow" : null,
+    rev: device.rev,
+    reportedRev: device.report?.rev ?? 0,
+    progress: progressOf(said, digest),
+  };
+}
+
+/** How far a device is with a version, by its own report. */
+export function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
+  if (said?.serving?.digest === digest) return { kind: "answering", served: said.served };
+  if (said?.candidate?.digest === digest) {
+    const { state, reason = null, why, passed } = said.candidate;
+    const told = reason !== null && why !== undefined ? `${reason}: ${why}` : reason;
+    if (state === "rejected") return { kind: "rejected", why: told ?? "rejected" };
+    return state === "probation"
+      ? { kind: "answering", served: passed ?? 0 }
+      : { kind: "updating", why: told ?? state };
+  }
+  return { kind: "nothing" };
+}

@@ -1,0 +1,92 @@
+/**
+ * Runs a policy over a recorded history: the same engine, told the same world at the same moments. Pure. What devices did
+ * does not depend on the replayed decisions: one that the other policy would have taken earlier has nothing to tell before it
+ * really was, and one that it would not have taken tells all the same; `limits` says so.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { VedetteError } from "@vedette/protocol/errors";
+import type { RolloutPolicy } from "@vedette/protocol/rollout";
+import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { advance, type Decision, isOver } from "./advance.ts";
+import type { Changes } from "./history.ts";
+import { operate } from "./operate.ts";
+import type { DeviceFacts, Judge, World } from "./world.ts";
+
+export interface ReplayedRollout {
+  readonly rollout: Rollout;
+  readonly decisions: readonly (Decision & { readonly at: number })[];
+}
+
+/**
+ * @param steps in their order.
+ * @param judge of the evidence as it was at a moment; not asked where the policy judges as the recorded one did.
+ */
+export async function replay(
+  rollout: Rollout,
+  policy: RolloutPolicy,
+  steps: readonly { readonly at: number; readonly changes: Changes }[],
+  judge: Judge,
+): Promise<ReplayedRollout> {
+  const asRecorded = isDeepStrictEqual(
+    [policy.metrics, policy.errors],
+    [rollout.policy.metrics, rollout.policy.errors],
+  );
+  let now: Rollout = {
+    ...rollout,
+    ...{ policy, state: "running", stage: 0, stageSince: null, approvals: [], ramp: { from: null, takings: [] } },
+    ...{
+      pausedAt: null,
+      undecidedFrom: null,
+      verdict: null,
+      why: "",
+      endedAt: null,
+      members: new Map<string, Member>(),
+    },
+  };
+  const decisions: (Decision & { at: number })[] = [];
+  const devices = new Map<string, DeviceFacts>();
+  let world: Omit<World, "devices"> = {
+    assignable: "yes",
+    gate: { passed: true, why: "" },
+    blockedBy: null,
+    verdict: null,
+  };
+  for (const { at, changes } of steps) {
+    if (isOver(now.state)) break;
+    if ("act" in changes) {
+      // What an operator did stands, where there is something to do it with.
+      const done = attempt(() => operate(now, changes.act, null, at));
+      if (!done) continue;
+      now = done.rollout;
+      decisions.push(...done.decisions.map((one) => ({ ...one, at })));
+      continue;
+    }
+    for (const device of changes.devices ?? []) devices.set(device.agent, device);
+    for (const agent of changes.gone ?? []) devices.delete(agent);
+    const { devices: _devices, gone: _gone, ...rest } = changes;
+    world = { ...world, ...rest };
+    const all = [...devices.values()].map((device) => asReplayed(now, device));
+    const judged = asRecorded ? world.verdict : await judge(now, all, at);
+    const verdict = now.members.size === 0 ? null : judged;
+    const advanced = advance(now, { ...world, verdict, devices: all }, at);
+    now = advanced.rollout;
+    decisions.push(...advanced.decisions.map((one) => ({ ...one, at })));
+  }
+  return { rollout: now, decisions };
+}
+
+/** A device's report was about a revision of then: here it is about the taking that the replay decided. */
+function asReplayed(rollout: Rollout, device: DeviceFacts): DeviceFacts {
+  const member = rollout.members.get(device.agent);
+  const follows = device.holds !== null && device.reportedRev >= device.rev;
+  return { ...device, rev: 0, reportedRev: member?.given && follows ? 1 : 0, holds: null };
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof VedetteError && error.code === "conflict") return undefined;
+    throw error;
+  }
+}

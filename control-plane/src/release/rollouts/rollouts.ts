@@ -1,0 +1,167 @@
+/**
+ * Rollouts as the API and the timer use them: starts them, lets operators act on them, and advances those that are live.
+ * One at a time: each reads the world, asks the pure engine, and writes what came out in one transaction; then the director
+ * decides anew and devices are told. Killed anywhere in between, the next round goes on from what was written.
+ */
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { RolloutPolicy } from "@vedette/protocol/rollout";
+import type { Replayed, StartRollout } from "@vedette/protocol/rollouts-api";
+import type { Database } from "../../db/database.ts";
+import type { AuditEntry } from "../../db/records.ts";
+import type { Rollout } from "../../db/rollout-records.ts";
+import type { Clock, Logger } from "../../ports.ts";
+import { createSerial } from "../../serial.ts";
+import type { Director } from "../director.ts";
+import { type Advanced, advance, isOver } from "./advance.ts";
+import { checkPolicy } from "./check-policy.ts";
+import { checkStart } from "./check-start.ts";
+import { inScope } from "./cohort.ts";
+import { describeReplay } from "./describe-rollout.ts";
+import { type Changes, changesOf, type Told } from "./history.ts";
+import { type Act, operate } from "./operate.ts";
+import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
+import { replay } from "./replay.ts";
+import type { Judge, World } from "./world.ts";
+
+export interface Rollouts {
+  /**
+   * @throws VedetteError not_found (model, version, device), revoked, unknown_target, conflict (the gate has not passed it;
+   * another rollout has some of the devices), unsupported (no device can take part), invalid_argument (the policy).
+   */
+  start(request: StartRollout, actor: string): Promise<number>;
+  /** @throws VedetteError not_found, conflict. */
+  act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
+  /** Advances all that are live. Idempotent. */
+  reconcile(): Promise<void>;
+  /** What another policy would have done with what happened. @throws VedetteError not_found, invalid_argument. */
+  replay(id: number, policy: RolloutPolicy): Promise<Replayed>;
+  /** A rollout with its devices as they are now. @throws VedetteError not_found. */
+  look(id: number): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
+}
+
+export interface RolloutPorts {
+  readonly db: Database;
+  readonly director: Director;
+  readonly online: (agent: string) => boolean;
+  readonly gate: Gate;
+  readonly judge: Judge;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Hex, once a rollout. */
+  readonly salt: () => string;
+  /** Brings every device's assignment up to date, and tells those whose changed. */
+  readonly assign: () => Promise<void>;
+}
+
+const machine = "control-plane";
+
+export function createRollouts(ports: RolloutPorts): Rollouts {
+  const { db, clock, logger } = ports;
+  const serial = createSerial();
+  /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
+  const told = new Map<number, Told>();
+
+  async function find(id: number): Promise<Rollout> {
+    const found = await db.rollouts.find(id);
+    if (found) return found;
+    throw new VedetteError("not_found", `there is no rollout ${id}: \`vedette rollout list\` shows those there are`);
+  }
+
+  async function write(
+    before: Rollout,
+    advanced: Advanced,
+    actor: string,
+    now: number,
+    changes?: Changes,
+  ): Promise<void> {
+    const { rollout: after, decisions } = advanced;
+    const { model, version } = after;
+    const entries = decisions.map(({ action, detail }): AuditEntry => {
+      return { at: now, actor, action, subject: subjectOf(after.id), detail: { model, version, ...detail } };
+    });
+    const promoted = after.state === "promoted" && before.state !== "promoted";
+    const rule = { model, version, selector: after.policy.selector, createdAt: now };
+    const history = changes && { at: now, changes };
+    await db.rollouts.commit({ before, after, entries, rule: promoted ? rule : undefined, history });
+    for (const { action, detail } of decisions) logger.info(action, { rollout: after.id, model, version, ...detail });
+  }
+
+  async function advanceOne(rollout: Rollout, moment: Moment): Promise<boolean> {
+    const facts = await readWorld(rollout, moment, ports);
+    const verdict = rollout.members.size === 0 ? null : await ports.judge(rollout, facts.devices, moment.now);
+    const world: World = { ...facts, verdict };
+    const advanced = advance(rollout, world, moment.now);
+    const before = told.get(rollout.id);
+    const { changes, told: now } = changesOf(before, world, inScope(rollout, world.devices), moment.now);
+    if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
+    await write(rollout, advanced, machine, moment.now, changes);
+    if (isOver(advanced.rollout.state)) told.delete(rollout.id);
+    else told.set(rollout.id, now);
+    return (
+      advanced.rollout.members !== rollout.members ||
+      advanced.rollout.stage !== rollout.stage ||
+      isOver(advanced.rollout.state)
+    );
+  }
+
+  async function round(): Promise<void> {
+    if ((await db.rollouts.live()).length === 0) return;
+    const moment = await readMoment(ports);
+    let assign = false;
+    for (const rollout of moment.live) {
+      try {
+        assign = (await advanceOne(rollout, moment)) || assign;
+      } catch (error) {
+        // One that cannot be advanced must not hold up the others.
+        logger.error("rollouts.not_advanced", { rollout: rollout.id, why: messageOf(error) });
+      }
+    }
+    if (assign) await ports.assign();
+  }
+
+  return {
+    reconcile: () => serial(round),
+    look: async (id) => {
+      const rollout = await find(id);
+      const moment = await readMoment(ports);
+      return { rollout, world: await readWorld(rollout, moment, ports) };
+    },
+    async replay(id, policy) {
+      checkPolicy(policy);
+      const rollout = await find(id);
+      const steps = (await db.rollouts.history(id)).map(({ at, changes }) => ({ at, changes: changes as Changes }));
+      return describeReplay(rollout, await replay(rollout, policy, steps, ports.judge));
+    },
+    start: (request, actor) =>
+      serial(async () => {
+        const moment = await readMoment(ports);
+        const draft = await checkStart(request, actor, moment, ports);
+        const { model, version, policy } = request;
+        const id = await db.rollouts.create(draft, (made) => ({
+          at: moment.now,
+          actor,
+          action: "rollout.start",
+          subject: subjectOf(made),
+          detail: { model, version, digest: draft.digest, policy, gate: draft.why },
+        }));
+        await round();
+        return id;
+      }),
+    act: (id, act, reason, actor) =>
+      serial(async () => {
+        const rollout = await find(id);
+        const now = clock.now();
+        await write(rollout, operate(rollout, act, reason, now), actor, now, { act });
+        if (act === "abort") {
+          told.delete(id);
+          return ports.assign();
+        }
+        await round();
+      }),
+  };
+}
+
+/** The subject of its audit entries. */
+export function subjectOf(id: number): string {
+  return `rollout-${id}`;
+}
