@@ -41,6 +41,10 @@ export function admit(
     const member = members.get(agent);
     const device = facts.get(agent);
     if (!member || !device) continue;
+    if (!device.online) {
+      changed.set(agent, { ...member, state: "offline", since: now, reason: "it is away" });
+      continue;
+    }
     const waits = waitsFor(rollout, member, device, now);
     const crowded =
       takenNow.length >= free
@@ -63,7 +67,6 @@ export function admit(
 }
 
 function waitsFor(rollout: Rollout, member: Member, device: DeviceFacts, now: number): string | null {
-  if (!device.online) return "it is away";
   if (device.overBudget) return "it is over its data budget";
   if (!inWindow(rollout.policy.window, device.labels, now)) return "it is outside its maintenance window";
   // Until the director has taken back what it was given before, a new try would have no revision of its own.
