@@ -24,6 +24,8 @@ export function vedetteOf(
     const code = await runCli([...args, "--home", home, "--url", site.url, ...token], {
       env: over.env ?? {},
       terminal: false,
+      screen: false,
+      pause: async () => {},
       stdout: (text) => {
         out += text;
       },

@@ -6,6 +6,7 @@ import * as driftContract from "@vedette/protocol/drift-api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
+import * as rolloutsContract from "@vedette/protocol/rollouts-api";
 import * as watchContract from "@vedette/protocol/watch-api";
 import { z } from "zod";
 import type { PublishApi } from "../publish/publish-model.ts";
@@ -30,6 +31,23 @@ export interface ApiClient extends TrustApi, PublishApi {
   blob(sha256: string): Promise<Uint8Array<ArrayBuffer>>;
   models(): Promise<z.infer<typeof contract.modelList>>;
   assign(request: z.infer<typeof contract.assignRequest>): Promise<z.infer<typeof contract.assignAnswer>>;
+  startRollout(request: z.input<typeof rolloutsContract.startRollout>): Promise<rolloutsContract.RolloutInDetail>;
+  /** The newest first. */
+  rollouts(query: {
+    model?: string | undefined;
+    state?: string | undefined;
+    limit?: number | undefined;
+  }): Promise<rolloutsContract.RolloutFacts[]>;
+  rollout(id: number): Promise<rolloutsContract.RolloutInDetail>;
+  actOnRollout(
+    id: number,
+    act: (typeof rolloutsContract.rolloutActs)[number],
+    reason: string | undefined,
+  ): Promise<rolloutsContract.RolloutInDetail>;
+  replayRollout(
+    id: number,
+    request: z.input<typeof rolloutsContract.replayRollout>,
+  ): Promise<rolloutsContract.Replayed>;
   createToken(request: z.input<typeof contract.createToken>): Promise<z.infer<typeof contract.createTokenAnswer>>;
   devices(): Promise<contract.Device[]>;
   production(): Promise<contract.Production>;
@@ -205,6 +223,12 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     publish: (model, manifest, metadata, modelSignature) =>
       call("POST", `/v1/models/${model}/versions`, contract.modelVersion, { manifest, metadata, modelSignature }),
     assign: (body) => call("POST", "/v1/assignments", contract.assignAnswer, body),
+    startRollout: (body) => call("POST", "/v1/rollouts", rolloutsContract.rollout, body),
+    rollouts: async (query) =>
+      (await call("GET", `/v1/rollouts?${searchOf(query)}`, rolloutsContract.rolloutList)).rollouts,
+    rollout: (id) => call("GET", `/v1/rollouts/${id}`, rolloutsContract.rollout),
+    actOnRollout: (id, act, reason) => call("POST", `/v1/rollouts/${id}/${act}`, rolloutsContract.rollout, { reason }),
+    replayRollout: (id, body) => call("POST", `/v1/rollouts/${id}/replay`, rolloutsContract.replayed, body),
     createToken: (body) => call("POST", "/v1/enrollment-tokens", contract.createTokenAnswer, body),
     devices: async () => (await call("GET", "/v1/devices", contract.deviceList)).devices,
     drift: (query) => call("GET", `/v1/drift?${searchOf(query)}`, driftContract.driftState),

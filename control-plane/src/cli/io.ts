@@ -5,6 +5,10 @@ export interface Io {
   stderr(text: string): void;
   /** Whether somebody reads along: what is not the answer is then told in words. */
   readonly terminal: boolean;
+  /** Whether the answer goes to a terminal, where it may be drawn anew. */
+  readonly screen: boolean;
+  /** Resolves after so many ms. */
+  pause(ms: number): Promise<void>;
   /** UTC ms. */
   now(): number;
   /** ms that never go backwards. */

@@ -1,13 +1,10 @@
 /** `vedette model`: publish, list, assign; `model-trust.ts` has revoke and signature. */
 import { readFile } from "node:fs/promises";
-import type { selector } from "@vedette/protocol/api";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { modelName } from "@vedette/protocol/ids";
 import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import type { z } from "zod";
+import { type Command, Option } from "commander";
 import { addDriftSetting } from "../publish/drift-settings.ts";
 import { leastLatencyMs } from "../publish/latency.ts";
 import { addLogRule } from "../publish/log-rules.ts";
@@ -17,6 +14,7 @@ import type { Io } from "./io.ts";
 import { describePending } from "./keys.ts";
 import { addModelTrust } from "./model-trust.ts";
 import { duration, integer, integerFrom, label, list, moment, positive, share } from "./option-values.ts";
+import { newest, parseName, type SelectorFlags, selectorOf } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
 interface PublishFlags {
@@ -41,13 +39,10 @@ interface PublishFlags {
   receipts: boolean;
   whenFull?: WhenFull;
 }
-interface AssignFlags {
+interface AssignFlags extends SelectorFlags {
   name: string;
   version?: number;
   none?: boolean;
-  all?: boolean;
-  device?: string[];
-  label?: Record<string, string>;
 }
 
 export function addModel(program: Command, io: Io): void {
@@ -233,6 +228,9 @@ See docs/guides/models.md for what may be exported how.`,
     .action(async (flags: AssignFlags, command: Command) => {
       const context = contextOf(command, io);
       const chosen = selectorOf(flags);
+      if (flags.none && flags.version !== undefined) {
+        throw new VedetteError("invalid_argument", "--none takes the model away: leave --version out");
+      }
       const api = await context.api();
       const version = flags.none ? null : (flags.version ?? (await newest(api, flags.name)));
       const answer = await api.assign({ model: flags.name, version, selector: chosen });
@@ -242,24 +240,6 @@ See docs/guides/models.md for what may be exported how.`,
     });
 
   addModelTrust(model, io);
-}
-
-function selectorOf(flags: AssignFlags): z.infer<typeof selector> {
-  const given = [flags.all, flags.device, flags.label].filter((flag) => flag !== undefined);
-  if (given.length !== 1) {
-    throw new VedetteError("invalid_argument", "say which devices with exactly one of --all, --device and --label");
-  }
-  if (flags.none && flags.version !== undefined) {
-    throw new VedetteError("invalid_argument", "--none takes the model away: leave --version out");
-  }
-  if (flags.device) return { devices: flags.device };
-  return flags.label ? { labels: flags.label } : { all: true };
-}
-
-async function newest(api: Awaited<ReturnType<ReturnType<typeof contextOf>["api"]>>, name: string): Promise<number> {
-  const versions = (await api.versions()).filter((version) => version.model === name);
-  if (versions.length > 0) return Math.max(...versions.map((version) => version.version));
-  throw new VedetteError("not_found", `there is no model ${name}: see vedette model list`);
 }
 
 async function readRules(path: string): Promise<unknown> {
@@ -292,12 +272,6 @@ function describeBudget({ limits, fallback }: Manifest): string {
   const slower =
     ladder.length > 0 ? `slower ones are answered by ${ladder.join(", then ")}` : "no fallback: slower ones are 503";
   return `${limits.latencyMs} ms an answer; ${slower}${ladder.length > 0 ? "" : " (--rules, --cache-age)"}`;
-}
-
-function parseName(text: string): string {
-  const parsed = modelName.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }
 
 function describeOutput(output: { task: string; classes?: readonly string[] } | undefined): string {

@@ -9,6 +9,8 @@ const endings = ["SIGINT", "SIGTERM"] as const;
 export const nodeIo: Io = {
   env: process.env,
   terminal: process.stderr.isTTY,
+  screen: process.stdout.isTTY,
+  pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   now: () => Date.now(),

@@ -39,6 +39,8 @@ async function vedetteIn(env: Record<string, string>, ...args: string[]) {
       err += text;
     },
     terminal,
+    screen: false,
+    pause: async () => {},
     now: () => Date.now(),
     monotonic: () => performance.now(),
     run: async (file, rest) => {

@@ -20,6 +20,7 @@ import { addOperator } from "./operator.ts";
 import { addPerformance } from "./performance.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
+import { addRollout } from "./rollout.ts";
 import { addSink } from "./sink.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
@@ -35,6 +36,7 @@ From a model file to a watched fleet:
   $ vedette model assign --name pump --all
   $ vedette device enroll > token
   $ vedette agent run --home ./device --enroll-file token --name pump-1
+  $ vedette rollout start --model pump --all          # the next version, in stages that judge themselves
   $ vedette production                                # what runs where, and how it does
   $ vedette label add --file truth.csv --id-column id # the truth, when it is known
   $ vedette performance --model pump                  # how right it was, by version
@@ -83,6 +85,7 @@ function build(args: readonly string[], io: Io): Command {
   addUp(program, io);
   addKeys(program, io);
   addModel(program, io);
+  addRollout(program, io);
   addBroker(program, io);
   addDevice(program, io);
   addAgent(program);

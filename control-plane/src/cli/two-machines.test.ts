@@ -30,6 +30,8 @@ test("keys are made and used in a home that is not the server's, and no private 
     const code = await runCli([...args, "--home", ops, "--url", controlPlane.url, "--token-file", token], {
       env: {},
       terminal: false,
+      screen: false,
+      pause: async () => {},
       stdout: write,
       stderr: write,
       now: () => Date.now(),

@@ -21,20 +21,20 @@ const cities = ["berlin", "lima"];
 const zones = ["Europe/Berlin", "America/Lima", "nowhere"];
 
 const policies = fc.record({
-  stages: fc.constantFrom(
-    [{ kind: "canary" as const, share: 1 }],
+  stages: fc.constantFrom<NonNullable<NonNullable<Parameters<typeof rolloutOf>[0]>["stages"]>>(
+    [{ kind: "canary", share: 1 }],
     [
-      { kind: "canary" as const, share: 0.2 },
-      { kind: "canary" as const, share: 1 },
+      { kind: "canary", share: 0.2 },
+      { kind: "canary", share: 1 },
     ],
     [
-      { kind: "shadow" as const, share: 0.5 },
-      { kind: "canary" as const, share: 0.25 },
-      { kind: "canary" as const, share: 1 },
+      { kind: "shadow", share: 0.5 },
+      { kind: "canary", share: 0.25 },
+      { kind: "canary", share: 1 },
     ],
     [
-      { kind: "canary" as const, share: 0.5, approval: true },
-      { kind: "canary" as const, share: 1, atLeastMinutes: 20 },
+      { kind: "canary", share: 0.5, approval: true },
+      { kind: "canary", share: 1, atLeastMinutes: 20 },
     ],
   ),
   selector: fc.constantFrom({ all: true as const }, { labels: { city: "berlin" } }),

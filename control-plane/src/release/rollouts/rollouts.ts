@@ -121,11 +121,12 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
 
   return {
     reconcile: () => serial(round),
-    look: async (id) => {
-      const rollout = await find(id);
-      const moment = await readMoment(ports);
-      return { rollout, world: await readWorld(rollout, moment, ports) };
-    },
+    look: (id) =>
+      // In turn, so that nobody sees the half of a round.
+      serial(async () => {
+        const rollout = await find(id);
+        return { rollout, world: await readWorld(rollout, await readMoment(ports), ports) };
+      }),
     async replay(id, policy) {
       checkPolicy(policy);
       const rollout = await find(id);

@@ -1,0 +1,130 @@
+/** A rollout as people read it: stages, cohort bars, and the evidence with its interval against the margin. Pure. */
+import type { Finding } from "@vedette/protocol/rollout";
+import type { Replayed, RolloutInDetail } from "@vedette/protocol/rollouts-api";
+import { table } from "./table.ts";
+
+const barWidth = 30;
+const scaleWidth = 31;
+/** In the order of the bar. */
+const marks = {
+  counted: "#",
+  updating: "=",
+  reverted: "!",
+  failed: "x",
+  timed_out: "t",
+  offline: "o",
+  left_out: "-",
+  waiting: ".",
+};
+
+export function describeRollout(rollout: RolloutInDetail, withDevices = false): string {
+  const { id, model, version, state, why, verdict, returned, leftOut } = rollout;
+  const lines = [
+    `Rollout ${id}: ${model} version ${version}, ${state.replaceAll("_", " ")}`,
+    `  ${why}`,
+    ...stages(rollout),
+  ];
+  if (verdict) lines.push("", ...evidence(verdict.findings as Finding[]));
+  if (leftOut.length > 0) {
+    const first = leftOut[0];
+    lines.push(
+      "",
+      `${leftOut.length} left out: ${first?.agent} (${first?.reason})${leftOut.length > 1 ? " and others" : ""}`,
+    );
+  }
+  if (returned) {
+    const open = returned.waiting.length > 0 ? `; not yet: ${returned.waiting.slice(0, 5).join(", ")}` : "";
+    lines.push("", `${returned.done} of ${returned.of} devices run the version before again${open}`);
+  }
+  const devices = withDevices && rollout.members.length > 0 ? `\n${deviceTable(rollout)}` : "";
+  return `${lines.join("\n")}\n${devices}`;
+}
+
+function stages({ policy, stage, state, members, cohort }: RolloutInDetail): string[] {
+  return policy.stages.flatMap((one, i) => {
+    const done = state === "promoted" || i < stage;
+    const mark = done ? "done" : i === stage ? "now" : "";
+    const share = `${Number((one.share * 100).toPrecision(3))} %`;
+    const line = `  ${i + 1} ${one.kind.padEnd(6)} ${share.padStart(6)}  ${mark}`.trimEnd();
+    if (i !== stage || members.length === 0) return [line];
+    const ofStage = members.filter((member) => member.kind === one.kind);
+    const counts = Object.keys(marks).flatMap((name) => {
+      const n = ofStage.filter((member) => member.state === name).length;
+      return n === 0 ? [] : [`${n} ${name.replaceAll("_", " ")}`];
+    });
+    return [line, `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`];
+  });
+}
+
+function bar(members: RolloutInDetail["members"]): string {
+  let text = "";
+  let seen = 0;
+  for (const [name, mark] of Object.entries(marks)) {
+    seen += members.filter(({ state }) => state === name).length;
+    const upTo = members.length === 0 ? 0 : Math.round((seen / members.length) * barWidth);
+    text = text.padEnd(upTo, mark);
+  }
+  return text.padEnd(barWidth);
+}
+
+/** Each metric with its interval on a scale from minus to plus two margins, where `|` is no difference and `m` the margin. */
+function evidence(findings: readonly Finding[]): string[] {
+  const rows = findings.map((finding) => [
+    finding.metric,
+    finding.says.replaceAll("_", " "),
+    figure(finding.estimate),
+    finding.low === null && finding.high === null
+      ? null
+      : `${figure(finding.low) ?? "?"} to ${figure(finding.high) ?? "?"}`,
+    figure(finding.margin),
+    onScale(finding),
+    finding.n,
+    finding.more === null ? null : `about ${finding.more}`,
+  ]);
+  const columns = ["evidence", "says", "worse by", "interval", "margin", "0 .. margin", "n", "more"];
+  return table(columns, rows).trimEnd().split("\n");
+}
+
+function onScale({ low, high, margin, estimate }: Finding): string | null {
+  if (low === null || high === null) return null;
+  const place = (value: number) => {
+    const at = Math.round(((value / margin + 2) / 4) * (scaleWidth - 1));
+    return Math.min(scaleWidth - 1, Math.max(0, at));
+  };
+  const cells: string[] = Array.from({ length: scaleWidth }, (_, i) =>
+    i >= place(low) && i <= place(high) ? "=" : ".",
+  );
+  cells[place(0)] = "|";
+  cells[place(margin)] = "m";
+  if (estimate !== null) cells[place(estimate)] = "*";
+  return cells.join("");
+}
+
+function deviceTable({ members, policy }: RolloutInDetail): string {
+  const rows = members.map((member) => [
+    ...[member.agent, member.kind, member.state.replaceAll("_", " ")],
+    `${Math.min(member.served, policy.served)}/${policy.served}`,
+    ...[member.since, member.reason],
+  ]);
+  return table(["device", "as", "state", "served", "since", "why"], rows);
+}
+
+export function describeReplay({ id, was, would, decisions, limits }: Replayed): string {
+  const rows = decisions.map(({ at, action, detail }) => {
+    const agents = Array.isArray(detail.agents) ? `${detail.agents.length} devices` : null;
+    return [
+      at,
+      action.replace("rollout.", ""),
+      typeof detail.stage === "number" ? detail.stage : null,
+      String(detail.why ?? agents ?? ""),
+    ];
+  });
+  const ended = (one: { state: string; endedAt: string | null }) =>
+    `${one.state.replaceAll("_", " ")}${one.endedAt ? ` at ${one.endedAt}` : ""}`;
+  const notes = limits.map((limit) => `Note: ${limit}.\n`).join("");
+  return `Rollout ${id} was ${ended(was)}; by this policy it would be ${ended(would)}:\n  ${would.why}\n\n${table(["at", "decision", "stage", "why"], rows)}\n${notes}`;
+}
+
+function figure(value: number | null): string | null {
+  return value === null ? null : String(Number(value.toPrecision(3)));
+}

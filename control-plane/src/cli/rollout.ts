@@ -1,0 +1,113 @@
+/** `vedette rollout`: release a version in stages, watch it, act on it; `rollout-watch.ts` has watch and replay. */
+import { type RolloutState, rolloutStates } from "@vedette/protocol/rollout";
+import { rolloutActs } from "@vedette/protocol/rollouts-api";
+import { type Command, Option } from "commander";
+import { contextOf } from "./context.ts";
+import type { Io } from "./io.ts";
+import { duration, integer, integerFrom, label, moment, share } from "./option-values.ts";
+import { type PolicyFlags, policyOf, stagesFrom } from "./rollout-policy.ts";
+import { describeRollout } from "./rollout-text.ts";
+import { addRolloutReplay, addRolloutWatch } from "./rollout-watch.ts";
+import { newest, parseName } from "./selector-flags.ts";
+import { table } from "./table.ts";
+
+const number = integerFrom(1, Number.MAX_SAFE_INTEGER);
+type Act = (typeof rolloutActs)[number];
+
+const acts: Readonly<Record<Act, { what: string; done: string; example: string }>> = {
+  pause: { what: "take no new devices and end no stage", done: "is paused", example: '7 --reason "lunch"' },
+  resume: { what: "go on where it was paused", done: "goes on", example: "7" },
+  abort: {
+    what: "end it: every device returns to the version before",
+    done: "is aborted",
+    example: '7 --reason "wrong file"',
+  },
+  approve: { what: "let the stage that waits for it begin", done: "goes on", example: "7" },
+  retry: { what: "try devices that failed or timed out again", done: "tries them again", example: "7" },
+};
+
+export function addRollout(program: Command, io: Io): void {
+  const rollout = program
+    .command("rollout")
+    .description("releases in stages that judge themselves: shadow, canary, promotion or rollback by evidence");
+
+  rollout
+    .command("start")
+    .description("release a version in stages; returns at once: it goes on by itself")
+    .requiredOption("--model <name>", "the model", parseName)
+    .option("--version <number>", "the version (default: the newest)", integer)
+    .option("--all", "every device, those to come too (default where --policy names none)")
+    .option("--device <id...>", "these devices")
+    .option("--label <key=value>", "devices with this label, those to come too; given more than once, with all", label)
+    .option("--policy <file>", "the whole policy as JSON (docs/guides/rollouts.md); the flags below change it")
+    .option("--stages <list>", "as shadow:0.2,canary:0.05,canary:1: kind and share of the devices", stagesFrom)
+    .option("--served <n>", "predictions that a device must serve to count", integerFrom(1, 1e9))
+    .option("--in-flight <n>", "devices at most that have it and do not count yet", integerFrom(1, 1e9))
+    .option("--timeout <duration>", "a device that does not count after so long is counted apart", duration)
+    .option("--max-failures <share>", "of the devices reached: more of them that fail end it", share)
+    .option("--start-at <moment>", "not before, UTC", moment)
+    .option("--queue", "wait for a rollout that has some of the same devices")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ vedette rollout start --model rain-gauge --version 3 --label city=seattle --stages shadow:0.2,canary:0.1,canary:1",
+    )
+    .action(async (flags: PolicyFlags & { model: string; version?: number; queue?: boolean }, command: Command) => {
+      const context = contextOf(command, io);
+      const policy = await policyOf(flags);
+      const api = await context.api();
+      const version = flags.version ?? (await newest(api, flags.model));
+      const started = await api.startRollout({ model: flags.model, version, policy, queue: flags.queue ?? false });
+      const next = `\nNext: vedette rollout watch ${started.id}\n`;
+      context.answer(started, `${describeRollout(started)}${next}`);
+    });
+
+  rollout
+    .command("list")
+    .description("rollouts, the newest first")
+    .option("--model <name>", "of one model", parseName)
+    .addOption(new Option("--state <state>", "only these").choices(rolloutStates))
+    .option("--limit <n>", "so many at most", integerFrom(1, 1000), 50)
+    .addHelpText("after", "\nExample:\n  $ vedette rollout list --model rain-gauge")
+    .action(async (flags: { model?: string; state?: RolloutState; limit: number }, command: Command) => {
+      const context = contextOf(command, io);
+      const rollouts = await (await context.api()).rollouts(flags);
+      const rows = rollouts.map((one) => [
+        ...[one.id, one.model, one.version, one.state],
+        `${one.stage + 1}/${one.policy.stages.length}`,
+        ...[one.createdAt, one.createdBy, one.why],
+      ]);
+      const columns = ["id", "model", "version", "state", "stage", "started", "by", "why"];
+      context.answer(
+        { rollouts },
+        rows.length === 0 ? "No rollouts: vedette rollout start --help\n" : table(columns, rows),
+      );
+    });
+
+  rollout
+    .command("show")
+    .description("one rollout: stages, evidence, and each device")
+    .argument("<id>", "its number in the list", number)
+    .addHelpText("after", "\nExample:\n  $ vedette rollout show 7")
+    .action(async (id: number, _flags: object, command: Command) => {
+      const context = contextOf(command, io);
+      const found = await (await context.api()).rollout(id);
+      context.answer(found, describeRollout(found, true));
+    });
+
+  addRolloutWatch(rollout, io);
+  for (const act of rolloutActs) {
+    const { what, done, example } = acts[act];
+    rollout
+      .command(act)
+      .description(what)
+      .argument("<id>", "its number in the list", number)
+      .option("--reason <text>", "kept in the audit")
+      .addHelpText("after", `\nExample:\n  $ vedette rollout ${act} ${example}`)
+      .action(async (id: number, { reason }: { reason?: string }, command: Command) => {
+        const context = contextOf(command, io);
+        const after = await (await context.api()).actOnRollout(id, act, reason);
+        context.answer(after, `Rollout ${id} ${done}.\n${describeRollout(after)}`);
+      });
+  }
+  addRolloutReplay(rollout, io);
+}

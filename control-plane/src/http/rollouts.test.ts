@@ -1,0 +1,289 @@
+import type { Reported } from "@vedette/protocol/messages";
+import type { RolloutVerdict } from "@vedette/protocol/rollout";
+import { rollout as rolloutSchema } from "@vedette/protocol/rollouts-api";
+import { expect, test } from "vitest";
+import { makeBundle, type TestBundle } from "../../test/bundle.ts";
+import type { ManualClock } from "../../test/clock.ts";
+import { vedetteOf } from "../../test/commands.ts";
+import { verdictOf } from "../../test/rollout-world.ts";
+import { abilities, enroll, hello, initialiseTrust, publish, type Site, startSite } from "../../test/site.ts";
+import type { Parts } from "../compose.ts";
+
+const one = makeBundle("rain", "one");
+const two = makeBundle("rain", "two");
+const refused = (code: string) => ({ body: { error: { code } } });
+const newer = { ...abilities, capability: 3 };
+
+/** Devices that follow what they are assigned, and report it. */
+function pretend(site: Site, agents: readonly string[]) {
+  const rejecting = new Set<string>();
+  const at = { of: (digest: string) => ({ digest, release: digest === one.digest ? 1 : 2 }) };
+  const served = new Map<string, number>();
+  return {
+    rejecting,
+    /** Each says hello, follows, answers so many predictions and reports. */
+    async live(predictions: number): Promise<Map<string, string>> {
+      const runs = new Map<string, string>();
+      for (const agent of agents) {
+        await site.fleet.presence(agent, true, 1);
+        const { assignment } = await hello(site, agent, { abilities: newer });
+        const slot = assignment?.slots[0];
+        if (!assignment || !slot) continue;
+        const bad = rejecting.has(agent) && slot.digest === two.digest;
+        const digest = bad ? one.digest : slot.digest;
+        runs.set(agent, digest);
+        const count = (served.get(`${agent}/${digest}`) ?? 0) + predictions;
+        served.set(`${agent}/${digest}`, count);
+        const candidate = bad ? { ...at.of(two.digest), state: "rejected", reason: "proof_failed" } : null;
+        const common = { model: "rain", serving: at.of(digest), previous: null, candidate, served: count };
+        const report: Reported = {
+          ...{ agent, rev: assignment.rev, at: 0, abilities: newer, labels: {} },
+          slots: [{ ...common, drift: [], sources: {}, reasons: {} }],
+        };
+        await site.fleet.reported(agent, report);
+      }
+      return runs;
+    },
+  };
+}
+
+const names = ["gauge-1", "gauge-2", "gauge-3", "gauge-4"];
+const stages = [
+  { kind: "canary", share: 0.25 },
+  { kind: "canary", share: 1 },
+];
+
+async function ready(parts: Partial<Parts> = {}, over: { home?: string; clock?: ManualClock } = {}) {
+  let verdict: RolloutVerdict = verdictOf("undecided");
+  const site = await startSite({ ...over, parts: { judge: async () => verdict, ...parts } });
+  if (!over.home) {
+    const operator = await initialiseTrust(site);
+    await publish(site, operator, [one]);
+    await publish(site, operator, [one, two]);
+    for (const name of names) await enroll(site, name);
+    await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
+  }
+  const devices = pretend(site, names);
+  const start = (policy: object = {}, more: object = {}) =>
+    site.call("POST", "/v1/rollouts", { model: "rain", version: 2, policy: { stages, ...policy }, ...more });
+  const look = async (id = 1) => rolloutSchema.parse((await site.call("GET", `/v1/rollouts/${id}`)).body);
+  /** A round of the reconciler. */
+  const round = async () => {
+    site.clock.advance(2_000);
+    // Answered after the round that the timer began.
+    await look();
+  };
+  const say = (next: RolloutVerdict["verdict"]) => {
+    verdict = verdictOf(next);
+  };
+  return { site, devices, start, round, look, say };
+}
+const running = (runs: ReadonlyMap<string, string>, { digest }: TestBundle) =>
+  [...runs.values()].filter((each) => each === digest).length;
+
+test("[R20] a rollout goes from one device to all, and its promotion is the new standing rule, written with it", async () => {
+  const { site, devices, start, round, look, say } = await ready();
+  await devices.live(5);
+  expect(await start()).toMatchObject({ status: 200, body: { id: 1, state: "running", eligible: 4, cohort: 1 } });
+  expect(running(await devices.live(20), two)).toBe(1);
+  await round();
+  expect(await look()).toMatchObject({ stage: 0, verdict: { verdict: "undecided" } });
+  say("promote");
+  await round();
+  expect(await look()).toMatchObject({ stage: 1, state: "running" });
+  expect(running(await devices.live(20), two)).toBe(4);
+  await round();
+  expect(await look()).toMatchObject({ state: "promoted", returned: null });
+  expect(running(await devices.live(1), two)).toBe(4);
+  // Who joins now follows the rule.
+  await enroll(site, "gauge-9");
+  expect((await hello(site, "gauge-9")).assignment?.slots[0]?.digest).toBe(two.digest);
+  const { body } = await site.call("GET", "/v1/audit?subject=rollout-1");
+  const actions = (body as { entries: { action: string; actor: string }[] }).entries.map(
+    (e) => `${e.actor} ${e.action}`,
+  );
+  expect(actions.toReversed()).toEqual([
+    "admin rollout.start",
+    "control-plane rollout.begin_stage",
+    "control-plane rollout.take",
+    "control-plane rollout.pass_stage",
+    "control-plane rollout.begin_stage",
+    "control-plane rollout.take",
+    "control-plane rollout.promote",
+  ]);
+});
+
+test("[R21] a version that fails on devices is rolled back, and all of them run the one before", async () => {
+  const { site, devices, start, round, look } = await ready();
+  await devices.live(5);
+  for (const name of names) devices.rejecting.add(name);
+  await start();
+  await devices.live(20);
+  await round();
+  const found = await look();
+  expect(found).toMatchObject({ state: "rolled_back", why: expect.stringContaining("proof_failed") });
+  expect(running(await devices.live(1), one)).toBe(4);
+  expect((await look()).returned).toEqual({ of: 1, done: 1, waiting: [] });
+  expect(await site.call("POST", "/v1/rollouts/1/resume", {})).toMatchObject({ status: 409, ...refused("conflict") });
+});
+
+test("[R22] a control plane that is restarted goes on where it was", async () => {
+  const first = await ready();
+  await first.devices.live(5);
+  await first.start();
+  await first.devices.live(20);
+  await first.site.close();
+  const { site, devices, round, look, say } = await ready({}, { home: first.site.home, clock: first.site.clock });
+  say("promote");
+  await devices.live(20);
+  await round();
+  await round();
+  expect((await look()).stage).toBe(1);
+  await devices.live(20);
+  await round();
+  await round();
+  expect(await look()).toMatchObject({ state: "promoted" });
+  expect(site.url).not.toBe(first.site.url);
+});
+
+test("[R23] one rollout a model and device: another is refused or queued, and nothing is assigned beside it", async () => {
+  const { site, devices, start, round, look } = await ready();
+  await devices.live(5);
+  await start();
+  expect(await start()).toMatchObject({ status: 409, ...refused("conflict") });
+  const assign = () =>
+    site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { devices: ["gauge-2"] } });
+  expect(await assign()).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringContaining("rollout 1") } },
+  });
+  expect(await start({}, { queue: true })).toMatchObject({ body: { id: 2, state: "queued" } });
+  await site.call("POST", "/v1/rollouts/1/abort", { reason: "not today" });
+  expect(await look()).toMatchObject({ state: "aborted", why: "not today" });
+  await devices.live(5);
+  await round();
+  expect(await look(2)).toMatchObject({ state: "running" });
+  await site.call("POST", "/v1/rollouts/2/abort", {});
+  expect(await assign()).toMatchObject({ status: 200 });
+});
+
+test("[R24] nothing begins that has not passed the gate, is no version, or could not be honoured", async () => {
+  const { devices, start } = await ready({ gate: async () => ({ passed: false, why: "accuracy .61 against .80" }) });
+  await devices.live(5);
+  expect(await start()).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringContaining("accuracy .61") } },
+  });
+  const passing = await ready();
+  expect(await passing.start()).toMatchObject({ status: 200 });
+  const other = await ready();
+  expect(await other.start({}, { version: 9 })).toMatchObject({ status: 404 });
+  expect(await other.start({ stages: [{ kind: "canary", share: 0.5 }] })).toMatchObject(refused("invalid_argument"));
+  expect(await other.start({ stages: [stages[1], stages[0], stages[1]] })).toMatchObject(refused("invalid_argument"));
+  expect(await other.start({ window: { from: "22:00", until: "23:00", zone: "Atlantis" } })).toMatchObject(
+    refused("invalid_argument"),
+  );
+  // Before a first hello no agent is known to be able to.
+  expect(await other.start({ stages: [{ kind: "shadow", share: 1 }, ...stages] })).toMatchObject(
+    refused("unsupported"),
+  );
+  expect(await other.start({ selector: { devices: ["nobody"] } })).toMatchObject({ status: 404 });
+});
+
+test("[R25] a shadow is asked beside the incumbent, and a canary has the incumbent asked beside it", async () => {
+  const { site, devices, start } = await ready();
+  await devices.live(5);
+  await start({ stages: [{ kind: "shadow", share: 1, sample: 0.5 }, ...stages] });
+  const slot = (await hello(site, "gauge-1", { abilities: newer })).assignment?.slots[0];
+  expect(slot).toMatchObject({ digest: one.digest, beside: { digest: two.digest, release: 2, sample: 0.5 } });
+  await site.call("POST", "/v1/rollouts/1/abort", {});
+  await start({ stages: [{ kind: "canary", share: 1 }] });
+  const canary = (await hello(site, "gauge-1", { abilities: newer })).assignment?.slots[0];
+  expect(canary).toMatchObject({ digest: two.digest, beside: { digest: one.digest, release: 1, sample: 1 } });
+  // An agent that knows no second version is asked by one alone.
+  expect((await hello(site, "gauge-1")).assignment?.slots[0]).not.toHaveProperty("beside");
+});
+
+test("[R26] revoking the candidate aborts its rollout", async () => {
+  const site = await startSite({ parts: { judge: async () => verdictOf("undecided") } });
+  const operator = await initialiseTrust(site);
+  await publish(site, operator, [one]);
+  await publish(site, operator, [one, two]);
+  for (const name of names) await enroll(site, name);
+  await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
+  const devices = pretend(site, names);
+  await devices.live(1);
+  await site.call("POST", "/v1/rollouts", { model: "rain", version: 2, policy: { stages: [stages[1]] } });
+  expect(running(await devices.live(1), two)).toBe(4);
+  // The project takes version 2 from its list.
+  const listed = [{ digest: one.digest, length: one.length, release: 1 }];
+  await site.call("PUT", "/v1/trust/metadata", { metadata: [operator.project("rain", listed, { version: 3 })] });
+  site.clock.advance(2_000);
+  expect((await site.call("GET", "/v1/rollouts/1")).body).toMatchObject({ state: "aborted" });
+  expect(running(await devices.live(1), one)).toBe(4);
+});
+
+test("[R27] another policy is run over what happened, and says what it would have done, when", async () => {
+  const { site, devices, start, round, look, say } = await ready();
+  await devices.live(5);
+  await start({ undecided: { afterMinutes: 60, end: "pause" } });
+  await devices.live(20);
+  await round();
+  site.clock.advance(20 * 60_000);
+  await devices.live(20);
+  await round();
+  say("promote");
+  await round();
+  await devices.live(20);
+  await round();
+  expect(await look()).toMatchObject({ state: "promoted" });
+  const replay = (policy: object) => site.call("POST", "/v1/rollouts/1/replay", { policy: { stages, ...policy } });
+  expect((await replay({ undecided: { afterMinutes: 60, end: "pause" } })).body).toMatchObject({
+    would: { state: "promoted" },
+  });
+  const stricter = (await replay({ undecided: { afterMinutes: 10, end: "rollback" } })).body;
+  expect(stricter).toMatchObject({ was: { state: "promoted" }, would: { state: "rolled_back" } });
+  expect(stricter).toMatchObject({ would: { why: expect.stringContaining("10 minutes") } });
+});
+
+test("the command starts, lists, shows, watches, acts and replays", async () => {
+  const { site, devices, start, round, say } = await ready();
+  const vedette = vedetteOf(site, site.home);
+  await devices.live(5);
+  const started = await vedette(
+    "rollout",
+    "start",
+    "--model",
+    "rain",
+    "--all",
+    "--stages",
+    "canary:0.25,canary:1",
+    "--in-flight",
+    "2",
+  );
+  expect(started).toMatchObject({ code: 0, out: expect.stringContaining("Next: vedette rollout watch 1") });
+  await devices.live(20);
+  await round();
+  const shown = await vedette("rollout", "show", "1");
+  expect(shown.out).toMatch(/1 canary {3}25 % {2}now\n {4}\[#{30}\] of 1: 1 counted/);
+  expect(shown.out).toMatch(/^gauge-\d +canary +counted +20\/20/m);
+  expect(shown.out).toMatch(/^unfit +undecided/m);
+  const watched = await vedette("rollout", "watch", "1", "--json");
+  expect(watched.json()).toMatchObject({ id: 1, state: "running" });
+  expect(await vedette("rollout", "pause", "1", "--reason", "lunch")).toMatchObject({ code: 0 });
+  expect((await vedette("rollout", "list")).out).toMatch(/1 +rain +2 +paused +1\/2 .*lunch/);
+  expect((await vedette("rollout", "pause", "1")).code).toBe(1);
+  await vedette("rollout", "resume", "1");
+  say("promote");
+  await round();
+  await devices.live(20);
+  await round();
+  await round();
+  await devices.live(20);
+  await round();
+  expect((await vedette("rollout", "watch", "1", "--fail")).out).toMatch(/promoted, 4 of 4 devices count/);
+  expect(await start({}, { version: 1 })).toMatchObject({ status: 200 });
+  await vedette("rollout", "abort", "2");
+  expect((await vedette("rollout", "watch", "2", "--fail")).code).toBe(3);
+  expect((await vedette("rollout", "start", "--model", "rain", "--stages", "canary:2")).code).toBe(1);
+});
