@@ -77,7 +77,7 @@ export function createDevice() {
         site,
         agent: agentName,
         labels: {},
-        abilities: { capability: 1, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
+        abilities: { capability: 3, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
         ports: {
           clock: timed,
           random: createSeededRandom(sid),
