@@ -184,6 +184,7 @@ export function createBesideAsker(options: {
       beside: side.side,
       id: (row) => idOf(numberAt(jobs, places, row)),
     });
+    running = 0; // it is counted, also where it is closed now
     if (side.hangs) options.failed("latency_budget", `a run of it did not end within ${hangMs} ms`);
   }
 
