@@ -12,6 +12,7 @@ import { type DriftRepository, driftRepository } from "./drift.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
 import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
+import { type ShadowRepository, shadowRepository } from "./shadows.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
 import { type WatchRepository, watchRepository } from "./watches.ts";
@@ -27,6 +28,7 @@ export interface Database {
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
   readonly drift: DriftRepository;
+  readonly shadows: ShadowRepository;
   readonly alerts: AlertRepository;
   readonly watches: WatchRepository;
   /** A consistent copy in another file, while all goes on. */
@@ -48,6 +50,7 @@ export async function openDatabase(file: string): Promise<Database> {
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
     drift: driftRepository(connection),
+    shadows: shadowRepository(connection),
     alerts: alertRepository(connection),
     watches: watchRepository(connection),
     copy,
