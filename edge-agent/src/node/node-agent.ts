@@ -130,7 +130,8 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     });
     return {
       agent,
-      close: () => closeAll(`agent ${id}`, [() => agent.stop(), backend.idle, besideBackend.idle, packer.close, unlock]),
+      close: () =>
+        closeAll(`agent ${id}`, [() => agent.stop(), backend.idle, besideBackend.idle, packer.close, unlock]),
     };
   } catch (error) {
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));

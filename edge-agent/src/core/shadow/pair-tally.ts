@@ -3,6 +3,7 @@
  * agree. Pure but for the tally itself. `pair-watch.ts` fills one and makes parcels of it.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
+import { utf8 } from "@vedette/protocol/bytes";
 import { fromHalf } from "@vedette/protocol/halves";
 import {
   agree,
@@ -46,8 +47,8 @@ export interface PairTally {
 
 /** Cells of the table, as the protocol has them. */
 const mostCells = 1024;
-/** Characters of JSON that disagreements may take: with its signature a parcel must fit a packet. */
-const mostListed = 48 * 1024;
+/** Bytes that disagreements may take in a message, where they are JSON in JSON: with its signature a parcel must fit a packet. */
+const mostListed = 64 * 1024;
 /** Shorter runs count as so long: below it the way to the model's thread is longer than the run. ms. */
 const leastMs = 1;
 /** Differences beyond it count as so large: their squares would not be finite. */
@@ -68,7 +69,7 @@ export function createPairTally(task: Manifest["output"]["task"], from?: TallySt
   const sums: { value: PairSums | null; confidence: PairSums | null } = { value, confidence };
   const latency = { answering: binsOf(before?.latency.answering), beside: binsOf(before?.latency.beside) };
   const disagreements = [...(from?.disagreements ?? [])];
-  let listed = JSON.stringify(disagreements).length;
+  let listed = disagreements.reduce((sum, one) => sum + bytesIn(one), 0);
   let omitted = from?.omitted ?? 0;
 
   function list(id: string, answer: ModelAnswer): void {
@@ -78,7 +79,7 @@ export function createPairTally(task: Manifest["output"]["task"], from?: TallySt
       return;
     }
     const one = { id, says: typeof says === "string" ? says.slice(0, 256) : says };
-    const length = JSON.stringify(one).length + 1;
+    const length = bytesIn(one);
     if (disagreements.length >= mostDisagreements || listed + length > mostListed) {
       omitted++;
       return;
@@ -196,4 +197,8 @@ function count(bins: Map<number, number>, ms: number | null): void {
   if (ms === null) return;
   const bin = latencyBin(Math.max(leastMs, ms));
   bins.set(bin, (bins.get(bin) ?? 0) + 1);
+}
+
+function bytesIn(disagreement: TallyState["disagreements"][number]): number {
+  return utf8(JSON.stringify(JSON.stringify(disagreement))).length;
 }
