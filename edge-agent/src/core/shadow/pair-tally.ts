@@ -54,8 +54,16 @@ const leastMs = 1;
 /** Differences beyond it count as so large: their squares would not be finite. */
 const mostDifference = 1e100;
 
-/** @param from what a former process had counted. */
-export function createPairTally(task: Manifest["output"]["task"], from?: TallyState): PairTally {
+/**
+ * @param options.tells whether single answers may leave the device; where they may not, disagreements are only counted.
+ * @param options.from what a former process had counted.
+ */
+export function createPairTally(options: {
+  task: Manifest["output"]["task"];
+  tells: boolean;
+  from?: TallyState | undefined;
+}): PairTally {
+  const { task, tells, from } = options;
   const before = from?.counts;
   let rows = before?.rows ?? 0;
   let skipped = before?.skipped ?? 0;
@@ -74,7 +82,7 @@ export function createPairTally(task: Manifest["output"]["task"], from?: TallySt
 
   function list(id: string, answer: ModelAnswer): void {
     const says = answer.label ?? answer.value;
-    if (says === null) {
+    if (says === null || !tells) {
       omitted++;
       return;
     }

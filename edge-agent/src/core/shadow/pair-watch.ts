@@ -38,7 +38,7 @@ export interface PairWatch {
 /** @param options.keep what the outbox keeps for this model: of another pair it is sent, of this one it goes on. */
 export function createPairWatch(options: {
   answering: { readonly digest: string; readonly manifest: Manifest };
-  beside: { readonly digest: string };
+  beside: { readonly digest: string; readonly manifest: Manifest };
   keep: ShadowKeep;
   clock: Clock;
   limits?: Partial<PairLimits>;
@@ -46,12 +46,14 @@ export function createPairWatch(options: {
   const { answering, beside, keep, clock } = options;
   const limits = { ...pairLimits, ...options.limits };
   const { task } = answering.manifest.output;
+  // What the log policy of either withholds of its predictions is told in no other way.
+  const tells = [answering, beside].every(({ manifest: { log } }) => (log.outputs?.mode ?? "full") === "full");
   const pair = { answering: answering.digest, beside: beside.digest };
   const saved = samePair(keep.saved, pair) ? keep.saved : null;
   if (!saved) keep.end();
   const epoch = saved?.epoch ?? keep.newEpoch();
   let n = saved?.n ?? 0;
-  let tally = createPairTally(task, saved?.tally);
+  let tally = createPairTally({ task, tells, from: saved?.tally });
   /** UTC ms. */
   let span = saved?.span ?? null;
   /** In parcels that were cut. */
@@ -96,7 +98,7 @@ export function createPairWatch(options: {
     n++;
     pairs += counted.counts.rows;
     skipped += counted.counts.skipped;
-    tally = createPairTally(task);
+    tally = createPairTally({ task, tells });
     span = null;
     lastCutAt = clock.monotonic();
     cutTimer.cancel();
