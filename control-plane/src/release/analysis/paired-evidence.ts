@@ -1,0 +1,70 @@
+/**
+ * What is known of a candidate beside its incumbent: sums over pairs of answers to the same inputs, whichever of the two
+ * answered. Additive, so parcels may be added in any order and devices' differences cancel out. Pure.
+ */
+import type { LatencyCounts, PairCounts } from "@vedette/protocol/shadow";
+
+/** Sums of differences, oriented so that more is worse for the candidate. */
+export interface Differences {
+  readonly n: number;
+  readonly sum: number;
+  readonly squares: number;
+}
+/** Answer times by bin of `latencyBin`. */
+export type Histogram = ReadonlyMap<number, number>;
+
+export interface PairedEvidence {
+  /** Rows that both were asked, and rows of the same devices that only one was. */
+  readonly rows: number;
+  readonly skipped: number;
+  /** Rows where only the one's answer would stand, and where both do. */
+  readonly onlyCandidateFit: number;
+  readonly onlyIncumbentFit: number;
+  readonly bothFit: number;
+  readonly agreed: number;
+  /** Incumbent's confidence minus the candidate's, where both stand. */
+  readonly confidence: Differences;
+  readonly latency: { readonly candidate: Histogram; readonly incumbent: Histogram };
+}
+
+export const noPairs: PairedEvidence = {
+  rows: 0,
+  skipped: 0,
+  onlyCandidateFit: 0,
+  onlyIncumbentFit: 0,
+  bothFit: 0,
+  agreed: 0,
+  confidence: { n: 0, sum: 0, squares: 0 },
+  latency: { candidate: new Map(), incumbent: new Map() },
+};
+
+/** @param answering who answered the rows of `counts`; the other was asked beside it. */
+export function addPairs(to: PairedEvidence, counts: PairCounts, answering: "candidate" | "incumbent"): PairedEvidence {
+  const [both, onlyAnswering, onlyBeside] = counts.fit;
+  const candidateAnswers = answering === "candidate";
+  const { n = 0, sum = 0, sumSquares = 0 } = counts.confidence ?? {};
+  const { confidence, latency } = to;
+  const mine = candidateAnswers ? counts.latency.answering : counts.latency.beside;
+  const theirs = candidateAnswers ? counts.latency.beside : counts.latency.answering;
+  return {
+    rows: to.rows + counts.rows,
+    skipped: to.skipped + counts.skipped,
+    onlyCandidateFit: to.onlyCandidateFit + (candidateAnswers ? onlyAnswering : onlyBeside),
+    onlyIncumbentFit: to.onlyIncumbentFit + (candidateAnswers ? onlyBeside : onlyAnswering),
+    bothFit: to.bothFit + both,
+    agreed: to.agreed + counts.agreed,
+    confidence: {
+      n: confidence.n + n,
+      // A parcel has the other's minus the answering one's.
+      sum: confidence.sum + (candidateAnswers ? sum : -sum),
+      squares: confidence.squares + sumSquares,
+    },
+    latency: { candidate: plus(latency.candidate, mine), incumbent: plus(latency.incumbent, theirs) },
+  };
+}
+
+function plus(to: Histogram, counts: LatencyCounts): Histogram {
+  const sum = new Map(to);
+  for (const [bin, count] of counts) sum.set(bin, (sum.get(bin) ?? 0) + count);
+  return sum;
+}
