@@ -54,8 +54,8 @@ import type {
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
+import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
-import { judgeByDevices } from "./release/rollouts/judge-devices.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
@@ -199,7 +199,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? noGate,
-      judge: parts.judge ?? judgeByDevices,
+      judge: parts.judge ?? createEvidenceJudge({ db, labels }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

@@ -19,7 +19,13 @@ import type { ShadowAck, ShadowParcel } from "@vedette/protocol/shadow";
 import type { z } from "zod";
 import type { AddedLabels, LabelRecord } from "./monitoring/labels/label-table.ts";
 import type { MetricRecord } from "./monitoring/labels/metric-table.ts";
-import type { MetricGroup, PerformanceGroup, PerformanceRequest } from "./monitoring/performance/measured.ts";
+import type {
+  MetricGroup,
+  PairedTruth,
+  PairsRequest,
+  PerformanceGroup,
+  PerformanceRequest,
+} from "./monitoring/performance/measured.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 
@@ -218,6 +224,8 @@ export interface Labels {
   column(model: string, original: string): Promise<string | undefined>;
   /** @throws VedetteError invalid_argument where a regression's scale is not known. */
   performance(request: PerformanceRequest): Promise<PerformanceGroup[]>;
+  /** Labelled rows that two versions were asked, by who answered. */
+  pairs(request: PairsRequest): Promise<PairedTruth[]>;
   addMetrics(rows: readonly MetricRecord[]): Promise<{ stored: number; repeated: number; erased: number }>;
   /** Of one model where it is named. */
   metrics(model?: string): Promise<MetricGroup[]>;

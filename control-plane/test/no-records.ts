@@ -28,6 +28,7 @@ export const noLabels: Labels = {
   status: async () => ({ models: [] }),
   column: async () => undefined,
   performance: async () => [],
+  pairs: async () => [],
   addMetrics: async () => ({ stored: 0, repeated: 0, erased: 0 }),
   metrics: async () => [],
 };

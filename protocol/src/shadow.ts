@@ -35,7 +35,7 @@ const histogram = z
 export type LatencyCounts = z.infer<typeof histogram>;
 
 /** Numbers that differ by less than this part of the greater one are the same answer. */
-const sameWithin = 0.05;
+export const sameWithin = 0.05;
 /** Whether two values are the same answer, of a regression or of raw outputs. */
 export function agree(a: number, b: number): boolean {
   return a === b || Math.abs(a - b) <= sameWithin * Math.max(Math.abs(a), Math.abs(b));

@@ -11,8 +11,9 @@ import { openTables } from "../monitoring/inbox-tables.ts";
 import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { type LabelRecord, type LabelTotals, labelTable } from "../monitoring/labels/label-table.ts";
 import { type MetricRecord, metricTable } from "../monitoring/labels/metric-table.ts";
-import type { PerformanceRequest } from "../monitoring/performance/measured.ts";
+import type { PairsRequest, PerformanceRequest } from "../monitoring/performance/measured.ts";
 import { serveCalls } from "../monitoring/worker-thread.ts";
+import { comparePairs } from "./compare-pairs.ts";
 import { answersOf, joinTruth, loadTruth } from "./join-labels.ts";
 import { measurePerformance } from "./measure-performance.ts";
 import { withPredictions } from "./query.ts";
@@ -64,6 +65,12 @@ const calls = {
       await loadTruth(connection, labels.truth(request.model));
       await joinTruth(connection, request.model);
       return await measurePerformance(connection, request);
+    }),
+  pairs: ({ paths, ...request }: PairsRequest & { paths: readonly string[] }) =>
+    overLake(paths, async (connection) => {
+      await loadTruth(connection, labels.truth(request.model));
+      await joinTruth(connection, request.model);
+      return await comparePairs(connection, request);
     }),
   metrics: ({ model, paths }: { model: string | undefined; paths: readonly string[] }) =>
     overLake(paths, (connection) => summariseMetrics(connection, metrics.all(model))),

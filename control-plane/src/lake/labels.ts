@@ -43,6 +43,10 @@ export function createLabels(parts: {
       await flush();
       return await read(request, (paths) => thread.call("performance", { ...request, paths }));
     },
+    async pairs(request) {
+      await flush();
+      return await read(request, (paths) => thread.call("pairs", { ...request, paths }));
+    },
     addMetrics: (rows) => thread.call("addMetrics", { rows, received: clock.now() }),
     async metrics(model) {
       await flush();

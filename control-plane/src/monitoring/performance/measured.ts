@@ -49,3 +49,24 @@ export interface MetricGroup {
   readonly first: number;
   readonly last: number;
 }
+
+/** What a second version said where it did not agree with the one that answered. */
+export interface PairsRequest {
+  readonly model: string;
+  /** ISO date-time: of answers from then on. */
+  readonly since: string;
+  /** Of these devices' answers. */
+  readonly agents: readonly string[];
+  /** By prediction id. */
+  readonly disagreements: readonly (readonly [id: string, says: string | number])[];
+}
+/** Of the labelled answers of one version. */
+export interface PairedTruth {
+  /** Of the version that answered. */
+  readonly digest: string;
+  readonly agent: string;
+  readonly labelled: number;
+  /** Labelled disagreements in which only the one that answered was right, and only the other. */
+  readonly onlyAnsweringRight: number;
+  readonly onlyBesideRight: number;
+}

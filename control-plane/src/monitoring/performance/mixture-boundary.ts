@@ -30,7 +30,8 @@ const defaultBets: readonly Bet[] = mixtureOf(
   })),
 );
 
-function mixtureOf(weighted: readonly Bet[]): Bet[] {
+/** @param weighted each λ above 0, below 1; weights in any unit. */
+export function mixtureOf(weighted: readonly Bet[]): Bet[] {
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0);
   return weighted.map(({ lambda, weight }) => ({ lambda, weight: weight / total }));
 }

@@ -5,8 +5,17 @@
  * any that are made before Xᵢ is seen. Here they are one constant, "no difference": so nothing but sums is needed, evidence
  * of devices may arrive in any order, and it is sharpest where it matters, for versions that differ little.
  */
-import { mixtureBoundary } from "../../monitoring/performance/mixture-boundary.ts";
+import { mixtureBoundary, mixtureOf } from "../../monitoring/performance/mixture-boundary.ts";
 import type { Differences } from "./paired-evidence.ts";
+
+/**
+ * Bets for versions that hardly ever differ: the strongest counts most, so that a variance of nothing bounds a sum by 4.3 where
+ * the mixture for labels has 7.8 (error .05); it costs up to a tenth where the variance is from 100 to 10⁵.
+ */
+const strongest = 0.95;
+const bets = mixtureOf(
+  Array.from({ length: 20 }, (_, k) => ({ lambda: strongest / Math.SQRT2 ** k, weight: 1 / (k + 1) })),
+);
 
 /** Chance, ever, that the truth is below `low`, and above `high`. */
 export interface SideErrors {
@@ -43,7 +52,7 @@ function interval(
   return {
     n,
     estimate,
-    low: Math.max(0, estimate - mixtureBoundary(variance, low) / n),
-    high: Math.min(1, estimate + mixtureBoundary(variance, high) / n),
+    low: Math.max(0, estimate - mixtureBoundary(variance, low, bets) / n),
+    high: Math.min(1, estimate + mixtureBoundary(variance, high, bets) / n),
   };
 }

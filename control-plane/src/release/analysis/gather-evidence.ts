@@ -1,0 +1,174 @@
+/**
+ * Reads what a rollout is judged by: the parcels that its members sent, labels that came since, what devices say of drift, and
+ * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
+ */
+import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { ShadowParcel } from "@vedette/protocol/shadow";
+import type { Database } from "../../db/database.ts";
+import type { Rollout } from "../../db/rollout-records.ts";
+import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
+import { noMean } from "../../monitoring/performance/mean-sequence.ts";
+import type { MetricGroup } from "../../monitoring/performance/measured.ts";
+import type { Labels } from "../../ports.ts";
+import type { DeviceFacts, Judge } from "../rollouts/world.ts";
+import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
+import { judgeEvidence } from "./judge-evidence.ts";
+import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
+
+const atOnce = 500;
+/** Joining labels reads the lake: not at every look. ms. */
+const labelsEveryMs = 30_000;
+/** What was read of a rollout that nobody asks of any more. ms. */
+const forgetAfterMs = 3_600_000;
+/** Disagreements whose labels are looked for; the newest count. */
+const mostDisagreements = 200_000;
+
+/** What was read of one rollout so far, so that each look reads what is new. */
+interface Read {
+  /** UTC ms of the last look: a replay asks of an earlier moment, and begins anew. */
+  at: number;
+  /** By incumbent: the last parcel added. */
+  readonly after: Map<string, number>;
+  pairs: PairedEvidence;
+  /** Prediction id → what the version beside the answering one said. */
+  readonly disagreements: Map<string, string | number>;
+  /** By device and answering version: rows asked of both, and of the answering one alone. */
+  readonly asked: Map<string, { rows: number; skipped: number }>;
+  labels: PairedLabels;
+  labelsAt: number;
+}
+
+export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, "pairs" | "metrics"> }): Judge {
+  const { db, labels } = ports;
+  const known = new Map<number, Read>();
+
+  async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
+    const { model, digest: candidate, createdAt, members } = rollout;
+    for (const incumbent of incumbents) {
+      for (;;) {
+        const after = read.after.get(incumbent) ?? 0;
+        const parcels = await db.shadows.between(model, [candidate, incumbent], after, atOnce);
+        for (const parcel of parcels) {
+          if (parcel.receivedAt > now) return;
+          read.after.set(incumbent, parcel.id);
+          if (parcel.receivedAt >= createdAt && members.has(parcel.agent)) take(parcel, candidate, model, read);
+        }
+        if (parcels.length < atOnce) break;
+      }
+    }
+  }
+
+  async function readLabels(rollout: Rollout, read: Read, now: number): Promise<void> {
+    const wanted = rollout.policy.metrics.some(({ metric }) => metric === "accuracy");
+    if (!wanted || read.asked.size === 0 || Math.abs(now - read.labelsAt) < labelsEveryMs) return;
+    read.labelsAt = now;
+    const agents = [...new Set([...read.asked.keys()].map((key) => key.split(" ")[0] as string))];
+    const since = new Date(rollout.createdAt).toISOString();
+    const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...read.disagreements] });
+    let [n, onlyCandidateRight, onlyIncumbentRight] = [0, 0, 0];
+    for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of found) {
+      const { rows = 0, skipped = 0 } = read.asked.get(`${agent} ${digest}`) ?? {};
+      if (rows === 0) continue;
+      const candidateAnswers = digest === rollout.digest;
+      // Which of the labelled rows were asked of both is known of disagreements only: of the rest, their share.
+      n += Math.max(onlyAnsweringRight + onlyBesideRight, Math.round((labelled * rows) / (rows + skipped)));
+      onlyCandidateRight += candidateAnswers ? onlyAnsweringRight : onlyBesideRight;
+      onlyIncumbentRight += candidateAnswers ? onlyBesideRight : onlyAnsweringRight;
+    }
+    read.labels = { n, onlyCandidateRight, onlyIncumbentRight };
+  }
+
+  async function readBusiness({ model, version, policy }: Rollout): Promise<Evidence["business"]> {
+    const names = policy.metrics.flatMap(({ metric }) => /^business:(.*)$/.exec(metric)?.[1] ?? []);
+    if (names.length === 0) return noEvidence.business;
+    const groups = await labels.metrics(model);
+    return new Map(
+      names.map((name) => {
+        const named = groups.filter((group) => group.name === name && group.version !== null);
+        const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
+        return [name, { candidate, incumbent: together(named.filter((group) => group.version !== version)) }];
+      }),
+    );
+  }
+
+  return async (rollout, devices, now) => {
+    const former = known.get(rollout.id);
+    const read = former && former.at <= now ? former : nothingRead();
+    read.at = now;
+    known.set(rollout.id, read);
+    for (const [id, { at }] of known) if (at < now - forgetAfterMs) known.delete(id);
+    const members = devices.filter(({ agent }) => rollout.members.has(agent));
+    const incumbents = [...new Set(members.flatMap(({ incumbent }) => incumbent ?? []))];
+    await readParcels(rollout, incumbents, read, now);
+    await readLabels(rollout, read, now);
+    const evidence: Evidence = {
+      pairs: read.pairs,
+      labels: read.labels,
+      drift: driftOf(rollout, devices, await db.devices.list()),
+      business: await readBusiness(rollout),
+    };
+    return judgeEvidence(evidence, rollout.policy);
+  };
+}
+
+function nothingRead(): Read {
+  return {
+    at: 0,
+    after: new Map(),
+    pairs: noPairs,
+    disagreements: new Map(),
+    asked: new Map(),
+    labels: noEvidence.labels,
+    labelsAt: Number.NEGATIVE_INFINITY,
+  };
+}
+
+type Parcel = Pick<ShadowParcel, "answering" | "counts" | "disagreements"> & { readonly agent: string };
+
+function take({ agent, answering, counts, disagreements }: Parcel, candidate: string, model: string, read: Read): void {
+  read.pairs = addPairs(read.pairs, counts, answering === candidate ? "candidate" : "incumbent");
+  const asked = read.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
+  asked.rows += counts.rows;
+  asked.skipped += counts.skipped;
+  read.asked.set(`${agent} ${answering}`, asked);
+  for (const { id, says } of disagreements) read.disagreements.set(`${agent}.${model}.${id}`, says);
+  for (const id of read.disagreements.keys()) {
+    if (read.disagreements.size <= mostDisagreements) break;
+    read.disagreements.delete(id);
+  }
+}
+
+interface Reporting {
+  readonly agent: string;
+  readonly report: { readonly slots: readonly ReportedSlot[] } | null;
+}
+
+function driftOf(rollout: Rollout, facts: readonly DeviceFacts[], devices: readonly Reporting[]): Evidence["drift"] {
+  const incumbents = new Map(facts.map(({ agent, incumbent }) => [agent, incumbent]));
+  const shares = { candidate: { devices: 0, critical: 0 }, incumbent: { devices: 0, critical: 0 } };
+  for (const { agent, report } of devices) {
+    const slot = report?.slots.find(({ model }) => model === rollout.model);
+    const verdict = slot?.driftVerdict?.verdict;
+    if (!slot?.serving || verdict === undefined || verdict === "insufficient") continue;
+    const { digest } = slot.serving;
+    const of = digest === rollout.digest ? "candidate" : digest === incumbents.get(agent) ? "incumbent" : null;
+    if (of === null) continue;
+    shares[of].devices++;
+    if (verdict === "critical") shares[of].critical++;
+  }
+  return shares;
+}
+
+/** Chan, Golub & LeVeque (1979): sums of squares of parts, about the mean of all. */
+function together(groups: readonly MetricGroup[]): MeanState {
+  return groups.reduce<MeanState>((a, { mean: b }) => {
+    const n = a.n + b.n;
+    if (n === 0) return a;
+    const apart = b.mean - a.mean;
+    return {
+      n,
+      mean: a.mean + (apart * b.n) / n,
+      squares: a.squares + b.squares + (apart * apart * a.n * b.n) / n,
+    };
+  }, noMean);
+}
