@@ -8,6 +8,7 @@ import { createDeviceTokens, type DeviceTokens } from "./fleet/device-tokens.ts"
 import { createFleet } from "./fleet/fleet.ts";
 import { createPresence, type Presence } from "./fleet/presence.ts";
 import { openRevocation, type Revocation } from "./fleet/revocation.ts";
+import { createShadowIntake } from "./fleet/take-shadow.ts";
 import type { DriftIntake } from "./monitoring/drift/take-window.ts";
 import type { Clock, Ingestion, Logger } from "./ports.ts";
 import { createDirector, type Director } from "./release/director.ts";
@@ -52,6 +53,7 @@ export async function composeFleet(ports: {
     presence,
     ingestion,
     drift,
+    shadows: createShadowIntake({ db, clock, logger }),
     revocation,
     commands,
     clock,

@@ -15,6 +15,7 @@ import type {
   Verified,
   verifyRequest,
 } from "@vedette/protocol/records-api";
+import type { ShadowAck, ShadowParcel } from "@vedette/protocol/shadow";
 import type { z } from "zod";
 import type { AddedLabels, LabelRecord } from "./monitoring/labels/label-table.ts";
 import type { MetricRecord } from "./monitoring/labels/metric-table.ts";
@@ -61,6 +62,8 @@ export interface Fleet {
   heartbeat(agent: string, beat: Heartbeat): Promise<void>;
   /** A window of a device's drift watch. Answers what to tell it. */
   drift(agent: string, window: DriftWindowMessage): Promise<DriftAck>;
+  /** What a device found where it asked a second version the same. Answers what to tell it. */
+  shadow(agent: string, parcel: ShadowParcel): Promise<ShadowAck>;
   /** What a device answered to a command. */
   commandDone(agent: string, outcome: CommandOutcome): Promise<void>;
 }

@@ -24,6 +24,7 @@ export function fakeFleet(over: Partial<Fleet> = {}) {
     seen: async () => {},
     heartbeat: async () => {},
     drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
+    shadow: async (_, { window: { epoch, n } }) => ({ epoch, n }),
     commandDone: async (agent, outcome) => void heard.push(["commandDone", agent, outcome.id]),
     ...over,
   };

@@ -17,7 +17,7 @@ import { emptyLake } from "./empty-lake.ts";
 import { createOperator, makeKey, type OfflineKey, type Operator } from "./operator.ts";
 
 export const abilities = {
-  capability: 1,
+  capability: 3,
   agent: "0.1.0",
   runtime: "test",
   opset: 21,

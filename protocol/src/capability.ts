@@ -4,10 +4,13 @@
  *
  * 1  2026-11-23  identity feature plan, numeric inputs, cache → rules → none ladder, batch format 1
  * 2  2026-11-23  texts, raw tensors and every datatype as inputs; outputs without a task
+ * 3  2026-11-23  asks a second version beside the one that answers, and tells what came of it
  */
 import { z } from "zod";
 
-export const currentCapability = 2;
+export const currentCapability = 3;
+/** An older agent does not see `beside` in its assignment. */
+export const besideCapability = 3;
 
 /** Runtimes of today. Lists on the wire take any name, so that an older end can read a newer one. */
 export const backendNames = ["node-cpu", "wasm"] as const;

@@ -49,6 +49,8 @@ export const controlPlaneBirth = z.object({ on: z.boolean(), incarnation: z.stri
 
 export const slotStates = ["absent", "fetching", "verified", "proving", "probation", "serving", "rejected"] as const;
 export type SlotState = (typeof slotStates)[number];
+/** Of a version that is asked beside the one that answers. */
+export const besideStates = ["fetching", "verified", "proving", "asking", "rejected"] as const;
 
 /** What a device sent and received of its day, and may. */
 export const dataUse = z.object({
@@ -92,6 +94,20 @@ export const reported = z.object({
           of: z.int().min(1).optional(),
         })
         .nullable(),
+      /** The version that is asked beside the one that answers; absent where none is assigned. */
+      beside: slotVersion
+        .extend({
+          /** One of `besideStates`, or of those yet to come. */
+          state: z.string().max(32),
+          reason: z.string().optional(),
+          why: z.string().max(1000).optional(),
+          /** Digest of the one whose answers it is held against. */
+          answering: sha256Hex,
+          /** Rows that both were asked since this pair began, and rows that only the answering one was. */
+          pairs: z.int().min(0),
+          skipped: z.int().min(0),
+        })
+        .optional(),
       /** Predictions answered by the pinned digest since it began to serve: the proof of serving. */
       served: z.int().min(0),
       drift: z

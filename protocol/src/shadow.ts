@@ -1,6 +1,7 @@
 /**
  * What a device finds when it asks a second version the same inputs, off the answer's path: counts and sums of pairs, never
- * an input. In a shadow stage the second is a rollout's candidate; in a canary stage it is the incumbent.
+ * an input. In a shadow stage the second is a rollout's candidate; in a canary stage it is the incumbent. Both are measured
+ * alike, by their own runs of the same rows, so that which of them answers makes no difference.
  */
 import { z } from "zod";
 import { epochId, modelName, sha256Hex } from "./ids.ts";
@@ -33,6 +34,13 @@ const histogram = z
   .max(latencyBins);
 export type LatencyCounts = z.infer<typeof histogram>;
 
+/** Numbers that differ by less than this part of the greater one are the same answer. */
+const sameWithin = 0.05;
+/** Whether two values are the same answer, of a regression or of raw outputs. */
+export function agree(a: number, b: number): boolean {
+  return a === b || Math.abs(a - b) <= sameWithin * Math.max(Math.abs(a), Math.abs(b));
+}
+
 /** Longest list of disagreements in one parcel: those beyond it are counted as omitted. */
 export const mostDisagreements = 512;
 
@@ -41,15 +49,20 @@ export const pairCounts = z.object({
   /** Rows that both were asked, and rows that only the answering one was: not sampled, or over the device's limits. */
   rows: count,
   skipped: count,
-  /** Rows where a version's answer would stand (no failure, finite, within its budget, confident enough): both, only the answering one's, only the other's, neither's. */
+  /**
+   * Rows where a version's answer would stand: both, only the answering one's, only the other's, neither's. It stands where
+   * its schema takes the row, and its run did not fail, took no longer than its latency budget, and gave a finite answer
+   * that is confident enough.
+   */
   fit: z.tuple([count, count, count, count]),
-  /** Of those where both stand: the same class, or values no further apart than `tolerance` of the manifest's output. */
+  /** Of those where both stand: `agree` says so. */
   agreed: count,
   /** Classes: index of the answering one's, of the other's, how often. Where both stand. */
   table: z.array(z.tuple([count, count, z.int().min(1)])).max(1024),
   /** The other's minus the answering one's, where both stand: of values (regression), and of confidences. */
   value: sums.nullable(),
   confidence: sums.nullable(),
+  /** One time a run, of the same rows in both; none of a run that failed. */
   latency: z.object({ answering: histogram, beside: histogram }),
 });
 export type PairCounts = z.infer<typeof pairCounts>;

@@ -12,12 +12,14 @@ const upward = [
   mine.request("a1"),
   mine.pull("a1"),
   mine.drift("a1"),
+  mine.shadow("a1"),
   mine.log("a1", "rain-gauge"),
 ];
 const downward = [
   mine.desired("a1"),
   mine.response("a1"),
   mine.driftAck("a1"),
+  mine.shadowAck("a1"),
   mine.chunk("a1", sha),
   mine.ack("a1", "rain-gauge"),
   mine.blob(sha),
@@ -37,7 +39,7 @@ test("[T2] a device may publish its own upward topics and subscribe to its own d
   for (const topic of downward)
     expect([mayPublish(site, "a1", topic), maySubscribe(site, "a1", topic)]).toEqual([false, true]);
   for (const topic of upward) expect(mayPublish(site, "a2", topic)).toBe(false);
-  for (const topic of downward.slice(0, 5)) expect(maySubscribe(site, "a2", topic)).toBe(false);
+  for (const topic of downward.slice(0, 6)) expect(maySubscribe(site, "a2", topic)).toBe(false);
   for (const topic of [...upward, ...downward])
     expect(mayPublish("other", "a1", topic) || maySubscribe("other", "a1", topic)).toBe(false);
 });

@@ -8,8 +8,8 @@ const version = "vd1";
 /** Prediction logs are spread over this many partitions, so that ingestion can scale by partition. */
 export const logPartitions = 16;
 
-const up = ["reported", "presence", "hb", "req", "pull", "out", "drift"] as const;
-const down = ["desired", "res", "cmd", "dack"] as const;
+const up = ["reported", "presence", "hb", "req", "pull", "out", "drift", "shadow"] as const;
+const down = ["desired", "res", "cmd", "dack", "sack"] as const;
 
 /** Topic builders of one site. */
 export function topics(site: string) {
@@ -25,6 +25,8 @@ export function topics(site: string) {
     outcome: (id: string) => `${agent(id)}/out`,
     drift: (id: string) => `${agent(id)}/drift`,
     driftAck: (id: string) => `${agent(id)}/dack`,
+    shadow: (id: string) => `${agent(id)}/shadow`,
+    shadowAck: (id: string) => `${agent(id)}/sack`,
     pull: (id: string) => `${agent(id)}/pull`,
     /** A chunk sent to one agent that could not get the retained one. */
     chunk: (id: string, sha256: string) => `${agent(id)}/chunk/${sha256}`,

@@ -27,5 +27,6 @@ export const openHouse: Fleet = {
   seen: async () => undefined,
   heartbeat: async () => undefined,
   drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
+  shadow: async (_, { window: { epoch, n } }) => ({ epoch, n }),
   commandDone: async () => undefined,
 };

@@ -13,6 +13,7 @@ import { type MetadataRepository, metadataRepository } from "./metadata.ts";
 import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type RolloutRepository, rolloutRepository } from "./rollouts.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
+import { type ShadowRepository, shadowRepository } from "./shadows.ts";
 import { type TokenRepository, tokenRepository } from "./tokens.ts";
 import { type VersionRepository, versionRepository } from "./versions.ts";
 import { type WatchRepository, watchRepository } from "./watches.ts";
@@ -29,6 +30,7 @@ export interface Database {
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
   readonly drift: DriftRepository;
+  readonly shadows: ShadowRepository;
   readonly alerts: AlertRepository;
   readonly watches: WatchRepository;
   /** A consistent copy in another file, while all goes on. */
@@ -51,6 +53,7 @@ export async function openDatabase(file: string): Promise<Database> {
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),
     drift: driftRepository(connection),
+    shadows: shadowRepository(connection),
     alerts: alertRepository(connection),
     watches: watchRepository(connection),
     copy,

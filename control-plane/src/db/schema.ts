@@ -10,6 +10,7 @@ import type { DriftScope, DriftVerdict } from "@vedette/protocol/drift";
 import type { DriftEventFeature } from "@vedette/protocol/drift-api";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { memberStates, type RolloutPolicy, type RolloutVerdict, rolloutStates } from "@vedette/protocol/rollout";
+import type { PairCounts, ShadowParcel } from "@vedette/protocol/shadow";
 import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
 import { sql } from "drizzle-orm";
 import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
@@ -463,3 +464,46 @@ export const watchFrames = sqliteTable("watch_frames", {
   /** When the log had it; kept for a while, as a backup may hold an older log. */
   takenAt: integer(),
 });
+
+/** Pairs of versions that the director signed for a device: what it may tell of. */
+export const shadowPairs = sqliteTable(
+  "shadow_pairs",
+  {
+    agent: text().notNull(),
+    model: text().notNull(),
+    /** Digests: who answers, and who is asked beside it. */
+    answering: text().notNull(),
+    beside: text().notNull(),
+    /** The first time. */
+    signedAt: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.agent, table.model, table.answering, table.beside] })],
+);
+
+/** What devices found where they asked two versions the same: in the order of arrival. */
+export const shadowParcels = sqliteTable(
+  "shadow_parcels",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    agent: text().notNull(),
+    model: text().notNull(),
+    answering: text().notNull(),
+    beside: text().notNull(),
+    epoch: text().notNull(),
+    n: integer().notNull(),
+    /** By the device's clock. */
+    fromAt: real().notNull(),
+    toAt: real().notNull(),
+    /** Rows that both were asked. */
+    rows: integer().notNull(),
+    counts: text({ mode: "json" }).$type<PairCounts>().notNull(),
+    disagreements: text({ mode: "json" }).$type<ShadowParcel["disagreements"]>().notNull(),
+    omitted: integer().notNull(),
+    receivedAt: integer().notNull(),
+  },
+  (table) => [
+    uniqueIndex("shadow_parcels_once").on(table.agent, table.model, table.epoch, table.n),
+    index("shadow_parcels_by_pair").on(table.model, table.answering, table.beside),
+    index("shadow_parcels_by_agent").on(table.agent, table.model),
+  ],
+);

@@ -15,6 +15,7 @@ import { createDeviceMessages } from "./device-messages.ts";
 import type { DeviceTokens } from "./device-tokens.ts";
 import type { Presence } from "./presence.ts";
 import type { Revocation } from "./revocation.ts";
+import type { ShadowIntake } from "./take-shadow.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 
@@ -27,13 +28,14 @@ export function createFleet(ports: {
   presence: Presence;
   ingestion: Pick<Ingestion, "stored">;
   drift: Pick<DriftIntake, "take">;
+  shadows: ShadowIntake;
   revocation: Pick<Revocation, "refuse" | "revoked">;
   commands: Commands;
   clock: Clock;
   /** Tells a device that its assignment changed. */
   hint: (agent: string, rev: number) => Promise<void>;
 }): Fleet & { inSpools(): PredictionCounts["inSpools"] } {
-  const { site, db, trust, director, deviceTokens, presence, ingestion, drift, revocation, commands } = ports;
+  const { site, db, trust, director, deviceTokens, presence, ingestion, drift, shadows, revocation, commands } = ports;
   const { clock, hint } = ports;
   /** What devices last said that they hold. */
   const spools = new Map<string, { batches: number; at: number }>();
@@ -58,6 +60,7 @@ export function createFleet(ports: {
     if (!decided) throw new VedetteError("unauthenticated", `device ${agent} is not enrolled here: enrol it again`);
     const time = clock.now();
     const { rev, slots } = decided;
+    await shadows.sign(agent, slots);
     return {
       // Without a root no device could check a signature.
       assignment:
@@ -112,6 +115,7 @@ export function createFleet(ports: {
       if (rev < decided) await hint(agent, decided);
     },
     drift: (agent, window) => drift.take(agent, window),
+    shadow: (agent, parcel) => shadows.take(agent, parcel),
     commandDone: (agent, outcome) => commands.done(agent, outcome),
     inSpools() {
       // What a revoked device still holds is never taken.

@@ -55,6 +55,7 @@ test("[G18] batches are counted by what they were answered with, and reports", a
     seen: async () => undefined,
     heartbeat: async () => undefined,
     drift: async (_, { digest, window: { epoch, n } }) => ({ digest, epoch, n }),
+    shadow: async (_, { window: { epoch, n } }) => ({ epoch, n }),
     commandDone: async () => undefined,
   };
   const report = { agent: "a1" } as Parameters<Fleet["reported"]>[1];

@@ -210,7 +210,7 @@ test("devices are told to forget with their next hello, by a signed command with
     id: "0".repeat(16),
     kind: "hello",
     nonce: "0".repeat(32),
-    abilities: { capability: 1, agent: "0.1.0", runtime: "t", opset: 21, kernelAbi: 1, backends: ["node-cpu"] },
+    abilities: { capability: 3, agent: "0.1.0", runtime: "t", opset: 21, kernelAbi: 1, backends: ["node-cpu"] },
     labels: {},
     rev: 0,
     streams: [],

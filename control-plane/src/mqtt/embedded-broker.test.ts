@@ -179,7 +179,7 @@ test("a fleet that fails loses one message, is counted, and the next is dealt wi
   const { broker } = await testBroker({ fleet });
   const client = await connected(broker.port, "dev");
   await client.publishAsync(names.presence("dev"), '{"on":1,"sid":1}', { qos: 1 });
-  const abilities = { capability: 1, agent: "1", runtime: "r", opset: 1, kernelAbi: 1, backends: ["wasm"] };
+  const abilities = { capability: 3, agent: "1", runtime: "r", opset: 1, kernelAbi: 1, backends: ["wasm"] };
   const report = (agent: string) => JSON.stringify({ agent, rev: 1, at: 0, abilities, slots: [] });
   await client.publishAsync(names.reported("dev"), report("victim"), { qos: 1 });
   await client.publishAsync(names.reported("dev"), report("dev"), { qos: 1 });

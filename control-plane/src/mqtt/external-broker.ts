@@ -221,7 +221,7 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
 
 /** What the control plane listens to; the wildcards are its own, no device has any. */
 function uplinkTopics(site: string): string[] {
-  const kinds = ["reported", "presence", "hb", "req", "pull", "out", "drift"];
+  const kinds = ["reported", "presence", "hb", "req", "pull", "out", "drift", "shadow"];
   return [...kinds.map((kind) => `vd1/${site}/a/+/${kind}`), `vd1/${site}/log/+/+/+`];
 }
 

@@ -8,6 +8,7 @@ import { commandOutcome } from "@vedette/protocol/commands";
 import { driftWindow } from "@vedette/protocol/drift";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { heartbeat, parseMessage, presence, pull, type Request, reported, request } from "@vedette/protocol/messages";
+import { shadowParcel } from "@vedette/protocol/shadow";
 import { parseTopic, type Topic, topics } from "@vedette/protocol/topics";
 import { z } from "zod";
 import type { Clock, Fleet, Ingestion, Logger } from "../ports.ts";
@@ -121,6 +122,10 @@ export function createUplink(options: {
     if (topic.kind === "drift") {
       const ack = await fleet.drift(agent, parseMessage(driftWindow, text, names.drift(agent)));
       return downlink.send(agent, names.driftAck(agent), JSON.stringify(ack));
+    }
+    if (topic.kind === "shadow") {
+      const ack = await fleet.shadow(agent, parseMessage(shadowParcel, text, names.shadow(agent)));
+      return downlink.send(agent, names.shadowAck(agent), JSON.stringify(ack));
     }
     if (topic.kind === "out") return fleet.commandDone(agent, parseMessage(commandOutcome, text, names.outcome(agent)));
     return undefined;

@@ -12,7 +12,6 @@ import {
   type OutputSchema,
 } from "@vedette/protocol/bundle";
 import { utf8 } from "@vedette/protocol/bytes";
-import { currentCapability } from "@vedette/protocol/capability";
 import { VedetteError } from "@vedette/protocol/errors";
 import { identityPlanHash } from "@vedette/protocol/feature-plan";
 import { type LogPolicy, needsRules, wrongPolicy } from "@vedette/protocol/log-policy";
@@ -250,12 +249,12 @@ function windowRows(rows: number): number {
   return Math.min(256, Math.max(50, Math.floor(rows / 10)));
 }
 
-/** The least an agent must understand: bundles that need nothing new are read by older ones. */
+/** The least an agent must understand, as capability.ts dates it: bundles that need nothing new are read by older ones. */
 function capabilityOf({ graphInputs }: Reference, fields: readonly InputField[], output: OutputSchema): number {
   const first =
     output.task !== "tensor" &&
     fields.every(({ kind }) => kind === "number") &&
     graphInputs.every(({ datatype }) => firstDatatypes.includes(datatype)) &&
     output.tensors.every(({ datatype }) => datatype !== "FP16");
-  return first ? 1 : currentCapability;
+  return first ? 1 : 2;
 }

@@ -14,6 +14,7 @@ import { createAgent } from "../core/create-agent.ts";
 import type { DeviceKey, Storage } from "../core/ports.ts";
 import { createTrustClient } from "../core/verify/trust-client.ts";
 import { postJson } from "../http/post-json.ts";
+import { createBesideBackend } from "./beside-backend.ts";
 import { consoleLogger } from "./console-logger.ts";
 import { gzipCompressor } from "./gzip-compressor.ts";
 import { enroll, type Identity, loadIdentity, loginOf } from "./identity.ts";
@@ -94,6 +95,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
         storage,
         transport,
         backend,
+        besideBackend: createBesideBackend(assets),
         prover: createPageProver(assets),
         trust: createTrustClient({ storage, crypto: webCrypto, pinnedRoot: identity.root }),
         compressor: gzipCompressor,

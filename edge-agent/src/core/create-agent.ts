@@ -32,6 +32,8 @@ import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { measuresOf, reportOf } from "./report-model.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ResponseCacheLimits } from "./serve/response-cache.ts";
+import type { BesideOptions } from "./shadow/beside-keeper.ts";
+import { openShadowOutbox } from "./shadow/shadow-outbox.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
 import { noPins, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
@@ -50,6 +52,8 @@ export interface AgentOptions {
   readonly spool: Partial<SpoolLimits>;
   /** Calls once when all requests of this tick have come, so that they run together. Node: `setImmediate`. */
   readonly schedule: (call: () => void) => void;
+  /** Of what is asked beside the answers. */
+  readonly shadow: BesideOptions["limits"];
   /** By model: the same input again is answered without a run. None where not said. */
   readonly responseCache: Readonly<Record<string, ResponseCacheLimits>>;
 }
@@ -108,13 +112,17 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     ports,
     publish: (message) => transport.publish(topic.drift(agent), message, { qos: 1 }),
   });
+  const shadowOutbox = await openShadowOutbox({
+    ports,
+    publish: (message) => transport.publish(topic.shadow(agent), message, { qos: 1 }),
+  });
 
   const changed = () => {
     session.changed();
     for (const call of listeners) call();
   };
 
-  const load = createLoader({
+  const { load, loadBeside } = createLoader({
     ports,
     store,
     kernels,
@@ -183,6 +191,13 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
         await answersGolden(version, await store.file(version.manifest, golden.file), ports.backend.name);
       },
       exclusive,
+      shadow: {
+        load: loadBeside,
+        unload: ({ session }) => session.release(),
+        keep: shadowOutbox.of(model),
+        idOf: (n) => log.id(n).split(".").slice(-2).join("."),
+        limits: given.options?.shadow,
+      },
       evict: async () => {
         if (pinsUnreadable) return;
         const needed = new Set([...models.values()].flatMap((each) => pinned(each.keeper.pins)));
@@ -255,6 +270,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     assigned: follow,
     commanded: (command) => void commands.take(command),
     driftAcked: (ack) => driftOutbox.acked(ack),
+    asksBeside: () => shadowOutbox.waits || [...models.values()].some(({ keeper }) => keeper.pins.beside !== null),
+    shadowAcked: (ack) => shadowOutbox.acked(ack),
     acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
     stored: (all) => {
       for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);
@@ -262,11 +279,13 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     connected: () => {
       online = true;
       driftOutbox.connected();
+      shadowOutbox.connected();
       for (const { sender } of models.values()) sender.connected();
     },
     disconnected: () => {
       online = false;
       driftOutbox.disconnected();
+      shadowOutbox.disconnected();
       for (const { sender } of models.values()) sender.disconnected();
     },
   });
@@ -281,6 +300,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       () => session.stop(),
       closeModels, // with those that came meanwhile
       () => driftOutbox.close(),
+      () => shadowOutbox.close(),
       () => budget.close(),
     ]);
 
@@ -290,6 +310,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   } catch (error) {
     await budget.close();
     driftOutbox.disconnected();
+    shadowOutbox.disconnected();
     await closeModels().catch((late: unknown) => ports.log.error("agent.close_failed", { why: messageOf(late) }));
     throw error;
   }

@@ -2,22 +2,29 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { KernelError } from "@vedette/wasm-kernels";
-import type { Ports } from "./ports.ts";
+import type { Backend, Ports } from "./ports.ts";
 import { filesOfProof, prove } from "./prove/prove.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
+import type { BesideVersion } from "./shadow/beside-keeper.ts";
 import type { BundleStore } from "./store/bundle-store.ts";
 import type { Pin } from "./store/life-cycle.ts";
 import type { DriftOutbox } from "./watch/drift-outbox.ts";
 import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 
+export interface Loader {
+  /** To answer. `quick`: what was proven before, at boot. */
+  load(pin: Pin, quick: boolean): Promise<ServingVersion>;
+  /** To be asked beside what answers: where it holds up no answer, and without a drift watch. */
+  loadBeside(digest: string, quick: boolean): Promise<BesideVersion>;
+}
+
 /**
  * @param options.changed is called when a drift verdict is new.
- * @returns what loads a pin; `quick`: one that was proven before, at boot.
- * @throws (what it returns) VedetteError as `prove`; not_found where the bundle is not here whole; invalid_manifest where
+ * What it returns throws VedetteError as `prove`; not_found where the bundle is not here whole; invalid_manifest where
  *   its drift reference cannot be opened.
  */
 export function createLoader(options: {
-  ports: Pick<Ports, "backend" | "prover" | "clock" | "log">;
+  ports: Pick<Ports, "backend" | "besideBackend" | "prover" | "clock" | "log">;
   store: Pick<BundleStore, "manifest" | "file">;
   kernels: { openReference(bytes: Uint8Array): DriftReference };
   /** Of these kernels. */
@@ -25,7 +32,7 @@ export function createLoader(options: {
   outbox: DriftOutbox;
   schedule: (call: () => void) => void;
   changed: () => void;
-}): (pin: Pin, quick: boolean) => Promise<ServingVersion> {
+}): Loader {
   const { ports, store, kernels, abi, outbox, schedule, changed } = options;
   const { clock, log } = ports;
 
@@ -54,21 +61,34 @@ export function createLoader(options: {
     });
   };
 
-  return async (pin, quick) => {
-    const manifest = await store.manifest(pin.digest);
-    if (!manifest)
-      throw new VedetteError("not_found", `the manifest ${pin.digest} is not on this device: fetch it again`);
+  const manifestOf = async (digest: string) => {
+    const manifest = await store.manifest(digest);
+    if (manifest) return manifest;
+    throw new VedetteError("not_found", `the manifest ${digest} is not on this device: fetch it again`);
+  };
+  const sessionOf = async (manifest: Manifest, backend: Backend, quick: boolean) => {
     const file = (path: string) => store.file(manifest, path);
-    const drift = openDrift(pin.digest, manifest, await file(manifest.drift.file));
-    try {
-      // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
-      const apart = quick ? undefined : ports.prover;
-      if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
-      const session = await prove({ manifest, file, backend: ports.backend, clock, quick: quick || !!apart });
-      return { digest: pin.digest, release: pin.release, manifest, session, drift };
-    } catch (error) {
-      drift?.close(false);
-      throw error;
-    }
+    // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
+    const apart = quick ? undefined : ports.prover;
+    if (apart) await apart.prove({ manifest, files: await filesOfProof(manifest, file) });
+    return prove({ manifest, file, backend, clock, quick: quick || !!apart });
+  };
+
+  return {
+    async load({ digest, release }, quick) {
+      const manifest = await manifestOf(digest);
+      const drift = openDrift(digest, manifest, await store.file(manifest, manifest.drift.file));
+      try {
+        return { digest, release, manifest, session: await sessionOf(manifest, ports.backend, quick), drift };
+      } catch (error) {
+        drift?.close(false);
+        throw error;
+      }
+    },
+    async loadBeside(digest, quick) {
+      const manifest = await manifestOf(digest);
+      const session = await sessionOf(manifest, ports.besideBackend ?? ports.backend, quick);
+      return { digest, manifest, session };
+    },
   };
 }

@@ -1,16 +1,19 @@
 /**
  * Keeps one model as it was assigned: a reconciler between its pins and what its slot serves. Assignments, boots and
  * predictions only say what happened (`life-cycle.ts`); the work here then brings about what the pins ask for, one thing
- * at a time, and may be repeated at any point: receive → verify → prove → serve.
+ * at a time, and may be repeated at any point: receive → verify → prove → serve. What is asked beside it has a keeper of its
+ * own, `shadow/beside-keeper.ts`.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import { closeAll } from "./close-all.ts";
+import { damaged, unfit } from "./install-errors.ts";
 import { createRetry } from "./link/timing.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
+import { type BesideKeeper, type BesideOptions, createBesideKeeper } from "./shadow/beside-keeper.ts";
 import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
 import { createTripWatch } from "./trip-watch.ts";
 import { createVersionsInPlace } from "./versions-in-place.ts";
@@ -39,6 +42,8 @@ export interface KeeperOptions {
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /** Removes what no pin of any model names. */
   evict(): Promise<void>;
+  /** What is asked beside its answers: loaded, kept and limited so. */
+  readonly shadow: Pick<BesideOptions, "load" | "unload" | "keep" | "idOf" | "limits">;
   /** Something that a report says has changed. */
   changed(): void;
 }
@@ -51,6 +56,7 @@ export interface ModelKeeper {
   readonly trouble: { readonly code: ErrorCode; readonly why: string } | undefined;
   /** How far the candidate is that answers on probation. */
   readonly probation: { passed: number; of: number } | undefined;
+  readonly beside: Pick<BesideKeeper, "report">;
   /** Predictions answered by the serving version since it began to serve. */
   served(): number;
   /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */
@@ -61,22 +67,6 @@ export interface ModelKeeper {
   stop(): Promise<void>;
 }
 
-/** Errors that another try of the same bytes would meet again. All others are met with another try. */
-const unfit: readonly ErrorCode[] = [
-  "digest_mismatch",
-  "length_mismatch",
-  "unknown_target",
-  "revoked",
-  "invalid_manifest",
-  "invalid_model",
-  "invalid_rules",
-  "unsupported",
-  "too_large",
-  "proof_failed",
-  "model_failed",
-];
-/** Damage on the disk: the version itself may be sound, and is fetched again where it is still assigned. */
-const damaged: readonly ErrorCode[] = ["not_found", "digest_mismatch", "length_mismatch"];
 /** A new process that stood so long, or answered, is no part of a crash loop. */
 const livedAfterMs = 30_000;
 const retryMs = { firstMs: 1_000, capMs: 300_000 };
@@ -127,7 +117,10 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       serving: stopped ? undefined : pins.serving?.digest,
     }),
     placing: () => watch.began(),
-    placed: options.changed,
+    placed() {
+      options.changed();
+      beside.now();
+    },
     unload: options.unload,
   });
 
@@ -206,6 +199,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
         await install(candidate).catch((error: unknown) => judge(candidate, error));
       }
       trouble = undefined;
+      beside.now();
       const keeping = pinned(pins).join();
       if (keeping === kept) return;
       await options.exclusive(options.evict);
@@ -254,9 +248,33 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   /** Saved once a boot at most. */
   const lived = () => {
     cancelLived();
-    if (pins.serving?.starts) aside(apply({ kind: "lived" }));
+    if (!pins.serving?.starts) return;
+    aside(apply({ kind: "lived" }));
+    beside.now();
   };
   let cancelLived: () => void = () => {};
+
+  const beside = createBesideKeeper({
+    ...options.shadow,
+    model,
+    ports: options.ports,
+    slot,
+    endsAbruptly: options.endsAbruptly,
+    beside: () => pins.beside,
+    apply(of) {
+      const saved = apply({ kind: "beside", of });
+      if (pinned(pins).join() !== kept) work.now(); // files of what is given up go
+      return saved;
+    },
+    mayLoad(digest) {
+      if (stopped || !slot.version || pins.serving?.starts) return false;
+      const settled = !pins.candidate || pins.candidate.state === "rejected";
+      return settled || [pins.serving, pins.previous].some((pin) => pin?.digest === digest);
+    },
+    fetch: options.fetch,
+    exclusive: options.exclusive,
+    changed: options.changed,
+  });
 
   const served = () => (pins.serving ? Math.max(pins.serving.served, place.servedBy(pins.serving.digest)) : 0);
   return {
@@ -271,6 +289,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     get probation() {
       return onProbation() ? { passed: watch.passed, of: options.probation } : undefined;
     },
+    beside,
     served,
     async boot() {
       try {
@@ -295,7 +314,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       const change = apply(
         next ? { kind: "assigned", version: { digest, release, length }, rev } : { kind: "unassigned" },
       );
-      await Promise.all([floor, change, place.align()]);
+      await Promise.all([floor, change, place.align(), beside.assign(next, rev, trusted)]);
       work.now();
     },
     async stop() {
@@ -303,14 +322,19 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       stopped = true;
       work.cancel();
       cancelLived();
-      await closeAll(`model ${model}`, [() => apply({ kind: "stopped", served: servedByNow }), place.align]);
+      await closeAll(`model ${model}`, [
+        beside.stop,
+        () => apply({ kind: "stopped", served: servedByNow }),
+        place.align,
+      ]);
     },
   };
 }
 
 function brief(pins: Pins): Record<string, unknown> {
-  const { serving, previous, candidate } = pins;
+  const { serving, previous, candidate, beside } = pins;
   return {
+    ...(beside && { beside: `${beside.digest} ${beside.state}` }),
     serving: serving?.digest ?? null,
     previous: previous?.digest ?? null,
     candidate: candidate && `${candidate.digest} ${candidate.state}`,

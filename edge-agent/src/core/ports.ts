@@ -111,6 +111,8 @@ export interface Backend {
   load(model: Uint8Array<ArrayBuffer>): Promise<Session>;
 }
 export interface Session {
+  /** What the last run took by itself, ms, apart from the way to it; where the platform can tell. */
+  readonly ranMs?: number | undefined;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   /** @throws VedetteError model_failed. */
@@ -196,6 +198,11 @@ export interface Ports {
   readonly storage: Storage;
   readonly transport: Transport;
   readonly backend: Backend;
+  /**
+   * Runs what is asked beside the answers where a run that is slow, or never ends, holds up none of them, and releasing it
+   * gives its memory back. Absent, `backend` does.
+   */
+  readonly besideBackend?: Backend;
   /** Absent, versions are proven where they serve. */
   readonly prover?: Prover;
   readonly trust: TrustClient;

@@ -26,6 +26,7 @@ export function reportOf(keeper: ModelKeeper): ReportedSlot {
       ...(why ? { why: why.slice(0, 1000) } : {}),
       ...keeper.probation,
     },
+    ...keeper.beside.report(),
     served: keeper.served(),
     ...reportOfDrift(slot.version?.drift ?? null),
     sources: { ...slot.counters.sources },

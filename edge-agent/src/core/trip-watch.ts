@@ -17,7 +17,7 @@ import {
   type TripPolicy,
   tripPolicy,
 } from "./serve/trips.ts";
-import type { RejectReason } from "./store/life-cycle.ts";
+import type { RejectReason } from "./store/reject-reason.ts";
 
 /** Fewer answers of the version before say nothing about its share of unsure ones. */
 const leastBefore = 20;

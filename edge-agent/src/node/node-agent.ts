@@ -87,6 +87,8 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     const kernels = await loadKernelsNode();
     const packer = createThreadPacker(log);
     const backend = createOrtBackend(log);
+    // Never on the main thread, where a run that hangs would hold up every answer.
+    const besideBackend = createOrtBackend(log, { trialRuns: 0 });
     const abilities: AgentAbilities = {
       capability: currentCapability,
       agent: agentVersion,
@@ -118,6 +120,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         storage,
         transport,
         backend,
+        besideBackend,
         prover: createNodeProver(),
         trust: createTrustClient({ storage, crypto: nodeCrypto, pinnedRoot: root }),
         compressor: zstdCompressor,
@@ -125,7 +128,11 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
         log,
       },
     });
-    return { agent, close: () => closeAll(`agent ${id}`, [() => agent.stop(), backend.idle, packer.close, unlock]) };
+    return {
+      agent,
+      close: () =>
+        closeAll(`agent ${id}`, [() => agent.stop(), backend.idle, besideBackend.idle, packer.close, unlock]),
+    };
   } catch (error) {
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));
     throw error;

@@ -50,11 +50,13 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
       loads.add(loading);
       const remote = await loading.finally(() => loads.delete(loading));
       // Kept only until the model is placed: some are tens of megabytes.
-      let bytes: Uint8Array<ArrayBuffer> | undefined = model;
+      let bytes: Uint8Array<ArrayBuffer> | undefined = placement.trialRuns > 0 ? model : undefined;
       let main: InferenceSession | undefined;
       let moving: Promise<void> | undefined;
       let released = false;
       const times: number[] = [];
+      /** A run of the main thread waits for its turn there, and has no watch of its own. */
+      let ranMs: number | undefined;
 
       const move = async (from: Uint8Array<ArrayBuffer>) => {
         const session = await InferenceSession.create(from, sessionOptions);
@@ -80,10 +82,14 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
         get thread() {
           return main ? "main" : "worker";
         },
+        get ranMs() {
+          return main ? undefined : ranMs;
+        },
         async run(inputs, outputs) {
           if (released) throw new VedetteError("model_failed", "the model was released: load it again");
           if (main) return runOnMain(main, inputs, outputs);
           const { tensors, runMs } = await remote.run(inputs, outputs);
+          ranMs = runMs;
           consider(runMs);
           return tensors;
         },

@@ -163,6 +163,16 @@ describe.skipIf(!existsSync(chromiumPath) && !process.env.CI)("in Chromium", () 
       verified: true,
       forged: false,
       noModel: "invalid_model",
+      // In a worker of its own: ended, it is gone at once, with what it was asked.
+      beside: {
+        y: [2, 4, 6, 8],
+        outputs: [{ name: "y", datatype: "FP32", shape: [-1, 2] }],
+        ranMs: expect.any(Number),
+        wrong: "model_failed",
+        left: "model_failed",
+        gone: "model_failed",
+        noModel: "invalid_model",
+      },
       kernels: "simd",
       golden: [goldenAbi2, goldenAbi2],
       model: {

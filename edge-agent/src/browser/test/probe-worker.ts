@@ -5,6 +5,7 @@ import { loadKernelsBrowser } from "@vedette/wasm-kernels/browser";
 import { goldenRun } from "@vedette/wasm-kernels/golden-run";
 import type { Storage, Tensor } from "../../core/ports.ts";
 import { createTrustClient } from "../../core/verify/trust-client.ts";
+import { createBesideBackend } from "../beside-backend.ts";
 import { gzipCompressor } from "../gzip-compressor.ts";
 import { openIndexedDbStorage } from "../indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "../opfs-storage.ts";
@@ -68,6 +69,26 @@ async function answersOf({ runtime, asked }: ProbeInput) {
   return answers;
 }
 
+/** A model in a worker of its own, beside whatever else runs: what it says, and what is said once it is gone. */
+async function besideOf(runtime: string) {
+  const backend = createBesideBackend(new URL(runtime));
+  const session = await backend.load(tinyModel());
+  const x = { datatype: "FP32", shape: [2, 2], data: new Float32Array([1, 2, 3, 4]) } as const;
+  const { y } = await session.run({ x }, ["y"]);
+  const wrong = await session.run({ z: x }, ["y"]).then(() => "ran", codeOf);
+  const left = session.run({ x }, ["y"]).then(() => "ran", codeOf);
+  await session.release();
+  return {
+    y: Array.from((y as Tensor).data as Float32Array),
+    outputs: session.outputs,
+    ranMs: session.ranMs,
+    wrong,
+    left: await left,
+    gone: await session.run({ x }, ["y"]).then(() => "ran", codeOf),
+    noModel: await backend.load(utf8("no model")).then(() => "loaded", codeOf),
+  };
+}
+
 async function probe(input: ProbeInput) {
   const { files, root, now, target, runtime } = input;
   const storage = await openOpfsStorage("trust-probe");
@@ -100,6 +121,7 @@ async function probe(input: ProbeInput) {
     noModel: await createOrtWebBackend(new URL(runtime))
       .load(utf8("no model"))
       .then(() => "loaded", codeOf),
+    beside: await besideOf(runtime),
     kernels: kernels.variant,
     golden: [await golden("simd"), await golden("scalar")],
     packed: packed.length,

@@ -20,6 +20,7 @@ import {
   type Reported,
   type Request,
 } from "@vedette/protocol/messages";
+import { type ShadowAck, shadowAck } from "@vedette/protocol/shadow";
 import { type SignedText, signedText } from "@vedette/protocol/signed";
 import type { topics } from "@vedette/protocol/topics";
 import type { Ports, TrustedTargets } from "../ports.ts";
@@ -81,6 +82,10 @@ export interface SessionOptions {
   commanded(command: SignedText): void;
   /** What became of a drift window. */
   driftAcked(ack: DriftAck): void;
+  /** Whether anything is asked beside the answers, or waits to be told: only then is …/sack listened to. */
+  asksBeside(): boolean;
+  /** What became of a shadow's parcel. */
+  shadowAcked(ack: ShadowAck): void;
   stored(stored: HelloAnswer["stored"]): void;
   /** After subscribing; and after the loss. */
   connected(): void;
@@ -149,6 +154,7 @@ export function createSession(options: SessionOptions): Session {
   };
   const acking = new Set<string>();
   const listenToStreams = async () => {
+    if (options.asksBeside()) await listen(topic.shadowAck(agent), 0);
     for (const { stream } of options.streams()) {
       const to = topic.ack(agent, stream);
       if (!acking.has(stream)) {
@@ -263,6 +269,9 @@ export function createSession(options: SessionOptions): Session {
   });
   inbox.on(topic.driftAck(agent), (payload) => {
     options.driftAcked(parseMessage(driftAck, fromUtf8(payload), "the answer to a drift window"));
+  });
+  inbox.on(topic.shadowAck(agent), (payload) => {
+    options.shadowAcked(parseMessage(shadowAck, fromUtf8(payload), "the answer to a shadow's parcel"));
   });
   inbox.on(topic.desired(agent), (payload) => {
     const { rev } = parseMessage(desired, fromUtf8(payload), "the hint on /desired");

@@ -10,11 +10,12 @@ import type { Answer, Prediction, PredictRequest } from "../agent.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
 import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/segment.ts";
 import type { Ports } from "../ports.ts";
+import type { BesideAsker } from "../shadow/ask-beside.ts";
 import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
 import type { ModelAnswer } from "./decode-outputs.ts";
 import { createAnswerCache, fallBack } from "./ladder.ts";
 import { createResponseCache, type ResponseCacheLimits } from "./response-cache.ts";
-import { createRunQueue, type Job, type RunQueue, type RunResult } from "./run-queue.ts";
+import { createRunQueue, type Job, type RunQueue, type RunResult, type RunTook } from "./run-queue.ts";
 import type { ServingVersion } from "./serving-version.ts";
 import { addRun, newCounters, noRuns, type SlotCounters } from "./slot-counters.ts";
 
@@ -44,6 +45,10 @@ export interface ModelSlot {
   use(version: ServingVersion | null): Promise<ServingVersion | null>;
   /** Forgets the answers kept of entities that are to be forgotten. Answers how many. */
   forget(isErased: (entity: string) => Promise<boolean>): Promise<number>;
+  /** Whom to tell of the runs that ended, after their answers are given; null: nobody. */
+  askBeside(asker: BesideAsker | null): void;
+  /** There are requests that no run has taken. */
+  readonly waits: boolean;
   /** From now on the ladder answers, for this reason, until `use` is called again. */
   trip(reason: FallbackReason): void;
   readonly version: ServingVersion | null;
@@ -63,6 +68,8 @@ interface SlotJob extends Job {
   /** Where the response cache has, or will have, its answers. */
   readonly key: string | null;
   readonly cached: boolean;
+  /** Number of its first prediction once its answers are given; before, −1. */
+  given: number;
   readonly resolve: (prediction: Prediction) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -105,6 +112,7 @@ export function createModelSlot(options: {
   const responses = options.responseCache ? createResponseCache(options.responseCache, clock) : null;
   const calls: ((outcome: Outcome) => void)[] = [];
   const counters = newCounters();
+  let beside: BesideAsker | null = null;
   let place = placeOf(null, options.lastKnown?.manifest ?? null);
 
   function placeOf(version: ServingVersion | null, lastManifest: Manifest | null): Place {
@@ -127,6 +135,9 @@ export function createModelSlot(options: {
           },
           ran: (figures) => {
             if (made === place) addRun(counters.runs, figures);
+          },
+          ended: (jobs, answers, took) => {
+            if (beside !== null && beside.answering === version.digest) tellBeside(beside, jobs, answers, took);
           },
         }),
       freshUntil: manifest?.freshUntil ? Date.parse(manifest.freshUntil) : Number.POSITIVE_INFINITY,
@@ -151,7 +162,18 @@ export function createModelSlot(options: {
     const reason = barrier(here);
     const key = reason === null && refused === null && responses ? responses.key(request) : null;
     const found = key === null ? undefined : responses?.get(key);
-    const job: SlotJob = { request, n, refused, started, done: false, key, cached: !!found, resolve, reject };
+    const job: SlotJob = {
+      request,
+      n,
+      refused,
+      started,
+      done: false,
+      key,
+      cached: !!found,
+      given: -1,
+      resolve,
+      reject,
+    };
     if (key !== null) counters[found ? "cacheHits" : "cacheMisses"]++;
     if (reason !== null || !here.queue) finish(here, [job], reason ?? "no_model");
     else if (found) finish(here, [job], found);
@@ -202,7 +224,7 @@ export function createModelSlot(options: {
       groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
     const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
-    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now });
+    const give = () => giveAnswers(from, jobs, groups, { firstN, rows, served, result, nan, unsure, now });
     if (waits === null) give();
     else {
       waits.then(give).catch((error: unknown) => {
@@ -216,6 +238,7 @@ export function createModelSlot(options: {
     jobs: readonly SlotJob[],
     groups: readonly LoggedGroup[],
     {
+      firstN,
       rows,
       served,
       result,
@@ -223,6 +246,7 @@ export function createModelSlot(options: {
       unsure,
       now,
     }: {
+      firstN: number;
       rows: number;
       served: readonly (ModelAnswer | null)[] | null;
       result: RunResult | FallbackReason;
@@ -240,6 +264,7 @@ export function createModelSlot(options: {
       const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
+      job.given = firstN + at;
       if (served) version?.drift?.observe(job.request.rows, served, at);
       at += job.n;
     }
@@ -275,6 +300,20 @@ export function createModelSlot(options: {
       call(outcome);
     } catch (error) {
       ports.log.error("outcome_not_taken", { model, error: messageOf(error) });
+    }
+  }
+
+  /** What is asked beside the answers must not harm them. */
+  function tellBeside(
+    asker: BesideAsker,
+    jobs: readonly SlotJob[],
+    answers: readonly (ModelAnswer | null)[] | null,
+    took: RunTook,
+  ): void {
+    try {
+      asker.ended(jobs, answers, took);
+    } catch (error) {
+      ports.log.error("shadow.not_asked", { model, error: messageOf(error) });
     }
   }
 
@@ -321,6 +360,12 @@ export function createModelSlot(options: {
         forgotten++;
       }
       return forgotten;
+    },
+    askBeside(asker) {
+      beside = asker;
+    },
+    get waits() {
+      return place.queue?.waits ?? false;
     },
     trip(reason) {
       place.tripped = reason;

@@ -3,12 +3,12 @@
  * adds jobs and answers them; whatever the session does, every job is handed back exactly once, at its deadline at last.
  */
 import { messageOf } from "@vedette/protocol/errors";
-import { joinTensors, sliceTensor } from "@vedette/protocol/feeds";
-import type { ModelInputs, Rows, Tensor } from "@vedette/protocol/tensors";
+import type { ModelInputs } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
 import type { Ports } from "../ports.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "./decode-outputs.ts";
 import { feederOf, fixedBatch } from "./feeds.ts";
+import { joinInputs, sliceInputs } from "./join-inputs.ts";
 import type { ServingVersion } from "./serving-version.ts";
 import type { RunFigures } from "./slot-counters.ts";
 
@@ -26,8 +26,19 @@ export interface Job {
 /** By row, null where the outputs were no numbers; or why the model did not answer in time or at all. */
 export type RunResult = readonly (ModelAnswer | null)[] | "exception" | "latency_budget";
 
+/** What the runs of one group took, all of them together. */
+export interface RunTook {
+  /** From asking to the answer. ms. */
+  readonly wallMs: number;
+  /** By the session's own watch; undefined where it has none. ms. */
+  readonly ownMs: number | undefined;
+  readonly runs: number;
+}
+
 export interface RunQueue<J extends Job> {
   add(job: J): void;
+  /** There are jobs that no run has taken. */
+  readonly waits: boolean;
   /** For the end of a version: resolves when nothing runs and nothing waits, and leaves no timer behind. */
   idle(): Promise<void>;
 }
@@ -38,6 +49,8 @@ export interface RunQueue<J extends Job> {
  * @param options.finish takes jobs that are decided, with the answers of all their rows in order. Never throws.
  * @param options.late is told of rows whose answer came after their deadline.
  * @param options.ran is told of each run that the session ended.
+ * @param options.ended is told of each group of jobs that was run, after they were handed back: of all their rows' answers,
+ *   or null where the run failed, and what it took, which holds until it returns. Never throws.
  */
 export function createRunQueue<J extends Job>(options: {
   version: Pick<ServingVersion, "digest" | "manifest" | "session">;
@@ -47,15 +60,15 @@ export function createRunQueue<J extends Job>(options: {
   finish: (jobs: readonly J[], result: RunResult) => void;
   late: (rows: number) => void;
   ran?: (figures: RunFigures) => void;
+  ended?: (jobs: readonly J[], answers: readonly (ModelAnswer | null)[] | null, took: RunTook) => void;
 }): RunQueue<J> {
-  const { version, ports, schedule, finish, late, ran } = options;
+  const { version, ports, schedule, finish, late, ran, ended } = options;
   const { clock, log } = ports;
   const { manifest, session } = version;
   const budget = manifest.limits.latencyMs;
   const wanted = neededOutputs(manifest.output);
   const feed = feederOf(manifest);
   const fields = manifest.input.fields.length;
-  const categories = manifest.input.fields.filter(({ kind }) => kind === "category").length;
   const cap = fixedBatch(manifest) ?? options.cap;
   let waiting: J[] = [];
   /** In the order of their deadlines. */
@@ -63,6 +76,8 @@ export function createRunQueue<J extends Job>(options: {
   let active = false;
   let cancelDeadline: (() => void) | undefined;
   let saidFailed = false;
+  /** Of the group that is being run: one for all, since runs follow one another. */
+  const took = { wallMs: 0, ownMs: 0 as number | undefined, runs: 0 };
   const idlers: (() => void)[] = [];
 
   function inTime({ request, started }: J, now: number): boolean {
@@ -142,9 +157,11 @@ export function createRunQueue<J extends Job>(options: {
         group.filter((job) => !job.done),
         "exception",
       );
+      ended?.(group, null, took);
       return;
     }
     hand(group, answers);
+    ended?.(group, answers, took);
   }
 
   /** Gives each job its rows' answers; jobs past their deadline go to the ladder, and the result is counted as late. */
@@ -176,6 +193,9 @@ export function createRunQueue<J extends Job>(options: {
     const inputs = joinInputs(group);
     const n = inputs.rows.length / fields;
     const began = clock.monotonic();
+    took.wallMs = 0;
+    took.ownMs = 0;
+    took.runs = 0;
     let queueMs = 0;
     for (const job of group) queueMs += began - job.started;
     if (n <= cap) return runOnce(inputs, n, queueMs);
@@ -184,7 +204,7 @@ export function createRunQueue<J extends Job>(options: {
       // Nobody waits any more: a long request must not hold up the next.
       if (group.every((job) => job.done)) break;
       const count = Math.min(cap, n - at);
-      answers.push(...(await runOnce(rowsOf(inputs, at, at + count), count, at === 0 ? queueMs : 0)));
+      answers.push(...(await runOnce(sliceInputs(inputs, at, at + count, fields), count, at === 0 ? queueMs : 0)));
     }
     return answers;
   }
@@ -195,18 +215,13 @@ export function createRunQueue<J extends Job>(options: {
     const fed = clock.monotonic();
     const outputs = await session.run(feeds, wanted);
     const inferred = clock.monotonic();
+    took.wallMs += inferred - fed;
+    took.ownMs = took.ownMs === undefined || session.ranMs === undefined ? undefined : took.ownMs + session.ranMs;
+    took.runs++;
     const answers = decodeOutputs(outputs, manifest.output, n);
     const outputMs = clock.monotonic() - inferred;
     ran?.({ rows: n, queueMs, inputMs: fed - began, inferMs: inferred - fed, outputMs });
     return answers;
-  }
-
-  function rowsOf({ rows, texts, tensors }: ModelInputs, from: number, to: number): ModelInputs {
-    return {
-      rows: rows.subarray(from * fields, to * fields),
-      ...(texts && { texts: texts.slice(from * categories, to * categories) }),
-      ...(tensors && { tensors: each(tensors, (tensor) => sliceTensor(tensor, from, to)) }),
-    };
   }
 
   return {
@@ -219,6 +234,9 @@ export function createRunQueue<J extends Job>(options: {
       schedule(() => {
         drain().catch((error: unknown) => log.error("run_queue_failed", { error: messageOf(error) }));
       });
+    },
+    get waits() {
+      return waiting.length > 0;
     },
     async idle() {
       if (active) await new Promise<void>((resolve) => idlers.push(resolve));
@@ -233,40 +251,6 @@ function sameShapes({ request: { tensors: a } }: Job, { request: { tensors: b } 
   return Object.entries(a).every(([name, { shape }]) =>
     shape.every((size, i) => i === 0 || size === b[name]?.shape[i]),
   );
-}
-
-function joinInputs(group: readonly Job[]): ModelInputs {
-  const [first] = group;
-  if (first && group.length === 1) return first.request;
-  const rows = joinRows(group);
-  const texts = first?.request.texts && group.flatMap(({ request }) => request.texts ?? []);
-  const tensors =
-    first?.request.tensors &&
-    each(first.request.tensors, (_, name) =>
-      joinTensors(group.map(({ request }) => request.tensors?.[name] as Tensor)),
-    );
-  return { rows, ...(texts && { texts }), ...(tensors && { tensors }) };
-}
-
-function each(
-  tensors: Readonly<Record<string, Tensor>>,
-  make: (tensor: Tensor, name: string) => Tensor,
-): Record<string, Tensor> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, make(tensor, name)]));
-}
-
-function joinRows(group: readonly Job[]): Rows {
-  const first = group[0]?.request.rows ?? new Float32Array(0);
-  if (group.length <= 1) return first;
-  const length = group.reduce((sum, job) => sum + job.request.rows.length, 0);
-  const wide = group.some((job) => job.request.rows instanceof Float64Array);
-  const rows = wide ? new Float64Array(length) : new Float32Array(length);
-  let at = 0;
-  for (const { request } of group) {
-    rows.set(request.rows, at);
-    at += request.rows.length;
-  }
-  return rows;
 }
 
 function rowsOfJobs(jobs: readonly Job[]): number {

@@ -3,7 +3,7 @@
  * verdict. On probation the first sign is enough, since the version before stands by; after it only what goes on, and a
  * doubt is settled by asking the version itself, since anybody's bad input can look like a bad model.
  */
-import type { RejectReason } from "../store/life-cycle.ts";
+import type { RejectReason } from "../store/reject-reason.ts";
 import type { Outcome } from "./model-slot.ts";
 
 export interface TripPolicy {

@@ -15,7 +15,8 @@
  *
  * Lost files take a candidate back to fetching. While a candidate is on probation it answers; the serving pin still names the version to return to.
  */
-import type { ErrorCode } from "@vedette/protocol/errors";
+import { type Beside, type BesideEvent, stepBeside } from "../shadow/beside-life.ts";
+import type { RejectReason } from "./reject-reason.ts";
 
 export type VersionState =
   | "absent"
@@ -27,15 +28,6 @@ export type VersionState =
   | "previous"
   | "evicted"
   | "rejected";
-
-/** Why a version was rejected: an error's code, or what happened in service. */
-export type RejectReason =
-  | ErrorCode
-  | "crash_loop"
-  | "exceptions"
-  | "not_a_number"
-  | "latency_budget"
-  | "fallback_rate";
 
 export interface Pin {
   readonly digest: string;
@@ -68,6 +60,8 @@ export interface Pins {
   readonly serving: Pin | null;
   readonly previous: Pin | null;
   readonly candidate: Candidate | null;
+  /** What is asked beside the version that answers. */
+  readonly beside: Beside | null;
   /** Newest last; not fetched again until assigned by a higher revision. */
   readonly rejected: readonly Rejection[];
 }
@@ -95,10 +89,12 @@ export type LifeEvent =
   | { readonly kind: "tripped"; readonly reason: RejectReason; readonly why?: string; readonly rev: number }
   /** The serving version cannot be loaded any more; with a reason it is also rejected (until assigned above `rev`). */
   | { readonly kind: "broken"; readonly reason: RejectReason | null; readonly rev: number }
+  /** What happened to the version that is asked beside. */
+  | { readonly kind: "beside"; readonly of: BesideEvent }
   /** Lowest release that signed metadata lets serve. */
   | { readonly kind: "floor"; readonly release: number };
 
-export const noPins: Pins = { serving: null, previous: null, candidate: null, rejected: [] };
+export const noPins: Pins = { serving: null, previous: null, candidate: null, beside: null, rejected: [] };
 /** The fourth start of a candidate that never reached the end of probation does not happen. */
 export const maxStarts = 3;
 const rememberedRejections = 32;
@@ -140,6 +136,10 @@ export function step(pins: Pins, event: LifeEvent, now: number): Pins {
       return pins.serving?.starts ? { ...pins, serving: { ...pins.serving, starts: 0 } } : pins;
     case "tripped":
       return trip(pins, event, now);
+    case "beside": {
+      const beside = stepBeside(pins.beside, event.of);
+      return beside === pins.beside ? pins : { ...pins, beside };
+    }
     case "floor":
       return applyFloor(pins, event.release, now);
     case "stopped": {
@@ -247,13 +247,18 @@ function applyFloor(pins: Pins, floor: number, now: number): Pins {
   if (next.candidate && next.candidate.state !== "rejected" && next.candidate.release < floor) {
     next = reject(next, next.candidate, "revoked", now);
   }
+  if (next.beside && next.beside.state !== "rejected" && next.beside.release < floor) {
+    const why = `release ${next.beside.release} is under the floor ${floor}`;
+    next = { ...next, beside: stepBeside(next.beside, { what: "failed", reason: "revoked", why }) };
+  }
   if (next.previous && next.previous.release < floor) next = { ...next, previous: null };
   if (next.serving && next.serving.release < floor) next = { ...next, serving: next.previous, previous: null };
   return next;
 }
 
-/** Digests whose files must stay: what the pins name and may still serve. */
+/** Digests whose files must stay: what the pins name and may still serve, or be asked. */
 export function pinned(pins: Pins): string[] {
   const candidate = pins.candidate?.state === "rejected" ? null : pins.candidate;
-  return [pins.serving, pins.previous, candidate].flatMap((pin) => (pin ? [pin.digest] : []));
+  const beside = pins.beside?.state === "rejected" ? null : pins.beside;
+  return [pins.serving, pins.previous, candidate, beside].flatMap((pin) => (pin ? [pin.digest] : []));
 }

@@ -22,6 +22,18 @@ const pin = z.object({
   served: z.int().min(0),
   starts: z.int().min(0).optional(),
 });
+const besidePin = z.object({
+  digest: sha256Hex,
+  release: z.int().min(1),
+  length: z.int().min(1),
+  state: z.enum(["fetching", "verified", "proving", "asking", "rejected"]),
+  answering: sha256Hex,
+  sample: z.number().gt(0).max(1),
+  rev: z.int().min(0),
+  starts: z.int().min(0),
+  reason: reason.nullable(),
+  why: z.string().optional(),
+});
 const pinsFile = z.object({
   v: z.literal(1),
   serving: pin.nullable(),
@@ -35,6 +47,8 @@ const pinsFile = z.object({
       why: z.string().optional(),
     })
     .nullable(),
+  /** What a newer agent wrote here must not cost this one its pins: the next assignment says it again. */
+  beside: besidePin.nullable().default(null).catch(null),
   rejected: z.array(z.object({ digest: sha256Hex, rev: z.int().min(0), reason, at: z.number() })),
 });
 

@@ -7,6 +7,7 @@ import { encodeManifest, type Manifest } from "@vedette/protocol/bundle";
 import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, Assignment, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
+import { type ShadowParcel, shadowParcel } from "@vedette/protocol/shadow";
 import { signedBytes } from "@vedette/protocol/signed";
 import { topics } from "@vedette/protocol/topics";
 import { targetsExtension } from "@vedette/protocol/trust";
@@ -58,7 +59,11 @@ export interface FakeModel {
   readonly broken?: true;
   readonly output?: string;
   /** Answers this, once it has run more often than its proof needs. */
-  readonly later?: { readonly afterRuns: number; readonly forRuns?: number; readonly answer: "throw" | "nan" | "slow" };
+  readonly later?: {
+    readonly afterRuns: number;
+    readonly forRuns?: number;
+    readonly answer: "throw" | "nan" | "slow" | "hang";
+  };
   readonly runMs?: number;
 }
 
@@ -96,6 +101,9 @@ export function createFakePeer(options: { now: () => number }) {
     requests: [] as Request[],
     reports: [] as Reported[],
     beats: [] as Heartbeat[],
+    /** What came on …/shadow, and whether it is answered. */
+    parcels: [] as ShadowParcel[],
+    acksParcels: true,
     presence: [] as { on: number; sid: number }[],
     subscriptions: [] as string[],
     pulls: [] as string[],
@@ -135,6 +143,13 @@ export function createFakePeer(options: { now: () => number }) {
       peer.rev++;
       peer.slots = versions.map(({ model, digest, length, release }) => ({ model, digest, length, release }));
     },
+    /** Assigns one to answer and another beside it, and hints at it. */
+    assignBeside(version: Published, beside: Published, sample = 1) {
+      peer.assignSilently(version);
+      const { digest, length, release } = beside;
+      peer.slots = peer.slots.map((slot) => ({ ...slot, beside: { digest, length, release, sample } }));
+      peer.retain(topic.desired(agentName), JSON.stringify({ rev: peer.rev }));
+    },
     /** Assigns, and hints at it. */
     assign(...versions: Published[]) {
       peer.assignSilently(...versions);
@@ -170,6 +185,7 @@ export function createFakePeer(options: { now: () => number }) {
       const text = bodyOf(said);
       if (to === topic.request(agentName)) return respond(JSON.parse(text) as Request);
       if (to === topic.reported(agentName)) peer.reports.push(JSON.parse(text) as Reported);
+      if (to === topic.shadow(agentName)) return shadowed(shadowParcel.parse(JSON.parse(text)));
       if (to === topic.heartbeat(agentName)) peer.beats.push(JSON.parse(text) as Heartbeat);
       if (to === topic.presence(agentName)) peer.presence.push(JSON.parse(text) as { on: number; sid: number });
       if (to !== topic.pull(agentName)) return;
@@ -190,6 +206,11 @@ export function createFakePeer(options: { now: () => number }) {
     },
   };
 
+  function shadowed(parcel: ShadowParcel): void {
+    peer.parcels.push(parcel);
+    const { epoch, n } = parcel.window;
+    if (peer.acksParcels) peer.deliver?.(topic.shadowAck(agentName), utf8(JSON.stringify({ epoch, n })));
+  }
   function respond(request: Request): void {
     peer.requests.push(request);
     if (peer.mute) return;

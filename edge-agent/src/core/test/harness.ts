@@ -11,7 +11,7 @@ import {
   plainCompressor,
   settle,
 } from "../../sim/memory-ports.ts";
-import { createAgent } from "../create-agent.ts";
+import { type AgentOptions, createAgent } from "../create-agent.ts";
 import type { Backend, Clock } from "../ports.ts";
 import {
   agentName,
@@ -25,7 +25,7 @@ import {
 } from "./fake-peer.ts";
 
 /** Runs the "models" of the fake peer. A run takes `runMs` by this backend's own idea of time. */
-function createFakeBackend(took: (ms: number) => void): Backend {
+function createFakeBackend(took: (ms: number) => void, loaded: number[]): Backend {
   return {
     name: "node-cpu",
     async load(bytes) {
@@ -36,6 +36,8 @@ function createFakeBackend(took: (ms: number) => void): Backend {
         throw new VedetteError("invalid_model", "not a model that this runtime takes", { cause });
       }
       let runs = 0;
+      loaded.push(model.scale);
+      const released = (scale: number) => void loaded.splice(loaded.indexOf(scale), 1);
       return {
         inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],
         outputs: [{ name: model.output ?? "y", datatype: "FP32", shape: [-1, 1] }],
@@ -44,12 +46,15 @@ function createFakeBackend(took: (ms: number) => void): Backend {
           const { afterRuns = Infinity, forRuns = Infinity, answer } = model.later ?? {};
           const trouble = ++runs > afterRuns && runs <= afterRuns + forRuns ? answer : undefined;
           took(trouble === "slow" ? 1000 : (model.runMs ?? 0));
+          if (trouble === "hang") return new Promise<never>(() => {});
           if (trouble === "throw") throw new VedetteError("model_failed", "the model threw");
           const scale = trouble === "nan" ? Number.NaN : model.scale;
           const y = { datatype: "FP32" as const, shape: [x.length, 1], data: x.map((value) => value * scale) };
           return Object.fromEntries(outputs.map((name) => [name, y]));
         },
-        async release() {},
+        async release() {
+          released(model.scale);
+        },
       };
     },
   };
@@ -66,18 +71,28 @@ export function createDevice() {
     disk,
     peer,
     /** A new process. Its clock shows `deviceClock` where that is given, while the peer's is right. */
-    async start(options: { deviceClock?: number; probation?: number; dataBytesPerDay?: number } = {}) {
+    async start(
+      options: {
+        deviceClock?: number;
+        probation?: number;
+        dataBytesPerDay?: number;
+        endsAbruptly?: boolean;
+        shadow?: AgentOptions["shadow"];
+      } = {},
+    ) {
       const clock = createManualClock(options.deviceClock ?? wall);
       now = () => wall + Math.floor(clock.monotonic());
       const transport = createFakeTransport(peer, ++sid);
       const log = createMemoryLogger();
       let slow = 0;
+      /** Scales of the models that are in memory. */
+      const loaded: number[] = [];
       const timed: Clock = { now: clock.now, after: clock.after, monotonic: () => clock.monotonic() + slow };
       const agent = await createAgent({
         site,
         agent: agentName,
         labels: {},
-        abilities: { capability: 1, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
+        abilities: { capability: 3, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
         ports: {
           clock: timed,
           random: createSeededRandom(sid),
@@ -87,7 +102,7 @@ export function createDevice() {
           transport,
           backend: createFakeBackend((ms) => {
             slow += ms;
-          }),
+          }, loaded),
           trust: createFakeTrust(),
           compressor: plainCompressor,
           log,
@@ -96,6 +111,8 @@ export function createDevice() {
         options: {
           probation: options.probation ?? 3,
           dataBytesPerDay: options.dataBytesPerDay ?? null,
+          endsAbruptly: options.endsAbruptly ?? false,
+          shadow: options.shadow,
           times: { helloJitterMs: 1000 },
           schedule: (call) => queueMicrotask(call),
         },
@@ -104,6 +121,7 @@ export function createDevice() {
         agent,
         clock,
         log,
+        loaded,
         transport,
         async connect() {
           transport.connect();

@@ -1,0 +1,244 @@
+/**
+ * Keeps what is asked beside one model's answers as it was assigned: a reconciler between the beside pin and a loaded
+ * session, apart from what answers. receive → verify → prove → ask; it never puts a version in place. `model-keeper.ts` owns
+ * it and says when something has changed.
+ */
+import type { Manifest } from "@vedette/protocol/bundle";
+import { codeOf, messageOf } from "@vedette/protocol/errors";
+import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
+import { damaged, unfit } from "../install-errors.ts";
+import { createRetry, createTimer } from "../link/timing.ts";
+import type { Ports, TrustedTargets } from "../ports.ts";
+import type { ModelSlot } from "../serve/model-slot.ts";
+import type { ServingVersion } from "../serve/serving-version.ts";
+import { type BesideAsker, type BesideLimits, createBesideAsker } from "./ask-beside.ts";
+import type { Beside, BesideEvent } from "./beside-life.ts";
+import { createPairWatch, type PairLimits } from "./pair-watch.ts";
+import type { ShadowKeep } from "./shadow-outbox.ts";
+
+/** What may be loaded to be asked: no drift of its own is watched. */
+export type BesideVersion = Pick<ServingVersion, "digest" | "manifest" | "session">;
+
+export interface BesideOptions {
+  readonly model: string;
+  readonly ports: Pick<Ports, "clock" | "random" | "log">;
+  readonly slot: Pick<ModelSlot, "version" | "waits" | "askBeside">;
+  readonly keep: ShadowKeep;
+  /** As pinned now. */
+  beside(): Beside | null;
+  /** Moves the pin at once; resolves when it is saved. */
+  apply(event: BesideEvent): Promise<void>;
+  /**
+   * Whether a version may be loaded now: not while one that answers has yet to prove itself, so that what ends the process
+   * is not laid at the wrong door.
+   */
+  mayLoad(digest: string): boolean;
+  /** As AgentOptions. */
+  readonly endsAbruptly: boolean;
+  /** @throws VedetteError as `fetchBundle`. */
+  fetch(slot: AssignedSlot, trusted: TrustedTargets): Promise<Manifest>;
+  /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
+  load(digest: string, quick: boolean): Promise<BesideVersion>;
+  unload(version: BesideVersion): Promise<void>;
+  /** `epoch.n` of a prediction's number. */
+  idOf(n: number): string;
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  changed(): void;
+  readonly limits?: Partial<BesideLimits & PairLimits> | undefined;
+}
+
+export interface BesideKeeper {
+  /** Takes what a verified assignment says of the slot (null: nothing). Resolves when it is saved. */
+  assign(slot: AssignedSlot | null, rev: number, trusted: TrustedTargets): Promise<void>;
+  /** Something that it goes by has changed. */
+  now(): void;
+  report(): Pick<ReportedSlot, "beside">;
+  stop(): Promise<void>;
+}
+
+/** A process that stood so long with it is no part of a crash loop. */
+const livedAfterMs = 600_000;
+const retryMs = { firstMs: 1_000, capMs: 300_000 };
+
+export function createBesideKeeper(options: BesideOptions): BesideKeeper {
+  const { model, slot, keep, apply } = options;
+  const { clock, random, log } = options.ports;
+  /** What may be fetched now: after a restart, that waits for the next assignment. */
+  let assigned: { slot: AssignedSlot; trusted: TrustedTargets } | undefined;
+  let loaded: BesideVersion | undefined;
+  let asker: BesideAsker | undefined;
+  let asking: { answering: string; sample: number } | undefined;
+  /** Digests that this process has fetched whole, and begun with. */
+  let fetched = "";
+  let begun = "";
+  let stopped = false;
+  let trouble: { code: string; why: string } | undefined;
+
+  const wanted = () => {
+    const beside = options.beside();
+    return stopped || beside?.state === "rejected" ? null : beside;
+  };
+  const lived = createTimer(clock, () => aside(apply({ what: "lived" })));
+
+  /** Asks no more of what is not wanted any more, and gives its memory back. */
+  const drop = async () => {
+    const now = wanted();
+    const version = slot.version?.digest;
+    const goesOn =
+      now?.digest === loaded?.digest && asking?.answering === now?.answering && asking?.sample === now?.sample;
+    if (asker && (!goesOn || version !== asking?.answering)) {
+      const over = !stopped && (now?.digest !== loaded?.digest || now?.answering !== asking?.answering);
+      slot.askBeside(null);
+      asker.close(over);
+      asker = undefined;
+      asking = undefined;
+    }
+    if (!stopped && !options.beside()) keep.end();
+    if (!loaded || now?.digest === loaded.digest) return;
+    const leaving = loaded;
+    loaded = undefined;
+    lived.cancel();
+    log.info("shadow.unloaded", { model, digest: leaving.digest });
+    await options.unload(leaving);
+  };
+
+  /** Takes the version as far as it goes. Whatever it awaits, another may have been assigned meanwhile. */
+  const bring = async ({ digest }: Beside) => {
+    const current = () => {
+      const now = wanted();
+      return now?.digest === digest ? now : undefined;
+    };
+    if (current()?.state === "fetching") {
+      const from = assigned;
+      const beside = from?.slot.beside;
+      if (!from || beside?.digest !== digest) return;
+      const { release, length } = beside;
+      await options.exclusive(() => options.fetch({ model, digest, release, length }, from.trusted));
+      fetched = digest;
+      begun = "";
+      await apply({ what: "fetched" });
+    }
+    if (loaded?.digest !== digest) {
+      if (!current() || !options.mayLoad(digest)) return;
+      // Another try in the same process follows no crash.
+      if (begun !== digest) await apply({ what: "started" });
+      begun = digest;
+      const before = current();
+      if (!before) return;
+      const version = await options.load(digest, before.state === "asking");
+      if (!current()) return options.unload(version);
+      loaded = version;
+      lived.in(livedAfterMs);
+    }
+    // Also where a try before this one could not save it.
+    await apply({ what: "proved", forgiven: options.endsAbruptly });
+    ask();
+  };
+
+  /** Joins the two, once the one that it is held against is the one that answers. */
+  const ask = () => {
+    const now = wanted();
+    const version = slot.version;
+    if (asker || !now || !loaded || loaded.digest !== now.digest || version?.digest !== now.answering) return;
+    const { sample } = now;
+    const watch = createPairWatch({ answering: version, beside: loaded, keep, clock, ...limitsOf(options) });
+    asker = createBesideAsker({
+      answering: version,
+      beside: loaded,
+      sample,
+      watch,
+      ports: options.ports,
+      busy: () => slot.waits,
+      idOf: options.idOf,
+      failed: (reason, why) => {
+        log.error("shadow.given_up", { model, digest: now.digest, reason, why });
+        aside(apply({ what: "failed", reason, why }));
+        work.now();
+      },
+      ...limitsOf(options),
+    });
+    asking = { answering: now.answering, sample };
+    slot.askBeside(asker);
+    log.info("shadow.asking", { model, ...asking, beside: now.digest });
+  };
+
+  /** What becomes of it when it failed. @throws where another try may go better. */
+  const judge = async ({ digest }: Beside, error: unknown) => {
+    const reason = codeOf(error);
+    const now = options.beside();
+    if (now?.digest !== digest) return;
+    const lost = damaged.includes(reason) && now.state !== "fetching" && fetched !== digest;
+    if (!lost && !unfit.includes(reason)) throw error;
+    log.error(lost ? "shadow.lost" : "shadow.rejected", { model, digest, reason, why: messageOf(error) });
+    await apply(lost ? { what: "lost" } : { what: "failed", reason, why: messageOf(error) });
+    work.now();
+  };
+
+  const work = createRetry({
+    clock,
+    random,
+    ...retryMs,
+    failed: (error, inMs) => {
+      trouble = { code: codeOf(error), why: messageOf(error) };
+      log.warn("shadow.retry", { model, ...trouble, inMs });
+      options.changed();
+    },
+    work: async () => {
+      await drop();
+      const now = wanted();
+      if (now) await bring(now).catch((error: unknown) => judge(now, error));
+      trouble = undefined;
+    },
+  });
+
+  const look = () => {
+    // Nothing to do is the usual thing.
+    if (options.beside() || loaded || keep.saved) work.now();
+  };
+
+  /** Background work: its failure is nobody's answer. */
+  const aside = (what: Promise<void>) => {
+    what.catch((error: unknown) => log.error("shadow.failed", { model, code: codeOf(error), why: messageOf(error) }));
+  };
+
+  return {
+    async assign(next, rev, trusted) {
+      assigned = next ? { slot: next, trusted } : undefined;
+      trouble = undefined;
+      const { beside, digest: answering } = next ?? {};
+      // Nothing is held against itself.
+      if (!beside || answering === undefined || beside.digest === answering) await apply({ what: "withdrawn" });
+      else await apply({ what: "assigned", version: { ...beside, answering }, rev });
+      look();
+    },
+    now: look,
+    report() {
+      const beside = options.beside();
+      if (!beside) return {};
+      const { digest, release, state, answering } = beside;
+      const reason = beside.reason ?? trouble?.code;
+      const why = beside.why ?? trouble?.why;
+      const of = keep.saved;
+      const same = of?.answering === answering && of.beside === digest;
+      return {
+        beside: {
+          ...{ digest, release, state, answering },
+          ...(reason ? { reason } : {}),
+          ...(why ? { why: why.slice(0, 1000) } : {}),
+          pairs: same ? keep.pairs : 0,
+          skipped: same ? keep.skipped : 0,
+        },
+      };
+    },
+    async stop() {
+      stopped = true;
+      work.cancel();
+      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ what: "stopped" }));
+      await drop();
+    },
+  };
+}
+
+function limitsOf({ limits }: BesideOptions): { limits?: Partial<BesideLimits & PairLimits> } {
+  return limits ? { limits } : {};
+}

@@ -1,0 +1,298 @@
+/** A version that is asked beside the one that answers, on the whole core: what comes of it, and that answers never do. */
+import { expect, it } from "vitest";
+import type { FakeModel } from "../test/fake-peer.ts";
+import { createDevice, servingDevice } from "../test/harness.ts";
+
+/** Runs of a version's proof. */
+const proofRuns = 15;
+/** y = 2x answers; beside it what is given, fetched and proven. */
+async function shadowed(beside: FakeModel, sample = 1) {
+  const device = await servingDevice();
+  const { peer, run, first } = device;
+  const second = peer.publish("rain", 2, beside);
+  peer.assignBeside(first, second, sample);
+  await run.clock.advance(1000);
+  return { ...device, second };
+}
+type Run = Awaited<ReturnType<typeof servingDevice>>["run"];
+async function ask(run: Run, times: number) {
+  const answers = [];
+  for (let i = 1; i <= times; i++) {
+    answers.push((await run.predict(i))?.value);
+    await run.clock.advance(5);
+  }
+  return answers;
+}
+
+it("[S50] is fetched, verified and proven like any version, and answers nothing", async () => {
+  const { run, first, second, peer } = await shadowed({ scale: 3 });
+  expect(run.slot()).toMatchObject({
+    serving: { digest: first.digest },
+    candidate: null,
+    beside: { digest: second.digest, release: 2, state: "asking", answering: first.digest, pairs: 0, skipped: 0 },
+  });
+  expect(await ask(run, 3)).toEqual([2, 4, 6]);
+  await run.clock.advance(60_000);
+  expect(run.slot()?.beside).toMatchObject({ pairs: 3, skipped: 0 });
+  expect(peer.parcels).toHaveLength(1);
+  const [parcel] = peer.parcels;
+  expect(parcel).toMatchObject({
+    model: "rain",
+    answering: first.digest,
+    beside: second.digest,
+    window: { n: 0 },
+    counts: {
+      rows: 3,
+      skipped: 0,
+      fit: [3, 0, 0, 0],
+      agreed: 0,
+      value: { n: 3, sum: 6, sumSquares: 14 },
+      confidence: null,
+    },
+    omitted: 0,
+  });
+  expect(parcel?.disagreements.map(({ says }) => says)).toEqual([3, 6, 9]);
+  expect(parcel?.disagreements.map(({ id }) => id.split(".")[1])).toEqual(["3", "4", "5"]);
+  // Nothing of what went in.
+  expect(JSON.stringify(parcel)).not.toContain('rows":[');
+  expect(run.log.entries.filter(({ level }) => level === "error")).toEqual([]);
+});
+
+it("[S50] that fails its proof is rejected with its reason, and its files go", async () => {
+  const { run, second, disk } = await shadowed({ scale: 3, claims: 4 });
+  expect(run.slot()?.beside).toMatchObject({ state: "rejected", reason: "proof_failed", pairs: 0 });
+  expect(run.slot()?.beside?.why).toMatch(/published was/);
+  expect(await ask(run, 2)).toEqual([2, 4]);
+  expect(disk.paths()).not.toContain(`manifests/${second.digest}.json`);
+  expect(run.loaded).toEqual([2]);
+});
+
+it.each([
+  ["throws", "throw" as const, [0, 3, 0, 0]],
+  ["answers NaN", "nan" as const, [0, 3, 0, 0]],
+  ["is too slow", "slow" as const, [0, 3, 0, 0]],
+])("[S51] one that %s is counted as unfit, and harms no answer", async (_, answer, fit) => {
+  const { run, peer } = await shadowed({ scale: 2, later: { afterRuns: proofRuns, answer } });
+  expect(await ask(run, 3)).toEqual([2, 4, 6]);
+  await run.clock.advance(120_000);
+  const counts = peer.parcels.map((parcel) => parcel.counts);
+  expect(counts.reduce((sum, { rows, skipped }) => sum + rows + skipped, 0)).toBe(3);
+  for (const { rows, fit: got } of counts) expect(got).toEqual(fit.map((share) => (share / 3) * rows));
+  expect(run.slot()).toMatchObject({ serving: { release: 1 }, beside: { state: "asking" } });
+});
+
+it("[S51] one that hangs is given up, and said so", async () => {
+  const { run, peer } = await shadowed({ scale: 2, later: { afterRuns: proofRuns, answer: "hang" } });
+  expect(await ask(run, 5)).toEqual([2, 4, 6, 8, 10]);
+  await run.clock.advance(11_000);
+  expect(run.slot()?.beside).toMatchObject({ state: "rejected", reason: "latency_budget" });
+  expect(run.slot()?.beside?.why).toMatch(/did not end within 10000 ms/);
+  expect(await ask(run, 2)).toEqual([2, 4]);
+  await run.clock.advance(60_000);
+  // The one that hung is unfit; those that waited behind it were never asked.
+  expect(peer.parcels.at(-1)?.counts).toMatchObject({ rows: 1, skipped: 4, fit: [0, 1, 0, 0] });
+  expect(run.loaded).toEqual([2]);
+});
+
+it("[S52] a sample is chosen by the predictions' numbers, and what was not asked is counted", async () => {
+  const { run, peer } = await shadowed({ scale: 2 }, 0.3);
+  await ask(run, 100);
+  await run.clock.advance(60_000);
+  const [parcel] = peer.parcels;
+  const { rows = 0, skipped = 0 } = parcel?.counts ?? {};
+  expect(rows + skipped).toBe(100);
+  expect(rows).toBeGreaterThan(15);
+  expect(rows).toBeLessThan(45);
+  expect(run.slot()?.beside).toMatchObject({ pairs: rows, skipped });
+});
+
+it("[S53] goes where it is not assigned any more: its memory and files are given back, what it found is sent", async () => {
+  const { run, peer, first, second, disk } = await shadowed({ scale: 3 });
+  await ask(run, 2);
+  expect(run.loaded).toEqual([2, 3]);
+  peer.assign(first);
+  await run.clock.advance(1000);
+  expect(run.loaded).toEqual([2]);
+  expect(run.slot()?.beside).toBeUndefined();
+  expect(disk.paths()).not.toContain(`manifests/${second.digest}.json`);
+  expect(peer.parcels.map(({ counts }) => counts.rows)).toEqual([2]);
+  await run.clock.advance(1000);
+  expect(disk.paths().filter((path) => path.startsWith("shadow/"))).toEqual([]);
+});
+
+it("[S54] becomes the one that answers without a byte fetched again, and the former is asked beside it from the disk", async () => {
+  const { run, peer, first, second } = await shadowed({ scale: 3 });
+  await ask(run, 2);
+  peer.blobs.clear();
+  peer.manifests.clear();
+  peer.assignBeside(second, first);
+  await run.clock.advance(1000);
+  expect(await ask(run, 5)).toEqual([3, 6, 9, 12, 15]);
+  expect(run.slot()).toMatchObject({
+    serving: { digest: second.digest },
+    previous: { digest: first.digest },
+    beside: { digest: first.digest, state: "asking", answering: second.digest, pairs: 5 },
+  });
+  await run.clock.advance(60_000);
+  expect(peer.parcels.map(({ answering, counts }) => [answering, counts.rows])).toEqual([
+    [first.digest, 2],
+    [second.digest, 5],
+  ]);
+  // Roll back: the overlay goes, and what answered before answers again.
+  peer.assign(first);
+  await run.clock.advance(1000);
+  expect(await ask(run, 4)).toEqual([2, 4, 6, 8]);
+  expect(run.loaded).toEqual([2]);
+});
+
+it("[S55] after a restart without a network it is asked on, from the disk, and no row is counted twice", async () => {
+  const { run, disk, start, peer, second } = await shadowed({ scale: 3 });
+  await ask(run, 4);
+  await run.agent.stop();
+  disk.kill();
+  const next = await start();
+  expect(await ask(next, 1)).toEqual([2]);
+  await next.clock.advance(2000);
+  expect(next.slot()?.beside).toMatchObject({ digest: second.digest, state: "asking", pairs: 4 });
+  await ask(next, 3);
+  await next.clock.advance(600_000);
+  expect(peer.parcels).toEqual([]);
+  await next.connect();
+  await next.clock.advance(5000);
+  const rows = peer.parcels.map(({ counts }) => counts.rows);
+  expect(rows.reduce((sum, each) => sum + each, 0)).toBe(7);
+  const keys = peer.parcels.map(({ window }) => `${window.epoch}.${window.n}`);
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
+it("[S55] a parcel is sent until it is answered, over restarts, and always the same", async () => {
+  const { run, disk, start, peer } = await shadowed({ scale: 3 });
+  peer.acksParcels = false;
+  await ask(run, 3);
+  await run.clock.advance(100_000);
+  expect(peer.parcels.length).toBeGreaterThan(1);
+  disk.kill();
+  run.transport.disconnect();
+  const next = await start();
+  await next.connect();
+  await next.clock.advance(1000);
+  expect(new Set(peer.parcels.map((parcel) => JSON.stringify(parcel))).size).toBe(1);
+  peer.acksParcels = true;
+  await next.clock.advance(31_000);
+  const sent = peer.parcels.length;
+  await next.clock.advance(100_000);
+  expect(peer.parcels).toHaveLength(sent);
+});
+
+it("[S56] processes that die while it is loaded or asked are counted, and the fourth does not begin with it", async () => {
+  const { run, disk, start, peer, first } = await shadowed({ scale: 3 });
+  disk.kill();
+  run.transport.disconnect();
+  for (let i = 1; i < 3; i++) {
+    const boot = await start();
+    expect(await ask(boot, 1)).toEqual([2]);
+    await boot.clock.advance(1000);
+    expect(boot.slot()?.beside).toMatchObject({ state: "asking" });
+    disk.kill();
+  }
+  const last = await start();
+  expect(await ask(last, 1)).toEqual([2]);
+  await last.clock.advance(1000);
+  expect(last.slot()).toMatchObject({
+    serving: { digest: first.digest },
+    beside: { state: "rejected", reason: "crash_loop", why: expect.stringMatching(/3 processes/) },
+  });
+  expect(last.loaded).toEqual([2]);
+  await last.connect();
+  await last.clock.advance(1000);
+  expect(peer.reports.at(-1)?.slots[0]?.beside).toMatchObject({ state: "rejected", reason: "crash_loop" });
+});
+
+it("[S56] one that stood for a while, or whose process ended cleanly, is in no crash loop", async () => {
+  const { run, disk, start } = await shadowed({ scale: 3 });
+  disk.kill();
+  run.transport.disconnect();
+  for (let i = 0; i < 6; i++) {
+    const boot = await start();
+    await ask(boot, 1);
+    await boot.clock.advance(i % 2 === 0 ? 601_000 : 1000);
+    expect(boot.slot()?.beside).toMatchObject({ state: "asking" });
+    if (i % 2 === 0) disk.kill();
+    else await boot.agent.stop();
+  }
+});
+
+it("[S56] is not loaded before the one that answers has stood, so that no death is laid at the wrong door", async () => {
+  const { run, disk, start } = await shadowed({ scale: 3 });
+  await run.agent.stop();
+  disk.kill();
+  const boot = await start();
+  await boot.clock.advance(1000);
+  expect(boot.loaded).toEqual([2]);
+  await ask(boot, 1);
+  expect(boot.loaded).toEqual([2, 3]);
+});
+
+it("[S57] killed at each change of its disk while it arrives, a device answers on, and asks it in the end", async () => {
+  for (let change = 0; change < 40; change++) {
+    const device = await servingDevice();
+    const { peer, run, first, disk } = device;
+    const second = peer.publish("rain", 2, { scale: 3 });
+    let killed = false;
+    disk.onDeath = () => {
+      killed = true;
+    };
+    disk.killAt(change, change % 2);
+    peer.assignBeside(first, second);
+    await run.clock.advance(2000);
+    if (!killed) return expect(change).toBeGreaterThan(5);
+    run.transport.disconnect();
+    const next = await device.start();
+    expect(await ask(next, 1), `killed at change ${change}`).toEqual([2]);
+    await next.connect();
+    await next.clock.advance(2000);
+    await ask(next, 2);
+    expect(next.slot(), `killed at change ${change}`).toMatchObject({
+      serving: { digest: first.digest },
+      beside: { digest: second.digest, state: "asking" },
+    });
+  }
+  throw new Error("the last change was never reached");
+});
+
+it("[S58] where the device is behind, rows are dropped and counted, and none waits for memory", async () => {
+  const { run, peer } = await shadowed({ scale: 2, later: { afterRuns: proofRuns, answer: "hang" } });
+  const many = Array.from({ length: 40 }, (_, i) =>
+    run.agent.predict({ model: "rain", rows: Float32Array.from({ length: 32 }, () => i) }),
+  );
+  await Promise.all([Promise.all(many), run.clock.advance(50)]);
+  await run.clock.advance(12_000);
+  const { rows = 0, skipped = 0 } = peer.parcels.at(-1)?.counts ?? {};
+  expect(rows + skipped).toBe(40 * 32);
+  expect(rows).toBe(32);
+});
+
+it("[S59] takes its share of time and no more", async () => {
+  const { run, peer } = await shadowed({ scale: 2, runMs: 8 });
+  for (let i = 0; i < 400; i++) {
+    await run.predict(i + 0.5);
+    await run.clock.advance(1);
+  }
+  await run.clock.advance(130_000);
+  const counted = peer.parcels.map(({ counts }) => counts);
+  const rows = counted.reduce((sum, each) => sum + each.rows, 0);
+  expect(rows + counted.reduce((sum, each) => sum + each.skipped, 0)).toBe(400);
+  // A second saved up, and a twentieth of what passes.
+  expect(rows).toBeGreaterThan(100);
+  expect(rows).toBeLessThan(250);
+});
+
+it("asks nothing, and listens for nothing, where nothing is assigned beside", async () => {
+  const device = createDevice();
+  device.peer.assign(device.peer.publish("rain", 1, { scale: 2 }));
+  const run = await device.start();
+  await run.connect();
+  await ask(run, 5);
+  expect(device.peer.subscriptions.filter((each) => each.endsWith("/sack"))).toEqual([]);
+  expect(device.disk.paths().filter((path) => path.startsWith("shadow/"))).toEqual([]);
+});
