@@ -96,5 +96,11 @@ export function progressOf(said: ReportedSlot | undefined, digest: string): Prog
       ? { kind: "answering", served: passed ?? 0 }
       : { kind: "updating", why: told ?? state };
   }
+  if (said?.beside?.digest === digest) {
+    const { state, reason, why, pairs } = said.beside;
+    const told = reason !== undefined && why !== undefined ? `${reason}: ${why}` : (reason ?? null);
+    if (state === "rejected") return { kind: "rejected", why: told ?? "rejected" };
+    return state === "asking" ? { kind: "asked", pairs } : { kind: "updating", why: told ?? state };
+  }
   return { kind: "nothing" };
 }
