@@ -16,7 +16,7 @@ test("each cell has a name of its own, and twenty of them are crossed", () => {
   expect(cells.length).toBe(9 * 3 + 20);
 });
 
-describe("[J4] wrong promotions and wrong rollbacks, looked at every hour, are no more than stated", () => {
+describe("wrong promotions and wrong rollbacks, looked at every hour, are no more than stated", () => {
   test.each(["20 devices, 60/h, effect 0", "20 devices, 60/h, effect 1, uneven", "3 devices, 60/h, effect 5"])(
     "%s",
     (name) => {
