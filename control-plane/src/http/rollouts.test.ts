@@ -81,7 +81,7 @@ async function ready(parts: Partial<Parts> = {}, over: { home?: string; clock?: 
 const running = (runs: ReadonlyMap<string, string>, { digest }: TestBundle) =>
   [...runs.values()].filter((each) => each === digest).length;
 
-test("[R20] a rollout goes from one device to all, and its promotion is the new standing rule, written with it", async () => {
+test("[R19] a rollout goes from one device to all, and its promotion is the new standing rule, written with it", async () => {
   const { site, devices, start, round, look, say } = await ready();
   await devices.live(5);
   expect(await start()).toMatchObject({ status: 200, body: { id: 1, state: "running", eligible: 4, cohort: 1 } });
@@ -113,7 +113,7 @@ test("[R20] a rollout goes from one device to all, and its promotion is the new 
   ]);
 });
 
-test("[R21] a version that fails on devices is rolled back, and all of them run the one before", async () => {
+test("[R35] a version that fails on devices is rolled back, and all of them run the one before", async () => {
   const { site, devices, start, round, look } = await ready();
   await devices.live(5);
   for (const name of names) devices.rejecting.add(name);
@@ -127,7 +127,7 @@ test("[R21] a version that fails on devices is rolled back, and all of them run 
   expect(await site.call("POST", "/v1/rollouts/1/resume", {})).toMatchObject({ status: 409, ...refused("conflict") });
 });
 
-test("[R22] a control plane that is restarted goes on where it was", async () => {
+test("[R36] a control plane that is restarted goes on where it was", async () => {
   const first = await ready();
   await first.devices.live(5);
   await first.start();
@@ -146,7 +146,7 @@ test("[R22] a control plane that is restarted goes on where it was", async () =>
   expect(site.url).not.toBe(first.site.url);
 });
 
-test("[R23] one rollout a model and device: another is refused or queued, and nothing is assigned beside it", async () => {
+test("[R37] one rollout a model and device: another is refused or queued, and nothing is assigned beside it", async () => {
   const { site, devices, start, round, look } = await ready();
   await devices.live(5);
   await start();
@@ -167,7 +167,7 @@ test("[R23] one rollout a model and device: another is refused or queued, and no
   expect(await assign()).toMatchObject({ status: 200 });
 });
 
-test("[R24] nothing begins that has not passed the gate, is no version, or could not be honoured", async () => {
+test("[R38] nothing begins that has not passed the gate, is no version, or could not be honoured", async () => {
   const { devices, start } = await ready({ gate: async () => ({ passed: false, why: "accuracy .61 against .80" }) });
   await devices.live(5);
   expect(await start()).toMatchObject({
@@ -190,7 +190,7 @@ test("[R24] nothing begins that has not passed the gate, is no version, or could
   expect(await other.start({ selector: { devices: ["nobody"] } })).toMatchObject({ status: 404 });
 });
 
-test("[R25] a shadow is asked beside the incumbent, and a canary has the incumbent asked beside it", async () => {
+test("[R39] a shadow is asked beside the incumbent, and a canary has the incumbent asked beside it", async () => {
   const { site, devices, start } = await ready();
   await devices.live(5);
   await start({ stages: [{ kind: "shadow", share: 1, sample: 0.5 }, ...stages] });
@@ -270,6 +270,7 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   expect(shown.out).toMatch(/^unfit +undecided/m);
   const watched = await vedette("rollout", "watch", "1", "--json");
   expect(watched.json()).toMatchObject({ id: 1, state: "running" });
+  expect((await vedette("production")).out).toMatch(/Rollout 1: rain version 2, running, stage 1 of 2/);
   expect(await vedette("rollout", "pause", "1", "--reason", "lunch")).toMatchObject({ code: 0 });
   expect((await vedette("rollout", "list")).out).toMatch(/1 +rain +2 +paused +1\/2 .*lunch/);
   expect((await vedette("rollout", "pause", "1")).code).toBe(1);

@@ -19,6 +19,11 @@ export function describeFacts(rollout: RolloutFacts): Told {
   };
 }
 
+/** One that is under way, in the answer to what is in production. */
+export function describeLive({ id, model, version, state, stage, policy, why }: RolloutFacts) {
+  return { id, model, version, state, stage: stage + 1, stages: policy.stages.length, why };
+}
+
 export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devices">): RolloutInDetail {
   const stage = rollout.policy.stages[rollout.stage];
   const kind = stage?.kind ?? "canary";
