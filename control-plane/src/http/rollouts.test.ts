@@ -12,6 +12,7 @@ import type { Parts } from "../compose.ts";
 const one = makeBundle("rain", "one");
 const two = makeBundle("rain", "two");
 const refused = (code: string) => ({ body: { error: { code } } });
+const older = { ...abilities, capability: 2 };
 const newer = { ...abilities, capability: 3 };
 
 /** Devices that follow what they are assigned, and report it. */
@@ -183,7 +184,7 @@ test("[R38] nothing begins that has not passed the gate, is no version, or could
   expect(await other.start({ window: { from: "22:00", until: "23:00", zone: "Atlantis" } })).toMatchObject(
     refused("invalid_argument"),
   );
-  // Before a first hello no agent is known to be able to.
+  // Before its first hello no agent is known to be able to.
   expect(await other.start({ stages: [{ kind: "shadow", share: 1 }, ...stages] })).toMatchObject(
     refused("unsupported"),
   );
@@ -201,7 +202,7 @@ test("[R39] a shadow is asked beside the incumbent, and a canary has the incumbe
   const canary = (await hello(site, "gauge-1", { abilities: newer })).assignment?.slots[0];
   expect(canary).toMatchObject({ digest: two.digest, beside: { digest: one.digest, release: 1, sample: 1 } });
   // An agent that knows no second version is asked by one alone.
-  expect((await hello(site, "gauge-1")).assignment?.slots[0]).not.toHaveProperty("beside");
+  expect((await hello(site, "gauge-1", { abilities: older })).assignment?.slots[0]).not.toHaveProperty("beside");
 });
 
 test("[R26] revoking the candidate aborts its rollout", async () => {

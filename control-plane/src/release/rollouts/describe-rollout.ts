@@ -64,7 +64,7 @@ export function describeReplay(was: Rollout, { rollout, decisions }: ReplayedRol
     })),
     limits: [
       "devices did what the policy of then made them do: one that this policy takes earlier tells nothing before it really was taken",
-      "counters were recorded every 30 seconds, and no later than the rollout's end",
+      "counters were recorded once a minute, up to ten times what a device must serve, and no longer than the rollout went on",
     ],
   };
 }
