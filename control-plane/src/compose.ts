@@ -56,6 +56,7 @@ import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
+import { describeLive } from "./release/rollouts/describe-rollout.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
@@ -304,8 +305,10 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       listDevices: devices,
       describeProduction: async () => {
         const watched = await watches.list();
+        const live = (await db.rollouts.live()).map(describeLive);
         return {
           ...(await describeProduction({ site, db, director, lake, drift, clock })),
+          ...(live.length > 0 && { rollouts: live }),
           ...(watched.length > 0 && { watched }),
         };
       },

@@ -26,8 +26,23 @@ export function addProduction(program: Command, io: Io): void {
 }
 
 /** As a person reads it: one paragraph a version, the newest first. */
-export function describeProduction({ site, at, models, warnings = [], watched = [] }: Production): string {
-  const paragraphs = [...models.flatMap((model) => describeModel(model, at)), ...watched.map(describeWatched)];
+export function describeProduction({
+  site,
+  at,
+  models,
+  warnings = [],
+  watched = [],
+  rollouts = [],
+}: Production): string {
+  const under = rollouts.map(({ id, model, version, state, stage, stages, why }) => {
+    const where = `${show(state).replaceAll("_", " ")}, stage ${stage} of ${stages}`;
+    return `Rollout ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette rollout watch ${id}`;
+  });
+  const paragraphs = [
+    ...under,
+    ...models.flatMap((model) => describeModel(model, at)),
+    ...watched.map(describeWatched),
+  ];
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
   const urgent = warnings.map((warning) => `Warning: ${warning}\n`).join("");
   return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;
