@@ -13,7 +13,8 @@ import type { DriftEventRecord, DriftWindowRecord } from "../../db/drift.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { type Attribution, attribute } from "./attribute.ts";
 import { decideEvents } from "./decide-events.ts";
-import { type Detectors, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
+import { type Detectors, evidenceOf, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
+import { lookAt, lookDue } from "./long-look.ts";
 import { capRows, cohortsOf, type Member, subjectOf } from "./subjects.ts";
 import type { WatchedVersion, WatchedVersions } from "./watched-versions.ts";
 
@@ -22,6 +23,8 @@ const fdr = 0.05;
 /** Windows that are kept to prove one alarm; features that an event names. */
 const mostEvidence = 64;
 const mostFeatures = 16;
+/** Windows that a long look reads at most. */
+const mostLookedAt = 1024;
 
 /** An event that a round opened, raised or closed, by its id in the database. */
 export interface EventChange {
@@ -34,6 +37,9 @@ type Proof = Pick<DriftEventRecord, "verdict" | "features" | "raisedAfter" | "lo
   /** Ids of windows. */
   readonly evidence: readonly number[];
 };
+
+/** Features that a long look found moved, by device. */
+type Sightings = ReadonlyMap<string, readonly string[]>;
 
 /** One device's part of a round. */
 interface Part {
@@ -68,13 +74,15 @@ export function createDriftRounds(ports: {
     try {
       const parts = partsOf(pending, detectors);
       const members = await membersOf(stored, parts);
+      const rowsBefore = new Map(parts.map(({ agent }) => [agent, detectors.of(deviceSubject(agent))?.rows ?? 0]));
       await stepAll(detectors, parts, members, open);
       const threshold = roundsToFalseAlarm(watched);
       const bar = Math.log(threshold);
-      const found = attributeNow(detectors, members, threshold);
+      const seen = await lookBack(watched, detectors, { parts, rowsBefore, round, devices: members.length });
+      const found = attributeNow(detectors, members, { threshold, windowRows: watched.policy.windowRows, seen });
       const proofs = new Map<Attribution, Proof>();
       for (const one of found) {
-        const proof = await prove(watched, detectors, one, round, parts);
+        const proof = await prove(watched, detectors, one, { round, parts, seen });
         // Certain, and too small to matter by the policy: no event.
         if (proof.verdict !== "notice") proofs.set(one, proof);
       }
@@ -136,13 +144,35 @@ export function createDriftRounds(ports: {
     return (await db.devices.members()).filter(({ agent, revokedAt }) => agents.has(agent) && revokedAt === null);
   }
 
+  /** The devices of which a long look was due and found something: which features. */
+  async function lookBack(
+    watched: WatchedVersion,
+    detectors: Detectors,
+    given: { parts: readonly Part[]; rowsBefore: ReadonlyMap<string, number>; round: number; devices: number },
+  ): Promise<Sightings> {
+    const { parts, rowsBefore, round, devices } = given;
+    const { policy, digest } = watched;
+    const seen = new Map<string, readonly string[]>();
+    for (const { agent, windows: now } of parts) {
+      const own = detectors.of(deviceSubject(agent));
+      const windows = own && lookDue((rowsBefore.get(agent) ?? 0) / policy.windowRows, own.rows / policy.windowRows);
+      if (!own || !windows) continue;
+      const earlier = await db.drift.merged(digest, [agent], round - own.steps, mostLookedAt);
+      const rows = windows * policy.windowRows;
+      const { report } = detectors.report(newest([...now.toReversed(), ...earlier], rows).map(snapshotOf));
+      // Where windows are kept no longer, the rows are fewer than the look's level is for: that errs to the safe side.
+      const moved = lookAt(report.features, { windows, threshold: roundsToFalseAlarm(watched), devices, policy });
+      if (moved.length > 0) seen.set(agent, moved);
+    }
+    return seen;
+  }
+
   /** What is kept of an alarm: the windows since its detector began, and what they say together. */
   async function prove(
     watched: WatchedVersion,
     detectors: Detectors,
     { scope, agents }: Attribution,
-    round: number,
-    parts: readonly Part[],
+    { round, parts, seen }: { round: number; parts: readonly Part[]; seen: Sightings },
   ): Promise<Proof> {
     const subject = subjectOf(scope);
     const own = detectors.of(subject);
@@ -155,9 +185,9 @@ export function createDriftRounds(ports: {
     const room = Math.max(0, mostEvidence - now.length);
     const before = await db.drift.merged(watched.digest, agents, round - steps, room);
     const windows = [...before.toReversed(), ...now].slice(-mostEvidence);
-    const { report } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
+    const { report } = detectors.report(windows.map(snapshotOf));
     const logE = loudest([own?.features, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.features)]);
-    const features = namedFeatures(report, logE);
+    const features = namedFeatures(report, logE, new Set(agents.flatMap((agent) => seen.get(agent) ?? [])));
     const top = features[0]?.name ?? report.topFeature;
     const { verdict } = judgeDrift({ ...report, alarm: true, topFeature: top }, watched.policy);
     return {
@@ -184,10 +214,22 @@ export function createDriftRounds(ports: {
 
 const deviceSubject = (agent: string): string => `device:${agent}`;
 
+const snapshotOf = ({ snapshot }: DriftWindowRecord): Uint8Array => new Uint8Array(snapshot);
+
+/** Of windows, the newest first, as many as hold so many rows. */
+function newest(windows: readonly DriftWindowRecord[], rows: number): DriftWindowRecord[] {
+  let sum = 0;
+  return windows.filter((window) => {
+    const take = sum < rows;
+    sum += window.rows;
+    return take;
+  });
+}
+
 /** Each device's windows as one. */
 function partsOf(pending: readonly DriftWindowRecord[], detectors: Detectors): Part[] {
   return [...Map.groupBy(pending, ({ agent }) => agent)].map(([agent, windows]) => {
-    const { snapshot } = detectors.report(windows.map((window) => new Uint8Array(window.snapshot)));
+    const { snapshot } = detectors.report(windows.map(snapshotOf));
     return { agent, windows, snapshot, rows: windows.reduce((sum, { rows }) => sum + rows, 0) };
   });
 }
@@ -222,16 +264,24 @@ async function stepAll(
   }
 }
 
-function attributeNow(detectors: Detectors, members: readonly Member[], threshold: number): Attribution[] {
+function attributeNow(
+  detectors: Detectors,
+  members: readonly Member[],
+  { threshold, windowRows, seen }: { threshold: number; windowRows: number; seen: Sightings },
+): Attribution[] {
+  const of = (subject: string) => {
+    const one = detectors.of(subject);
+    return one && { logE: evidenceOf(one, windowRows), steps: one.steps };
+  };
   const devices = members.flatMap(({ agent }) => {
-    const one = detectors.of(deviceSubject(agent));
-    return one ? [{ agent, logE: one.logE, steps: one.steps }] : [];
+    const one = of(deviceSubject(agent));
+    return one ? [{ agent, ...one, seen: seen.has(agent) }] : [];
   });
   const cohorts = cohortsOf(members).flatMap((cohort) => {
-    const one = detectors.of(subjectOf({ kind: "cohort", ...cohort }));
-    return one ? [{ ...cohort, logE: one.logE, steps: one.steps }] : [];
+    const one = of(subjectOf({ kind: "cohort", ...cohort }));
+    return one ? [{ ...cohort, ...one }] : [];
   });
-  return attribute({ devices, cohorts, fleet: detectors.of("fleet") ?? null, threshold, fdr });
+  return attribute({ devices, cohorts, fleet: of("fleet") ?? null, threshold, fdr });
 }
 
 /** Detectors that begin anew: of whom an alarm is about, and of every group that they are in. */
@@ -253,18 +303,23 @@ function loudest(all: readonly (readonly number[] | undefined)[]): number[] {
 }
 
 /** The features that an alarm is about: the loudest, and those that are loud enough beside it. */
-function namedFeatures({ features }: DriftReport, logE: readonly number[]): DriftEventFeature[] {
-  const named = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 })).toSorted((a, b) => b.logE - a.logE);
+function namedFeatures(
+  { features }: DriftReport,
+  logE: readonly number[],
+  seen: ReadonlySet<string>,
+): DriftEventFeature[] {
   const enough = Math.log(features.length / fdr);
-  return named
-    .filter(({ logE: loud }, place) => place === 0 || loud >= enough)
-    .slice(0, mostFeatures)
-    .map(({ feature, logE: loud }) => ({
-      name: feature.name,
-      logE: loud,
-      psi: feature.psi,
-      effect: effectOf(feature),
-      n: feature.n,
-      missing: feature.missing,
-    }));
+  const all = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 }));
+  const certain = all.filter(({ feature, logE: loud }) => loud >= enough || seen.has(feature.name));
+  const byEvidence = (a: (typeof all)[number], b: (typeof all)[number]) =>
+    Math.max(b.logE, enough) - Math.max(a.logE, enough) || effectOf(b.feature) - effectOf(a.feature);
+  const named = certain.length > 0 ? certain.toSorted(byEvidence) : all.toSorted((a, b) => b.logE - a.logE).slice(0, 1);
+  return named.slice(0, mostFeatures).map(({ feature, logE: loud }) => ({
+    name: feature.name,
+    logE: loud,
+    psi: feature.psi,
+    effect: effectOf(feature),
+    n: feature.n,
+    missing: feature.missing,
+  }));
 }
