@@ -14,8 +14,8 @@ import type { Clock, Logger } from "../../ports.ts";
 import { type Attribution, attribute } from "./attribute.ts";
 import { decideEvents } from "./decide-events.ts";
 import { type Detectors, evidenceOf, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
-import { lookAt, lookDue } from "./long-look.ts";
-import { capRows, cohortsOf, type Member, subjectOf } from "./subjects.ts";
+import { lookBack, type Sightings } from "./look-back.ts";
+import { capRows, cohortsOf, deviceSubject, type Member, subjectOf } from "./subjects.ts";
 import type { WatchedVersion, WatchedVersions } from "./watched-versions.ts";
 
 /** Expected share of devices wrongly named where a group has alarmed. */
@@ -23,8 +23,6 @@ const fdr = 0.05;
 /** Windows that are kept to prove one alarm; features that an event names. */
 const mostEvidence = 64;
 const mostFeatures = 16;
-/** Windows that a long look reads at most. */
-const mostLookedAt = 1024;
 
 /** An event that a round opened, raised or closed, by its id in the database. */
 export interface EventChange {
@@ -37,9 +35,6 @@ type Proof = Pick<DriftEventRecord, "verdict" | "features" | "raisedAfter" | "lo
   /** Ids of windows. */
   readonly evidence: readonly number[];
 };
-
-/** Features that a long look found moved, by device. */
-type Sightings = ReadonlyMap<string, readonly string[]>;
 
 /** One device's part of a round. */
 interface Part {
@@ -78,7 +73,7 @@ export function createDriftRounds(ports: {
       await stepAll(detectors, parts, members, open);
       const threshold = roundsToFalseAlarm(watched);
       const bar = Math.log(threshold);
-      const seen = await lookBack(watched, detectors, { parts, rowsBefore, round, devices: members.length });
+      const seen = await lookBack({ db, watched, detectors }, { parts, rowsBefore, round, devices: members.length });
       const found = attributeNow(detectors, members, { threshold, windowRows: watched.policy.windowRows, seen });
       const proofs = new Map<Attribution, Proof>();
       for (const one of found) {
@@ -117,7 +112,7 @@ export function createDriftRounds(ports: {
           capped: parts.filter(({ rows }) => rows > cap).length,
           snapshot: Buffer.from(whole.snapshot),
           logE,
-          verdict: logE >= bar ? "drift" : judged.verdict,
+          verdict: fleet && evidenceOf(fleet, watched.policy.windowRows) >= bar ? "drift" : judged.verdict,
           top: judged.top,
         },
         windows: pending.map(({ id }) => id),
@@ -144,29 +139,6 @@ export function createDriftRounds(ports: {
     return (await db.devices.members()).filter(({ agent, revokedAt }) => agents.has(agent) && revokedAt === null);
   }
 
-  /** The devices of which a long look was due and found something: which features. */
-  async function lookBack(
-    watched: WatchedVersion,
-    detectors: Detectors,
-    given: { parts: readonly Part[]; rowsBefore: ReadonlyMap<string, number>; round: number; devices: number },
-  ): Promise<Sightings> {
-    const { parts, rowsBefore, round, devices } = given;
-    const { policy, digest } = watched;
-    const seen = new Map<string, readonly string[]>();
-    for (const { agent, windows: now } of parts) {
-      const own = detectors.of(deviceSubject(agent));
-      const windows = own && lookDue((rowsBefore.get(agent) ?? 0) / policy.windowRows, own.rows / policy.windowRows);
-      if (!own || !windows) continue;
-      const earlier = await db.drift.merged(digest, [agent], round - own.steps, mostLookedAt);
-      const rows = windows * policy.windowRows;
-      const { report } = detectors.report(newest([...now.toReversed(), ...earlier], rows).map(snapshotOf));
-      // Where windows are kept no longer, the rows are fewer than the look's level is for: that errs to the safe side.
-      const moved = lookAt(report.features, { windows, threshold: roundsToFalseAlarm(watched), devices, policy });
-      if (moved.length > 0) seen.set(agent, moved);
-    }
-    return seen;
-  }
-
   /** What is kept of an alarm: the windows since its detector began, and what they say together. */
   async function prove(
     watched: WatchedVersion,
@@ -185,7 +157,7 @@ export function createDriftRounds(ports: {
     const room = Math.max(0, mostEvidence - now.length);
     const before = await db.drift.merged(watched.digest, agents, round - steps, room);
     const windows = [...before.toReversed(), ...now].slice(-mostEvidence);
-    const { report } = detectors.report(windows.map(snapshotOf));
+    const { report } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
     const logE = loudest([own?.features, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.features)]);
     const features = namedFeatures(report, logE, new Set(agents.flatMap((agent) => seen.get(agent) ?? [])));
     const top = features[0]?.name ?? report.topFeature;
@@ -212,24 +184,10 @@ export function createDriftRounds(ports: {
   };
 }
 
-const deviceSubject = (agent: string): string => `device:${agent}`;
-
-const snapshotOf = ({ snapshot }: DriftWindowRecord): Uint8Array => new Uint8Array(snapshot);
-
-/** Of windows, the newest first, as many as hold so many rows. */
-function newest(windows: readonly DriftWindowRecord[], rows: number): DriftWindowRecord[] {
-  let sum = 0;
-  return windows.filter((window) => {
-    const take = sum < rows;
-    sum += window.rows;
-    return take;
-  });
-}
-
 /** Each device's windows as one. */
 function partsOf(pending: readonly DriftWindowRecord[], detectors: Detectors): Part[] {
   return [...Map.groupBy(pending, ({ agent }) => agent)].map(([agent, windows]) => {
-    const { snapshot } = detectors.report(windows.map(snapshotOf));
+    const { snapshot } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
     return { agent, windows, snapshot, rows: windows.reduce((sum, { rows }) => sum + rows, 0) };
   });
 }

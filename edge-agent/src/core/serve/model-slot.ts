@@ -201,8 +201,9 @@ export function createModelSlot(options: {
       const { rows, texts, entity, eventTime, requestId } = request;
       groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
-    const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
-    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now });
+    const time = clock.now();
+    const waits = log.append({ firstN, version: from.logged, time, groups });
+    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now, time });
     if (waits === null) give();
     else {
       waits.then(give).catch((error: unknown) => {
@@ -222,6 +223,7 @@ export function createModelSlot(options: {
       nan,
       unsure,
       now,
+      time,
     }: {
       rows: number;
       served: readonly (ModelAnswer | null)[] | null;
@@ -229,6 +231,8 @@ export function createModelSlot(options: {
       nan: number;
       unsure: number;
       now: number;
+      /** Of the predictions, UTC ms. */
+      time: number;
     },
   ): void {
     const { version } = from;
@@ -240,7 +244,7 @@ export function createModelSlot(options: {
       const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
-      if (served) version?.drift?.observe(job.request.rows, served, at);
+      if (served) version?.drift?.observe(job.request.rows, served, at, time);
       at += job.n;
     }
     const ran = !jobs[0]?.cached;

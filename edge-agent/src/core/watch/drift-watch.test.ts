@@ -101,6 +101,25 @@ test("[Y7] a window ends after its rows, or its seconds after the first; the las
   expect([watch.windows, clock.waiting]).toEqual([3, 1]);
 });
 
+test("[Z44] a window begins no later than the predictions that it counts, however late these are counted", async () => {
+  const { watch, see, clock, ticks, sent, outbox } = await rig();
+  const answeredAt = clock.now();
+  await clock.advance(700);
+  const answers = Array.from({ length: 50 }, () => dry);
+  watch.observe(new Float32Array(100), answers, 0, answeredAt);
+  await clock.advance(700);
+  for (const call of ticks.splice(0)) call();
+  await settle();
+  // The next window is of what comes then.
+  const { digest: of, window } = driftWindow.parse(sent[0]);
+  outbox.acked({ digest: of, epoch: window.epoch, n: window.n });
+  await clock.advance(60_000);
+  await see(50);
+  await clock.advance(60_000);
+  expect(window.from).toBe(answeredAt);
+  expect(driftWindow.parse(sent.at(-1)).window).toMatchObject({ n: 1, from: answeredAt + 61_400 });
+});
+
 test("[Y7] under load a window goes on for a second, so that judging costs no more", async () => {
   const { watch, see, clock } = await rig({ apartMs: 1_000 });
   await see(50);
