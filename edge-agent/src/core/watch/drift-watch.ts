@@ -70,10 +70,12 @@ export function createDriftWatch(options: {
   lost?: (why: unknown) => void;
   /** Called after each full window: there is a new verdict to report. */
   finished?: () => void;
+  /** What to add to the device's clock to reach the control plane's, ms: as predictions are told, so are windows. Null: not known. */
+  offset?: () => number | null;
   /** Full windows end no sooner one after the other, ms: a second where it is not said. */
   apartMs?: number;
 }): DriftWatch {
-  const { reference, manifest, keep, clock, schedule, apartMs = 1_000 } = options;
+  const { reference, manifest, keep, clock, schedule, apartMs = 1_000, offset = () => null } = options;
   const policy = driftPolicyOf(manifest);
   const plan = rowPlanOf(manifest, reference.names);
   const { width, fields } = plan;
@@ -215,8 +217,10 @@ export function createDriftWatch(options: {
     }
     const snapshot = parcel.snapshot();
     const { verdict, top, logE } = loudest;
+    const shift = offset() ?? 0;
+    const from = Math.floor(span.from + shift);
     const closedParcel: Parcel = {
-      window: { epoch, n, from: span.from, to: Math.max(span.from, span.to), rows: parcel.n },
+      window: { epoch, n, from, to: Math.max(from, Math.ceil(span.to + shift)), rows: parcel.n },
       snapshot: toBase64(snapshot),
       // A standing alarm is the verdict of what came under it.
       verdict: isWorse(standing.verdict, verdict) ? standing.verdict : verdict,

@@ -13,6 +13,8 @@ import type { AlertSource } from "../watch-sources.ts";
 /** What is watched elsewhere raises and clears its own. */
 const watchedElsewhere = "drift/watch/";
 const mostProof = 512;
+/** What is learned of a device's clock changes by so much while it runs; rows of the proof must not be the time before, ms. */
+const clockSlack = 2_000;
 
 export function fleetDrift(ports: {
   db: Pick<Database, "drift" | "versions">;
@@ -24,9 +26,9 @@ export function fleetDrift(ports: {
     const version = (await db.versions.findByDigest(event.digest))?.version;
     if (version === undefined) return undefined;
     const { id, digest, model, agents, openedAt } = event;
-    // The rows that prove it came before the alarm. By the devices' clocks, which may be wrong: not after it.
+    // The rows that prove it came before the alarm. By the devices' clocks, which may be wrong where they were never corrected: not after it.
     const proof = await db.drift.windows({ digests: [digest], event: id, limit: mostProof });
-    const since = new Date(Math.min(openedAt, ...proof.map(({ fromAt }) => fromAt))).toISOString();
+    const since = new Date(Math.min(openedAt, ...proof.map(({ fromAt }) => fromAt)) - clockSlack).toISOString();
     const everywhere = event.scope.kind === "fleet";
     const { verdict, why } = await harmOf({ model, version, since, ...(!everywhere && { agents }) }).catch(unknownHarm);
     const rows = agents.length === 1 ? "one device" : `${agents.length} devices`;
