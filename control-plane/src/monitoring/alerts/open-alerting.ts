@@ -15,6 +15,7 @@ import { fleetDrift } from "./sources/fleet-drift.ts";
 import { goneDevices } from "./sources/gone-devices.ts";
 import { lostPredictions } from "./sources/lost-predictions.ts";
 import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
+import { performanceDropped } from "./sources/performance-dropped.ts";
 import { rejectedVersions } from "./sources/rejected-versions.ts";
 import { silentWatches } from "./sources/silent-watches.ts";
 import { createWatch } from "./watch-sources.ts";
@@ -62,6 +63,7 @@ export async function openAlerting(ports: {
     lowDisk(ports.diskSpace),
     failingReceivers({ db, clock }),
     fleetDrift({ db, harmOf: ports.harmOf }),
+    performanceDropped({ listDevices, db, harmOf: ports.harmOf, clock }),
     silentWatches({ list: listWatches, clock }),
   ];
   const watch = createWatch({ alerts, sources, logger });
