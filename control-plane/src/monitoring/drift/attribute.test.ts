@@ -53,6 +53,16 @@ test("[Y11] one device of many needs more than one alone", () => {
   expect(ask(fleetOf(["d1"], Math.log(threshold) + 0.1))).toEqual([]);
 });
 
+test("[Z43] who was found by a long look is named whatever its detector says, alone or with the rest of its cohort", () => {
+  const york = names.slice(0, 5);
+  const devices = (seen: readonly string[]) =>
+    fleetOf([], 0).map((one) => ({ ...one, seen: seen.includes(one.agent) }));
+  expect(scopes(ask(devices(["d7"])))).toEqual([{ kind: "device", agent: "d7" }]);
+  expect(scopes(ask(devices(york), { cohorts: [cohort("york", york)] }))).toEqual([
+    { kind: "cohort", label: "city", value: "york" },
+  ]);
+});
+
 test("[Y12] where a group alarms of nothing but chance, quiet devices are seldom named, whatever hangs together", () => {
   // Each e-value is 1/(2√u), whose mean is 1 for uniform u; all devices share u, the worst dependence there is.
   const draws = 20_000;
