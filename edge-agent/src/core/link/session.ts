@@ -23,12 +23,12 @@ import {
 import { type SignedText, signedText } from "@vedette/protocol/signed";
 import type { topics } from "@vedette/protocol/topics";
 import type { Ports, TrustedTargets } from "../ports.ts";
+import { createRetry, createTimer } from "../timing.ts";
 import { openAssignment } from "./assignment.ts";
 import type { Inbox } from "./inbox.ts";
 import type { LinkState } from "./link-state.ts";
 import type { Requester } from "./requester.ts";
 import type { SignedTransport } from "./signed-transport.ts";
-import { createRetry, createTimer } from "./timing.ts";
 
 export interface SessionTimes {
   /** A new incarnation of the control plane is greeted after up to this long, so that a fleet does not come at once. ms. */

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createMemoryLogger, createSeededRandom, settle } from "../../sim/memory-ports.ts";
 import { testCrypto } from "../test/fake-peer.ts";
 import { createBatchSender } from "./batch-sender.ts";
-import type { LoggedVersion } from "./segment.ts";
+import type { LoggedVersion } from "./logged-rows.ts";
 import { account, group, keys, one, predict, rig, stored, two, upTo } from "./test/spool-rig.ts";
 
 test("a row comes out as it went in", async () => {

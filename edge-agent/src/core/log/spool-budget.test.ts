@@ -1,7 +1,7 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test } from "vitest";
+import type { LoggedVersion } from "./logged-rows.ts";
 import type { PredictionLog } from "./prediction-log.ts";
-import type { LoggedVersion } from "./segment.ts";
 import { account, one, predict, rig, stored, upTo } from "./test/spool-rig.ts";
 
 const written = async (log: PredictionLog, batches: number): Promise<void> => {

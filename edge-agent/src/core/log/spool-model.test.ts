@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { settle } from "../../sim/memory-ports.ts";
-import type { LoggedVersion } from "./segment.ts";
+import type { LoggedVersion } from "./logged-rows.ts";
 import { heldBy, isIn, keys, one, predict, type Range, rig, stored, upTo } from "./test/spool-rig.ts";
 
 /** All that an error says, causes and parts included. */

@@ -12,8 +12,8 @@ import {
 } from "../../../sim/memory-ports.ts";
 import type { Packer, Storage } from "../../ports.ts";
 import { testCrypto, testKey } from "../../test/fake-peer.ts";
+import type { LoggedGroup, LoggedVersion } from "../logged-rows.ts";
 import { type LogLimits, openPredictionLog, type PredictionLog } from "../prediction-log.ts";
-import type { LoggedGroup, LoggedVersion } from "../segment.ts";
 import { createSpoolBudget, type SpoolLimits } from "../spool-budget.ts";
 
 const version = (release: number): LoggedVersion => ({

@@ -1,5 +1,5 @@
-/** Timers that the link needs: one call some time from now, and work that is tried again until it succeeds. */
-import type { Clock, Random } from "../ports.ts";
+/** Timers: one call some time from now, and work that is tried again until it succeeds. */
+import type { Clock, Random } from "./ports.ts";
 
 export interface Timer {
   /** Calls once after `ms`, in place of any earlier wait. */
