@@ -27,7 +27,6 @@ async function ready(over: { home?: string } = {}) {
     ...over,
     parts: {
       openLake: (options) => openLake({ ...options, clock: systemClock }),
-      diskSpace: async () => ({ free: 1e12, total: 2e12 }),
     },
   });
   await copyFile(join(site.home, "operator.token"), join(folder, "operator.token"));

@@ -49,7 +49,7 @@ export interface Watches {
 
 export async function openWatches(ports: {
   db: Database;
-  kernels: () => Promise<Pick<Kernels, "openReference">>;
+  kernels: Pick<Kernels, "openReference">;
   signer: Signer;
   ingestion: Pick<Ingestion, "take">;
   alerts: AlertPort;
@@ -68,12 +68,12 @@ export async function openWatches(ports: {
   const places = new Map<string, { epoch: string; seq: number; n: number }>();
   const serial = createSerial();
 
-  const open = async ({ reference, spec, window }: Pick<WatchRecord, "reference" | "spec" | "window">) =>
-    watchDrift(await kernels(), { reference, fields: spec.fields, ...spec.drift }, window);
+  const open = ({ reference, spec, window }: Pick<WatchRecord, "reference" | "spec" | "window">) =>
+    watchDrift(kernels, { reference, fields: spec.fields, ...spec.drift }, window);
   /** Predictions are stored also where nothing can be said of their drift. */
-  const openDrift = async (watch: WatchRecord) => {
+  const openDrift = (watch: WatchRecord) => {
     try {
-      return await open(watch);
+      return open(watch);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       const todo = "remove the watch and add it again with this version of vedette";
@@ -96,7 +96,7 @@ export async function openWatches(ports: {
     const place = places.get(model) ?? { epoch: randomBytes(8).toString("hex"), seq: 0, n: 0 };
     const { frames } = framesOf(predictions, spec.fields, { model, digest, release, ...place }, signer, now);
     const known = drifts.get(model);
-    const drift = known === undefined ? await openDrift(watch) : known;
+    const drift = known === undefined ? openDrift(watch) : known;
     drifts.set(model, drift);
     try {
       const full = drift?.observe(
@@ -161,7 +161,7 @@ export async function openWatches(ports: {
     async add(watch, actor) {
       const { model, spec, version } = { ...watch, version: watch.release };
       try {
-        (await open({ ...watch, window: null })).free();
+        open({ ...watch, window: null }).free();
       } catch (cause) {
         const why = "its drift reference is none that these kernels read: make it anew with this version of vedette";
         throw new VedetteError("invalid_argument", `${model} cannot be watched: ${why}`, { cause });
