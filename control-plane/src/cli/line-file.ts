@@ -25,6 +25,23 @@ export async function* readRows(path: string): AsyncGenerator<FileRow> {
   yield* /\.(ndjson|jsonl)$/i.test(path) ? jsonRows(path) : csvRows(path);
 }
 
+/** In parts of so many, in their order: what one request takes. */
+export async function* inParts<T>(items: AsyncIterable<T>, most: number): AsyncGenerator<T[]> {
+  let part: T[] = [];
+  for await (const item of items) {
+    part.push(item);
+    if (part.length < most) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
+}
+
+/** What a row lacks to be a line of the API, in a few words. */
+export function misfit({ issues: [issue] }: z.ZodError): string {
+  return [...(issue?.path ?? []), issue?.message].join(": ");
+}
+
 async function* jsonRows(path: string): AsyncGenerator<FileRow> {
   let line = 0;
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {

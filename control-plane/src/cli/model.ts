@@ -6,7 +6,7 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName } from "@vedette/protocol/ids";
 import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { z } from "zod";
 import { addDriftSetting } from "../publish/drift-settings.ts";
 import { leastLatencyMs } from "../publish/latency.ts";
@@ -16,7 +16,7 @@ import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describePending } from "./keys.ts";
 import { addModelTrust } from "./model-trust.ts";
-import { duration, integer, integerFrom, label, list, moment, positive, share } from "./option-values.ts";
+import { duration, fitting, integer, integerFrom, label, list, moment, positive, share } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface PublishFlags {
@@ -56,7 +56,7 @@ export function addModel(program: Command, io: Io): void {
   model
     .command("publish")
     .description("build, sign and publish a version of a model")
-    .requiredOption("--name <name>", "the model's name; the first version makes it", parseName)
+    .requiredOption("--name <name>", "the model's name; the first version makes it", fitting(modelName))
     .requiredOption("--model <file>", "the ONNX model")
     .option(
       "--reference <file>",
@@ -219,7 +219,7 @@ See docs/guides/models.md for what may be exported how.`,
   model
     .command("assign")
     .description("say which version devices should run; the last word for a device counts")
-    .requiredOption("--name <name>", "the model", parseName)
+    .requiredOption("--name <name>", "the model", fitting(modelName))
     .option("--version <number>", "the version (default: the newest)", integer)
     .option("--none", "take the model away from the devices")
     .option("--all", "every device, those to come too")
@@ -292,12 +292,6 @@ function describeBudget({ limits, fallback }: Manifest): string {
   const slower =
     ladder.length > 0 ? `slower ones are answered by ${ladder.join(", then ")}` : "no fallback: slower ones are 503";
   return `${limits.latencyMs} ms an answer; ${slower}${ladder.length > 0 ? "" : " (--rules, --cache-age)"}`;
-}
-
-function parseName(text: string): string {
-  const parsed = modelName.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }
 
 function describeOutput(output: { task: string; classes?: readonly string[] } | undefined): string {

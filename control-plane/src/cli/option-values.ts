@@ -1,5 +1,6 @@
 /** Values of options: text in, value out, or a message that shows how it is written. */
 import { InvalidArgumentError } from "commander";
+import type { z } from "zod";
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -9,6 +10,15 @@ export function duration(text: string): number {
   const ms = Number(number) * units[unit as keyof typeof units];
   if (ms > 0) return Math.round(ms);
   throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d.");
+}
+
+/** A name as the contract has it: of a model, a device, an operator. */
+export function fitting(name: z.ZodType<string>): (text: string) => string {
+  return (text) => {
+    const parsed = name.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
+  };
 }
 
 /** `a,b,c`; blanks around names are dropped. */
