@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExportRequest } from "@vedette/protocol/records-api";
 import type { RecordRow, Records } from "../ports.ts";
+import { quoteText } from "../sql-text.ts";
 import { cloudEvents, type Originals } from "./cloud-events.ts";
 import { withPredictions } from "./query.ts";
 import { toRecord } from "./record-row.ts";
-import { quoteText } from "./sql.ts";
 import { copyTo } from "./write-parquet.ts";
 
 const none: Originals = new Map();

@@ -6,8 +6,8 @@ import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { PerformanceGroup, PerformanceRequest, SliceBy } from "../monitoring/performance/measured.ts";
 import { noRisk, observeLoss, type RiskState } from "../monitoring/performance/risk-sequence.ts";
+import { quoteName, quoteText } from "../sql-text.ts";
 import { answersOf, loadTable } from "./join-labels.ts";
-import { quoteName, quoteText } from "./sql.ts";
 
 /** Ranges that a numeric field is cut into: each holds a like number of answers, labelled or not. */
 const cuts = [0.25, 0.5, 0.75];

@@ -14,9 +14,9 @@ import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { z } from "zod";
 import type { Clock } from "../ports.ts";
+import { quoteList, quoteName } from "../sql-text.ts";
 import { standardLakeColumns } from "./columns.ts";
 import { type JsonScalar, toJson } from "./json-values.ts";
-import { quoteList, quoteName } from "./sql.ts";
 
 export type Query = z.infer<typeof predictionQuery>;
 export type Rows = z.infer<typeof predictionRows>;
