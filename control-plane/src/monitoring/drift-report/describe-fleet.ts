@@ -11,6 +11,7 @@ import { isWorse } from "@vedette/protocol/judge-drift";
 import type { DriftReference, Kernels } from "@vedette/wasm-kernels";
 import { readReferenceBins, readSnapshotCounts } from "@vedette/wasm-kernels/histograms";
 import type { z } from "zod";
+import { describeScope } from "../drift/subjects.ts";
 import { drawHistogram } from "./draw-histogram.ts";
 import type { DriftDocument, DriftFeature, DriftHarm, DriftHeat } from "./drift-document.ts";
 import { heatCells } from "./heat-cells.ts";
@@ -80,7 +81,14 @@ export function describeFleet(
       },
       heat: heatOf(reference, windows, { alpha: level, deadZone: policy.deadZone }),
       incidents: events.map(({ id, verdict, scope, openedAt, closedAt, features: moved }) => {
-        return { id, verdict, where: whereOf(scope), openedAt, closedAt, features: moved.map(({ name }) => name) };
+        return {
+          id,
+          verdict,
+          where: describeScope(scope),
+          openedAt,
+          closedAt,
+          features: moved.map(({ name }) => name),
+        };
       }),
       harm,
       notes: told.notes,
@@ -106,7 +114,7 @@ function judge({ fleet, devices }: Version, events: readonly DriftEvent[]): Pick
   }
   const said = open.slice(0, 3).map(({ scope, features }) => {
     const moved = features.slice(0, 3).map(({ name }) => name);
-    return `${moved.join(", ")} on ${whereOf(scope)}`;
+    return `${moved.join(", ")} on ${describeScope(scope)}`;
   });
   const more = open.length > 3 ? `, and ${open.length - 3} more events` : "";
   return { verdict: worst, summary: `${said.join("; ")}${more}.` };
@@ -150,11 +158,6 @@ function textsOf({ source, codes }: WatchedFeature, { input }: Pick<Manifest, "i
     if (code !== undefined) texts[code] ??= text;
   }
   return texts;
-}
-
-function whereOf(scope: DriftEvent["scope"]): string {
-  if (scope.kind === "fleet") return "the whole fleet";
-  return scope.kind === "device" ? `device ${scope.agent}` : `devices with ${scope.label}=${scope.value}`;
 }
 
 function spanOf(windows: readonly Window[]): string {
