@@ -1,4 +1,5 @@
 /** Values of options: text in, value out, or a message that shows how it is written. */
+import { labelName } from "@vedette/protocol/ids";
 import { InvalidArgumentError } from "commander";
 import type { z } from "zod";
 
@@ -30,7 +31,7 @@ export function list(text: string): string[] {
 
 /** `key=value`, collected from every time the option is given. */
 export function label(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const [, key, value] = /^([A-Za-z0-9_.-]{1,63})=(.{0,128})$/.exec(text) ?? [];
+  const [, key, value] = new RegExp(`^(${labelName})=(.{0,128})$`).exec(text) ?? [];
   if (key !== undefined && value !== undefined) return { ...before, [key]: value };
   throw new InvalidArgumentError("Write a label as key=value; a key is 1-63 of A-Z a-z 0-9 _ . -");
 }

@@ -7,11 +7,9 @@ import type { Database } from "../../../db/database.ts";
 import type { DriftEventRecord } from "../../../db/drift.ts";
 import type { HarmOracle } from "../../../ports.ts";
 import type { Raise } from "../alerts.ts";
-import { driftAlert } from "../drift-alert.ts";
+import { driftAlert, isWatchedDrift } from "../drift-alert.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
-/** What is watched elsewhere raises and clears its own. */
-const watchedElsewhere = "drift/watch/";
 const mostProof = 512;
 
 export function fleetDrift(ports: {
@@ -50,7 +48,8 @@ export function fleetDrift(ports: {
         const raise = await alertOf(event);
         if (raise) wrong.push(raise);
       }
-      return { wrong, unsure: new Set([...firing].filter((key) => key.startsWith(watchedElsewhere))) };
+      // What is watched elsewhere raises and clears its own.
+      return { wrong, unsure: new Set([...firing].filter(isWatchedDrift)) };
     },
   };
 }
