@@ -3,7 +3,7 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, count, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { type Connection, record } from "./connection.ts";
 import type { AuditEntry, RequestHalf, ResponseHalf, WatchEventRecord, WatchRecord } from "./records.ts";
-import { watchEvents, watches, watchFrames } from "./schema.ts";
+import { watchEvents, watches, watchFrames } from "./watches-schema.ts";
 
 /** An event, or one half of it. */
 export interface ReceivedHalves {
