@@ -3,7 +3,8 @@ import { severities } from "@vedette/protocol/alerts-api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, or } from "drizzle-orm";
 import { alertGroups, alertOutbox, alertReceivers, alerts } from "./alerts-schema.ts";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AlertRecord, AuditEntry, ReceiverRecord, ToldRecord } from "./records.ts";
 
 export interface AlertRepository {
