@@ -72,8 +72,8 @@ async function* csvRows(path: string): AsyncGenerator<FileRow> {
       });
     const columns = result.deduplicatedColumnNames();
     let line = 1;
-    for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-      for (const row of chunk.getRows()) {
+    for await (const rows of result.yieldRows()) {
+      for (const row of rows) {
         line++;
         yield { line, values: Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])) };
       }

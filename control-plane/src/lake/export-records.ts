@@ -53,12 +53,9 @@ export function exportRecords(
       withPredictions(paths, memory, async (connection) => {
         const result = await connection.stream(selectOf(request));
         const columns = result.deduplicatedColumnNames();
-        for (
-          let chunk = await result.fetchChunk();
-          chunk && chunk.rowCount > 0 && !over;
-          chunk = await result.fetchChunk()
-        ) {
-          queue.push(chunk.getRows().map((row) => toRecord(columns, row)));
+        for await (const rows of result.yieldRows()) {
+          if (over) return;
+          queue.push(rows.map((row) => toRecord(columns, row)));
           wake.resolve();
           if (queue.length >= 4) await room.promise;
         }

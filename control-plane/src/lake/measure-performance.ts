@@ -72,8 +72,8 @@ export async function measurePerformance(
     SELECT version, digest, slice, day, classes, ${loss} AS loss
     FROM asked JOIN matches USING (id) WHERE loss IS NOT NULL ORDER BY arrival, time, id`);
   const risks = new Map<string, RiskState>();
-  for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    for (const row of chunk.getRows()) {
+  for await (const rows of result.yieldRows()) {
+    for (const row of rows) {
       const key = keyOf(row);
       risks.set(key, observeLoss(risks.get(key) ?? noRisk, row[5] as number));
     }

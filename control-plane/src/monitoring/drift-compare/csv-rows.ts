@@ -104,7 +104,7 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
         const names = features.map(({ name }) => quoteName(name)).join(", ");
         try {
           const stream = await connection.stream(`SELECT ${names} FROM data`);
-          for (let chunk = await stream.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await stream.fetchChunk()) {
+          for await (const chunk of stream) {
             const batch = new Float32Array(chunk.rowCount * features.length);
             for (const [f, feature] of features.entries()) {
               for (const [row, value] of chunk.getColumnValues(f).entries()) {
