@@ -60,8 +60,7 @@ test("[Y12] where a group alarms and its devices say nothing but chance, one is 
       const devices = names.map((agent, i) => {
         return { agent, logE: i < sharing ? Math.log(bet) + Math.log(30) : Number.NEGATIVE_INFINITY, steps: 30 };
       });
-      const group = { cohorts: [], fleet: { logE: 40, steps: 30 }, threshold: 1e12, fdr: 0.05 };
-      return attribute({ devices, ...group }).some(({ scope }) => scope.kind === "device");
+      return scopes(ask(devices, { fleet: { logE: 40, steps: 30 } })).some(({ kind }) => kind === "device");
     };
     const bets = Array.from({ length: 1000 }, (_, i) => i + 1);
     const chances = bets.filter(named).map((bet) => 1 / bet);

@@ -13,7 +13,7 @@ import type { ReceivedHalves } from "../../db/watches.ts";
 import type { Clock, Ingestion, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { AlertPort } from "../alerts/alerts.ts";
-import { driftAlert, watchedDriftKey } from "../alerts/drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../alerts/drift-alert.ts";
 import type { ReceivedEvent, Unreadable } from "./events.ts";
 import { framesOf, type Signer, type WatchedPrediction } from "./frames.ts";
 import { readRequest, readResponse, readRow } from "./payloads.ts";
@@ -127,7 +127,7 @@ export async function openWatches(ports: {
 
   const tell = async ({ model, release }: WatchRecord, drift: NonNullable<Watch["drift"]>) => {
     const moved = drift.fields.filter(({ verdict }) => verdict === "drift").map(({ name }) => name);
-    const key = watchedDriftKey(model);
+    const key = `${watchedElsewhere}${model}`;
     if (moved.length === 0) return alerts.clear(key);
     const detail = `Of the server that is watched, over its last ${drift.rows} requests.`;
     const where = { served: "elsewhere" };
@@ -176,7 +176,7 @@ export async function openWatches(ports: {
         if (!(await db.watches.remove(model, entry))) throw notWatched(model);
         specs.delete(model);
         forget(model);
-        await alerts.clear(watchedDriftKey(model));
+        await alerts.clear(`${watchedElsewhere}${model}`);
       }),
     async list() {
       const open = await db.watches.waiting();

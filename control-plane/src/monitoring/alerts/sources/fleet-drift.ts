@@ -7,7 +7,7 @@ import type { Database } from "../../../db/database.ts";
 import type { DriftEventRecord } from "../../../db/drift.ts";
 import type { HarmOracle } from "../../../ports.ts";
 import type { Raise } from "../alerts.ts";
-import { driftAlert, isWatchedDrift } from "../drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../drift-alert.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
 const mostProof = 512;
@@ -48,8 +48,7 @@ export function fleetDrift(ports: {
         const raise = await alertOf(event);
         if (raise) wrong.push(raise);
       }
-      // What is watched elsewhere raises and clears its own.
-      return { wrong, unsure: new Set([...firing].filter(isWatchedDrift)) };
+      return { wrong, unsure: new Set([...firing].filter((key) => key.startsWith(watchedElsewhere))) };
     },
   };
 }
