@@ -1,7 +1,7 @@
 /** `vedette production`: what is in production, where, trained on what, and how it does. */
 import type { Production } from "@vedette/protocol/api";
 import type { Command } from "commander";
-import { describeScope } from "../monitoring/drift/subjects.ts";
+import { whereOf } from "../monitoring/drift/subjects.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describeWatched } from "./production-watched.ts";
@@ -141,7 +141,7 @@ function describeDrift({ drift }: Version): string {
 function describeFleetDrift({ verdict, rounds, rows, events }: NonNullable<Version["fleetDrift"]>): string[] {
   const seen = `${plural(rows, "row")} in ${plural(rounds, "round")} since the last alarm`;
   const told = events.slice(0, mostNamed).map(({ id, scope, verdict: how, features, since }) => {
-    return `event ${id}: ${how} on ${show(describeScope(scope))} since ${minute(since)}: ${features.slice(0, mostNamed).map(show).join(", ")}`;
+    return `event ${id}: ${how} on ${show(whereOf(scope))} since ${minute(since)}: ${features.slice(0, mostNamed).map(show).join(", ")}`;
   });
   const more = events.length - told.length;
   return [`${verdict}; ${seen}`, ...told, ...(more > 0 ? [`and ${plural(more, "more event")}: GET /v1/drift`] : [])];

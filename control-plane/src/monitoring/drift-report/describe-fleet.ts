@@ -11,7 +11,7 @@ import { isWorse } from "@vedette/protocol/judge-drift";
 import type { DriftReference, Kernels } from "@vedette/wasm-kernels";
 import { readReferenceBins, readSnapshotCounts } from "@vedette/wasm-kernels/histograms";
 import type { z } from "zod";
-import { describeScope } from "../drift/subjects.ts";
+import { whereOf } from "../drift/subjects.ts";
 import { drawHistogram } from "./draw-histogram.ts";
 import type { DriftDocument, DriftFeature, DriftHarm, DriftHeat } from "./drift-document.ts";
 import { heatCells } from "./heat-cells.ts";
@@ -84,7 +84,7 @@ export function describeFleet(
         return {
           id,
           verdict,
-          where: describeScope(scope),
+          where: whereOf(scope),
           openedAt,
           closedAt,
           features: moved.map(({ name }) => name),
@@ -114,7 +114,7 @@ function judge({ fleet, devices }: Version, events: readonly DriftEvent[]): Pick
   }
   const said = open.slice(0, 3).map(({ scope, features }) => {
     const moved = features.slice(0, 3).map(({ name }) => name);
-    return `${moved.join(", ")} on ${describeScope(scope)}`;
+    return `${moved.join(", ")} on ${whereOf(scope)}`;
   });
   const more = open.length > 3 ? `, and ${open.length - 3} more events` : "";
   return { verdict: worst, summary: `${said.join("; ")}${more}.` };

@@ -57,8 +57,8 @@ export function scopeOf(subject: string): DriftScope | undefined {
   return at < 0 ? undefined : { kind, label: rest.slice(0, at), value: rest.slice(at + 1) };
 }
 
-/** For people. */
-export function describeScope(scope: DriftScope): string {
+/** Where it drifts, for people. */
+export function whereOf(scope: DriftScope): string {
   if (scope.kind === "fleet") return "the whole fleet";
   return scope.kind === "device" ? `device ${scope.agent}` : `devices with ${scope.label}=${scope.value}`;
 }
