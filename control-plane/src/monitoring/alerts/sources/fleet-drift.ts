@@ -7,11 +7,9 @@ import type { Database } from "../../../db/database.ts";
 import type { DriftEventRecord } from "../../../db/drift.ts";
 import type { HarmOracle } from "../../../ports.ts";
 import type { Raise } from "../alerts.ts";
-import { driftAlert } from "../drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../drift-alert.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
-/** What is watched elsewhere raises and clears its own. */
-const watchedElsewhere = "drift/watch/";
 const mostProof = 512;
 /** What is learned of a device's clock changes by so much while it runs; rows of the proof must not be the time before, ms. */
 const clockSlack = 2_000;
@@ -38,7 +36,7 @@ export function fleetDrift(ports: {
       where: whereOf(event.scope),
       fields: event.features.map(({ name }) => name),
       harm: verdict,
-      detail: `Since ${since}, by the rows of ${rows}. ${why}`,
+      detail: `Since ${since}, by the rows of ${rows}. By labels: ${why}.`,
       key: `drift/event/${digest}/${event.subject}`,
     });
   }
