@@ -23,7 +23,9 @@ test("a CSV's values stay texts: ids with leading zeros, yes and no, dates", asy
     { line: 3, values: { id: "008", sky: null, when: "2015-01-02, late" } },
   ]);
   expect(cell(rows[1]!, "sky")).toBeUndefined();
-  expect(() => cell(rows[0]!, "ski")).toThrow("line 2 has no column ski: there are id, sky, when");
+  expect(() => cell(rows[0]!, "ski")).toThrow(
+    "line 2 has no column ski: there are id, sky, when; name the right one by its --…-column option",
+  );
 });
 
 test("NDJSON keeps its types, and names the line that is none", async () => {

@@ -88,7 +88,10 @@ async function* csvRows(path: string): AsyncGenerator<FileRow> {
 export function cell({ values, line }: FileRow, column: string): string | number | boolean | undefined {
   if (!(column in values)) {
     const there = Object.keys(values).join(", ");
-    throw new VedetteError("invalid_argument", `line ${line} has no column ${column}: there are ${there}`);
+    throw new VedetteError(
+      "invalid_argument",
+      `line ${line} has no column ${column}: there are ${there}; name the right one by its --…-column option`,
+    );
   }
   const value = values[column];
   if (value === null || value === undefined || value === "") return undefined;

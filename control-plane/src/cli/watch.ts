@@ -31,7 +31,7 @@ export function addWatch(program: Command, io: Io): void {
     .option("--version <number>", "a published version of that name: its fields and drift reference", integer)
     .option("--reference <csv>", "data as it was trained on; they stay here, and only counts of them are sent")
     .option("--features <names>", "the model's inputs, in order (default: the numeric columns but the label)", list)
-    .option("--label <column>", "what it predicts: names the classes, where it is a text")
+    .option("--label <column>", "what it predicts: names the classes, where it is a text, or 0 and 1")
     .addOption(new Option("--task <task>", "what an answer is").choices(["classification", "regression", "unknown"]))
     .option("--drift-window <rows>", "rows that drift is judged over", integerFrom(50, 1_000_000))
     .addHelpText(

@@ -142,8 +142,11 @@ function keyOf(row: readonly DuckDBValue[]): string {
 function inOrder(a: PerformanceGroup, b: PerformanceGroup): number {
   const natural = (x: string | null, y: string | null) =>
     (x ?? "\uffff").localeCompare(y ?? "\uffff", "en", { numeric: true });
+  // Of a number's ranges the lowest is the one that begins with a word.
+  const lowest = ({ slice }: PerformanceGroup) => (slice?.startsWith("below ") ? 0 : 1);
   return (
     (a.version ?? 0) - (b.version ?? 0) ||
+    lowest(a) - lowest(b) ||
     natural(a.slice, b.slice) ||
     (a.day ?? 0) - (b.day ?? 0) ||
     natural(a.digest, b.digest)

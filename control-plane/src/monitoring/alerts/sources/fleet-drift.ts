@@ -34,7 +34,7 @@ export function fleetDrift(ports: {
       where: whereOf(event.scope),
       fields: event.features.map(({ name }) => name),
       harm: verdict,
-      detail: `Since ${since}, by the rows of ${rows}. ${why}`,
+      detail: `Since ${since}, by the rows of ${rows}. By labels: ${why}.`,
       key: `drift/event/${digest}/${event.subject}`,
     });
   }
