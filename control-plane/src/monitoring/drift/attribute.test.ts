@@ -16,8 +16,21 @@ const cohort = (value: string, agents: readonly string[], logE = 1): CohortDetec
 });
 const ask = (
   devices: readonly DeviceDetector[],
-  more: { cohorts?: readonly CohortDetector[]; fleet?: { logE: number; steps: number } | null } = {},
-) => attribute({ devices, cohorts: more.cohorts ?? [], fleet: more.fleet ?? null, threshold, fdr: 0.05 });
+  more: {
+    cohorts?: readonly CohortDetector[];
+    fleet?: { logE: number; steps: number } | null;
+    /** Devices with an event of their own. */
+    told?: readonly string[];
+  } = {},
+) =>
+  attribute({
+    devices,
+    cohorts: more.cohorts ?? [],
+    fleet: more.fleet ?? null,
+    toldApart: () => new Set(more.told),
+    threshold,
+    fdr: 0.05,
+  });
 const scopes = (found: ReturnType<typeof ask>) => found.map(({ scope }) => scope);
 
 test("[Y11] three devices of twenty are named one by one, and nobody else", () => {
@@ -47,6 +60,15 @@ test("[Y11] what is too little in each device is the group's whose detector alar
   ]);
 });
 
+test("[Y11] a device that is told already does not speak for the others: what they have together is theirs", () => {
+  const fleet = { logE: 9, steps: 30 };
+  const found = ask(fleetOf(["d3"], 40), { fleet, told: ["d3"] });
+  expect(scopes(found)).toEqual([{ kind: "device", agent: "d3" }, { kind: "fleet" }]);
+  expect(found[1]?.agents).toEqual(names.filter((agent) => agent !== "d3"));
+  // Not told yet: the fleet's detector has seen it, and is loud by it.
+  expect(scopes(ask(fleetOf(["d3"], 40), { fleet }))).toEqual([{ kind: "device", agent: "d3" }]);
+});
+
 test("[Y11] one device of many needs more than one alone", () => {
   const alone = [{ agent: "d1", logE: Math.log(threshold) + 0.1, steps: 30 }];
   expect(scopes(ask(alone))).toEqual([{ kind: "device", agent: "d1" }]);
@@ -60,7 +82,14 @@ test("[Y12] where a group alarms of nothing but chance, quiet devices are seldom
   for (let i = 0; i < draws; i++) {
     const logE = -Math.log(2 * Math.sqrt((i + 0.5) / draws));
     const devices = names.map((agent) => ({ agent, logE: logE + Math.log(30), steps: 30 }));
-    const found = attribute({ devices, cohorts: [], fleet: { logE: 40, steps: 30 }, threshold: 1e12, fdr: 0.05 });
+    const found = attribute({
+      devices,
+      cohorts: [],
+      fleet: { logE: 40, steps: 30 },
+      toldApart: () => new Set<string>(),
+      threshold: 1e12,
+      fdr: 0.05,
+    });
     // All or nobody; the fleet's own alarm is named without any device where nobody is.
     if (logE >= Math.log(1 / 0.05)) wrong++;
     expect(found).toHaveLength(1);

@@ -179,7 +179,7 @@ function detectorOf(bank: DriftBankFacts, events: readonly DriftEvent[]) {
   };
 }
 
-/** A device may say any time: what is none is the last that a date can say. */
+/** A device may say any time: what is none is the last that ISO 8601 writes with four digits of the year, as readers expect. */
 function isoTime(ms: number): string {
-  return new Date(Math.min(Math.max(0, ms), 8.64e15)).toISOString();
+  return new Date(Math.min(Math.max(0, ms), Date.UTC(9999, 11, 31, 23, 59, 59, 999))).toISOString();
 }
