@@ -7,7 +7,10 @@ const count = z.int().min(0);
 const moment = z.union([
   z.iso.datetime({ offset: true }),
   z.iso.date(),
-  z.int().min(0).max(Date.UTC(9999, 11, 31, 23, 59, 59, 999)),
+  z
+    .int()
+    .min(0)
+    .max(Date.UTC(9999, 11, 31, 23, 59, 59, 999)),
 ]);
 const text = (most: number) => z.string().min(1).max(most);
 

@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { DriftBankFacts, DriftEventRecord } from "../../db/drift.ts";
 import type { VersionRecord } from "../../db/records.ts";
+import { isoTime } from "../../iso-time.ts";
 import type { Clock } from "../../ports.ts";
 import { roundsToFalseAlarm } from "./detectors.ts";
 import type { WatchedVersions } from "./watched-versions.ts";
@@ -177,9 +178,4 @@ function detectorOf(bank: DriftBankFacts, events: readonly DriftEvent[]) {
     rounds: bank.steps,
     rows: bank.rows,
   };
-}
-
-/** A device may say any time: what is none is the last that ISO 8601 writes with four digits of the year, as readers expect. */
-function isoTime(ms: number): string {
-  return new Date(Math.min(Math.max(0, ms), Date.UTC(9999, 11, 31, 23, 59, 59, 999))).toISOString();
 }
