@@ -157,6 +157,7 @@ test("[Z3] a clock that was far ahead and is set back keeps nobody from hearing"
   // Told again, for nobody knows how long ago it was.
   expect(toldOf(site.got)).toEqual(["rain warning firing", "rain warning firing", "pump warning firing"]);
   await site.after(calmMs);
+  await site.after(groupWaitMs);
   expect(toldOf(site.got).at(-1)).toBe("rain warning resolved");
   expect(site.alerts.firing().map(({ labels }) => labels.model)).toEqual(["pump"]);
 });
