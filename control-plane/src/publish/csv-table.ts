@@ -36,7 +36,7 @@ export async function readCsv(path: string): Promise<CsvTable> {
   };
   try {
     await connection.run(
-      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missingTexts}, auto_type_candidates=${columnTypes})`,
+      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, skip=0, delim=$2, quote='"', sample_size=-1, nullstr=${missingTexts}, auto_type_candidates=${columnTypes})`,
       [path, delimiter],
     );
     const described = await connection.runAndReadAll("SELECT column_name, column_type FROM (DESCRIBE data)");
@@ -68,10 +68,33 @@ export async function readCsv(path: string): Promise<CsvTable> {
       },
       close,
     };
-  } catch (cause) {
+  } catch (error) {
+    const cause = await misfitOf(connection, path, delimiter, error);
     close();
     if (cause instanceof VedetteError) throw cause;
     throw new VedetteError("invalid_csv", `${path} cannot be read as CSV: ${firstLines(messageOf(cause))}`, { cause });
+  }
+}
+
+/**
+ * A better reason why a file cannot be read: DuckDB's detection, which looks at all lines at once, does not name the one that
+ * does not fit the header. `error` as it is where each fits.
+ */
+export async function misfitOf(
+  connection: DuckDBConnection,
+  path: string,
+  delimiter: string,
+  error: unknown,
+): Promise<unknown> {
+  if (error instanceof VedetteError) return error;
+  const width = withoutQuoted(await headOf(path)).split(delimiter).length;
+  const columns = Array.from({ length: width }, (_, i) => `c${i}: 'VARCHAR'`).join(", ");
+  const dialect = `header=true, skip=0, delim=$2, quote='"', escape='"', auto_detect=false`;
+  try {
+    await connection.run(`SELECT count(*) FROM read_csv($1, ${dialect}, columns={${columns}})`, [path, delimiter]);
+    return error;
+  } catch (misfit) {
+    return misfit;
   }
 }
 
@@ -82,21 +105,27 @@ async function isBoolean(connection: DuckDBConnection, name: string): Promise<bo
 
 /** The header decides, so that a ragged line is an error and not a reason to guess another delimiter. */
 export async function delimiterOf(path: string, what = "reference data"): Promise<string> {
-  let head: string;
+  const unquoted = withoutQuoted(await headOf(path, what));
+  const count = (delimiter: string): number => unquoted.split(delimiter).length;
+  return [",", ";", "\t"].reduce((best, next) => (count(next) > count(best) ? next : best));
+}
+
+async function headOf(path: string, what = "file"): Promise<string> {
   try {
     const file = await open(path);
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, 0);
-      head = buffer.toString("utf8", 0, bytesRead).split("\n", 1)[0] ?? "";
+      return buffer.toString("utf8", 0, bytesRead).split("\n", 1)[0] ?? "";
     } finally {
       await file.close();
     }
   } catch (cause) {
     throw new VedetteError("not_found", `the ${what} ${path} cannot be opened: ${messageOf(cause)}`, { cause });
   }
-  const unquoted = head.replaceAll(/"[^"]*"/g, "");
-  const count = (delimiter: string): number => unquoted.split(delimiter).length;
-  return [",", ";", "\t"].reduce((best, next) => (count(next) > count(best) ? next : best));
+}
+
+function withoutQuoted(head: string): string {
+  return head.replaceAll(/"[^"]*"/g, "");
 }
 
 function checkHeader(path: string, columns: readonly CsvColumn[], rows: number): void {
