@@ -1,7 +1,7 @@
 /** A CSV file of any size as rows for the drift kernels: DuckDB reads and types it, in streams, never all at once. */
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { columnTypes, delimiterOf, firstLines, misfitOf, missingTexts, quoted } from "../../publish/csv-table.ts";
+import { columnTypes, dialectOf, firstLines, misfitOf, missingTexts, quoted } from "../../publish/csv-table.ts";
 
 export interface CsvColumn {
   readonly name: string;
@@ -42,7 +42,7 @@ export interface CsvRows {
  * @throws VedetteError not_found (no such file), invalid_csv.
  */
 export async function openCsvRows(path: string, like: readonly CsvColumn[] = []): Promise<CsvRows> {
-  const delimiter = await delimiterOf(path, "file");
+  const dialect = await dialectOf(path, "file");
   const database = await DuckDBInstance.create(":memory:");
   const connection = await database.connect();
   const close = (): void => {
@@ -55,7 +55,7 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
     return counted[0]?.[0] === 0;
   };
   const source = (options: string) =>
-    `read_csv(${literal(path)}, header=true, skip=0, delim='${delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
+    `read_csv(${literal(path)}, header=true, skip=${dialect.skip}, delim='${dialect.delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
   try {
     const described = await read(
       connection,
@@ -128,7 +128,7 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
       close,
     };
   } catch (error) {
-    const cause = await misfitOf(connection, path, delimiter, error);
+    const cause = await misfitOf(connection, path, dialect, error);
     close();
     return refuse(path, cause);
   }
