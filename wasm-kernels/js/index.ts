@@ -26,6 +26,12 @@ export type {
 } from "./kernels.ts";
 export { supportsSimd } from "./simd.ts";
 
+/** The abi of the kernels that this program goes with: KERNEL_ABI of the crate. */
+export const kernelAbi = 2;
+
+/** The builds that run everywhere. */
+export type WasmVariant = Exclude<Variant, "native">;
+
 /** A module, compiled or not, or a way to get it that is taken only if that variant is chosen. */
 export type ModuleSource = BufferSource | WebAssembly.Module | (() => Promise<BufferSource | WebAssembly.Module>);
 
@@ -33,7 +39,7 @@ export interface LoadOptions {
   simd: ModuleSource;
   scalar: ModuleSource;
   /** Which variant to load; without it SIMD where the engine has it. */
-  force?: Variant | undefined;
+  force?: WasmVariant | undefined;
 }
 
 /**

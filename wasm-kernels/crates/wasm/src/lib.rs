@@ -2,7 +2,7 @@
 //! message is `code: text`; `js/face.ts` turns them into `KernelError`.
 
 use std::sync::Arc;
-use vedette_kernels::{Feature, KERNEL_ABI, KernelError, Kind, Options};
+use vedette_kernels::{Feature, KERNEL_ABI, KernelError, Options, cut};
 use wasm_bindgen::prelude::*;
 
 fn thrown(error: KernelError) -> JsError {
@@ -18,8 +18,7 @@ pub fn kernel_abi() -> u32 {
 /// D and p of the two-sample Kolmogorov–Smirnov test.
 #[wasm_bindgen(js_name = ksTwoSample)]
 pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Vec<f64> {
-    let test = vedette_kernels::ks_two_sample(a, b);
-    vec![test.d, test.p]
+    vedette_kernels::ks_two_sample(a, b).to_numbers()
 }
 
 #[wasm_bindgen]
@@ -32,18 +31,16 @@ pub fn wasserstein1(a: &[f64], b: &[f64]) -> Result<f64, JsError> {
     vedette_kernels::wasserstein1(a, b).map_err(thrown)
 }
 
-/// PSI, JS, TV, L∞ and Hellinger.
+/// As `Divergences::to_numbers` lists them.
 #[wasm_bindgen]
 pub fn divergences(p: &[f64], q: &[f64]) -> Result<Vec<f64>, JsError> {
-    let d = vedette_kernels::divergences(p, q).map_err(thrown)?;
-    Ok(vec![d.psi, d.js, d.tv, d.linf, d.hellinger])
+    Ok(vedette_kernels::divergences(p, q).map_err(thrown)?.to_numbers())
 }
 
 /// Statistic, p and degrees of freedom.
 #[wasm_bindgen(js_name = chi2Test)]
 pub fn chi2_test(table: &[f64], columns: u32) -> Vec<f64> {
-    let test = vedette_kernels::chi2_test(table, columns as usize);
-    vec![test.statistic, test.p, f64::from(test.df)]
+    vedette_kernels::chi2_test(table, columns as usize).to_numbers()
 }
 
 /// Empty once it has finished.
@@ -52,14 +49,10 @@ pub struct Builder(Option<vedette_kernels::Builder>);
 
 #[wasm_bindgen]
 impl Builder {
-    /// `kinds`: −1 for a number, or how many categories are known.
+    /// `kinds`: as `Feature::from_numbers` reads them.
     #[wasm_bindgen(constructor)]
     pub fn new(names: Vec<String>, kinds: &[i32], seed: u32, joint: bool) -> Result<Builder, JsError> {
-        let feature = |(name, kind): (String, &i32)| {
-            let kind = if *kind < 0 { Kind::Number } else { Kind::Category { known: (*kind).min(255) as u8 } };
-            Feature { name, kind }
-        };
-        let features = names.into_iter().zip(kinds).map(feature).collect();
+        let features = Feature::from_numbers(names, kinds);
         Ok(Self(Some(vedette_kernels::Builder::new(features, seed, joint).map_err(thrown)?)))
     }
 
@@ -95,13 +88,9 @@ impl Reference {
         self.0.features().iter().map(|feature| feature.name.clone()).collect()
     }
 
-    /// −1 for a number, or how many categories are known.
+    /// As `Feature::kind_number` says them.
     pub fn kinds(&self) -> Vec<i32> {
-        let kind = |feature: &Feature| match feature.kind {
-            Kind::Number => -1,
-            Kind::Category { known } => i32::from(known),
-        };
-        self.0.features().iter().map(kind).collect()
+        self.0.features().iter().map(Feature::kind_number).collect()
     }
 
     pub fn rows(&self) -> f64 {
@@ -110,7 +99,7 @@ impl Reference {
 
     /// 16 hexadecimal digits.
     pub fn hash(&self) -> String {
-        format!("{:016x}", self.0.hash())
+        self.0.hash_digits()
     }
 
     pub fn lags(&self) -> Vec<u32> {
@@ -192,10 +181,7 @@ pub struct FleetBank(vedette_kernels::FleetBank);
 impl FleetBank {
     /// `bytes`: snapshots one after the other, of these lengths.
     pub fn step(&mut self, bytes: &[u8], lengths: &[u32], cap_rows: f64) -> Result<(), JsError> {
-        let mut rest = bytes;
-        let cut = |length: &u32| rest.split_off(..(*length as usize).min(rest.len())).unwrap_or_default();
-        let snapshots: Vec<&[u8]> = lengths.iter().map(cut).collect();
-        self.0.step(&snapshots, cap_rows).map_err(thrown)
+        self.0.step(&cut(bytes, lengths), cap_rows).map_err(thrown)
     }
 
     pub fn rounds(&self) -> f64 {
