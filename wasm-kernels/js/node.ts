@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { messageOf } from "@vedette/protocol/errors";
 import { KernelError } from "./error.ts";
 import { kernelsOf, type RawKernels } from "./face.ts";
-import { kernelAbi, type Kernels, loadKernels, type Variant } from "./index.ts";
+import { type Kernels, kernelAbi, loadKernels, type Variant } from "./index.ts";
 
 /** A variant, which then comes or is an error; or `auto`: native where it was built, else as if nothing had been said. */
 export type KernelsChoice = Variant | "auto";
@@ -23,8 +23,11 @@ export function nativeIsBuilt(path = nativePath): boolean {
  * Kernels for Node. Without a choice the environment's VEDETTE_KERNELS chooses; without that WebAssembly does it, with SIMD
  * where there is SIMD. Throws KernelError `unavailable`, and `bad-option` where VEDETTE_KERNELS names no choice.
  */
-export async function loadKernelsNode(choice = chosen(process.env.VEDETTE_KERNELS)): Promise<Kernels> {
-  if (choice === "native" || (choice === "auto" && nativeIsBuilt())) return openNative();
+export async function loadKernelsNode(
+  choice = chosen(process.env.VEDETTE_KERNELS),
+  path = nativePath,
+): Promise<Kernels> {
+  if (choice === "native" || (choice === "auto" && nativeIsBuilt(path))) return openNative(path);
   return loadKernels({
     simd: () => readFile(new URL("../pkg/kernels_simd.wasm", import.meta.url)),
     scalar: () => readFile(new URL("../pkg/kernels_scalar.wasm", import.meta.url)),
@@ -33,7 +36,7 @@ export async function loadKernelsNode(choice = chosen(process.env.VEDETTE_KERNEL
 }
 
 /** What VEDETTE_KERNELS says; undefined where it says nothing. Throws KernelError `bad-option`. */
-export function chosen(said: string | undefined): KernelsChoice | undefined {
+function chosen(said: string | undefined): KernelsChoice | undefined {
   if (said === undefined || said === "") return undefined;
   const choice = choices.find((known) => known === said);
   if (choice === undefined) {
@@ -43,7 +46,7 @@ export function chosen(said: string | undefined): KernelsChoice | undefined {
 }
 
 /** The native kernels. Throws KernelError `unavailable`: not built, not for this machine, or of another abi. */
-export function openNative(path = nativePath): Kernels {
+function openNative(path: string): Kernels {
   const remedy = "build them by `npm run build:native --workspace wasm-kernels`, or unset VEDETTE_KERNELS";
   if (!nativeIsBuilt(path)) throw new KernelError("unavailable", `there are no native kernels at ${path}: ${remedy}`);
   let raw: RawKernels;

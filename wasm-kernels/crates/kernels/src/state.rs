@@ -70,7 +70,8 @@ impl State {
         let mut rows_missing = 0;
         for row in rows.chunks_exact(d) {
             rows_missing += u64::from(self.count(row));
-            if self.step_bank() && self.bank.sum() >= limit {
+            let greatest = self.step_bank();
+            if greatest > 0.0 && self.bank.reaches(limit, greatest) {
                 self.alarmed = true;
             }
             if let Some(joint) = self.reference.joint() {
@@ -101,20 +102,19 @@ impl State {
         missing
     }
 
-    /// Steps the detectors of each feature whose turn it is; whether there was one.
+    /// Steps the detectors of each feature whose turn it is; the greatest factor of all, 0 where there was none.
     #[inline(always)]
-    fn step_bank(&mut self) -> bool {
-        let mut stepped = false;
+    fn step_bank(&mut self) -> f32 {
+        let mut greatest = 0.0f32;
         for (f, cells) in self.reference.cells().iter().enumerate() {
             if self.waits[f] > 0 {
                 self.waits[f] -= 1;
                 continue;
             }
             self.waits[f] = self.lags[f] - 1;
-            self.bank.step(&self.factors, f, cells[usize::from(self.slots[f])]);
-            stepped = true;
+            greatest = greatest.max(self.bank.step(&self.factors, f, cells[usize::from(self.slots[f])]));
         }
-        stepped
+        greatest
     }
 
     /// The sum of all detectors at which their mean is at the threshold.
