@@ -132,6 +132,18 @@ for (const kernels of builds) {
       );
     });
 
+    test("rows one by one, few at once and all at once count alike, and while memory grows", () => {
+      const many = Float32Array.from({ length: 20_000 }, (_, i) => ramp[i % 400]!);
+      const wanted = observed(reference, many).save();
+      const state = reference.newState();
+      for (let at = 0; at < 1000; at += 2) state.observe(many.subarray(at, at + 2));
+      const others = Array.from({ length: 100 }, () => reference.newState());
+      for (let at = 1000; at < 10_000; at += 90) state.observe(many.subarray(at, at + 90));
+      state.observe(many.subarray(10_000));
+      expect(state.save()).toEqual(wanted);
+      for (const other of others) other.free();
+    });
+
     test("[X3] a state saved anywhere goes on as if nothing had been", () => {
       fc.assert(
         fc.property(rows, rows, fc.boolean(), fc.integer({ min: 1, max: 9 }), (before, after, rolls, lag) => {

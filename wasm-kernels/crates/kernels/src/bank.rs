@@ -111,3 +111,43 @@ pub(crate) fn log_means(sums: impl Iterator<Item = f64>) -> (Vec<f64>, f64) {
     let mean = total / (BETS * features.len()) as f64;
     (features, log(mean))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    /// The bound spares most sums, and never an alarm.
+    #[test]
+    fn alarms_where_the_sum_of_every_step_says_so() {
+        let mut random = Random::new(11);
+        for limit in [50.0, 3e3, 1e7] {
+            let mut cell = || [0.3, 0.9, 1.0, 1.3, 2.5].map(|t: f64| t * random.uniform() + 0.2);
+            let factors = BankFactors::new((0..5).map(|_| {
+                let five = cell();
+                std::array::from_fn(|cell| std::array::from_fn(|bet| five[(cell + bet) % 5]))
+            }));
+            let mut bank = Bank::new(5);
+            let (mut alarms, mut quiet) = (0, 0);
+            for step in 0..4000 {
+                let mut greatest = 0.0f32;
+                for f in (0..5).filter(|f| (step + f) % 3 > 0) {
+                    greatest = greatest.max(bank.step(&factors, f, (random.uniform() * 16.0) as u8));
+                }
+                let reaches = bank.reaches(limit, greatest);
+                assert_eq!(reaches, bank.sum() >= limit, "step {step}, limit {limit}");
+                assert!(bank.bound >= bank.sum());
+                if reaches {
+                    alarms += 1
+                } else {
+                    quiet += 1
+                }
+                // What alarmed begins anew.
+                if reaches {
+                    bank.detectors.fill([0.0; BETS]);
+                }
+            }
+            assert!(quiet > 0 && (alarms > 0 || limit > 1e6), "{limit}: {alarms} {quiet}");
+        }
+    }
+}

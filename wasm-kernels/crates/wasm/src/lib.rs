@@ -119,11 +119,11 @@ impl Reference {
     #[wasm_bindgen(js_name = newState)]
     pub fn new_state(&self, alpha: f64, threshold: f64, dead_zone: f64, lag: u32) -> Result<State, JsError> {
         let options = Options { alpha, threshold, dead_zone, lag: Some(lag).filter(|lag| *lag > 0) };
-        Ok(State(vedette_kernels::State::new(Arc::clone(&self.0), options).map_err(thrown)?))
+        Ok(vedette_kernels::State::new(Arc::clone(&self.0), options).map_err(thrown)?.into())
     }
 
     pub fn restore(&self, saved: &[u8]) -> Result<State, JsError> {
-        Ok(State(vedette_kernels::State::restore(Arc::clone(&self.0), saved).map_err(thrown)?))
+        Ok(vedette_kernels::State::restore(Arc::clone(&self.0), saved).map_err(thrown)?.into())
     }
 
     #[wasm_bindgen(js_name = newFleetBank)]
@@ -139,38 +139,62 @@ impl Reference {
 }
 
 #[wasm_bindgen]
-pub struct State(vedette_kernels::State);
+pub struct State {
+    state: vedette_kernels::State,
+    /// Where JavaScript puts a few rows, so that a call for one allocates nothing.
+    room: Vec<f32>,
+}
+
+impl From<vedette_kernels::State> for State {
+    fn from(state: vedette_kernels::State) -> Self {
+        Self { state, room: Vec::new() }
+    }
+}
 
 #[wasm_bindgen]
 impl State {
     pub fn observe(&mut self, rows: &[f32]) -> Result<(), JsError> {
-        self.0.observe(rows).map_err(thrown)
+        self.state.observe(rows).map_err(thrown)
+    }
+
+    /// Address of room for so many values, until the next call.
+    pub fn room(&mut self, values: usize) -> *mut f32 {
+        if self.room.len() < values {
+            self.room.resize(values, 0.0);
+        }
+        self.room.as_mut_ptr()
+    }
+
+    /// Observes so many values that were put there; false, and none was taken, where they are not whole rows.
+    #[wasm_bindgen(js_name = observeRoom)]
+    pub fn observe_room(&mut self, values: usize) -> bool {
+        self.room.get(..values).is_some_and(|rows| self.state.observe(rows).is_ok())
     }
 
     /// Rows of the window: an integer that a double holds exactly.
     pub fn rows(&self) -> f64 {
-        self.0.rows() as f64
+        self.state.rows() as f64
     }
 
     pub fn merge(&mut self, snapshot: &[u8]) -> Result<(), JsError> {
-        self.0.merge(snapshot).map_err(thrown)
+        self.state.merge(snapshot).map_err(thrown)
     }
 
     pub fn snapshot(&self) -> Vec<u8> {
-        self.0.snapshot()
+        self.state.snapshot()
     }
 
     pub fn save(&self) -> Vec<u8> {
-        self.0.save()
+        self.state.save()
     }
 
     /// As `Report::to_numbers` lists them.
     pub fn report(&self) -> Vec<f64> {
-        self.0.report().to_numbers()
+        self.state.report().to_numbers()
     }
 
     pub fn roll(&mut self) {
-        self.0.roll();
+        self.state.roll();
     }
 }
 
