@@ -32,7 +32,7 @@ test("what VEDETTE_KERNELS says counts only where the program does not choose, a
   vi.stubEnv("VEDETTE_KERNELS", "fastest");
   expect((await loadKernelsNode("scalar")).variant).toBe("scalar");
   await expect(loadKernelsNode()).rejects.toMatchObject({
-    code: "bad-option",
+    code: "invalid_argument",
     message: "VEDETTE_KERNELS is fastest, and may be simd, scalar, native, auto or nothing",
   });
 });
@@ -56,6 +56,17 @@ test("a native module that does not load is an error, with its cause, and never 
       cause: expect.any(Error),
     });
   }
+  await rm(folder, { recursive: true });
+});
+
+test("a native module that was built of other sources is refused when it is loaded", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "vedette-native-"));
+  const other = join(folder, "kernels.cjs");
+  await writeFile(other, "exports.kernelAbi = () => 1;");
+  await expect(loadKernelsNode("auto", other)).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringMatching(/of abi 1, and this program is of 2/),
+  });
   await rm(folder, { recursive: true });
 });
 

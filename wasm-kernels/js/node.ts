@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { messageOf } from "@vedette/protocol/errors";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { KernelError } from "./error.ts";
 import { kernelsOf, type RawKernels } from "./face.ts";
 import { type Kernels, kernelAbi, loadKernels, type Variant } from "./index.ts";
@@ -21,7 +21,8 @@ export function nativeIsBuilt(path = nativePath): boolean {
 
 /**
  * Kernels for Node. Without a choice the environment's VEDETTE_KERNELS chooses; without that WebAssembly does it, with SIMD
- * where there is SIMD. Throws KernelError `unavailable`, and `bad-option` where VEDETTE_KERNELS names no choice.
+ * where there is SIMD. Throws KernelError `unavailable`, and VedetteError `invalid_argument` where VEDETTE_KERNELS names no
+ * choice.
  */
 export async function loadKernelsNode(
   choice = chosen(process.env.VEDETTE_KERNELS),
@@ -35,12 +36,13 @@ export async function loadKernelsNode(
   });
 }
 
-/** What VEDETTE_KERNELS says; undefined where it says nothing. Throws KernelError `bad-option`. */
+/** What VEDETTE_KERNELS says; undefined where it says nothing. Throws VedetteError `invalid_argument`. */
 function chosen(said: string | undefined): KernelsChoice | undefined {
   if (said === undefined || said === "") return undefined;
   const choice = choices.find((known) => known === said);
   if (choice === undefined) {
-    throw new KernelError("bad-option", `VEDETTE_KERNELS is ${said}, and may be ${choices.join(", ")} or nothing`);
+    const message = `VEDETTE_KERNELS is ${said}, and may be ${choices.join(", ")} or nothing`;
+    throw new VedetteError("invalid_argument", message);
   }
   return choice;
 }
