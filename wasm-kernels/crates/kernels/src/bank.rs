@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn alarms_where_the_sum_of_every_step_says_so() {
         let mut random = Random::new(11);
-        for limit in [50.0, 3e3, 1e7] {
-            let mut cell = || [0.3, 0.9, 1.0, 1.3, 2.5].map(|t: f64| t * random.uniform() + 0.2);
+        for limit in [1e3, 3e4, 1e7] {
+            let mut cell = || [0.5, 0.9, 1.0, 1.3, 2.5].map(|t: f64| t * (0.7 + 0.6 * random.uniform()));
             let factors = BankFactors::new((0..5).map(|_| {
                 let five = cell();
                 std::array::from_fn(|cell| std::array::from_fn(|bet| five[(cell + bet) % 5]))
@@ -147,7 +147,7 @@ mod tests {
                     bank.detectors.fill([0.0; BETS]);
                 }
             }
-            assert!(quiet > 0 && (alarms > 0 || limit > 1e6), "{limit}: {alarms} {quiet}");
+            assert!(quiet > 0 && alarms > 0, "{limit}: {alarms} {quiet}");
         }
     }
 }
