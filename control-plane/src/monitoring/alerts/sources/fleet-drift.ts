@@ -7,12 +7,12 @@ import type { Database } from "../../../db/database.ts";
 import type { DriftEventRecord } from "../../../db/drift.ts";
 import type { HarmOracle } from "../../../ports.ts";
 import type { Raise } from "../alerts.ts";
-import { driftAlert } from "../drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../drift-alert.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
-/** What is watched elsewhere raises and clears its own. */
-const watchedElsewhere = "drift/watch/";
 const mostProof = 512;
+/** What is learned of a device's clock changes by so much while it runs; rows of the proof must not be the time before, ms. */
+const clockSlack = 2_000;
 
 export function fleetDrift(ports: {
   db: Pick<Database, "drift" | "versions">;
@@ -24,9 +24,9 @@ export function fleetDrift(ports: {
     const version = (await db.versions.findByDigest(event.digest))?.version;
     if (version === undefined) return undefined;
     const { id, digest, model, agents, openedAt } = event;
-    // The rows that prove it came before the alarm. By the devices' clocks, which may be wrong: not after it.
+    // The rows that prove it came before the alarm. By the devices' clocks, which may be wrong where they were never corrected: not after it.
     const proof = await db.drift.windows({ digests: [digest], event: id, limit: mostProof });
-    const since = new Date(Math.min(openedAt, ...proof.map(({ fromAt }) => fromAt))).toISOString();
+    const since = new Date(Math.min(openedAt, ...proof.map(({ fromAt }) => fromAt)) - clockSlack).toISOString();
     const everywhere = event.scope.kind === "fleet";
     const { verdict, why } = await harmOf({ model, version, since, ...(!everywhere && { agents }) }).catch(unknownHarm);
     const rows = agents.length === 1 ? "one device" : `${agents.length} devices`;
@@ -36,7 +36,7 @@ export function fleetDrift(ports: {
       where: whereOf(event.scope),
       fields: event.features.map(({ name }) => name),
       harm: verdict,
-      detail: `Since ${since}, by the rows of ${rows}. ${why}`,
+      detail: `Since ${since}, by the rows of ${rows}. By labels: ${why}.`,
       key: `drift/event/${digest}/${event.subject}`,
     });
   }
