@@ -15,6 +15,8 @@ export interface Cell {
 
 /** One reference and what came after it, row-major f32 [rows][16]. */
 export interface Stream {
+  /** What rows are like while nothing changes: a detector that takes minutes to set up does so once for each. */
+  readonly family: string;
   readonly reference: Float32Array;
   readonly rows: Float32Array;
   /** The first row that is not as before; null where there is none. */
@@ -69,9 +71,10 @@ export function streamOf(cell: Cell, number: number, length = streamRows): Strea
   const rows = new Float32Array(length * features);
   const source = sourceOf(cell.population, cell.dependence, drawFrom([name, number, 2]));
   const { shift } = cell;
+  const family = `${cell.population} ${cell.dependence}`;
   if (!shift) {
     fill(rows, source);
-    return { reference, rows, change: null };
+    return { family, reference, rows, change: null };
   }
   const draw = drawFrom([name, number, 3]);
   const change = 1000 + Math.floor(draw.uniform() * 1024);
@@ -83,7 +86,7 @@ export function streamOf(cell: Cell, number: number, length = streamRows): Strea
     }
     rows.set(row, i * features);
   }
-  return { reference, rows, change };
+  return { family, reference, rows, change };
 }
 
 function fill(rows: Float32Array, source: (row: Float64Array) => number): void {

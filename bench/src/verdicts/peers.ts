@@ -38,7 +38,8 @@ const kinds: readonly PeerKind[] = [
     name: "alibi-mmd-online",
     title: "alibi-detect MMDDriftOnline, window 20",
     environment: "alibi",
-    usesReference: true,
+    // It could not take more than a thousand rows of it in minutes, so its size is no matter.
+    usesReference: false,
     threshold: () => 1,
   },
   {
@@ -96,23 +97,33 @@ function kindOf(name: string): PeerKind {
   return kind;
 }
 
-export async function openPeer(name: string): Promise<Detector> {
-  const kind = kindOf(name);
+/** Peers that take turns at each stream, and read it from the same two files. */
+export async function openPeers(names: readonly string[]): Promise<Detector[]> {
+  const known = names.map(kindOf);
   const folder = await mkdtemp(join(tmpdir(), "vedette-verdicts-"));
-  const peer = openPythonPeer(kind.environment, "verdicts_peer.py", name);
-  return {
-    ...kind,
-    async run({ reference, rows }: Stream): Promise<Records> {
-      const files = { reference: join(folder, "reference.npy"), rows: join(folder, "rows.npy") };
-      await writeFile(files.reference, npyOf(reference, features));
-      await writeFile(files.rows, npyOf(rows, features));
-      // Higher scores than any threshold in use need not be waited for; those without a promise have none to stop at.
-      const stop = kind.threshold(1e6) === kind.threshold(settingArl) ? 1e300 : kind.threshold(1e6);
-      return ((await peer.ask({ ...files, arl: settingArl, stop })) as { records: Records }).records;
-    },
-    async close() {
-      await peer.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  const files = { reference: join(folder, "reference.npy"), rows: join(folder, "rows.npy") };
+  let written: Stream | null = null;
+  let left = known.length;
+  return known.map((kind) => {
+    const peer = openPythonPeer(kind.environment, "verdicts_peer.py", kind.name);
+    return {
+      ...kind,
+      async run(stream: Stream): Promise<Records> {
+        if (written !== stream) {
+          await writeFile(files.reference, npyOf(stream.reference, features));
+          await writeFile(files.rows, npyOf(stream.rows, features));
+          written = stream;
+        }
+        // Higher scores than any threshold in use need not be waited for; those without a promise have none to stop at.
+        const stop = kind.threshold(1e6) === kind.threshold(settingArl) ? 1e300 : kind.threshold(1e6);
+        const answer = await peer.ask({ ...files, arl: settingArl, stop, family: stream.family });
+        return (answer as { records: Records }).records;
+      },
+      async close() {
+        await peer.close();
+        left--;
+        if (left === 0) await rm(folder, { recursive: true, force: true });
+      },
+    };
+  });
 }
