@@ -153,26 +153,26 @@ def mmd_statistics(known, initial, constant, gamma, rows, block=2000):
     return (constant + inside / (size * (size - 1)) - 2 * sums_of(across, size) / size)[1:]
 
 
-def mmd_bootstraps(kernel, permutations, bootstraps, size):
-    """[bootstraps][size]: MMD² of the rest of a permuted reference against each window in its last 2·size - 1 rows."""
+def mmd_bootstraps(kernel, drawn, size):
+    """[bootstraps][size]: MMD² of each window of `size` among the 2·size - 1 reference rows `drawn` [bootstraps][...] to all the others."""
     n, extended = len(kernel), 2 * size - 1
     kernel = kernel.astype(float)
     np.fill_diagonal(kernel, 0)
     total, columns = kernel.sum(), kernel.sum(axis=0)
     rest = n - extended
-    found = np.empty((bootstraps, size))
-    for i, permutation in enumerate(permutations):
-        last = permutation[-extended:]
-        block = kernel[np.ix_(last, last)]
-        across = columns[last] - block.sum(axis=0)
-        known = (total - block.sum() - 2 * across.sum()) / (rest * (rest - 1))
-        corner = np.zeros((extended + 1, extended + 1))
-        corner[1:, 1:] = block.cumsum(axis=0).cumsum(axis=1)
-        a, b = np.arange(size), np.arange(size) + size
-        inside = (corner[b, b] - corner[a, b] - corner[b, a] + corner[a, a]) / (size * (size - 1))
-        sums = np.concatenate([[0.0], across.cumsum()])
-        found[i] = known + inside - 2 * (sums[b] - sums[a]) / (rest * size)
-    return found
+    a, b = np.arange(size), np.arange(size) + size
+    found = []
+    for some in np.array_split(drawn, max(1, len(drawn) // 500)):
+        block = kernel[some[:, :, None], some[:, None, :]]
+        across = columns[some] - block.sum(axis=1)
+        known = (total - block.sum(axis=(1, 2)) - 2 * across.sum(axis=1)) / (rest * (rest - 1))
+        # Sums over squares on the diagonal, from those over corners.
+        corner = np.zeros((len(some), extended + 1, extended + 1))
+        corner[:, 1:, 1:] = block.cumsum(axis=1).cumsum(axis=2)
+        inside = (corner[:, b, b] - corner[:, a, b] - corner[:, b, a] + corner[:, a, a]) / (size * (size - 1))
+        sums = np.concatenate([np.zeros((len(some), 1)), across.cumsum(axis=1)], axis=1)
+        found.append(known[:, None] + inside - 2 * (sums[:, b] - sums[:, a]) / (rest * size))
+    return np.concatenate(found)
 
 
 def drawn_thresholds(statistics, share, quantile):

@@ -15,8 +15,8 @@ export interface Cell {
 
 /** One reference and what came after it, row-major f32 [rows][16]. */
 export interface Stream {
-  /** What rows are like while nothing changes: a detector that takes minutes to set up does so once for each. */
-  readonly family: string;
+  /** The cell of like rows where nothing changes: a detector that is slow to set up does so once for each. */
+  readonly family: Cell;
   readonly reference: Float32Array;
   readonly rows: Float32Array;
   /** The first row that is not as before; null where there is none. */
@@ -66,12 +66,11 @@ export function nullOf(cell: Cell): Cell {
  */
 export function streamOf(cell: Cell, number: number, length = streamRows): Stream {
   const name = seedOf(cell.name);
-  const reference = new Float32Array(cell.m * features);
-  fill(reference, sourceOf(cell.population, cell.dependence, drawFrom([name, number, 1])));
+  const reference = referenceOf(cell, number);
   const rows = new Float32Array(length * features);
   const source = sourceOf(cell.population, cell.dependence, drawFrom([name, number, 2]));
   const { shift } = cell;
-  const family = `${cell.population} ${cell.dependence}`;
+  const family = nullOf(cell);
   if (!shift) {
     fill(rows, source);
     return { family, reference, rows, change: null };
@@ -87,6 +86,13 @@ export function streamOf(cell: Cell, number: number, length = streamRows): Strea
     rows.set(row, i * features);
   }
   return { family, reference, rows, change };
+}
+
+/** The reference of stream `number` of a cell. */
+export function referenceOf(cell: Cell, number: number): Float32Array {
+  const reference = new Float32Array(cell.m * features);
+  fill(reference, sourceOf(cell.population, cell.dependence, drawFrom([seedOf(cell.name), number, 1])));
+  return reference;
 }
 
 function fill(rows: Float32Array, source: (row: Float64Array) => number): void {

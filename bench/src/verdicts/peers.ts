@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMade, openPythonPeer } from "../python-peer.ts";
-import type { Stream } from "./cells.ts";
+import { type Cell, referenceOf, type Stream } from "./cells.ts";
 import type { Detector, Records } from "./detector.ts";
 import { npyOf } from "./npy.ts";
 import { features } from "./source.ts";
@@ -103,6 +103,15 @@ export async function openPeers(names: readonly string[]): Promise<Detector[]> {
   const folder = await mkdtemp(join(tmpdir(), "vedette-verdicts-"));
   const files = { reference: join(folder, "reference.npy"), rows: join(folder, "rows.npy") };
   let written: Stream | null = null;
+  const families = new Map<string, string>();
+  const familyFile = async (family: Cell): Promise<string> => {
+    const known = families.get(family.name);
+    if (known) return known;
+    const file = join(folder, `${families.size}.npy`);
+    families.set(family.name, file);
+    await writeFile(file, npyOf(referenceOf(family, 0), features));
+    return file;
+  };
   let left = known.length;
   return known.map((kind) => {
     const peer = openPythonPeer(kind.environment, "verdicts_peer.py", kind.name);
@@ -116,7 +125,8 @@ export async function openPeers(names: readonly string[]): Promise<Detector[]> {
         }
         // Higher scores than any threshold in use need not be waited for; those without a promise have none to stop at.
         const stop = kind.threshold(1e6) === kind.threshold(settingArl) ? 1e300 : kind.threshold(1e6);
-        const answer = await peer.ask({ ...files, arl: settingArl, stop, family: stream.family });
+        const family = await familyFile(stream.family);
+        const answer = await peer.ask({ ...files, arl: settingArl, stop, family });
         return (answer as { records: Records }).records;
       },
       async close() {
