@@ -40,7 +40,9 @@ export const cells: readonly Cell[] = [
   ...nulls,
   ...shifts.map((shift) => shiftCell(shift, "iid")),
   // In rows that depend on each other: thinning must not make a shift invisible.
-  ...shifts.slice(0, 2).map((shift) => shiftCell(shift, "ar.5")),
+  ...(["ar.5", "ar.8", "seasonal"] as const).flatMap((dependence) =>
+    shifts.slice(0, 2).map((shift) => shiftCell(shift, dependence)),
+  ),
 ];
 
 function nullCell(name: string, population: Population, dependence: Dependence, m: number): Cell {

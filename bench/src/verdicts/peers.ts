@@ -61,7 +61,7 @@ const kinds: readonly PeerKind[] = [
     title: "river ADWIN",
     environment: "river",
     usesReference: false,
-    threshold: () => 3,
+    threshold: () => 0,
   },
   {
     name: "river-page-hinkley",
