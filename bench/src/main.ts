@@ -34,15 +34,16 @@ const help = `npm run bench --workspace bench -- NAME [options]
              fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
   rollouts   how releases are judged: wrong promotions and rollbacks, hours to decide, beside a fixed-horizon test, Flagger's
              threshold and Kayenta's Mann–Whitney judge, on generated evidence; 10 min
-  kernels    drift statistics: WebAssembly with SIMD and without beside plain JavaScript, numpy and scipy; 1 min
+  kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
+             JavaScript, numpy and scipy; 2 min
 
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too
   --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
-  --cells   of verdicts and rollouts: only those whose name contains this, as --cells "iid 10k"
+  --cells   of verdicts and rollouts: only those whose name contains this, as --cells "iid 10k" or --cells "null ar.5 10k,ar.5"
   --streams of verdicts: how many of each cell, 200 where not said; 0 only judges what has been run
   --count   of rollouts: how many of each cell, 1000 where not said
-  --detectors of verdicts: names with commas between; slow ones run only where they are named
+  --detectors of verdicts: names with commas between, as --detectors vedette-bank,river-adwin; all where not said
   --help
 
   npm run bench --workspace bench -- ingest --json

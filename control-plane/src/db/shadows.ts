@@ -2,7 +2,7 @@
 import type { ShadowParcel } from "@vedette/protocol/shadow";
 import { and, asc, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
-import { shadowPairs, shadowParcels } from "./schema.ts";
+import { shadowPairs, shadowParcels } from "./shadows-schema.ts";
 
 /** Who answers, and who is asked beside it, on one device. */
 export type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;

@@ -3,8 +3,8 @@
  * `ask-beside.ts` tells it of runs; the outbox keeps its state and sends the parcels.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { createTimer } from "../link/timing.ts";
 import type { Clock } from "../ports.ts";
+import { createTimer } from "../timing.ts";
 import { createPairTally, type PairedRun } from "./pair-tally.ts";
 import type { PairState, ShadowKeep } from "./shadow-outbox.ts";
 
