@@ -262,8 +262,9 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     endsAbruptly: options.endsAbruptly,
     beside: () => pins.beside,
     apply(of) {
+      const before = pins.beside;
       const saved = apply({ kind: "beside", of });
-      if (pinned(pins).join() !== kept) work.now(); // files of what is given up go
+      if (before?.state !== pins.beside?.state) work.now(); // files of what is given up go
       return saved;
     },
     mayLoad(digest) {
