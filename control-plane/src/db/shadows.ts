@@ -5,9 +5,9 @@ import type { Connection } from "./connection.ts";
 import { shadowPairs, shadowParcels } from "./shadows-schema.ts";
 
 /** Who answers, and who is asked beside it, on one device. */
-export type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;
+type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;
 /** A parcel as it was taken; `id` grows in the order of arrival. */
-export type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
+type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
 
 export interface ShadowRepository {
   /** Notes pairs that an assignment for a device names, with the moment of the first time. */

@@ -21,7 +21,7 @@ import type { PairWatch } from "./pair-watch.ts";
 import { sampled } from "./sampled.ts";
 
 /** A request that was run. */
-export interface AskedJob {
+interface AskedJob {
   readonly request: PredictRequest;
   /** Rows. */
   readonly n: number;
@@ -59,7 +59,7 @@ export interface BesideLimits {
   /** A queue that found requests waiting looks again, ms. */
   readonly againMs: number;
 }
-export const besideLimits: BesideLimits = {
+const besideLimits: BesideLimits = {
   waitingRows: 256,
   waitingBytes: 8 * 2 ** 20,
   requestRows: 4096,

@@ -19,7 +19,7 @@ export interface PairLimits {
   /** What is counted is written down at least so often, ms. */
   readonly keepEveryMs: number;
 }
-export const pairLimits: PairLimits = {
+const pairLimits: PairLimits = {
   parcelRows: 200,
   parcelMs: 60_000,
   apartMs: 10_000,
