@@ -20,8 +20,8 @@ interface ReportFlags {
   model: string;
   version?: number;
   since?: string;
-  /** A name; true where none was given, false with --no-html. */
-  html: string | boolean;
+  /** A name, where one was given; false with --no-html. */
+  html?: string | false;
 }
 
 export function addReport(drift: Command, io: Io): void {
@@ -55,7 +55,7 @@ export function addReport(drift: Command, io: Io): void {
       const harm = await harmOf(api, { model, version: version.version, since: since ?? oldest(windows) });
       const parts = { version, events, windows, manifest, reference, harm, notes, now: io.now() };
       const document = describeFleet(parts, await loadKernelsNode());
-      const file = html === true ? `drift-${model}-v${version.version}.html` : html;
+      const file = html ?? `drift-${model}-v${version.version}.html`;
       if (file !== false) await writePage(file, document, io);
       context.answer({ ...document, html: file === false ? null : file }, describeDrift(document));
     });

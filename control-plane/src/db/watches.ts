@@ -1,9 +1,10 @@
 /** Models served elsewhere, the events that came of them, and their batches until the prediction log has them. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, count, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, RequestHalf, ResponseHalf, WatchEventRecord, WatchRecord } from "./records.ts";
-import { watchEvents, watches, watchFrames } from "./schema.ts";
+import { watchEvents, watches, watchFrames } from "./watches-schema.ts";
 
 /** An event, or one half of it. */
 export interface ReceivedHalves {

@@ -97,6 +97,17 @@ test("[U7] NDJSON and arrays are read alike; a line that does not fit is named, 
   expect(entries[0]).toMatchObject({ subject: "rain", detail: { lines: 2, stored: 2 } });
 });
 
+test("the ranges of a number come in its order, the lowest first", async () => {
+  const site = await withModel();
+  await site.take({ seq: 0, count: 8 });
+  const slices = (await rowsOf(site, "&by=field:temp")).map(({ slice }) => slice);
+  expect(slices).toEqual([
+    expect.stringMatching(/^below 1\d/),
+    ...Array.from({ length: slices.length - 2 }, () => expect.stringMatching(/^1\d to below 1\d/)),
+    expect.stringMatching(/^1\d and more$/),
+  ]);
+});
+
 test("[U8] performance is told by slice of device, label, field and time, labelled or not", async () => {
   const site = await withModel();
   await site.take({ seq: 0, agent: "a" }, { seq: 0, agent: "b" }, { seq: 1, agent: "b" });

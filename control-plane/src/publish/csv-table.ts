@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { quoteName } from "../sql-text.ts";
 
 export interface CsvColumn {
   readonly name: string;
@@ -49,7 +50,7 @@ export async function readCsv(path: string): Promise<CsvTable> {
     const rows = Number(counted.getRows()[0]?.[0]);
     checkHeader(path, columns, rows);
     const column = async (name: string, expression: string): Promise<unknown[]> => {
-      const read = await connection.runAndReadAll(`SELECT ${expression.replace("$", () => quoted(name))} FROM data`);
+      const read = await connection.runAndReadAll(`SELECT ${expression.replace("$", () => quoteName(name))} FROM data`);
       return read.getColumnsJS()[0] ?? [];
     };
     return {
@@ -102,7 +103,9 @@ export async function misfitOf(
 }
 
 async function isBoolean(connection: DuckDBConnection, name: string): Promise<boolean> {
-  const read = await connection.runAndReadAll(`SELECT bool_and(lower(${quoted(name)}) IN ('true', 'false')) FROM data`);
+  const read = await connection.runAndReadAll(
+    `SELECT bool_and(lower(${quoteName(name)}) IN ('true', 'false')) FROM data`,
+  );
   return read.getRows()[0]?.[0] === true;
 }
 
@@ -143,10 +146,6 @@ function checkHeader(path: string, columns: readonly CsvColumn[], rows: number):
   if (columns.every(({ name }) => name !== "" && Number.isFinite(Number(name)))) {
     throw new VedetteError("invalid_csv", `${path} starts with numbers: give its first line the names of the columns`);
   }
-}
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 export function firstLines(message: string): string {

@@ -2,19 +2,21 @@
 import type { Device } from "@vedette/protocol/api";
 import type { Watch } from "@vedette/protocol/watch-api";
 import type { Database } from "../../db/database.ts";
+import type { DiskSpace } from "../../disk-space.ts";
 import type { Clock, HarmOracle, Ingestion, Logger } from "../../ports.ts";
 import type { ExpiringRole } from "../../release/trust-repository.ts";
 import { type Alerts, openAlerts } from "./alerts.ts";
 import { type AlertDelivery, createAlertDelivery } from "./deliver-alerts.ts";
 import { postWebhook } from "./post-webhook.ts";
 import { readHeaders } from "./receiver-headers.ts";
+import { droppedPerformance } from "./sources/dropped-performance.ts";
 import { expiringMetadata } from "./sources/expiring-metadata.ts";
 import { failingReceivers } from "./sources/failing-receivers.ts";
 import { fallbackRate } from "./sources/fallback-rate.ts";
 import { fleetDrift } from "./sources/fleet-drift.ts";
 import { goneDevices } from "./sources/gone-devices.ts";
 import { lostPredictions } from "./sources/lost-predictions.ts";
-import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
+import { lowDisk } from "./sources/low-disk.ts";
 import { rejectedVersions } from "./sources/rejected-versions.ts";
 import { silentWatches } from "./sources/silent-watches.ts";
 import { createWatch } from "./watch-sources.ts";
@@ -62,6 +64,7 @@ export async function openAlerting(ports: {
     lowDisk(ports.diskSpace),
     failingReceivers({ db, clock }),
     fleetDrift({ db, harmOf: ports.harmOf }),
+    droppedPerformance({ listDevices, listWatches, harmOf: ports.harmOf, clock }),
     silentWatches({ list: listWatches, clock }),
   ];
   const watch = createWatch({ alerts, sources, logger });

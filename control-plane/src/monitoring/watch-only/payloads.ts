@@ -73,7 +73,9 @@ export function readRow(
   const stranger = Object.keys(scores).find((name) => !spec.classes.includes(name));
   // Each would be a column of the lake for ever.
   if (stranger !== undefined) {
-    const known = spec.classes.slice(0, 8).join(", ") || "none: --label names a column that has them";
+    const known =
+      spec.classes.slice(0, 8).join(", ") ||
+      "none (watch add --label names a column of classes; --task classification says that numbers are classes)";
     throw misfit(`scores name the class ${stranger.slice(0, 64)}, and those that are known are ${known}`);
   }
   const best = label === undefined ? highest(scores) : String(label);

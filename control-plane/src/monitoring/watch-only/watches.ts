@@ -13,7 +13,7 @@ import type { ReceivedHalves } from "../../db/watches.ts";
 import type { Clock, Ingestion, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { AlertPort } from "../alerts/alerts.ts";
-import { driftAlert } from "../alerts/drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../alerts/drift-alert.ts";
 import type { ReceivedEvent, Unreadable } from "./events.ts";
 import { framesOf, type Signer, type WatchedPrediction } from "./frames.ts";
 import { readRequest, readResponse, readRow } from "./payloads.ts";
@@ -49,7 +49,7 @@ export interface Watches {
 
 export async function openWatches(ports: {
   db: Database;
-  kernels: () => Promise<Pick<Kernels, "openReference">>;
+  kernels: Pick<Kernels, "openReference">;
   signer: Signer;
   ingestion: Pick<Ingestion, "take">;
   alerts: AlertPort;
@@ -68,12 +68,12 @@ export async function openWatches(ports: {
   const places = new Map<string, { epoch: string; seq: number; n: number }>();
   const serial = createSerial();
 
-  const open = async ({ reference, spec, window }: Pick<WatchRecord, "reference" | "spec" | "window">) =>
-    watchDrift(await kernels(), { reference, fields: spec.fields, ...spec.drift }, window);
+  const open = ({ reference, spec, window }: Pick<WatchRecord, "reference" | "spec" | "window">) =>
+    watchDrift(kernels, { reference, fields: spec.fields, ...spec.drift }, window);
   /** Predictions are stored also where nothing can be said of their drift. */
-  const openDrift = async (watch: WatchRecord) => {
+  const openDrift = (watch: WatchRecord) => {
     try {
-      return await open(watch);
+      return open(watch);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       const todo = "remove the watch and add it again with this version of vedette";
@@ -96,7 +96,7 @@ export async function openWatches(ports: {
     const place = places.get(model) ?? { epoch: randomBytes(8).toString("hex"), seq: 0, n: 0 };
     const { frames } = framesOf(predictions, spec.fields, { model, digest, release, ...place }, signer, now);
     const known = drifts.get(model);
-    const drift = known === undefined ? await openDrift(watch) : known;
+    const drift = known === undefined ? openDrift(watch) : known;
     drifts.set(model, drift);
     try {
       const full = drift?.observe(
@@ -127,7 +127,7 @@ export async function openWatches(ports: {
 
   const tell = async ({ model, release }: WatchRecord, drift: NonNullable<Watch["drift"]>) => {
     const moved = drift.fields.filter(({ verdict }) => verdict === "drift").map(({ name }) => name);
-    const key = `drift/watch/${model}`;
+    const key = `${watchedElsewhere}${model}`;
     if (moved.length === 0) return alerts.clear(key);
     const detail = `Of the server that is watched, over its last ${drift.rows} requests.`;
     const where = { served: "elsewhere" };
@@ -161,7 +161,7 @@ export async function openWatches(ports: {
     async add(watch, actor) {
       const { model, spec, version } = { ...watch, version: watch.release };
       try {
-        (await open({ ...watch, window: null })).free();
+        open({ ...watch, window: null }).free();
       } catch (cause) {
         const why = "its drift reference is none that these kernels read: make it anew with this version of vedette";
         throw new VedetteError("invalid_argument", `${model} cannot be watched: ${why}`, { cause });
@@ -176,7 +176,7 @@ export async function openWatches(ports: {
         if (!(await db.watches.remove(model, entry))) throw notWatched(model);
         specs.delete(model);
         forget(model);
-        await alerts.clear(`drift/watch/${model}`);
+        await alerts.clear(`${watchedElsewhere}${model}`);
       }),
     async list() {
       const open = await db.watches.waiting();

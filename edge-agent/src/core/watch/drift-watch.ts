@@ -13,9 +13,9 @@ import { type DriftVerdict, driftPolicyOf, maxSnapshotBytes } from "@vedette/pro
 import { isWorse, judgeDrift } from "@vedette/protocol/judge-drift";
 import type { Rows } from "@vedette/protocol/tensors";
 import type { DriftReport, FeatureReport, DriftReference as KernelReference } from "@vedette/wasm-kernels";
-import { createTimer } from "../link/timing.ts";
 import type { Clock } from "../ports.ts";
 import type { ModelAnswer } from "../serve/decode-outputs.ts";
+import { createTimer } from "../timing.ts";
 import type { Parcel, WatchKeep, WatchState } from "./drift-outbox.ts";
 import { rowPlanOf } from "./row-plan.ts";
 import { type Standing, stand, unjudged } from "./standing.ts";

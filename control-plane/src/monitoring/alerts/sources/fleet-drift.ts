@@ -8,11 +8,9 @@ import type { DriftEventRecord } from "../../../db/drift.ts";
 import { isoTime } from "../../../iso-time.ts";
 import type { HarmOracle } from "../../../ports.ts";
 import type { Raise } from "../alerts.ts";
-import { driftAlert } from "../drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../drift-alert.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
-/** What is watched elsewhere raises and clears its own. */
-const watchedElsewhere = "drift/watch/";
 const mostProof = 512;
 
 export function fleetDrift(ports: {
@@ -45,7 +43,7 @@ export function fleetDrift(ports: {
       where: whereOf(event.scope),
       fields: event.features.map(({ name }) => name),
       harm: verdict,
-      detail: `Since ${since}, by the rows of ${rows}. ${why}`,
+      detail: `Since ${since}, by the rows of ${rows}. By labels: ${why}.`,
       key,
     });
   }
@@ -73,7 +71,7 @@ function keyOf({ digest, subject }: DriftEventRecord): string {
 /** Nothing is stored of that version yet, or too much to be joined in time: a reason to tell, not to be silent. */
 function unknownHarm(error: unknown): { verdict: "unknown"; why: string } {
   const why = messageOf(error);
-  return { verdict: "unknown", why: codeOf(error) === "not_found" ? why : `Whether it harms cannot be told: ${why}` };
+  return { verdict: "unknown", why: codeOf(error) === "not_found" ? why : `whether it harms cannot be told: ${why}` };
 }
 
 function whereOf(scope: DriftEventRecord["scope"]): Record<string, string> {
