@@ -1,11 +1,6 @@
 /** What is left of a disk: asked of the system. Rooms take it as a port, so that tests bring their own. */
 import { statfs } from "node:fs/promises";
-
-export interface DiskSpace {
-  /** Bytes that may still be written. */
-  readonly free: number;
-  readonly total: number;
-}
+import type { DiskSpace } from "./monitoring/alerts/sources/low-disk.ts";
 
 /** Of the disk that holds a folder. */
 export async function systemDiskSpace(folder: string): Promise<DiskSpace> {

@@ -11,7 +11,7 @@ import { vedetteOf } from "../../test/commands.ts";
 import { type Receiver, startReceiver } from "../../test/receiver.ts";
 import { abilities, enroll, hello, initialiseTrust, type Site, startSite } from "../../test/site.ts";
 import type { Parts } from "../compose.ts";
-import type { DiskSpace } from "../disk-space.ts";
+import type { DiskSpace } from "../monitoring/alerts/sources/low-disk.ts";
 import type { WebhookPayload } from "../monitoring/alerts/webhook-payload.ts";
 import type { MissingCount } from "../ports.ts";
 

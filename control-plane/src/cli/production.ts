@@ -2,6 +2,7 @@
 import type { Production } from "@vedette/protocol/api";
 import type { Command } from "commander";
 import { whereOf } from "../monitoring/drift/subjects.ts";
+import { minute } from "../utc-minute.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describeWatched } from "./production-watched.ts";
@@ -165,11 +166,6 @@ function plural(count: number, noun: string): string {
 
 function percent(fraction: number): string {
   return `${(100 * fraction).toFixed(1)} %`;
-}
-
-/** An ISO date-time to the minute. */
-function minute(iso: string): string {
-  return `${new Date(iso).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

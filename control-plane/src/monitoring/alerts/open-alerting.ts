@@ -2,7 +2,6 @@
 import type { Device } from "@vedette/protocol/api";
 import type { Watch } from "@vedette/protocol/watch-api";
 import type { Database } from "../../db/database.ts";
-import type { DiskSpace } from "../../disk-space.ts";
 import type { Clock, HarmOracle, Ingestion, Logger } from "../../ports.ts";
 import type { ExpiringRole } from "../../release/trust-repository.ts";
 import { type Alerts, openAlerts } from "./alerts.ts";
@@ -16,7 +15,7 @@ import { fallbackRate } from "./sources/fallback-rate.ts";
 import { fleetDrift } from "./sources/fleet-drift.ts";
 import { goneDevices } from "./sources/gone-devices.ts";
 import { lostPredictions } from "./sources/lost-predictions.ts";
-import { lowDisk } from "./sources/low-disk.ts";
+import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
 import { rejectedVersions } from "./sources/rejected-versions.ts";
 import { silentWatches } from "./sources/silent-watches.ts";
 import { createWatch } from "./watch-sources.ts";

@@ -75,6 +75,16 @@ test("[Y11] one device of many needs more than one alone", () => {
   expect(ask(fleetOf(["d1"], Math.log(threshold) + 0.1))).toEqual([]);
 });
 
+test("[Z43] who was found by a long look is named whatever its detector says, alone or with the rest of its cohort", () => {
+  const york = names.slice(0, 5);
+  const devices = (seen: readonly string[]) =>
+    fleetOf([], 0).map((one) => ({ ...one, seen: seen.includes(one.agent) }));
+  expect(scopes(ask(devices(["d7"])))).toEqual([{ kind: "device", agent: "d7" }]);
+  expect(scopes(ask(devices(york), { cohorts: [cohort("york", york)] }))).toEqual([
+    { kind: "cohort", label: "city", value: "york" },
+  ]);
+});
+
 test("[Y12] where a group alarms and its devices say nothing but chance, one is named with 5 % at most, whatever hangs together", () => {
   // An e-value that is `bet` once in `bet` draws and 0 else has mean 1; that devices share it is the worst dependence there is.
   for (const sharing of [1, 4, 10, 15]) {

@@ -15,6 +15,8 @@ export interface Detector {
 }
 export interface DeviceDetector extends Detector {
   readonly agent: string;
+  /** A long look found it (long-look.ts, which has its own error control). */
+  readonly seen?: boolean;
 }
 export interface CohortDetector extends Detector {
   readonly label: string;
@@ -46,7 +48,8 @@ export function attribute(given: {
 }): Attribution[] {
   const { devices, cohorts, fleet, toldApart, threshold, fdr } = given;
   const bar = Math.log(threshold);
-  const alone = rejected(devices, ({ logE }) => logE, bar);
+  const loud = rejected(devices, ({ logE }) => logE, bar);
+  const alone = [...loud, ...devices.filter((one) => one.seen === true && !loud.includes(one))];
   const ofCohorts = rejected(cohorts, ({ logE }) => logE, bar);
   const fleetAlarms = fleet !== null && fleet.logE >= bar;
   const someAlarm = fleetAlarms || ofCohorts.length > 0 || alone.length > 0;

@@ -13,8 +13,9 @@ import type { DriftEventRecord, DriftWindowRecord } from "../../db/drift.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { type Attribution, attribute } from "./attribute.ts";
 import { decideEvents } from "./decide-events.ts";
-import { type Detectors, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
-import { capRows, cohortsOf, type Member, subjectOf } from "./subjects.ts";
+import { type Detectors, evidenceOf, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
+import { lookBack, type Sightings } from "./look-back.ts";
+import { capRows, cohortsOf, deviceSubject, type Member, subjectOf } from "./subjects.ts";
 import type { WatchedVersion, WatchedVersions } from "./watched-versions.ts";
 
 /** Expected share of devices wrongly named where a group has alarmed. */
@@ -68,13 +69,16 @@ export function createDriftRounds(ports: {
     try {
       const parts = partsOf(pending, detectors);
       const members = await membersOf(stored, parts);
+      const rowsBefore = new Map(parts.map(({ agent }) => [agent, detectors.of(deviceSubject(agent))?.rows ?? 0]));
       await stepAll(detectors, parts, members, open);
       const threshold = roundsToFalseAlarm(watched);
       const bar = Math.log(threshold);
-      const found = attributeNow(detectors, members, open, threshold);
+      const seen = await lookBack({ db, watched, detectors }, { parts, rowsBefore, round, devices: members.length });
+      const { windowRows } = watched.policy;
+      const found = attributeNow(detectors, members, { open, threshold, windowRows, seen });
       const proofs = new Map<Attribution, Proof>();
       for (const one of found) {
-        const proof = await prove(watched, detectors, one, round, parts);
+        const proof = await prove(watched, detectors, one, { round, parts, seen });
         // Certain, and too small to matter by the policy: no event.
         if (proof.verdict !== "notice") proofs.set(one, proof);
       }
@@ -109,7 +113,7 @@ export function createDriftRounds(ports: {
           capped: parts.filter(({ rows }) => rows > cap).length,
           snapshot: Buffer.from(whole.snapshot),
           logE,
-          verdict: logE >= bar ? "drift" : judged.verdict,
+          verdict: fleet && evidenceOf(fleet, watched.policy.windowRows) >= bar ? "drift" : judged.verdict,
           top: judged.top,
         },
         windows: pending.map(({ id }) => id),
@@ -141,8 +145,7 @@ export function createDriftRounds(ports: {
     watched: WatchedVersion,
     detectors: Detectors,
     { scope, agents }: Attribution,
-    round: number,
-    parts: readonly Part[],
+    { round, parts, seen }: { round: number; parts: readonly Part[]; seen: Sightings },
   ): Promise<Proof> {
     const subject = subjectOf(scope);
     const own = detectors.of(subject);
@@ -157,7 +160,7 @@ export function createDriftRounds(ports: {
     const windows = [...before.toReversed(), ...now].slice(-mostEvidence);
     const { report } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
     const logE = loudest([own?.features, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.features)]);
-    const features = namedFeatures(report, logE);
+    const features = namedFeatures(report, logE, new Set(agents.flatMap((agent) => seen.get(agent) ?? [])));
     const top = features[0]?.name ?? report.topFeature;
     const { verdict } = judgeDrift({ ...report, alarm: true, topFeature: top }, watched.policy);
     return {
@@ -182,12 +185,10 @@ export function createDriftRounds(ports: {
   };
 }
 
-const deviceSubject = (agent: string): string => `device:${agent}`;
-
 /** Each device's windows as one. */
 function partsOf(pending: readonly DriftWindowRecord[], detectors: Detectors): Part[] {
   return [...Map.groupBy(pending, ({ agent }) => agent)].map(([agent, windows]) => {
-    const { snapshot } = detectors.report(windows.map((window) => new Uint8Array(window.snapshot)));
+    const { snapshot } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
     return { agent, windows, snapshot, rows: windows.reduce((sum, { rows }) => sum + rows, 0) };
   });
 }
@@ -223,21 +224,29 @@ async function stepAll(
 function attributeNow(
   detectors: Detectors,
   members: readonly Member[],
-  open: readonly DriftEventRecord[],
-  threshold: number,
+  {
+    open,
+    threshold,
+    windowRows,
+    seen,
+  }: { open: readonly DriftEventRecord[]; threshold: number; windowRows: number; seen: Sightings },
 ): Attribution[] {
+  const of = (subject: string) => {
+    const one = detectors.of(subject);
+    return one && { logE: evidenceOf(one, windowRows), steps: one.steps };
+  };
   const devices = members.flatMap(({ agent }) => {
-    const one = detectors.of(deviceSubject(agent));
-    return one ? [{ agent, logE: one.logE, steps: one.steps }] : [];
+    const one = of(deviceSubject(agent));
+    return one ? [{ agent, ...one, seen: seen.has(agent) }] : [];
   });
   const cohorts = cohortsOf(members).flatMap((cohort) => {
-    const one = detectors.of(subjectOf({ kind: "cohort", ...cohort }));
-    return one ? [{ ...cohort, logE: one.logE, steps: one.steps }] : [];
+    const one = of(subjectOf({ kind: "cohort", ...cohort }));
+    return one ? [{ ...cohort, ...one }] : [];
   });
   return attribute({
     devices,
     cohorts,
-    fleet: detectors.of("fleet") ?? null,
+    fleet: of("fleet") ?? null,
     toldApart: (scope) => toldApart(subjectOf(scope), open),
     threshold,
     fdr,
@@ -283,18 +292,23 @@ function loudest(all: readonly (readonly number[] | undefined)[]): number[] {
 }
 
 /** The features that an alarm is about: the loudest, and those that are loud enough beside it. */
-function namedFeatures({ features }: DriftReport, logE: readonly number[]): DriftEventFeature[] {
-  const named = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 })).toSorted((a, b) => b.logE - a.logE);
+function namedFeatures(
+  { features }: DriftReport,
+  logE: readonly number[],
+  seen: ReadonlySet<string>,
+): DriftEventFeature[] {
   const enough = Math.log(features.length / fdr);
-  return named
-    .filter(({ logE: loud }, place) => place === 0 || loud >= enough)
-    .slice(0, mostFeatures)
-    .map(({ feature, logE: loud }) => ({
-      name: feature.name,
-      logE: loud,
-      psi: feature.psi,
-      effect: effectOf(feature),
-      n: feature.n,
-      missing: feature.missing,
-    }));
+  const all = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 }));
+  const certain = all.filter(({ feature, logE: loud }) => loud >= enough || seen.has(feature.name));
+  const byEvidence = (a: (typeof all)[number], b: (typeof all)[number]) =>
+    Math.max(b.logE, enough) - Math.max(a.logE, enough) || effectOf(b.feature) - effectOf(a.feature);
+  const named = certain.length > 0 ? certain.toSorted(byEvidence) : all.toSorted((a, b) => b.logE - a.logE).slice(0, 1);
+  return named.slice(0, mostFeatures).map(({ feature, logE: loud }) => ({
+    name: feature.name,
+    logE: loud,
+    psi: feature.psi,
+    effect: effectOf(feature),
+    n: feature.n,
+    missing: feature.missing,
+  }));
 }

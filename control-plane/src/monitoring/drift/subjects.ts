@@ -20,6 +20,9 @@ export function subjectOf(scope: DriftScope): string {
   return scope.kind === "fleet" ? "fleet" : `cohort:${scope.label}=${scope.value}`;
 }
 
+/** A device's, by its name alone. */
+export const deviceSubject = (agent: string): string => subjectOf({ kind: "device", agent });
+
 /** Every group of two or more, but not of all, that shares a label's value; in the order of the labels. */
 export function cohortsOf(members: readonly Member[]): Cohort[] {
   const byLabel = new Map<string, Map<string, string[]>>();

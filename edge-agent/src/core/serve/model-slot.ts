@@ -76,6 +76,8 @@ interface Answered {
   readonly unsure: number;
   /** Monotonic ms. */
   readonly now: number;
+  /** Of the predictions, UTC ms. */
+  readonly time: number;
 }
 /** All that belongs to one version in place, or to none. */
 interface Place {
@@ -212,8 +214,9 @@ export function createModelSlot(options: {
       const { rows, texts, entity, eventTime, requestId } = request;
       groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
-    const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
-    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now });
+    const time = clock.now();
+    const waits = log.append({ firstN, version: from.logged, time, groups });
+    const give = () => giveAnswers(from, jobs, groups, { rows, served, result, nan, unsure, now, time });
     if (waits === null) give();
     else {
       waits.then(give).catch((error: unknown) => {
@@ -226,7 +229,7 @@ export function createModelSlot(options: {
     from: Place,
     jobs: readonly SlotJob[],
     groups: readonly LoggedGroup[],
-    { rows, served, result, nan, unsure, now }: Answered,
+    { rows, served, result, nan, unsure, now, time }: Answered,
   ): void {
     const { version } = from;
     const digest = version?.digest ?? null;
@@ -237,7 +240,7 @@ export function createModelSlot(options: {
       const answers = groups[i]?.answers as readonly Answer[];
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
-      if (served) version?.drift?.observe(job.request.rows, served, at);
+      if (served) version?.drift?.observe(job.request.rows, served, at, time);
       at += job.n;
     }
     const ran = !jobs[0]?.cached;

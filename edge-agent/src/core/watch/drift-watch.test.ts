@@ -27,6 +27,7 @@ async function rig(
     hash?: string;
     finished?: () => void;
     apartMs?: number;
+    offset?: () => number | null;
   } = {},
 ) {
   const disk = given.disk ?? createMemoryDisk();
@@ -50,6 +51,7 @@ async function rig(
     lost: (why) => void lost.push(why),
     apartMs: given.apartMs ?? 0,
     ...(given.finished && { finished: given.finished }),
+    ...(given.offset && { offset: given.offset }),
   });
   /** So many rows, all answered, and the end of their tick. */
   const see = async (n: number) => {
@@ -99,6 +101,33 @@ test("[Y7] a window ends after its rows, or its seconds after the first; the las
   await clock.advance(6_000_000);
   // What waits is the outbox, for its answer.
   expect([watch.windows, clock.waiting]).toEqual([3, 1]);
+});
+
+test("[Z44] a window begins no later than the predictions that it counts, however late these are counted", async () => {
+  const { watch, see, clock, ticks, sent, outbox } = await rig();
+  const answeredAt = clock.now();
+  await clock.advance(700);
+  const answers = Array.from({ length: 50 }, () => dry);
+  watch.observe(new Float32Array(100), answers, 0, answeredAt);
+  await clock.advance(700);
+  for (const call of ticks.splice(0)) call();
+  await settle();
+  // The next window is of what comes then.
+  const { digest: of, window } = driftWindow.parse(sent[0]);
+  outbox.acked({ digest: of, epoch: window.epoch, n: window.n });
+  await clock.advance(60_000);
+  await see(50);
+  await clock.advance(60_000);
+  expect(window.from).toBe(answeredAt);
+  expect(driftWindow.parse(sent.at(-1)).window).toMatchObject({ n: 1, from: answeredAt + 61_400 });
+});
+
+test("[Z44] a window is told by the control plane's clock, as its predictions are", async () => {
+  const { see, clock, sent } = await rig({ offset: () => -86_400_000.5 });
+  const began = clock.now();
+  await see(50);
+  const { from, to } = driftWindow.parse(sent[0]).window;
+  expect([from, to]).toEqual([began - 86_400_001, began - 86_400_000]);
 });
 
 test("[Y7] under load a window goes on for a second, so that judging costs no more", async () => {

@@ -56,7 +56,7 @@ test("[Z23] drift of the fleet is a warning until labels tell, and then pages or
   expect(state.asked[0]).toEqual({
     model: "rain",
     version: 3,
-    since: "2026-11-23T11:59:00.000Z",
+    since: "2026-11-23T11:58:58.000Z",
     agents: ["ny-1", "ny-2"],
   });
   state.open = [event({ scope: { kind: "fleet" }, subject: "fleet" })];

@@ -12,6 +12,8 @@ import { driftAlert, watchedElsewhere } from "../drift-alert.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
 const mostProof = 512;
+/** What is learned of a device's clock changes by so much while it runs; rows of the proof must not be the time before, ms. */
+const clockSlack = 2_000;
 
 export function fleetDrift(ports: {
   db: Pick<Database, "drift" | "versions">;
@@ -28,7 +30,7 @@ export function fleetDrift(ports: {
     // The rows that prove it came before the alarm, and after the version did; a clock that says otherwise is wrong.
     const proof = await db.drift.windows({ digests: [digest], event: id, limit: mostProof });
     const began = proof.map(({ fromAt }) => fromAt).filter((at) => at >= createdAt);
-    const since = isoTime(Math.min(openedAt, ...began));
+    const since = isoTime(Math.min(openedAt, ...began) - clockSlack);
     const key = keyOf(event);
     const everywhere = event.scope.kind === "fleet";
     const harm = await harmOf({ model, version, since, ...(!everywhere && { agents }) }).catch((error: unknown) =>

@@ -1,8 +1,13 @@
 /** The disk of the control plane's home. A share alone would cry wolf on a large one, and bytes alone on a small one. */
-import type { DiskSpace } from "../../../disk-space.ts";
 import type { AlertSource } from "../watch-sources.ts";
 
 const gib = 2 ** 30;
+
+export interface DiskSpace {
+  /** Bytes that may still be written. */
+  readonly free: number;
+  readonly total: number;
+}
 
 export function lowDisk(space: () => Promise<DiskSpace>): AlertSource {
   return {
