@@ -29,14 +29,15 @@ const help = `npm run bench --workspace bench -- NAME [options]
 
   verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
              fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
-  kernels    drift statistics: WebAssembly with SIMD and without beside plain JavaScript, numpy and scipy; 1 min
+  kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
+             JavaScript, numpy and scipy; 2 min
 
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too
   --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
-  --cells   of verdicts: only those whose name contains this, as --cells "iid 10k"
+  --cells   of verdicts: only those whose name contains this, as --cells "iid 10k" or --cells "null ar.5 10k,ar.5"
   --streams of verdicts: how many of each cell, 200 where not said; 0 only judges what has been run
-  --detectors of verdicts: names with commas between; slow ones run only where they are named
+  --detectors of verdicts: names with commas between, as --detectors vedette-bank,river-adwin; all where not said
   --help
 
   npm run bench --workspace bench -- ingest --json

@@ -1,6 +1,6 @@
 /** Times every kernel on every side in turns, and says what a window weighs. */
 import type { Variant } from "@vedette/wasm-kernels";
-import { loadKernelsNode } from "@vedette/wasm-kernels/node";
+import { loadKernelsNode, nativeIsBuilt } from "@vedette/wasm-kernels/node";
 import { isMade, type LinePeer, openPythonPeer } from "../python-peer.ts";
 import { median } from "../rounds.ts";
 import { drawFrom } from "../verdicts/normal.ts";
@@ -43,7 +43,10 @@ export async function measureKernels({ rounds, turnMs }: KernelsOptions): Promis
   const data = sample();
   const left: string[] = [];
   const timers = new Map<SideName, Timer>();
-  for (const variant of ["simd", "scalar"] as const) {
+  const variants: Variant[] = ["simd", "scalar"];
+  if (nativeIsBuilt()) variants.push("native");
+  else left.push("native: `npm run build:native --workspace wasm-kernels` has not been run");
+  for (const variant of variants) {
     timers.set(variant, timerOf(withDifference(kernelCalls(await loadKernelsNode(variant), data))));
   }
   timers.set("plain JS", timerOf(timed(plainCalls(data))));
@@ -126,7 +129,7 @@ function peerTimer(peer: LinePeer): Timer {
 async function weigh({
   rows,
 }: Sample): Promise<Pick<KernelsResult, "wireBytes" | "stateBytesAFeature" | "referenceBytesAFeature">> {
-  const kernels = await loadKernelsNode();
+  const kernels = await loadKernelsNode("simd");
   const draw = drawFrom([7, 8, 9]);
   const window = Float32Array.from({ length: 1000 * width }, () => draw.normal());
   const of = (rff: boolean) => {

@@ -11,6 +11,7 @@ export const kernelNames = [
   "bins + bank",
   "rff",
   "everything",
+  "everything, 32 rows a call",
   "everything, row by row",
   "ks",
   "mmd2",
@@ -21,6 +22,8 @@ export type KernelName = (typeof kernelNames)[number];
 const rowCount = 10_000;
 /** Rows of a call: short enough that most calls are not interrupted. */
 export const batchRows = 1000;
+/** Rows that a busy device counts at once: those of a tick, of which a model slot takes no more in one run. */
+const tickRows = 32;
 export const width = 16;
 const gamma = 0.03;
 
@@ -59,23 +62,26 @@ export function kernelCalls(kernels: Kernels, { rows, a, b }: Sample): Calls & {
     builder.count(rows);
     return kernels.openReference(builder.finish()).newState({ lag });
   };
-  const [bins, bank, joint, everything, single] = [
+  const [bins, bank, joint, everything, tick, single] = [
     state(false, hardlyAny),
     state(false, 1),
     state(true, hardlyAny),
     state(true, 1),
     state(true, 1),
+    state(true, 1),
   ];
   const batch = batchesOf(rows);
+  const inPieces = (of: DriftState, floats: number) => () => {
+    const some = batch();
+    for (let i = 0; i < some.length; i += floats) of.observe(some.subarray(i, i + floats));
+  };
   return {
     "bins 128": () => bins.observe(batch()),
     "bins + bank": () => bank.observe(batch()),
     rffAndBins: () => joint.observe(batch()),
     everything: () => everything.observe(batch()),
-    "everything, row by row": () => {
-      const some = batch();
-      for (let i = 0; i < some.length; i += width) single.observe(some.subarray(i, i + width));
-    },
+    "everything, 32 rows a call": inPieces(tick, tickRows * width),
+    "everything, row by row": inPieces(single, width),
     ks: () => void kernels.ksTwoSample(a, b),
     mmd2: () =>
       void kernels.mmd2(rows.subarray(0, batchFloats), rows.subarray(batchFloats, 2 * batchFloats), width, gamma),

@@ -74,8 +74,7 @@ export function createDriftRounds(ports: {
       const threshold = roundsToFalseAlarm(watched);
       const bar = Math.log(threshold);
       const seen = await lookBack({ db, watched, detectors }, { parts, rowsBefore, round, devices: members.length });
-      const { windowRows } = watched.policy;
-      const found = attributeNow(detectors, members, { open, threshold, windowRows, seen });
+      const found = attributeNow(detectors, members, { open, threshold, windowRows: watched.policy.windowRows, seen });
       const proofs = new Map<Attribution, Proof>();
       for (const one of found) {
         const proof = await prove(watched, detectors, one, { round, parts, seen });
