@@ -7,6 +7,7 @@ import { drawFrom } from "../verdicts/normal.ts";
 import {
   batchRows,
   type Calls,
+  isOneCall,
   type KernelName,
   kernelCalls,
   kernelNames,
@@ -19,7 +20,7 @@ import {
 export type SideName = Variant | "plain JS" | "numpy, scipy";
 
 export interface KernelsResult {
-  /** ns a row, or a call for `ks` and `mmd2`: the medians over the rounds of the shortest call of each. Null where a side has no such kernel. */
+  /** ns a row, or a call for a test of two samples: the medians over the rounds of the shortest call of each. Null where a side has no such kernel. */
   readonly nanos: Readonly<Record<KernelName, Readonly<Partial<Record<SideName, number>>>>>;
   /** Of a snapshot of 1,000 rows, with and without the joint part. */
   readonly wireBytes: { readonly all: number; readonly binsOnly: number };
@@ -89,7 +90,7 @@ async function inTurns(
 
 /** Rows of a call that is told by the row. */
 function rowsOf(kernel: KernelName): number {
-  return kernel === "ks" || kernel === "mmd2" ? 1 : batchRows;
+  return isOneCall(kernel) ? 1 : batchRows;
 }
 
 type Timed = Partial<Record<KernelName, (ms: number) => number>>;

@@ -73,7 +73,7 @@ function keyOf({ digest, subject }: DriftEventRecord): string {
 /** Nothing is stored of that version yet, or too much to be joined in time: a reason to tell, not to be silent. */
 function unknownHarm(error: unknown): { verdict: "unknown"; why: string } {
   const why = messageOf(error);
-  return { verdict: "unknown", why: codeOf(error) === "not_found" ? why : `Whether it harms cannot be told: ${why}` };
+  return { verdict: "unknown", why: codeOf(error) === "not_found" ? why : `whether it harms cannot be told: ${why}` };
 }
 
 function whereOf(scope: DriftEventRecord["scope"]): Record<string, string> {
