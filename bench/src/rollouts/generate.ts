@@ -56,7 +56,7 @@ function shuffled(items: number[], draw: Draw): number[] {
 }
 
 /** Knuth's product for small means, the normal with a half for large ones. */
-export function poisson(mean: number, draw: Draw): number {
+function poisson(mean: number, draw: Draw): number {
   if (mean > 30) return Math.max(0, Math.round(mean + Math.sqrt(mean) * draw.normal()));
   const end = Math.exp(-mean);
   let product = draw.uniform();

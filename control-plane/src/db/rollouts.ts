@@ -10,7 +10,7 @@ import { rolloutHistory, rolloutMembers, rollouts } from "./rollouts-schema.ts";
 
 /** All but what its members are. */
 export type RolloutFacts = Omit<Rollout, "members">;
-export interface HistoryStep {
+interface HistoryStep {
   readonly at: number;
   readonly changes: unknown;
 }
