@@ -138,7 +138,10 @@ test("labels tell who was right where the two said different things", async () =
     },
   });
   await lake.labels.add([label(0, "dry"), label(1, "rain"), label(2, "dry")]);
-  expect(of(await judge()(rollout, devices, noon), "accuracy")).toMatchObject({ n: 3, estimate: expect.closeTo(2 / 3) });
+  expect(of(await judge()(rollout, devices, noon), "accuracy")).toMatchObject({
+    n: 3,
+    estimate: expect.closeTo(2 / 3),
+  });
   await lake.labels.add([{ ...label(1, "dry"), at: noon + 1 }]);
   expect(of(await judge()(rollout, devices, noon), "accuracy")).toMatchObject({ n: 3, estimate: expect.closeTo(0) });
 });
