@@ -7,7 +7,7 @@ import { type Act, operate } from "../src/release/rollouts/operate.ts";
 import type { DeviceFacts, Progress, World } from "../src/release/rollouts/world.ts";
 
 export const candidate = "c".repeat(64);
-export const incumbent = "a".repeat(64);
+const incumbent = "a".repeat(64);
 export const minute = 60_000;
 
 export interface PretendedDevice {

@@ -9,7 +9,7 @@ import { rolloutHistory, rolloutMembers, rollouts } from "./schema.ts";
 
 /** All but what its members are. */
 export type RolloutFacts = Omit<Rollout, "members">;
-export interface HistoryStep {
+interface HistoryStep {
   readonly at: number;
   readonly changes: unknown;
 }

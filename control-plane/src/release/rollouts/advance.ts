@@ -185,7 +185,7 @@ export function end(
   return { rollout: { ...rollout, state, why, endedAt: now, pausedAt: null }, decisions: [{ action, detail }] };
 }
 
-export function countStates({ members }: Rollout): Record<string, number> {
+function countStates({ members }: Rollout): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { state } of members.values()) counts[state] = (counts[state] ?? 0) + 1;
   return counts;

@@ -86,7 +86,7 @@ function factsOf(
 }
 
 /** How far a device is with a version, by its own report. */
-export function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
+function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
   if (said?.serving?.digest === digest) return { kind: "answering", served: said.served };
   if (said?.candidate?.digest === digest) {
     const { state, reason = null, why, passed } = said.candidate;

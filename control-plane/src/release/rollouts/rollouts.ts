@@ -164,6 +164,6 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
 }
 
 /** The subject of its audit entries. */
-export function subjectOf(id: number): string {
+function subjectOf(id: number): string {
   return `rollout-${id}`;
 }
