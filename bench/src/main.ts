@@ -35,9 +35,9 @@ const help = `npm run bench --workspace bench -- NAME [options]
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too
   --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
-  --cells   of verdicts: only those whose name contains this, as --cells "iid 10k"
+  --cells   of verdicts: only those whose name contains this, as --cells "iid 10k" or --cells "null ar.5 10k,ar.5"
   --streams of verdicts: how many of each cell, 200 where not said; 0 only judges what has been run
-  --detectors of verdicts: names with commas between; slow ones run only where they are named
+  --detectors of verdicts: names with commas between, as --detectors vedette-bank,river-adwin; all where not said
   --help
 
   npm run bench --workspace bench -- ingest --json

@@ -3,8 +3,15 @@ import { z } from "zod";
 import { agentId, labelName, modelName, parsePredictionId, sha256Hex } from "./ids.ts";
 
 const count = z.int().min(0);
-/** UTC: an ISO date or date-time, or ms since 1970. */
-const moment = z.union([z.iso.datetime({ offset: true }), z.iso.date(), z.int().min(0).max(8.64e15)]);
+/** UTC: an ISO date or date-time, or ms since 1970 up to the year 9999, the last that an ISO date says. */
+const moment = z.union([
+  z.iso.datetime({ offset: true }),
+  z.iso.date(),
+  z
+    .int()
+    .min(0)
+    .max(Date.UTC(9999, 11, 31, 23, 59, 59, 999)),
+]);
 const text = (most: number) => z.string().min(1).max(most);
 
 /** Lines of one request at most; the commands cut longer files. */
@@ -91,7 +98,8 @@ export const metricLine = z.strictObject({
   device: agentId.optional(),
   entity: text(1024).optional(),
   name: z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a metric's name is 1-64 of A-Z a-z 0-9 _ . -"),
-  value: z.number(),
+  /** One value whose square is no number would leave none for the mean of all of them. */
+  value: z.number().min(-1e100).max(1e100),
   at: moment,
 });
 export type MetricLine = z.infer<typeof metricLine>;

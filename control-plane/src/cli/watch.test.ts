@@ -246,6 +246,22 @@ test("[Z19] what the log lost by a restored backup, and was handed over within t
   expect(await again.sql("SELECT in_torque FROM predictions")).toEqual([[1]]);
 });
 
+test("[Z18] what names few of many fields is no way to more memory: a request has so many values and no more", async () => {
+  const { add, ingest, post, list } = await ready();
+  await add();
+  const authorization = `Bearer ${await ingest()}`;
+  const event = (id: string, rows: number) => ({
+    ...{ specversion: "1.0", id, type: "org.kubeflow.serving.inference.request" },
+    data: { inputs: [{ name: "torque", shape: [rows], datatype: "FP32", data: new Array(rows).fill(1) }] },
+  });
+  const send = (...events: object[]) =>
+    post({ authorization, "content-type": "application/cloudevents-batch+json" }, JSON.stringify(events));
+  const many = Array.from({ length: 51 }, (_, i) => event(`m${i}`, 10_000));
+  expect((await send(...many)).status).toBe(413);
+  expect((await list())[0]).toMatchObject({ predictions: 0, waiting: 0 });
+  expect((await send(...many.slice(0, 2))).body).toMatchObject({ accepted: 2, refused: [] });
+});
+
 test("[Z22] who is erased from the log is in no batch on its way there either", async () => {
   const { site, folder, add, ok, post, sql } = await ready();
   await add();

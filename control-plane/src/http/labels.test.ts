@@ -227,4 +227,10 @@ test("[U12] business metrics count once each, and belong to the version that ans
     { version: 7, n: 1, mean: 5 },
   ]);
   expect((await site.call("POST", "/v1/metrics", { ...base, value: 5 })).status).toBe(400);
+  // What would leave no mean for the others, nor a date that readers know.
+  for (const wrong of [
+    { value: 1e308, at: noon },
+    { value: 1, at: 8.64e15 },
+  ])
+    expect((await site.call("POST", "/v1/metrics", { ...base, ...wrong })).status).toBe(400);
 });

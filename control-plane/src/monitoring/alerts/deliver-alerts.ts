@@ -54,7 +54,9 @@ export function createAlertDelivery(ports: {
 
   return {
     async deliver() {
-      const due = (await db.alerts.receivers()).filter(({ retryAt }) => retryAt <= clock.now());
+      // None is put off for longer than that: where it looks so, the clock was set back since.
+      const isDue = (waitMs: number) => waitMs <= 0 || waitMs > retry.longestMs;
+      const due = (await db.alerts.receivers()).filter(({ retryAt }) => isDue(retryAt - clock.now()));
       await Promise.all(
         due.map(async (to) => {
           try {

@@ -1,7 +1,7 @@
 /** A CSV file of any size as rows for the drift kernels: DuckDB reads and types it, in streams, never all at once. */
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { columnTypes, delimiterOf, firstLines, missingTexts } from "../../publish/csv-table.ts";
+import { columnTypes, dialectOf, firstLines, misfitOf, missingTexts } from "../../publish/csv-table.ts";
 import { quoteName, quoteText } from "../../sql-text.ts";
 
 export interface CsvColumn {
@@ -43,25 +43,35 @@ export interface CsvRows {
  * @throws VedetteError not_found (no such file), invalid_csv.
  */
 export async function openCsvRows(path: string, like: readonly CsvColumn[] = []): Promise<CsvRows> {
-  const delimiter = await delimiterOf(path, "file");
+  const dialect = await dialectOf(path, "file");
   const database = await DuckDBInstance.create(":memory:");
   const connection = await database.connect();
   const close = (): void => {
     connection.closeSync();
     database.closeSync();
   };
+  /** A sensor that fell silent leaves a column that looks like texts, and is none. */
+  const isEmpty = async (name: string) => {
+    const counted = await read(
+      connection,
+      `SELECT count(${quoteName(name)})::DOUBLE FROM ${source("all_varchar=true")}`,
+    );
+    return counted[0]?.[0] === 0;
+  };
   const source = (options: string) =>
-    `read_csv(${quoteText(path)}, header=true, delim='${delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
+    `read_csv(${quoteText(path)}, header=true, skip=${dialect.skip}, delim='${dialect.delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
   try {
     const described = await read(
       connection,
       `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${source("sample_size=-1")})`,
     );
-    const texts = new Set(like.flatMap(({ name, numeric }) => (numeric ? [] : [name])));
-    const columns = described.map(([name, type]) => ({
-      name: String(name),
-      numeric: type !== "VARCHAR" && !texts.has(String(name)),
-    }));
+    const kinds = new Map(like.map(({ name, numeric }) => [name, numeric]));
+    const columns: CsvColumn[] = [];
+    for (const [given, type] of described) {
+      const name = String(given);
+      const typed = type !== "VARCHAR" || (kinds.get(name) === true && (await isEmpty(name)));
+      columns.push({ name, numeric: typed && kinds.get(name) !== false });
+    }
     // Typed once over the whole file; from here on it is read as that, batch by batch.
     const types = columns.map(({ name, numeric }) => `${quoteText(name)}: '${numeric ? "DOUBLE" : "VARCHAR"}'`);
     await connection.run(`CREATE VIEW data AS SELECT * FROM ${source(`types={${types.join(", ")}}`)}`);
@@ -121,7 +131,8 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
       },
       close,
     };
-  } catch (cause) {
+  } catch (error) {
+    const cause = await misfitOf(connection, path, dialect, error);
     close();
     return refuse(path, cause);
   }

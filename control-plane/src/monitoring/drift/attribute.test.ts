@@ -16,8 +16,21 @@ const cohort = (value: string, agents: readonly string[], logE = 1): CohortDetec
 });
 const ask = (
   devices: readonly DeviceDetector[],
-  more: { cohorts?: readonly CohortDetector[]; fleet?: { logE: number; steps: number } | null } = {},
-) => attribute({ devices, cohorts: more.cohorts ?? [], fleet: more.fleet ?? null, threshold, fdr: 0.05 });
+  more: {
+    cohorts?: readonly CohortDetector[];
+    fleet?: { logE: number; steps: number } | null;
+    /** Devices with an event of their own. */
+    told?: readonly string[];
+  } = {},
+) =>
+  attribute({
+    devices,
+    cohorts: more.cohorts ?? [],
+    fleet: more.fleet ?? null,
+    toldApart: () => new Set(more.told),
+    threshold,
+    fdr: 0.05,
+  });
 const scopes = (found: ReturnType<typeof ask>) => found.map(({ scope }) => scope);
 
 test("[Y11] three devices of twenty are named one by one, and nobody else", () => {
@@ -45,6 +58,15 @@ test("[Y11] what is too little in each device is the group's whose detector alar
   expect(scopes(ask(fleetOf([], 0), { cohorts, fleet: { logE: 7.5, steps: 30 } }))).toEqual([
     { kind: "cohort", label: "city", value: "york" },
   ]);
+});
+
+test("[Y11] a device that is told already does not speak for the others: what they have together is theirs", () => {
+  const fleet = { logE: 9, steps: 30 };
+  const found = ask(fleetOf(["d3"], 40), { fleet, told: ["d3"] });
+  expect(scopes(found)).toEqual([{ kind: "device", agent: "d3" }, { kind: "fleet" }]);
+  expect(found[1]?.agents).toEqual(names.filter((agent) => agent !== "d3"));
+  // Not told yet: the fleet's detector has seen it, and is loud by it.
+  expect(scopes(ask(fleetOf(["d3"], 40), { fleet }))).toEqual([{ kind: "device", agent: "d3" }]);
 });
 
 test("[Y11] one device of many needs more than one alone", () => {

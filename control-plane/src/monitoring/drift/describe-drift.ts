@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { DriftBankFacts, DriftEventRecord } from "../../db/drift.ts";
 import type { VersionRecord } from "../../db/records.ts";
+import { isoTime } from "../../iso-time.ts";
 import type { Clock } from "../../ports.ts";
 import { roundsToFalseAlarm } from "./detectors.ts";
 import { scopeOf, subjectOf } from "./subjects.ts";
@@ -180,9 +181,4 @@ function detectorOf(bank: DriftBankFacts, events: readonly DriftEvent[]) {
     rounds: bank.steps,
     rows: bank.rows,
   };
-}
-
-/** A device may say any time: what is none is the last that a date can say. */
-function isoTime(ms: number): string {
-  return new Date(Math.min(Math.max(0, ms), 8.64e15)).toISOString();
 }

@@ -74,7 +74,7 @@ export function createDriftRounds(ports: {
       const threshold = roundsToFalseAlarm(watched);
       const bar = Math.log(threshold);
       const seen = await lookBack({ db, watched, detectors }, { parts, rowsBefore, round, devices: members.length });
-      const found = attributeNow(detectors, members, { threshold, windowRows: watched.policy.windowRows, seen });
+      const found = attributeNow(detectors, members, { open, threshold, windowRows: watched.policy.windowRows, seen });
       const proofs = new Map<Attribution, Proof>();
       for (const one of found) {
         const proof = await prove(watched, detectors, one, { round, parts, seen });
@@ -99,7 +99,7 @@ export function createDriftRounds(ports: {
       const judged = judgeDrift({ ...whole.report, alarm: false }, watched.policy);
       const logE = fleet?.logE ?? 0;
       // After the proofs are taken.
-      for (const subject of heardBy(found, members)) detectors.restart(subject);
+      for (const subject of heardBy(found, members, open)) detectors.restart(subject);
 
       const cap = capRows(parts.map(({ rows }) => rows));
       const ids = await db.drift.commit({
@@ -210,9 +210,7 @@ async function stepAll(
     { subject: subjectOf({ kind: "fleet" }), agents: everyone },
   ];
   for (const { subject, agents } of groups) {
-    const told = new Set(
-      open.flatMap((event) => (event.scope.kind === "fleet" || event.subject === subject ? [] : event.agents)),
-    );
+    const told = toldApart(subject, open);
     const those = agents.flatMap((agent) => (told.has(agent) ? [] : (byAgent.get(agent) ?? [])));
     if (those.length === 0) continue;
     const cap = capRows(those.map(({ rows }) => rows));
@@ -225,7 +223,12 @@ async function stepAll(
 function attributeNow(
   detectors: Detectors,
   members: readonly Member[],
-  { threshold, windowRows, seen }: { threshold: number; windowRows: number; seen: Sightings },
+  {
+    open,
+    threshold,
+    windowRows,
+    seen,
+  }: { open: readonly DriftEventRecord[]; threshold: number; windowRows: number; seen: Sightings },
 ): Attribution[] {
   const of = (subject: string) => {
     const one = detectors.of(subject);
@@ -239,19 +242,46 @@ function attributeNow(
     const one = of(subjectOf({ kind: "cohort", ...cohort }));
     return one ? [{ ...cohort, ...one }] : [];
   });
-  return attribute({ devices, cohorts, fleet: of("fleet") ?? null, threshold, fdr });
+  return attribute({
+    devices,
+    cohorts,
+    fleet: of("fleet") ?? null,
+    toldApart: (scope) => toldApart(subjectOf(scope), open),
+    threshold,
+    fdr,
+  });
 }
 
-/** Detectors that begin anew: of whom an alarm is about, and of every group that they are in. */
-function heardBy(found: readonly Attribution[], members: readonly Member[]): Set<string> {
-  if (found.length === 0) return new Set();
+/**
+ * Detectors that begin anew: of whom an alarm is about, and of every group whose detector has seen their rows. One that
+ * is asked about the rest goes on: a device that alarms round after round must not keep its fleet's from adding up.
+ */
+function heardBy(
+  found: readonly Attribution[],
+  members: readonly Member[],
+  open: readonly DriftEventRecord[],
+): Set<string> {
   const agents = new Set(found.flatMap((one) => one.agents));
-  const groups = cohortsOf(members).filter((cohort) => cohort.agents.some((agent) => agents.has(agent)));
-  return new Set([
-    ...[...agents].map(deviceSubject),
-    ...groups.map(({ label, value }) => subjectOf({ kind: "cohort", label, value })),
-    subjectOf({ kind: "fleet" }),
-  ]);
+  const groups = [
+    ...cohortsOf(members).map((cohort) => ({
+      subject: subjectOf({ kind: "cohort", label: cohort.label, value: cohort.value }),
+      seen: cohort.agents,
+    })),
+    { subject: subjectOf({ kind: "fleet" }), seen: members.map(({ agent }) => agent) },
+  ];
+  const heard = groups.filter(({ subject, seen }) => {
+    if (found.some(({ scope }) => subjectOf(scope) === subject)) return true;
+    const told = toldApart(subject, open);
+    return seen.some((agent) => agents.has(agent) && !told.has(agent));
+  });
+  return new Set([...[...agents].map(deviceSubject), ...heard.map(({ subject }) => subject)]);
+}
+
+/** Devices that a group's detector is not stepped on: their drift is another event's. */
+function toldApart(subject: string, open: readonly DriftEventRecord[]): Set<string> {
+  return new Set(
+    open.flatMap((event) => (event.scope.kind === "fleet" || event.subject === subject ? [] : event.agents)),
+  );
 }
 
 /** By feature, the loudest of several detectors. */

@@ -102,3 +102,15 @@ test("[Y9] what does not fit its version is refused for good, and says why", asy
   expect(await refused({ snapshot: Buffer.from(other.snapshot()).toString("base64") })).toBeDefined();
   expect(await db.drift.pending(digest)).toEqual([]);
 });
+
+test("[Y9] counts beyond the rows that a window says are refused: no device weighs more than its rows", async () => {
+  const { db, intake, message, digest } = await site();
+  const honest = Buffer.from(message.snapshot, "base64");
+  // After 32 bytes and the missing values of the first feature: eight counts at their limit, which may have lost rows.
+  const at = 33;
+  const eight = Buffer.concat([Buffer.of(32), Buffer.alloc(32, 0xff)]);
+  const forged = Buffer.concat([honest.subarray(0, at), eight, honest.subarray(at + 1 + (honest[at] ?? 0))]);
+  const { refused } = await intake.take("d1", { ...message, snapshot: forged.toString("base64") });
+  expect(refused).toContain("more values than its 50 rows");
+  expect(await db.drift.pending(digest)).toEqual([]);
+});
