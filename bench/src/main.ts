@@ -29,7 +29,8 @@ const help = `npm run bench --workspace bench -- NAME [options]
 
   verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
              fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
-  kernels    drift statistics: WebAssembly with SIMD and without beside plain JavaScript, numpy and scipy; 1 min
+  kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
+             JavaScript, numpy and scipy; 2 min
 
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too

@@ -7,11 +7,11 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import { closeAll } from "./close-all.ts";
-import { createRetry } from "./link/timing.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
+import { createRetry } from "./timing.ts";
 import { createTripWatch } from "./trip-watch.ts";
 import { createVersionsInPlace } from "./versions-in-place.ts";
 
