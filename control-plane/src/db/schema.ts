@@ -11,6 +11,7 @@ import type { DriftEventFeature } from "@vedette/protocol/drift-api";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { memberStates, type RolloutPolicy, type RolloutVerdict, rolloutStates } from "@vedette/protocol/rollout";
 import type { PairCounts, ShadowParcel } from "@vedette/protocol/shadow";
+import type { SignedText } from "@vedette/protocol/signed";
 import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
 import { sql } from "drizzle-orm";
 import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
@@ -506,4 +507,28 @@ export const shadowParcels = sqliteTable(
     index("shadow_parcels_by_pair").on(table.model, table.answering, table.beside),
     index("shadow_parcels_by_agent").on(table.agent, table.model),
   ],
+);
+
+/** What the gate found of a version, each time it looked: signed, and verified at each reading. */
+export const gateReports = sqliteTable(
+  "gate_reports",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    digest: text().notNull(),
+    at: integer().notNull(),
+    signed: text({ mode: "json" }).$type<SignedText>().notNull(),
+  },
+  (table) => [index("gate_reports_by_digest").on(table.digest)],
+);
+
+/** By whom, why and until when a version that failed may be released all the same: signed, as the reports. */
+export const gateOverrides = sqliteTable(
+  "gate_overrides",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    digest: text().notNull(),
+    at: integer().notNull(),
+    signed: text({ mode: "json" }).$type<SignedText>().notNull(),
+  },
+  (table) => [index("gate_overrides_by_digest").on(table.digest)],
 );

@@ -14,6 +14,7 @@ import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { driftRoutes } from "./drift.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
+import { gateRoutes } from "./gate.ts";
 import { labelRoutes } from "./labels.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelRoutes } from "./models.ts";
@@ -118,6 +119,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   modelRoutes(app, ports);
   assignmentRoutes(app, ports);
   rolloutRoutes(app, ports);
+  gateRoutes(app, ports);
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);
