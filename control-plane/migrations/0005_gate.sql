@@ -13,4 +13,8 @@ CREATE TABLE `gate_reports` (
 	`signed` text NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `gate_reports_by_digest` ON `gate_reports` (`digest`);
+CREATE INDEX `gate_reports_by_digest` ON `gate_reports` (`digest`);--> statement-breakpoint
+CREATE TABLE `gate_rows` (
+	`sha256` text PRIMARY KEY NOT NULL,
+	`text` text NOT NULL
+);

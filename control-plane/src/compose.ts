@@ -197,7 +197,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       hint: (agent, rev) => broker.hint(agent, rev),
       offer: () => broker.offer(),
     });
-    const gates = createGates({ ...{ site, db, trust, blobs, clock, logger }, key: keys.gate });
+    const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
     const rollouts = createRollouts({
       ...{ db, director, clock, logger },

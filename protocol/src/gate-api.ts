@@ -80,3 +80,34 @@ export const overrideGate = z.strictObject({
   /** At most 30 days from now. */
   expiresAt: z.iso.datetime(),
 });
+
+/** Bytes of labelled rows that a version may bring. */
+export const maxEvaluationBytes = 8 * 1024 * 1024;
+/** Most rows of them: enough to tell a hundredth. */
+export const maxEvaluationRows = 20_000;
+
+/**
+ * PUT /v1/evaluations/{sha256}: labelled rows that were held out of training. Kept by the control plane for its gate alone, and
+ * named by `lineage.evaluation.sha256`; devices have no way to them.
+ */
+export const evaluationRows = z
+  .object({
+    format: z.literal("vedette.evaluation/1"),
+    fields: z.array(z.string()).min(1).max(4096),
+    /** [n][fields]; null is missing. */
+    rows: z
+      .array(z.array(z.union([z.number(), z.string(), z.null()])))
+      .min(1)
+      .max(maxEvaluationRows),
+    /** [n]: a class's name, or a number as text. */
+    labels: z.array(z.string()),
+  })
+  .refine(
+    ({ fields, rows, labels }) => labels.length === rows.length && rows.every((row) => row.length === fields.length),
+    {
+      message: "every row has a label and a value for each field",
+    },
+  );
+export type EvaluationRows = z.infer<typeof evaluationRows>;
+/** As a version's lineage names them. */
+export const evaluationLineage = z.object({ file: z.string(), sha256: sha256Hex, rows: z.int().min(1) });

@@ -225,6 +225,9 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     versions: async () => (await models()).models.flatMap((model) => model.versions),
     missingBlobs: async (sha256) =>
       (await call("POST", "/v1/blobs/missing", contract.blobsMissing, { sha256 })).missing,
+    putEvaluation: async (sha256, bytes) => {
+      await call("PUT", `/v1/evaluations/${sha256}`, z.unknown(), bytes);
+    },
     putBlob: async (sha256, bytes) => {
       await call("PUT", `/v1/blobs/${sha256}`, z.unknown(), bytes);
     },

@@ -24,6 +24,7 @@ interface PublishFlags {
   task?: "classification" | "regression" | "tensor";
   refuse?: string[];
   label?: string;
+  evaluation?: string;
   features?: string[];
   classes?: string[];
   rules?: string;
@@ -70,6 +71,10 @@ export function addModel(program: Command, io: Io): void {
       list,
     )
     .option("--label <column>", "the column that holds the right answers")
+    .option(
+      "--evaluation <file>",
+      "a CSV of labelled rows that it was not trained on: the gate holds it against the champion by them (docs/guides/gate.md)",
+    )
     .option(
       "--features <a,b,c>",
       "the columns that are the model's inputs, in its order (default: all numeric ones but the label)",
@@ -137,6 +142,7 @@ See docs/guides/models.md for what may be exported how.`,
         task: flags.task,
         refuse: flags.refuse,
         label: flags.label,
+        evaluationFile: flags.evaluation,
         features: flags.features,
         classes: flags.classes,
         rules,

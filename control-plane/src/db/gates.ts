@@ -3,7 +3,7 @@ import type { SignedText } from "@vedette/protocol/signed";
 import { desc, eq } from "drizzle-orm";
 import { type Connection, record } from "./connection.ts";
 import type { AuditEntry } from "./records.ts";
-import { gateOverrides, gateReports } from "./schema.ts";
+import { gateOverrides, gateReports, gateRows } from "./schema.ts";
 
 export interface GateText {
   readonly digest: string;
@@ -16,6 +16,9 @@ export interface GateRepository {
   addOverride(override: GateText, entry: AuditEntry): Promise<void>;
   /** The last of each of a version. */
   latest(digest: string): Promise<{ report: SignedText | undefined; override: SignedText | undefined }>;
+  /** Labelled rows, by the sha256 of their text; again is no matter. */
+  putRows(sha256: string, text: string): Promise<void>;
+  rows(sha256: string): Promise<string | undefined>;
   /** Digests of all versions that have a report. */
   reported(): Promise<Set<string>>;
 }
@@ -35,6 +38,12 @@ export function gateRepository(db: Connection): GateRepository {
     addOverride: add(gateOverrides),
     async latest(digest) {
       return { report: last(gateReports, digest)?.signed, override: last(gateOverrides, digest)?.signed };
+    },
+    async putRows(sha256, text) {
+      db.insert(gateRows).values({ sha256, text }).onConflictDoNothing().run();
+    },
+    async rows(sha256) {
+      return db.select().from(gateRows).where(eq(gateRows.sha256, sha256)).get()?.text;
     },
     async reported() {
       const rows = db.selectDistinct({ digest: gateReports.digest }).from(gateReports).all();

@@ -521,6 +521,9 @@ export const gateReports = sqliteTable(
   (table) => [index("gate_reports_by_digest").on(table.digest)],
 );
 
+/** Labelled rows that came with versions, for the gate alone: their text by its sha256. */
+export const gateRows = sqliteTable("gate_rows", { sha256: text().primaryKey(), text: text().notNull() });
+
 /** By whom, why and until when a version that failed may be released all the same: signed, as the reports. */
 export const gateOverrides = sqliteTable(
   "gate_overrides",

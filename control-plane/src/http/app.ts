@@ -1,6 +1,7 @@
 /** The HTTP API: one file a noun, all of it behind an operator's token but what carries its own proof. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { VedetteError } from "@vedette/protocol/errors";
+import { maxEvaluationBytes } from "@vedette/protocol/gate-api";
 import { siteId } from "@vedette/protocol/ids";
 import { maxWatchBytes } from "@vedette/protocol/watch-api";
 import { bodyLimit } from "hono/body-limit";
@@ -37,6 +38,7 @@ const kib = 1024;
 const bodyLimits: readonly [path: string, bytes: number][] = [
   ["/v1/blobs/missing", 1024 * kib],
   ["/v1/blobs/*", 110 * kib],
+  ["/v1/evaluations/*", maxEvaluationBytes],
   ["/v1/models/*", 8 * 1024 * kib],
   ["/v1/trust/*", 16 * 1024 * kib],
   ["/v1/labels", 16 * 1024 * kib],

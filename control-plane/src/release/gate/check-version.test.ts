@@ -54,8 +54,9 @@ async function said({ golden = (same) => same, manifest = (same) => same, lost, 
     ...{ model: "m", version: 1, digest: sha256(encoded), length: encoded.length, bytes: 1 },
     ...{ createdAt: 0, publishedBy: "ada", ...facts },
   };
-  const checks = await checkVersion(version, {
+  const checks = await checkVersion(version, undefined, {
     db: { versions: { manifest: async () => encoded } },
+    rows: async () => undefined,
     trust: { assignable: () => assignable },
     blobs: { get: async (name) => (name === dropped ? undefined : there.get(name)) },
   });

@@ -13,19 +13,26 @@ import type { BlobStore } from "../../ports.ts";
 import { checkFile, readFile } from "../../registry/bundle-files.ts";
 import { sha256 } from "../../sha256.ts";
 import type { TrustRepository } from "../trust-repository.ts";
+import { checkAccuracy, type Runnable } from "./check-accuracy.ts";
 import { checkBackend, type GateBackend } from "./check-backend.ts";
 import { failed, judged } from "./checks.ts";
 
 export interface CheckPorts {
   readonly db: { readonly versions: Pick<Database["versions"], "manifest"> };
   readonly trust: Pick<TrustRepository, "assignable">;
+  /** Labelled rows by the sha256 of their text. */
+  readonly rows: (sha256: string) => Promise<string | undefined>;
   readonly blobs: Pick<BlobStore, "get">;
 }
 
 const backends: readonly GateBackend[] = ["node-cpu", "wasm"];
 
 /** @throws VedetteError storage_failed, internal where a check could not be made, which is no fault of the version. */
-export async function checkVersion(version: VersionRecord, { db, trust, blobs }: CheckPorts): Promise<GateCheck[]> {
+export async function checkVersion(
+  version: VersionRecord,
+  champion: VersionRecord | undefined,
+  { db, trust, blobs, rows }: CheckPorts,
+): Promise<GateCheck[]> {
   const signature = checkSignature(version, trust);
   const text = await db.versions.manifest(version.digest);
   try {
@@ -45,11 +52,26 @@ export async function checkVersion(version: VersionRecord, { db, trust, blobs }:
         checks.push(judged(`golden.${backend}`, null, null, null, { passed: null, why: unasked }));
       }
     }
+    // A graph that does not run here has nothing to be compared by.
+    if (checks.some(({ name, passed }) => name === "golden.node-cpu" && passed === false)) return checks;
+    const runnable = { version: version.version, manifest, model };
+    checks.push(await checkAccuracy(runnable, champion && (await readChampion(champion, { db, blobs })), rows));
     return checks;
   } catch (error) {
     if (!(error instanceof VedetteError) || ["storage_failed", "internal"].includes(error.code)) throw error;
     return [signature, failed("manifest", messageOf(error))];
   }
+}
+
+/** Undefined where there is no manifest of it. @throws VedetteError as `readFile`. */
+async function readChampion(
+  { version, digest }: VersionRecord,
+  { db, blobs }: Pick<CheckPorts, "db" | "blobs">,
+): Promise<Runnable | undefined> {
+  const text = await db.versions.manifest(digest);
+  if (text === undefined) return undefined;
+  const manifest = parseManifest(text);
+  return { version, manifest, model: await readFile(fileOf(manifest, manifest.runtime.file), blobs) };
 }
 
 function checkSignature({ model, digest }: VersionRecord, trust: CheckPorts["trust"]): GateCheck {

@@ -20,6 +20,7 @@ import type { VersionRecord } from "../../db/records.ts";
 import { verifyEd25519 } from "../../fleet/verify-ed25519.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
+import type { Director } from "../director.ts";
 import type { SigningKey } from "../online-keys.ts";
 import type { Gate } from "../rollouts/read-world.ts";
 import { type CheckPorts, checkVersion } from "./check-version.ts";
@@ -51,7 +52,8 @@ export interface Gates {
   readonly answer: Gate;
 }
 
-interface GatePorts extends Omit<CheckPorts, "db"> {
+interface GatePorts extends Pick<CheckPorts, "trust" | "blobs"> {
+  readonly director: Pick<Director, "incumbents">;
   readonly site: string;
   readonly db: Database;
   readonly key: SigningKey;
@@ -60,7 +62,7 @@ interface GatePorts extends Omit<CheckPorts, "db"> {
 }
 
 export function createGates(ports: GatePorts): Gates {
-  const { site, db, key, clock, logger } = ports;
+  const { site, db, director, key, clock, logger } = ports;
   // Each takes a processor and a process's memory.
   const serial = createSerial();
 
@@ -68,6 +70,14 @@ export function createGates(ports: GatePorts): Gates {
     const found = (await db.versions.list(model)).find(({ version }) => version === number);
     if (found) return found;
     throw new VedetteError("not_found", `there is no ${model} version ${number}: see vedette model list`);
+  }
+
+  /** The version that the standing rules give most devices, the newer of equals. */
+  async function championOf({ model, digest }: VersionRecord): Promise<VersionRecord | undefined> {
+    const given = (await director.incumbents()).flatMap(({ slots }) => slots.filter((slot) => slot.model === model));
+    const devices = (of: string) => given.filter((slot) => slot.digest === of).length;
+    const others = (await db.versions.list(model)).filter((one) => one.digest !== digest && devices(one.digest) > 0);
+    return others.sort((a, b) => devices(b.digest) - devices(a.digest) || b.version - a.version)[0];
   }
 
   function sign(type: string, document: GateReport | GateOverride): SignedText {
@@ -113,11 +123,13 @@ export function createGates(ports: GatePorts): Gates {
 
   async function report(record: VersionRecord, actor: string): Promise<void> {
     const { model, version, digest } = record;
-    const checks = await checkVersion(record, ports);
+    const champion = await championOf(record);
+    const checks = await checkVersion(record, champion, { ...ports, rows: (sha256) => db.gates.rows(sha256) });
     const at = clock.now();
     const document: GateReport = {
       format: "vedette.gate-report/1",
-      ...{ site, model, version, digest, at: new Date(at).toISOString(), champion: null, checks },
+      ...{ site, model, version, digest, at: new Date(at).toISOString(), checks },
+      champion: champion ? { version: champion.version, digest: champion.digest } : null,
     };
     const detail = { digest, passed: failures(checks).length === 0, failed: failures(checks) };
     await db.gates.addReport(
