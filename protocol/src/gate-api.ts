@@ -65,7 +65,7 @@ export const gateState = z.object({
   state: z.enum(gateStates),
   why: z.string(),
   report: gateReport.nullable(),
-  /** As it is stored: for whoever verifies it by `key`. */
+  /** The report as it was signed: for whoever verifies it by `key`. */
   signed: signedText.nullable(),
   /** The last one, in force or not. */
   override: gateOverride.nullable(),

@@ -176,8 +176,9 @@ See docs/guides/models.md for what may be exported how.`,
         metrics: bundle.metrics ?? null,
         notes: bundle.notes,
       };
+      const { state, why } = await api.gate(version.model, version.version);
       return context.answer(
-        { outcome, version, sentBytes, ...summary },
+        { outcome, version, sentBytes, ...summary, gate: { state, why } },
         outcome === "unchanged"
           ? `This is ${version.model} version ${version.version} already; nothing to publish.\n`
           : `Published ${version.model} version ${version.version}, digest ${version.digest}.\n` +
@@ -186,6 +187,7 @@ See docs/guides/models.md for what may be exported how.`,
               `${summary?.metrics ? `  on its training data: ${describeMetrics(summary.metrics)}\n` : ""}` +
               `${bundle ? `  budget   ${describeBudget(bundle.manifest)}\n` : ""}` +
               `  sent     ${sentBytes} bytes\n` +
+              `  gate     ${state}: ${why}\n` +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
               `Next: vedette model assign --name ${version.model} --version ${version.version} --all\n`,
       );

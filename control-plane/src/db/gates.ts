@@ -5,7 +5,7 @@ import { type Connection, record } from "./connection.ts";
 import type { AuditEntry } from "./records.ts";
 import { gateOverrides, gateReports, gateRows } from "./schema.ts";
 
-export interface GateText {
+interface GateText {
   readonly digest: string;
   readonly at: number;
   readonly signed: SignedText;

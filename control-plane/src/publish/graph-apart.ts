@@ -23,7 +23,7 @@ export type GraphQuestion =
       readonly forMs: number;
     };
 /** What runs cost: each one's ms, and the process's largest growth in bytes since the runtime was ready. */
-export interface GraphCost {
+interface GraphCost {
   readonly ms: readonly number[];
   readonly peakBytes: number;
 }

@@ -115,7 +115,7 @@ export function createGates(ports: GatePorts): Gates {
       ...{ model, version, digest },
       ...stateOf(report, override, { forged: stored.report !== undefined && !report, now: clock.now() }),
       report: report ?? null,
-      signed: stored.report ?? null,
+      signed: report ? (stored.report ?? null) : null,
       override: override ?? null,
       key: key.publicKeyHex,
     };
