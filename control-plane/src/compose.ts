@@ -91,6 +91,7 @@ export interface Parts {
   }): Promise<Broker>;
   /** What the evidence says of a rollout, and whether a version may be released, where it is not the rooms here that say it. */
   judge?: Judge;
+  /** Where it is given no reports are made here: what it says counts. */
   gate?: Gate;
   /** Of the disk that holds a folder; asked of the system where it is not given. */
   diskSpace?(folder: string): Promise<DiskSpace>;
@@ -269,7 +270,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
-      { name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() },
+      ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
@@ -301,7 +302,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       trust,
       async publishVersion(request) {
         const version = await publishVersion(request);
-        await gates.reportOnce(version);
+        if (!parts.gate) await gates.reportOnce(version);
         return version;
       },
       assignments,

@@ -138,6 +138,17 @@ export function createGates(ports: GatePorts): Gates {
     );
   }
 
+  /** Whatever is wrong with one version must not keep others from their reports, nor a publisher from an answer. */
+  async function reportOnce(version: VersionRecord, actor: string): Promise<void> {
+    const lacking = async () => !(await db.gates.reported()).has(version.digest);
+    try {
+      // Asked again in its turn: a publishing and the reconciler may want the same.
+      if (await lacking()) await serial(async () => ((await lacking()) ? report(version, actor) : undefined));
+    } catch (error) {
+      logger.error("gate.failed", { model: version.model, version: version.version, why: messageOf(error) });
+    }
+  }
+
   return {
     async show(model, version) {
       return show(await find(model, version));
@@ -181,18 +192,11 @@ export function createGates(ports: GatePorts): Gates {
       );
       return show(record);
     },
-    async reportOnce(version) {
-      try {
-        if (!(await db.gates.reported()).has(version.digest)) await serial(() => report(version, version.publishedBy));
-      } catch (error) {
-        logger.error("gate.failed", { model: version.model, version: version.version, why: messageOf(error) });
-      }
-    },
+    reportOnce: (version) => reportOnce(version, version.publishedBy),
     async reconcile() {
-      const reported = await db.gates.reported();
       for (const model of await db.versions.modelNames()) {
         const newest = (await db.versions.list(model)).at(-1);
-        if (newest && !reported.has(newest.digest)) await serial(() => report(newest, "control-plane"));
+        if (newest) await reportOnce(newest, "control-plane");
       }
     },
     async answer(model, version) {

@@ -5,7 +5,7 @@ import { differenceInterval } from "../analysis/anytime-interval.ts";
 import { judged } from "./checks.ts";
 
 /** A worsening below this is nothing that anybody would notice. */
-export const practicalMargin = 0.01;
+const practicalMargin = 0.01;
 /** Chance that an equally good version is said to be worse. */
 const error = 0.05;
 
