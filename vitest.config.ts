@@ -13,6 +13,7 @@ const rooms = [
 export default defineConfig({
   test: {
     include: rooms.map((room) => `${room}/**/*.test.ts`),
+    globalSetup: "fixtures/src/temporary-folder.ts",
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,

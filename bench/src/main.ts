@@ -12,6 +12,9 @@ import { kernelsReport } from "./kernels/report.ts";
 import { measurePredict } from "./predict.ts";
 import { predictReport } from "./predict-report.ts";
 import { type Machine, thisMachine } from "./report-format.ts";
+import { cellsOf, nameOf } from "./rollouts/cells.ts";
+import { rolloutsReport } from "./rollouts/report.ts";
+import { runRollouts } from "./rollouts/run-rollouts.ts";
 import { modelKinds } from "./serving/models.ts";
 import { isThere, serverNames } from "./serving/servers.ts";
 import { measureServing } from "./serving/serving.ts";
@@ -29,14 +32,18 @@ const help = `npm run bench --workspace bench -- NAME [options]
 
   verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
              fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
-  kernels    drift statistics: WebAssembly with SIMD and without beside plain JavaScript, numpy and scipy; 1 min
+  rollouts   how releases are judged: wrong promotions and rollbacks, hours to decide, beside a fixed-horizon test, Flagger's
+             threshold and Kayenta's Mann–Whitney judge, on generated evidence; 10 min
+  kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
+             JavaScript, numpy and scipy; 2 min
 
   --json    one JSON object to stdout instead of the report
   --write   the report to bench/results/NAME.md too
   --rounds  of serving: how often each server has its turn, 3 where not said; its medians are over them
-  --cells   of verdicts: only those whose name contains this, as --cells "iid 10k"
+  --cells   of verdicts and rollouts: only those whose name contains this, as --cells "iid 10k" or --cells "null ar.5 10k,ar.5"
   --streams of verdicts: how many of each cell, 200 where not said; 0 only judges what has been run
-  --detectors of verdicts: names with commas between; slow ones run only where they are named
+  --count   of rollouts: how many of each cell, 1000 where not said
+  --detectors of verdicts: names with commas between, as --detectors vedette-bank,river-adwin; all where not said
   --help
 
   npm run bench --workspace bench -- ingest --json
@@ -54,6 +61,7 @@ interface Measured {
 
 interface Options extends VerdictsOptions {
   readonly rounds: number;
+  readonly count: number;
 }
 
 async function serving(machine: Machine, { rounds }: Options): Promise<Measured> {
@@ -85,6 +93,14 @@ const measurements: Readonly<Record<string, (machine: Machine, options: Options)
     return { results: { idle }, report: idleReport(machine, idle) };
   },
   verdicts: measureVerdicts,
+  async rollouts(machine, { count, cells }) {
+    const wanted = cellsOf().filter((cell) => nameOf(cell).includes(cells));
+    const results = wanted.map((cell, i) => {
+      process.stderr.write(`${i + 1} of ${wanted.length}: ${nameOf(cell)}\n`);
+      return { cell, outcomes: runRollouts(cell, count) };
+    });
+    return { results: { rollouts: results }, report: rolloutsReport(machine, results, count) };
+  },
   async kernels(machine) {
     const kernels = await measureKernels({ rounds: 5, turnMs: 150 });
     return { results: { kernels }, report: kernelsReport(machine, kernels) };
@@ -101,6 +117,7 @@ function readArguments() {
       rounds: { type: "string", default: "3" },
       cells: { type: "string", default: "" },
       streams: { type: "string", default: "200" },
+      count: { type: "string", default: "1000" },
       detectors: { type: "string", default: "" },
     },
   });
@@ -119,7 +136,11 @@ function readArguments() {
   if (!Number.isInteger(streams) || streams < 0) {
     throw new TypeError(`--streams is a number from 0 up, not ${JSON.stringify(values.streams)}`);
   }
-  return { ...values, options: { ...values, rounds, streams }, name, measure };
+  const count = Number(values.count);
+  if (!Number.isInteger(count) || count < 1) {
+    throw new TypeError(`--count is a number from 1 up, not ${JSON.stringify(values.count)}`);
+  }
+  return { ...values, options: { ...values, rounds, streams, count }, name, measure };
 }
 
 async function main(): Promise<number> {

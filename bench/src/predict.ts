@@ -3,8 +3,8 @@
  * Equal work: both answer 32 rows that came in one tick, each subject from the same varied inputs.
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { LoggedRows, LoggedVersion } from "../../edge-agent/src/core/log/segment.ts";
-import { describeVersion } from "../../edge-agent/src/core/log/segment.ts";
+import type { LoggedRows, LoggedVersion } from "../../edge-agent/src/core/log/logged-rows.ts";
+import { describeVersion } from "../../edge-agent/src/core/log/logged-rows.ts";
 import { inputCheckOf } from "../../edge-agent/src/core/serve/check-input.ts";
 import { feederOf } from "../../edge-agent/src/core/serve/feeds.ts";
 import { sessionOptions } from "../../edge-agent/src/node/ort-tensors.ts";

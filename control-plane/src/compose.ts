@@ -4,15 +4,12 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdir, statfs } from "node:fs/promises";
-import type { Server } from "node:http";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createAdaptorServer } from "@hono/node-server";
 import { messageOf } from "@vedette/protocol/errors";
 import { watchAgent } from "@vedette/protocol/watch-api";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { openBackups } from "./backup/create-backup.ts";
-import { bindPort } from "./bind-port.ts";
 import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
 import { composeFleet, deviceKeysOf } from "./compose-fleet.ts";
 import type { Config } from "./config.ts";
@@ -26,6 +23,7 @@ import { describeProduction } from "./fleet/production.ts";
 import { createRetainedChunks } from "./fleet/retained-chunks.ts";
 import { openSiteAuthority } from "./fleet/site-authority.ts";
 import { createApp } from "./http/app.ts";
+import { listenHttp } from "./http/listen-http.ts";
 import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
@@ -57,6 +55,7 @@ import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
+import { describeLive } from "./release/rollouts/describe-rollout.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
@@ -93,8 +92,8 @@ export interface Parts {
   judge?: Judge;
   /** Where it is given no reports are made here: what it says counts. */
   gate?: Gate;
-  /** Of the disk that holds a folder; asked of the system where it is not given. */
-  diskSpace?(folder: string): Promise<DiskSpace>;
+  /** Of the disk that holds a folder. */
+  diskSpace(folder: string): Promise<DiskSpace>;
 }
 
 export interface ControlPlane {
@@ -109,6 +108,9 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
+/** In [0, 1). */
+const random = (): number => randomBytes(4).readUInt32LE() / 2 ** 32;
+
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
 const rolloutsEveryMs = 2_000;
@@ -116,8 +118,7 @@ const gateEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
 const driftPruneEveryMs = 600_000;
-const watchEveryMs = 30_000;
-const closeWithinMs = 5_000;
+const alertsEveryMs = 30_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
@@ -155,7 +156,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await mkdir(receiverHeaders, { recursive: true, mode: 0o700 });
 
     const commands = createCommands({ records, key: () => keys.director, logger });
-    const drift = openDrift({ db, blobs, kernels: await loadKernelsNode(), clock, logger });
+    const kernels = await loadKernelsNode();
+    const drift = openDrift({ db, blobs, kernels, clock, logger });
     const rooms = await composeFleet({
       site,
       db,
@@ -224,7 +226,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       clock,
       logger,
       tokenFile: (name) => join(sinkTokens, name),
-      random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+      random,
     });
     const backup = await openBackups({
       site,
@@ -236,23 +238,24 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     });
     const devices = () => listDevices({ db, presence });
     const alerting = await openAlerting({
-      ...{ site, db, clock, logger },
+      site,
+      db,
+      clock,
+      logger,
       url: () => url,
       headersFolder: receiverHeaders,
-      random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+      random,
       listDevices: devices,
       listWatches: () => watches.list(),
       missing: () => ingestion.missingByReason(),
       expiring: () => trust.expiring(),
       harmOf: harmOracle.harmOf,
-      diskSpace: () => (parts.diskSpace ?? systemDiskSpace)(data),
+      diskSpace: () => parts.diskSpace(data),
     });
     const { alerts } = alerting;
-    let kernels: ReturnType<typeof loadKernelsNode> | undefined;
     const watches = await openWatches({
       db,
-      // Loaded where something is watched.
-      kernels: () => (kernels ??= loadKernelsNode()),
+      kernels,
       signer: keys.watch,
       ingestion: counted,
       alerts,
@@ -275,7 +278,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
       { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
-      { name: "alerts", everyMs: watchEveryMs, work: alerting.look },
+      { name: "alerts", everyMs: alertsEveryMs, work: alerting.look },
       { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
@@ -315,8 +318,10 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       listDevices: devices,
       describeProduction: async () => {
         const watched = await watches.list();
+        const live = (await db.rollouts.live()).map(describeLive);
         return {
           ...(await describeProduction({ site, db, director, lake, drift, clock })),
+          ...(live.length > 0 && { rollouts: live }),
           ...(watched.length > 0 && { watched }),
         };
       },
@@ -349,34 +354,13 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       alertDelivery: alerting.delivery,
       receiverHeaders,
     });
-    const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-    const port = await bindPort(server, config.host, config.port, { what: "HTTP", flag: "--port" });
-    closers.push(() => closeServer(server));
-    // A wildcard address is one to listen on, not one to reach.
-    const reached = ["0.0.0.0", "::"].includes(config.host) ? "127.0.0.1" : config.host;
-    url ||= `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+    const listening = await listenHttp(app.fetch, config.host, config.port);
+    closers.push(() => listening.close());
+    url ||= listening.url;
     logger.info("control_plane.up", { url, site, ...brokerUrls() });
     return { url, ...brokerUrls(), operatorTokenFile, config, close };
   } catch (error) {
     await close().catch((late: unknown) => logger.error("control_plane.close_failed", { why: messageOf(late) }));
     throw error;
   }
-}
-
-async function systemDiskSpace(folder: string): Promise<DiskSpace> {
-  const { bsize, bavail, blocks } = await statfs(folder);
-  return { free: bsize * bavail, total: bsize * blocks };
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // A client that never finishes its request must not keep the lake and the database from being closed in order.
-    const giveUp = setTimeout(() => server.closeAllConnections(), closeWithinMs);
-    server.close((error) => {
-      clearTimeout(giveUp);
-      if (error) reject(error);
-      else resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

@@ -1,6 +1,7 @@
 /** The control plane: the rooms of compose.ts with a broker, the lake on disk, and the real clock. */
 import { type ControlPlane, composeControlPlane, type Parts } from "./compose.ts";
 import { type Config, parseConfig } from "./config.ts";
+import { systemDiskSpace } from "./disk-space.ts";
 import { openLake } from "./lake/open-lake.ts";
 import { createLogger } from "./logger.ts";
 import { startBroker } from "./mqtt/start-broker.ts";
@@ -19,5 +20,6 @@ const joinLimit = { burst: 1000, perSecond: 100 };
  */
 export function startControlPlane(config: Config, overrides: Partial<Parts> = {}): Promise<ControlPlane> {
   const logger = overrides.logger ?? createLogger(config.logLevel);
-  return composeControlPlane(config, { clock: systemClock, joinLimit, openLake, startBroker, ...overrides, logger });
+  const parts = { clock: systemClock, joinLimit, openLake, startBroker, diskSpace: systemDiskSpace, ...overrides };
+  return composeControlPlane(config, { ...parts, logger });
 }

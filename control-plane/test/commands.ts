@@ -1,7 +1,7 @@
 /** The `vedette` command against a site in this process, as an operator with a folder of their own. */
 import { readFile, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { runCli } from "../src/cli/run-cli.ts";
+import { runCaptured } from "./run-captured.ts";
 
 export interface Ran {
   readonly code: number;
@@ -19,23 +19,10 @@ export function vedetteOf(
   over: { tokenFile?: string; now?: () => number; env?: Record<string, string> } = {},
 ): Vedette {
   return async (...args) => {
-    let [out, err] = ["", ""];
     const token = over.tokenFile === undefined ? [] : ["--token-file", over.tokenFile];
-    const code = await runCli([...args, "--home", home, "--url", site.url, ...token], {
+    const { code, out, err } = await runCaptured([...args, "--home", home, "--url", site.url, ...token], {
       env: over.env ?? {},
-      terminal: false,
-      screen: false,
-      pause: async () => {},
-      stdout: (text) => {
-        out += text;
-      },
-      stderr: (text) => {
-        err += text;
-      },
       now: over.now ?? Date.now,
-      monotonic: () => performance.now(),
-      run: () => Promise.reject(new Error("nothing is run here")),
-      interrupted: async () => {},
     });
     return { code, out, err, json: () => JSON.parse(out) };
   };

@@ -4,11 +4,9 @@
  * refused. As KServe's agent does it: pkg/logger of kserve/kserve.
  */
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { CloudEvent, HTTP } from "cloudevents";
-import { onTestFinished } from "vitest";
+import { listenLocally } from "./listen.ts";
 
 export interface InferenceServer {
   readonly url: string;
@@ -63,14 +61,7 @@ export async function startInferenceServer(
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = await listenLocally(server);
   return { url, logged, idle: () => queue };
 }
 

@@ -1,8 +1,6 @@
 /** A receiver of webhooks: a real HTTP server that keeps what it gets. */
-import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
-import { onTestFinished } from "vitest";
+import { listenLocally } from "./listen.ts";
 
 export interface Receiver {
   readonly url: string;
@@ -24,12 +22,5 @@ export async function startReceiver(): Promise<Receiver> {
       response.writeHead(status, headers).end("thank you");
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
-  });
-  return Object.assign(receiver, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(receiver, { url: await listenLocally(server) });
 }

@@ -7,7 +7,7 @@ import { type Act, operate } from "../src/release/rollouts/operate.ts";
 import type { DeviceFacts, Progress, World } from "../src/release/rollouts/world.ts";
 
 export const candidate = "c".repeat(64);
-export const incumbent = "a".repeat(64);
+const incumbent = "a".repeat(64);
 export const minute = 60_000;
 
 export interface PretendedDevice {
@@ -68,6 +68,8 @@ export interface PretendedSite {
   assignable: World["assignable"];
   gate: World["gate"];
   blockedBy: number | null;
+  /** The control plane dies in its next round, after it wrote and before the director decided. */
+  dies: boolean;
   readonly decisions: (Decision & { readonly at: number })[];
   world(): World;
   /** One round of the reconciler, the control plane restarted before it: the engine, then the director. */
@@ -88,6 +90,7 @@ export function pretendSite(rollout: Rollout, devices: PretendedDevice[]): Prete
     assignable: "yes",
     gate: { passed: true, why: "all checks" },
     blockedBy: null,
+    dies: false,
     decisions: [],
     world: () => ({
       devices: site.devices.map(factsOf),
@@ -100,12 +103,13 @@ export function pretendSite(rollout: Rollout, devices: PretendedDevice[]): Prete
       const before = restarted(site.rollout);
       const advanced = advance(before, site.world(), site.now);
       note(advanced);
-      direct();
+      if (!site.dies) direct();
+      site.dies = false;
       return advanced;
     },
     act(act) {
       note(operate(restarted(site.rollout), act, null, site.now));
-      direct();
+      if (!site.dies) direct();
     },
     live(served, only = () => true) {
       for (const one of site.devices) if (one.online && only(one)) follow(one, served);

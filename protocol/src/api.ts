@@ -308,6 +308,22 @@ export const production = z.object({
       otherPredictions: z.int(),
     }),
   ),
+  /** Releases that are under way, the oldest first. */
+  rollouts: z
+    .array(
+      z.object({
+        id: z.int(),
+        model: modelName,
+        version: z.int(),
+        /** One of `rolloutStates` of rollout.ts. */
+        state: z.string(),
+        /** From 1, of so many. */
+        stage: z.int(),
+        stages: z.int(),
+        why: z.string(),
+      }),
+    )
+    .optional(),
   /** Models that are served elsewhere, and watched here. */
   watched: z.array(watch).optional(),
 });

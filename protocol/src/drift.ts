@@ -61,7 +61,7 @@ export const driftWindow = z.object({
     epoch: epochId,
     /** 0, 1, 2 … within the epoch. */
     n: z.int().min(0),
-    /** UTC ms by the device's clock: of its first and last row. */
+    /** UTC ms, by the device's clock corrected as far as it knew: of its first and last row. */
     from: z.number(),
     to: z.number(),
     rows: z.int().min(1),

@@ -8,7 +8,9 @@ export const modelName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "a model 
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "a sha256 is 64 hex digits");
 /** Random, once for each spool (not each boot): 8 bytes of hex. */
 export const epochId = z.string().regex(/^[0-9a-f]{16}$/, "an epoch is 16 hex digits");
-export const labels = z.record(z.string().regex(/^[A-Za-z0-9_.-]{1,63}$/), z.string().max(128));
+/** How a device's label is called, as part of a pattern: without `=`, so that `name=value` is read in one way. */
+export const labelName = "[A-Za-z0-9_.-]{1,63}";
+export const labels = z.record(z.string().regex(new RegExp(`^${labelName}$`)), z.string().max(128));
 
 /** Where an answer came from. Order is the wire encoding: only append. */
 export const sources = ["model", "cache", "rule", "none"] as const;

@@ -1,10 +1,17 @@
 /** The part of the HTTP API that is about what came of predictions: labels, business metrics, performance, harm. */
 import { z } from "zod";
-import { agentId, modelName, parsePredictionId, sha256Hex } from "./ids.ts";
+import { agentId, labelName, modelName, parsePredictionId, sha256Hex } from "./ids.ts";
 
 const count = z.int().min(0);
-/** UTC: an ISO date or date-time, or ms since 1970. */
-const moment = z.union([z.iso.datetime({ offset: true }), z.iso.date(), z.int().min(0).max(8.64e15)]);
+/** UTC: an ISO date or date-time, or ms since 1970 up to the year 9999, the last that an ISO date says. */
+const moment = z.union([
+  z.iso.datetime({ offset: true }),
+  z.iso.date(),
+  z
+    .int()
+    .min(0)
+    .max(Date.UTC(9999, 11, 31, 23, 59, 59, 999)),
+]);
 const text = (most: number) => z.string().min(1).max(most);
 
 /** Lines of one request at most; the commands cut longer files. */
@@ -91,7 +98,8 @@ export const metricLine = z.strictObject({
   device: agentId.optional(),
   entity: text(1024).optional(),
   name: z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a metric's name is 1-64 of A-Z a-z 0-9 _ . -"),
-  value: z.number(),
+  /** One value whose square is no number would leave none for the mean of all of them. */
+  value: z.number().min(-1e100).max(1e100),
   at: moment,
 });
 export type MetricLine = z.infer<typeof metricLine>;
@@ -123,20 +131,22 @@ export type MetricList = z.infer<typeof metricList>;
 export const sliceBy = z
   .string()
   .regex(
-    /^(device|source|label:[A-Za-z0-9_.-]{1,63}|field:.{1,128})$/,
+    new RegExp(`^(device|source|label:${labelName}|field:.{1,128})$`),
     "by is device, source, label:<key> or field:<name>",
   );
 export const lossMeasures = ["absolute", "squared"] as const;
 const number = z.coerce.number();
+/** What is meant where nobody says otherwise. */
+export const performanceDefaults = { alpha: 0.05, tolerance: 0.05, error: "absolute" } as const;
 const common = {
   model: modelName,
   version: number.int().min(1).optional(),
   since: z.iso.datetime().optional(),
   /** Of intervals: they miss with at most this probability, however often one looks. */
-  alpha: number.gt(0).max(0.5).default(0.05),
+  alpha: number.gt(0).max(0.5).default(performanceDefaults.alpha),
   /** Of a regression: an error of this and more counts as this. Where it is not said: ten times the training error. */
   scale: number.positive().optional(),
-  error: z.enum(lossMeasures).default("absolute"),
+  error: z.enum(lossMeasures).default(performanceDefaults.error),
 };
 /** GET /v1/performance, in its query. */
 export const performanceQuery = z.object({
@@ -183,10 +193,10 @@ export const harmQuery = z.object({
   /** Only of devices with this label, as `city=new-york`. */
   label: z
     .string()
-    .regex(/^[A-Za-z0-9_.-]{1,63}=.{0,128}$/, "write a label as key=value")
+    .regex(new RegExp(`^${labelName}=.{0,128}$`), "write a label as key=value")
     .optional(),
   /** How much more risk is no harm: share of wrong answers, or of the scale. */
-  tolerance: number.min(0).max(1).default(0.05),
+  tolerance: number.min(0).max(1).default(performanceDefaults.tolerance),
 });
 export type HarmQuery = z.infer<typeof harmQuery>;
 const risk = z.object({ n: count, mean: z.number().nullable(), low: z.number(), high: z.number() });

@@ -40,7 +40,7 @@ export const metricRule = z.strictObject({
   /** Which way is better; only business metrics need to be told. */
   better: z.enum(["lower", "higher"]).optional(),
   /** Quantile of latency. */
-  quantile: z.number().gt(0).lt(1).default(0.99),
+  quantile: z.number().gt(0).lt(1).default(0.95),
   /** Its part of the error of a wrong rollback. */
   weight: z.number().positive().default(1),
   /** Whether a promotion waits for it to be found as good; all may roll back. */
@@ -95,9 +95,9 @@ export const rolloutPolicy = z.strictObject({
     .min(1)
     .max(32)
     .default([
-      { metric: "unfit", margin: 0.02, quantile: 0.99, weight: 1, required: true },
-      { metric: "latency", margin: 0.5, quantile: 0.99, weight: 1, required: true },
-      { metric: "accuracy", margin: 0.03, quantile: 0.99, weight: 1, required: false },
+      { metric: "unfit", margin: 0.02, quantile: 0.95, weight: 1, required: true },
+      { metric: "latency", margin: 0.5, quantile: 0.95, weight: 1, required: true },
+      { metric: "accuracy", margin: 0.03, quantile: 0.95, weight: 1, required: false },
     ]),
   /** Chance that a version worse by a margin or more is promoted, and that one no worse is rolled back: over all looks. */
   errors: z

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { logPartitions, mayPublish, maySubscribe, parseTopic, partitionOf, topics } from "./topics.ts";
+import { logPartitions, mayPublish, maySubscribe, parseTopic, partitionOf, topics, uplinkFilters } from "./topics.ts";
 
 const site = "rain";
 const sha = "0a".repeat(32);
@@ -11,6 +11,7 @@ const upward = [
   mine.heartbeat("a1"),
   mine.request("a1"),
   mine.pull("a1"),
+  mine.outcome("a1"),
   mine.drift("a1"),
   mine.shadow("a1"),
   mine.log("a1", "rain-gauge"),
@@ -18,6 +19,7 @@ const upward = [
 const downward = [
   mine.desired("a1"),
   mine.response("a1"),
+  mine.command("a1"),
   mine.driftAck("a1"),
   mine.shadowAck("a1"),
   mine.chunk("a1", sha),
@@ -89,6 +91,19 @@ test("[T3] no random text is granted to a device unless it is exactly one of its
       expect(mayPublish(site, "a1", topic) && !topic.includes("a1")).toBe(false);
     }),
   );
+});
+
+test("what a control plane listens to is every device's upward topics, and nothing that it sends itself", () => {
+  const heard = (topic: string) => {
+    const levels = topic.split("/");
+    return uplinkFilters(site).filter((filter) => {
+      const wanted = filter.split("/");
+      return wanted.length === levels.length && wanted.every((level, i) => level === "+" || level === levels[i]);
+    }).length;
+  };
+  expect(upward.map(heard)).toEqual(upward.map(() => 1));
+  expect(downward.map(heard)).toEqual(downward.map(() => 0));
+  expect(heard(topics("other").reported("a1"))).toBe(0);
 });
 
 test("[T4] partitions are stable and spread", () => {

@@ -64,6 +64,11 @@ export function parseTopic(text: string): Topic | undefined {
   return plain && c === undefined ? { kind: plain, site, agent: a } : undefined;
 }
 
+/** What a control plane listens to at a broker of its own login: all devices' upward topics. The wildcards are its own. */
+export function uplinkFilters(site: string): string[] {
+  return [...up.map((kind) => `${version}/${site}/a/+/${kind}`), `${version}/${site}/log/+/+/+`];
+}
+
 /** Whether a device may publish to a topic: its own upward topics only. */
 export function mayPublish(site: string, agent: string, topic: string): boolean {
   const parsed = parseTopic(topic);

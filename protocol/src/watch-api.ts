@@ -9,6 +9,8 @@ export const watchAgent = "watch";
 export const maxWatchBytes = 8 * 1024 * 1024;
 /** Rows that one event may carry. */
 export const maxEventRows = 10_000;
+/** Input values of one request to POST /v1/watch/{model}, one for each row and field: what is missing counts, too. */
+export const maxWatchValues = 1_000_000;
 
 /** A name that becomes one of a column: of the log's frames, and of the lake. */
 const columnName = z

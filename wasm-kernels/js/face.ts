@@ -31,8 +31,15 @@ const headNumbers = 10;
 const featureNumbers = 14;
 const verdicts = ["insufficient", "none", "drift"] as const;
 
-/** Wraps a build that is ready to be called. */
-export function kernelsOf(raw: RawKernels, variant: Variant): Kernels {
+/** How rows get into a state. */
+export type Observe = (state: RawState, rows: Float32Array) => void;
+
+/** Wraps a build that is ready to be called. `observe`: where it has a faster way for rows than its method. */
+export function kernelsOf(
+  raw: RawKernels,
+  variant: Variant,
+  observe: Observe = (state, rows) => state.observe(rows),
+): Kernels {
   const newReferenceBuilder: Kernels["newReferenceBuilder"] = (features, options = {}) => {
     const kinds = Int32Array.from(features, (feature) => (feature.kind === "number" ? -1 : knownOf(feature)));
     const { seed = 1, rff = features.length <= jointFeatures } = options;
@@ -56,7 +63,11 @@ export function kernelsOf(raw: RawKernels, variant: Variant): Kernels {
         builder.free();
       }
     },
-    openReference: (bytes) => referenceOf(translated(() => new raw.Reference(bytes))),
+    openReference: (bytes) =>
+      referenceOf(
+        translated(() => new raw.Reference(bytes)),
+        observe,
+      ),
     ksTwoSample(a, b) {
       const [d, p] = raw.ksTwoSample(a, b) as unknown as [number, number];
       return { d, p };
@@ -103,7 +114,7 @@ function builderOf(raw: InstanceType<Glue["Builder"]>): ReferenceBuilder {
   };
 }
 
-function referenceOf(raw: RawReference): DriftReference {
+function referenceOf(raw: RawReference, observe: Observe): DriftReference {
   const live = held(raw, "reference");
   const names = raw.names();
   const kinds = raw.kinds();
@@ -126,12 +137,14 @@ function referenceOf(raw: RawReference): DriftReference {
       return stateOf(
         translated(() => live.get().newState(alpha, threshold, deadZone, lag)),
         names,
+        observe,
       );
     },
     restore: (saved) =>
       stateOf(
         translated(() => live.get().restore(saved)),
         names,
+        observe,
       ),
     newFleetBank({ threshold = 1e6, deadZone = 0.05 } = {}) {
       return fleetBankOf(
@@ -155,10 +168,10 @@ function lagOption({ lag }: StateOptions): number {
   throw new KernelError("bad-option", `a lag lies between 1 and 65535 rows, and this is ${lag}`);
 }
 
-function stateOf(raw: RawState, names: readonly string[]): DriftState {
+function stateOf(raw: RawState, names: readonly string[], observe: Observe): DriftState {
   const live = held(raw, "state");
   return {
-    observe: (rows) => translated(() => live.get().observe(rows)),
+    observe: (rows) => translated(() => observe(live.get(), rows)),
     get n() {
       return live.get().rows();
     },

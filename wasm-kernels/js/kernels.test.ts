@@ -3,11 +3,14 @@ import { afterAll, describe, expect, test } from "vitest";
 import { goldenHash } from "./golden.ts";
 import { goldenAbi2 } from "./golden-run.ts";
 import type { DriftReference, FeatureSpec, KernelErrorCode, Kernels } from "./index.ts";
-import { KernelError } from "./index.ts";
-import { loadKernelsNode } from "./node.ts";
+import { KernelError, kernelAbi } from "./index.ts";
+import { loadKernelsNode, nativeIsBuilt } from "./node.ts";
 
 const simd = await loadKernelsNode("simd");
 const scalar = await loadKernelsNode("scalar");
+/** Built only where somebody wants it; in CI always. */
+const native = nativeIsBuilt() ? [await loadKernelsNode("native")] : [];
+const builds = [simd, scalar, ...native];
 
 const f32 = fc.oneof(
   fc.float(),
@@ -45,16 +48,18 @@ function built(kernels: Kernels, features: readonly FeatureSpec[], train: Float3
   return builder.finish();
 }
 
-test("[X1] both builds and the abi give the golden hash", () => {
-  expect(goldenHash(simd)).toBe(goldenAbi2);
-  expect(goldenHash(scalar)).toBe(goldenAbi2);
-  expect([simd.abi, scalar.abi]).toEqual([2, 2]);
+test.each([simd, scalar])("[X1] the $variant build and the abi give the golden hash", (kernels) => {
+  expect([goldenHash(kernels), kernels.abi]).toEqual([goldenAbi2, kernelAbi]);
 });
 
-test("[X1] SIMD and scalar agree on every input", () => {
+test.skipIf(native.length === 0)("[X1] the native build gives the golden hash", () => {
+  expect(native.map(goldenHash)).toEqual([goldenAbi2]);
+});
+
+test("[X1] all builds agree on every input", () => {
   fc.assert(
     fc.property(rows, rows, (train, live) => {
-      const [a, b] = [simd, scalar].map((kernels) => {
+      const [first, ...others] = builds.map((kernels) => {
         const bytes = built(kernels, mixed, train);
         const reference = kernels.openReference(bytes);
         const state = observed(reference, live);
@@ -62,12 +67,33 @@ test("[X1] SIMD and scalar agree on every input", () => {
         fleet.step(state.snapshot());
         return { bytes, saved: state.save(), report: state.report(), fleet: fleet.save() };
       });
-      expect(a).toEqual(b);
+      for (const other of others) expect(other).toEqual(first);
     }),
   );
 });
 
-for (const kernels of [simd, scalar]) {
+test("[X3] what one build wrote, each other reads and goes on with", () => {
+  const of = builds.map((kernels) => kernels.openReference(built(kernels, mixed, new Float32Array(60).map(Math.sin))));
+  fc.assert(
+    fc.property(rows, rows, (before, after) => {
+      for (const writer of of) {
+        const state = observed(writer, before);
+        const [saved, snapshot] = [state.save(), state.snapshot()];
+        state.merge(snapshot);
+        state.observe(after);
+        for (const reader of of) {
+          const back = reader.restore(saved);
+          back.merge(snapshot);
+          back.observe(after);
+          expect([back.save(), back.report()]).toEqual([state.save(), state.report()]);
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+for (const kernels of builds) {
   describe(`the ${kernels.variant} kernels`, () => {
     const sorted = Float32Array.from({ length: 400 }, (_, i) => (i % 2 ? i : -i) / 8);
     // In another order, or the reference would take its rows for one long trend.
@@ -104,6 +130,18 @@ for (const kernels of [simd, scalar]) {
           expect(merged(x, merged(y, z))).toEqual(whole);
         }),
       );
+    });
+
+    test("rows one by one, few at once and all at once count alike, and while memory grows", () => {
+      const many = Float32Array.from({ length: 20_000 }, (_, i) => ramp[i % 400]!);
+      const wanted = observed(reference, many).save();
+      const state = reference.newState();
+      for (let at = 0; at < 1000; at += 2) state.observe(many.subarray(at, at + 2));
+      const others = Array.from({ length: 100 }, () => reference.newState());
+      for (let at = 1000; at < 10_000; at += 90) state.observe(many.subarray(at, at + 90));
+      state.observe(many.subarray(10_000));
+      expect(state.save()).toEqual(wanted);
+      for (const other of others) other.free();
     });
 
     test("[X3] a state saved anywhere goes on as if nothing had been", () => {

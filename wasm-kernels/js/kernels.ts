@@ -6,8 +6,8 @@
  * made from a reference lives on when the reference is freed. Errors are KernelError, whose `code` is named below.
  */
 
-/** Builds of the same source, with the same bits. */
-export type Variant = "simd" | "scalar";
+/** Builds of the same source, with the same bits: `native` is for Node where somebody compiled it, the others for everybody. */
+export type Variant = "simd" | "scalar" | "native";
 
 /**
  * A column. A category's values are codes: 0 … known−1 are the known categories, the most frequent first; `known` is a

@@ -1,4 +1,4 @@
-/** `node js/speed.ts [simd|scalar]`: what the kernels cost, medians of 31 runs, beside the prototype's figures. */
+/** `node js/speed.ts [simd|scalar|native …]`: what the kernels cost, medians of 31 runs, beside the prototype's figures. */
 import type { Kernels, Variant } from "./index.ts";
 import { loadKernelsNode } from "./node.ts";
 

@@ -10,7 +10,7 @@ export class Builder {
     count(rows: Float32Array): void;
     finish(): Uint8Array;
     /**
-     * `kinds`: −1 for a number, or how many categories are known.
+     * `kinds`: as `Feature::from_numbers` reads them.
      */
     constructor(names: string[], kinds: Int32Array, seed: number, joint: boolean);
     sample(rows: Float32Array): void;
@@ -41,7 +41,7 @@ export class Reference {
      */
     hash(): string;
     /**
-     * −1 for a number, or how many categories are known.
+     * As `Feature::kind_number` says them.
      */
     kinds(): Int32Array;
     lags(): Uint32Array;
@@ -63,12 +63,20 @@ export class State {
     free(): void;
     [Symbol.dispose](): void;
     merge(snapshot: Uint8Array): void;
+    /**
+     * Observes so many values that were put there; false, and none was taken, where they are not whole rows.
+     */
+    observeRoom(values: number): boolean;
     observe(rows: Float32Array): void;
     /**
      * As `Report::to_numbers` lists them.
      */
     report(): Float64Array;
     roll(): void;
+    /**
+     * Address of room for so many values, until the next call.
+     */
+    room(values: number): number;
     /**
      * Rows of the window: an integer that a double holds exactly.
      */
@@ -83,7 +91,7 @@ export class State {
 export function chi2Test(table: Float64Array, columns: number): Float64Array;
 
 /**
- * PSI, JS, TV, L∞ and Hellinger.
+ * As `Divergences::to_numbers` lists them.
  */
 export function divergences(p: Float64Array, q: Float64Array): Float64Array;
 
@@ -136,8 +144,10 @@ export interface InitOutput {
     readonly reference_tolerance: (a: number) => number;
     readonly state_merge: (a: number, b: number, c: number, d: number) => void;
     readonly state_observe: (a: number, b: number, c: number, d: number) => void;
+    readonly state_observeRoom: (a: number, b: number) => number;
     readonly state_report: (a: number, b: number) => void;
     readonly state_roll: (a: number) => void;
+    readonly state_room: (a: number, b: number) => number;
     readonly state_rows: (a: number) => number;
     readonly state_save: (a: number, b: number) => void;
     readonly state_snapshot: (a: number, b: number) => void;

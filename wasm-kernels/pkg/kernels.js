@@ -55,7 +55,7 @@ class Builder {
         }
     }
     /**
-     * `kinds`: −1 for a number, or how many categories are known.
+     * `kinds`: as `Feature::from_numbers` reads them.
      * @param {string[]} names
      * @param {Int32Array} kinds
      * @param {number} seed
@@ -225,7 +225,7 @@ class Reference {
         }
     }
     /**
-     * −1 for a number, or how many categories are known.
+     * As `Feature::kind_number` says them.
      * @returns {Int32Array}
      */
     kinds() {
@@ -433,6 +433,15 @@ class State {
         }
     }
     /**
+     * Observes so many values that were put there; false, and none was taken, where they are not whole rows.
+     * @param {number} values
+     * @returns {boolean}
+     */
+    observeRoom(values) {
+        const ret = wasm.state_observeRoom(this.__wbg_ptr, values);
+        return ret !== 0;
+    }
+    /**
      * @param {Float32Array} rows
      */
     observe(rows) {
@@ -469,6 +478,15 @@ class State {
     }
     roll() {
         wasm.state_roll(this.__wbg_ptr);
+    }
+    /**
+     * Address of room for so many values, until the next call.
+     * @param {number} values
+     * @returns {number}
+     */
+    room(values) {
+        const ret = wasm.state_room(this.__wbg_ptr, values);
+        return ret >>> 0;
     }
     /**
      * Rows of the window: an integer that a double holds exactly.
@@ -536,7 +554,7 @@ function chi2Test(table, columns) {
 }
 
 /**
- * PSI, JS, TV, L∞ and Hellinger.
+ * As `Divergences::to_numbers` lists them.
  * @param {Float64Array} p
  * @param {Float64Array} q
  * @returns {Float64Array}

@@ -1,8 +1,8 @@
 /** Prediction batches as devices make them: by the agent's own log, over memory. The one place that knows how. */
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { nodeCrypto, systemClock, systemRandom, zstdCompressor } from "@vedette/edge-agent/node";
+import type { LoggedVersion } from "../../../edge-agent/src/core/log/logged-rows.ts";
 import { openPredictionLog } from "../../../edge-agent/src/core/log/prediction-log.ts";
-import type { LoggedVersion } from "../../../edge-agent/src/core/log/segment.ts";
 import type { DeviceKey } from "../../../edge-agent/src/core/ports.ts";
 import { createMemoryDisk } from "../../../edge-agent/src/sim/memory-ports.ts";
 import { fieldCount, sensorRows } from "../inputs.ts";

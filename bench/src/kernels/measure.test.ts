@@ -1,3 +1,4 @@
+import { nativeIsBuilt } from "@vedette/wasm-kernels/node";
 import { expect, test } from "vitest";
 import { thisMachine } from "../report-format.ts";
 import { measureKernels } from "./measure.ts";
@@ -7,8 +8,9 @@ import { kernelNames } from "./subjects.ts";
 test("a short run gives every figure, and what a window weighs is within its budget", async () => {
   const result = await measureKernels({ rounds: 1, turnMs: 1 });
   for (const kernel of kernelNames) {
-    const { simd, scalar, "plain JS": plain } = result.nanos[kernel];
-    const figures = kernel.startsWith("everything") ? [simd, scalar] : [simd, scalar, plain];
+    const { simd, scalar, native, "plain JS": plain } = result.nanos[kernel];
+    const figures = [simd, scalar, ...(nativeIsBuilt() ? [native] : [])];
+    if (!kernel.startsWith("everything")) figures.push(plain);
     for (const figure of figures) expect(figure).toSatisfy(Number.isFinite);
   }
   expect(result.wireBytes.all).toBeLessThanOrEqual(2048);

@@ -1,12 +1,13 @@
 /** Times every kernel on every side in turns, and says what a window weighs. */
 import type { Variant } from "@vedette/wasm-kernels";
-import { loadKernelsNode } from "@vedette/wasm-kernels/node";
+import { loadKernelsNode, nativeIsBuilt } from "@vedette/wasm-kernels/node";
 import { isMade, type LinePeer, openPythonPeer } from "../python-peer.ts";
 import { median } from "../rounds.ts";
 import { drawFrom } from "../verdicts/normal.ts";
 import {
   batchRows,
   type Calls,
+  isOneCall,
   type KernelName,
   kernelCalls,
   kernelNames,
@@ -19,7 +20,7 @@ import {
 export type SideName = Variant | "plain JS" | "numpy, scipy";
 
 export interface KernelsResult {
-  /** ns a row, or a call for `ks` and `mmd2`: the medians over the rounds of the shortest call of each. Null where a side has no such kernel. */
+  /** ns a row, or a call for a test of two samples: the medians over the rounds of the shortest call of each. Null where a side has no such kernel. */
   readonly nanos: Readonly<Record<KernelName, Readonly<Partial<Record<SideName, number>>>>>;
   /** Of a snapshot of 1,000 rows, with and without the joint part. */
   readonly wireBytes: { readonly all: number; readonly binsOnly: number };
@@ -43,7 +44,10 @@ export async function measureKernels({ rounds, turnMs }: KernelsOptions): Promis
   const data = sample();
   const left: string[] = [];
   const timers = new Map<SideName, Timer>();
-  for (const variant of ["simd", "scalar"] as const) {
+  const variants: Variant[] = ["simd", "scalar"];
+  if (nativeIsBuilt()) variants.push("native");
+  else left.push("native: `npm run build:native --workspace wasm-kernels` has not been run");
+  for (const variant of variants) {
     timers.set(variant, timerOf(withDifference(kernelCalls(await loadKernelsNode(variant), data))));
   }
   timers.set("plain JS", timerOf(timed(plainCalls(data))));
@@ -86,7 +90,7 @@ async function inTurns(
 
 /** Rows of a call that is told by the row. */
 function rowsOf(kernel: KernelName): number {
-  return kernel === "ks" || kernel === "mmd2" ? 1 : batchRows;
+  return isOneCall(kernel) ? 1 : batchRows;
 }
 
 type Timed = Partial<Record<KernelName, (ms: number) => number>>;
@@ -126,7 +130,7 @@ function peerTimer(peer: LinePeer): Timer {
 async function weigh({
   rows,
 }: Sample): Promise<Pick<KernelsResult, "wireBytes" | "stateBytesAFeature" | "referenceBytesAFeature">> {
-  const kernels = await loadKernelsNode();
+  const kernels = await loadKernelsNode("simd");
   const draw = drawFrom([7, 8, 9]);
   const window = Float32Array.from({ length: 1000 * width }, () => draw.normal());
   const of = (rff: boolean) => {

@@ -15,6 +15,8 @@ export interface Cell {
 
 /** One reference and what came after it, row-major f32 [rows][16]. */
 export interface Stream {
+  /** The cell of like rows where nothing changes: a detector that is slow to set up does so once for each. */
+  readonly family: Cell;
   readonly reference: Float32Array;
   readonly rows: Float32Array;
   /** The first row that is not as before; null where there is none. */
@@ -38,7 +40,9 @@ export const cells: readonly Cell[] = [
   ...nulls,
   ...shifts.map((shift) => shiftCell(shift, "iid")),
   // In rows that depend on each other: thinning must not make a shift invisible.
-  ...shifts.slice(0, 2).map((shift) => shiftCell(shift, "ar.5")),
+  ...(["ar.5", "ar.8", "seasonal"] as const).flatMap((dependence) =>
+    shifts.slice(0, 2).map((shift) => shiftCell(shift, dependence)),
+  ),
 ];
 
 function nullCell(name: string, population: Population, dependence: Dependence, m: number): Cell {
@@ -64,14 +68,14 @@ export function nullOf(cell: Cell): Cell {
  */
 export function streamOf(cell: Cell, number: number, length = streamRows): Stream {
   const name = seedOf(cell.name);
-  const reference = new Float32Array(cell.m * features);
-  fill(reference, sourceOf(cell.population, cell.dependence, drawFrom([name, number, 1])));
+  const reference = referenceOf(cell, number);
   const rows = new Float32Array(length * features);
   const source = sourceOf(cell.population, cell.dependence, drawFrom([name, number, 2]));
   const { shift } = cell;
+  const family = nullOf(cell);
   if (!shift) {
     fill(rows, source);
-    return { reference, rows, change: null };
+    return { family, reference, rows, change: null };
   }
   const draw = drawFrom([name, number, 3]);
   const change = 1000 + Math.floor(draw.uniform() * 1024);
@@ -83,7 +87,14 @@ export function streamOf(cell: Cell, number: number, length = streamRows): Strea
     }
     rows.set(row, i * features);
   }
-  return { reference, rows, change };
+  return { family, reference, rows, change };
+}
+
+/** The reference of stream `number` of a cell. */
+export function referenceOf(cell: Cell, number: number): Float32Array {
+  const reference = new Float32Array(cell.m * features);
+  fill(reference, sourceOf(cell.population, cell.dependence, drawFrom([seedOf(cell.name), number, 1])));
+  return reference;
 }
 
 function fill(rows: Float32Array, source: (row: Float64Array) => number): void {

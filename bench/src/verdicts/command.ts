@@ -6,14 +6,14 @@ import type { Machine } from "../report-format.ts";
 import { alwaysFire } from "./always-fire.ts";
 import { type Cell, cells } from "./cells.ts";
 import type { Detector } from "./detector.ts";
-import { openPeer, peerNames, peersHere } from "./peers.ts";
+import { openPeers, peerNames, peersHere } from "./peers.ts";
 import { RecordsFile } from "./records-file.ts";
 import { type VerdictsReport, verdictsReport } from "./report.ts";
 import { runCells } from "./run.ts";
 import { ourDetectors, ourKinds } from "./vedette.ts";
 
 export interface VerdictsOptions {
-  /** Cells whose name contains this; all where it is empty. */
+  /** Cells whose name contains this, or one of these with commas between; all where it is empty. */
   readonly cells: string;
   /** Of each cell; 0 runs nothing, and judges what there is. */
   readonly streams: number;
@@ -21,13 +21,11 @@ export interface VerdictsOptions {
   readonly detectors: string;
 }
 
-/** Those that take minutes a stream: run where they are asked for by name. */
-const slow = new Set(["river-kswin", "alibi-mmd-online", "evidently"]);
-
 /** @throws TypeError where options name no cell or no detector. */
 export async function measureVerdicts(machine: Machine, options: VerdictsOptions): Promise<VerdictsReport> {
   const file = await RecordsFile.open(recordsPath());
-  const chosen = cells.filter(({ name }) => name.includes(options.cells));
+  const parts = options.cells.split(",");
+  const chosen = cells.filter(({ name }) => parts.some((part) => name.includes(part)));
   if (chosen.length === 0) {
     throw new TypeError(
       `no cell is called like ${JSON.stringify(options.cells)}: ${cells.map(({ name }) => name).join(", ")}`,
@@ -51,13 +49,13 @@ function recordsPath(): string {
 async function open(names: string): Promise<Detector[]> {
   const here = [...ourKinds.map(({ name }) => name), alwaysFire.name, ...peersHere()];
   const known = [...ourKinds.map(({ name }) => name), alwaysFire.name, ...peerNames];
-  const asked = names === "" ? here.filter((name) => !slow.has(name)) : names.split(",");
+  const asked = names === "" ? here : names.split(",");
   for (const name of asked) {
     if (!known.includes(name)) throw new TypeError(`no detector is called ${name}: say some of ${known.join(",")}`);
     if (!here.includes(name)) throw new TypeError(`${name} is not here: run bench/peers/make.sh first`);
   }
-  const own = [...ourDetectors(await loadKernelsNode()), alwaysFire];
-  return Promise.all(asked.map((name) => own.find((detector) => detector.name === name) ?? openPeer(name)));
+  const own = [...ourDetectors(await loadKernelsNode()), alwaysFire].filter(({ name }) => asked.includes(name));
+  return [...own, ...(await openPeers(asked.filter((name) => peerNames.includes(name))))];
 }
 
 function progress(cell: Cell, stream: number): void {

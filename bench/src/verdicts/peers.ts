@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMade, openPythonPeer } from "../python-peer.ts";
-import type { Stream } from "./cells.ts";
+import { type Cell, referenceOf, type Stream } from "./cells.ts";
 import type { Detector, Records } from "./detector.ts";
 import { npyOf } from "./npy.ts";
 import { features } from "./source.ts";
@@ -38,7 +38,8 @@ const kinds: readonly PeerKind[] = [
     name: "alibi-mmd-online",
     title: "alibi-detect MMDDriftOnline, window 20",
     environment: "alibi",
-    usesReference: true,
+    // It could not take more than a thousand rows of it in minutes, so its size is no matter.
+    usesReference: false,
     threshold: () => 1,
   },
   {
@@ -60,7 +61,7 @@ const kinds: readonly PeerKind[] = [
     title: "river ADWIN",
     environment: "river",
     usesReference: false,
-    threshold: () => 3,
+    threshold: () => 0,
   },
   {
     name: "river-page-hinkley",
@@ -96,23 +97,43 @@ function kindOf(name: string): PeerKind {
   return kind;
 }
 
-export async function openPeer(name: string): Promise<Detector> {
-  const kind = kindOf(name);
+/** Peers that take turns at each stream, and read it from the same two files. */
+export async function openPeers(names: readonly string[]): Promise<Detector[]> {
+  const known = names.map(kindOf);
   const folder = await mkdtemp(join(tmpdir(), "vedette-verdicts-"));
-  const peer = openPythonPeer(kind.environment, "verdicts_peer.py", name);
-  return {
-    ...kind,
-    async run({ reference, rows }: Stream): Promise<Records> {
-      const files = { reference: join(folder, "reference.npy"), rows: join(folder, "rows.npy") };
-      await writeFile(files.reference, npyOf(reference, features));
-      await writeFile(files.rows, npyOf(rows, features));
-      // Higher scores than any threshold in use need not be waited for; those without a promise have none to stop at.
-      const stop = kind.threshold(1e6) === kind.threshold(settingArl) ? 1e300 : kind.threshold(1e6);
-      return ((await peer.ask({ ...files, arl: settingArl, stop })) as { records: Records }).records;
-    },
-    async close() {
-      await peer.close();
-      await rm(folder, { recursive: true, force: true });
-    },
+  const files = { reference: join(folder, "reference.npy"), rows: join(folder, "rows.npy") };
+  let written: Stream | null = null;
+  const families = new Map<string, string>();
+  const familyFile = async (family: Cell): Promise<string> => {
+    const known = families.get(family.name);
+    if (known) return known;
+    const file = join(folder, `${families.size}.npy`);
+    families.set(family.name, file);
+    await writeFile(file, npyOf(referenceOf(family, 0), features));
+    return file;
   };
+  let left = known.length;
+  return known.map((kind) => {
+    const peer = openPythonPeer(kind.environment, "verdicts_peer.py", kind.name);
+    return {
+      ...kind,
+      async run(stream: Stream): Promise<Records> {
+        if (written !== stream) {
+          await writeFile(files.reference, npyOf(stream.reference, features));
+          await writeFile(files.rows, npyOf(stream.rows, features));
+          written = stream;
+        }
+        // Higher scores than any threshold in use need not be waited for; those without a promise have none to stop at.
+        const stop = kind.threshold(1e6) === kind.threshold(settingArl) ? 1e300 : kind.threshold(1e6);
+        const family = await familyFile(stream.family);
+        const answer = await peer.ask({ ...files, arl: settingArl, stop, family });
+        return (answer as { records: Records }).records;
+      },
+      async close() {
+        await peer.close();
+        left--;
+        if (left === 0) await rm(folder, { recursive: true, force: true });
+      },
+    };
+  });
 }

@@ -2,20 +2,23 @@
 import type { DelayTable, FalseAlarmRow } from "./table.ts";
 import { nominalShare, nullCells, shiftCells } from "./table.ts";
 
+/** Ours, the peers in their order, and grey for what always fires. */
 const colours = [
   "#1b6ec2",
   "#0d9488",
   "#7c3aed",
-  "#c2410c",
-  "#b91c1c",
-  "#a16207",
-  "#be185d",
+  "#ea580c",
+  "#7f1d1d",
+  "#ca8a04",
+  "#db2777",
   "#4d7c0f",
   "#475569",
-  "#0369a1",
+  "#9ca3af",
 ];
-const rowHeight = 22;
-const left = 310;
+const top = 40;
+/** Of the bar of one side; a row has room for all of them. */
+const barHeight = 5;
+const left = 290;
 const plotWidth = 520;
 const width = left + plotWidth + 30;
 
@@ -35,7 +38,7 @@ export function falseAlarmPlot(rows: readonly FalseAlarmRow[], arl: number): str
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => [x(share), `${100 * share} %`] as const);
   const nominal = x(nominalShare(arl));
   const line = (bottom: number): string =>
-    `<line x1="${nominal}" x2="${nominal}" y1="40" y2="${bottom}" stroke="#888" stroke-dasharray="4 3"/>`;
+    `<line x1="${nominal}" x2="${nominal}" y1="${top}" y2="${bottom}" stroke="#888" stroke-dasharray="4 3"/>`;
   return picture(
     "Streams of 20,000 rows without a change in which it alarmed, 95 % intervals",
     titles,
@@ -74,10 +77,11 @@ export function delayPlot({ sides, entries }: DelayTable, title: string): string
 }
 
 const titleOf = ({ side }: FalseAlarmRow): string => side.title;
+const heightOf = (sides: number): number => (sides + 2) * barHeight;
 const colour = (k: number): string => colours[k % colours.length] ?? "#000";
 
 function mark(low: number, at: number, high: number, row: number, k: number, of: number, label: string): string {
-  const y = 40 + row * rowHeight * 1.5 + ((k + 0.5) / of) * rowHeight * 1.4;
+  const y = top + row * heightOf(of) + (k + 1.5) * barHeight;
   return `<g fill="${colour(k)}" stroke="${colour(k)}"><title>${escaped(label)}</title><line x1="${low.toFixed(1)}" x2="${high.toFixed(1)}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}"/><circle cx="${at.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/></g>`;
 }
 
@@ -89,17 +93,17 @@ function picture(
   marks: readonly string[],
   extra: (bottom: number) => string,
 ): string {
-  const bottom = 40 + rows.length * rowHeight * 1.5;
+  const rowHeight = heightOf(legend.length);
+  const bottom = top + rows.length * rowHeight;
   const height = bottom + 30 + legend.length * 16;
   const lines = rows.map((name, i) => {
-    const top = 40 + i * rowHeight * 1.5;
-    const shade =
-      i % 2 === 0 ? `<rect x="0" y="${top}" width="${width}" height="${rowHeight * 1.5}" fill="#8881"/>` : "";
-    return `${shade}<text x="${left - 10}" y="${top + rowHeight * 0.9}" text-anchor="end">${escaped(name)}</text>`;
+    const y = top + i * rowHeight;
+    const shade = i % 2 === 0 ? `<rect x="0" y="${y}" width="${width}" height="${rowHeight}" fill="#8881"/>` : "";
+    return `${shade}<text x="${left - 10}" y="${y + rowHeight / 2 + 4}" text-anchor="end">${escaped(name)}</text>`;
   });
   const axis = ticks.map(
     ([x, label]) =>
-      `<line x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="40" y2="${bottom}" stroke="#8884"/><text x="${x.toFixed(1)}" y="${bottom + 14}" text-anchor="middle">${label}</text>`,
+      `<line x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="${top}" y2="${bottom}" stroke="#8884"/><text x="${x.toFixed(1)}" y="${bottom + 14}" text-anchor="middle">${label}</text>`,
   );
   const keys = legend.map(
     (name, k) =>

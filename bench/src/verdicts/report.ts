@@ -2,15 +2,19 @@
 import { type Machine, machineLine } from "../report-format.ts";
 import { alwaysFire } from "./always-fire.ts";
 import { cells } from "./cells.ts";
-import type { FalseAlarms } from "./judge.ts";
+import { type FalseAlarms, matchedThreshold } from "./judge.ts";
 import { peerKind, peerNames, settingArl } from "./peers.ts";
 import { delayPlot, falseAlarmPlot } from "./plots.ts";
 import type { RecordsFile } from "./records-file.ts";
 import {
   type DelayEntry,
   type DelayTable,
+  type FalseAlarmRow,
   falseAlarmRows,
   matchedDelays,
+  matchedNulls,
+  matchedShares,
+  medianByChance,
   nominalDelays,
   nominalShare,
   nullCells,
@@ -47,6 +51,7 @@ export function verdictsReport(machine: Machine, file: RecordsFile): VerdictsRep
   const nominal = nominalDelays([...ours, ...rare, ...peers, baseline], runsOf);
   const loose = matchedDelays([...ours, ...peers], runsOf, nominalShare(settingArl));
   const strict = matchedDelays([...ours, ...peers], runsOf, strictShare);
+  const chance = Math.round(medianByChance(nominalShare(settingArl)));
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const report = `# False alarms and delays
 
@@ -77,15 +82,31 @@ ${delayText(nominal)}
 
 Everyone's threshold is set so that ${percent(nominalShare(settingArl))} of the streams without a change alarm, as one alarm in 10,000 rows gives.
 
+An alarm that has nothing to do with the change comes after a median of ${chance.toLocaleString("en")} rows then: where the interval reaches
+that, nobody has noticed anything.
+
 ${delayText(loose)}
 
-${raceText(races(loose))}
+${raceText(races(loose, nominalShare(settingArl)))}
+
+Shares of the streams without a change that alarm at these thresholds (a detector with few levels cannot be set more closely):
+
+${matchedText(matchedShares([...ours, ...peers], runsOf, nominalShare(settingArl)))}
 
 And so that ${percent(strictShare)} do: about one alarm in 190,000 rows.
 
 ${delayText(strict)}
 
-${raceText(races(strict))}
+${raceText(races(strict, strictShare))}
+
+${matchedText(matchedShares([...ours, ...peers], runsOf, strictShare))}
+
+## What a threshold of the bank really gives
+
+The bank promises that a threshold of A alarms once in A rows at most; how much rarer it is depends on the reference. The threshold that
+would alarm in the shares above where nothing changes:
+
+${thresholdText(runsOf)}
 
 ![delays](verdicts-delays.svg)
 `;
@@ -110,7 +131,27 @@ function shareText(entry: FalseAlarms | null, arl: number): string {
   if (!entry) return "–";
   const whole = (share: number): string => (100 * share).toFixed(0);
   const text = `${whole(entry.share)} [${whole(entry.interval.low)}–${whole(entry.interval.high)}]${few(entry.streams)}`;
-  return entry.interval.low > nominalShare(arl) ? `**${text}**` : text;
+  return arl > 0 && entry.interval.low > nominalShare(arl) ? `**${text}**` : text;
+}
+
+function matchedText(rows: readonly FalseAlarmRow[]): string {
+  const head = matchedNulls.map(({ name }) => name.replace("null ", "")).join(" | ");
+  const lines = rows.map(
+    ({ side: { title }, entries }) => `| ${title} | ${entries.map((entry) => shareText(entry, 0)).join(" | ")} |`,
+  );
+  return `| | ${head} |\n|---|${matchedNulls.map(() => "---|").join("")}\n${lines.join("\n")}`;
+}
+
+function thresholdText(runsOf: RunsOf): string {
+  const shares = [nominalShare(settingArl), strictShare];
+  const lines = nullCells.flatMap((cell) => {
+    const quiet = runsOf(cell, ourKinds[0].name);
+    if (quiet.length === 0) return [];
+    const entries = shares.map((share) => Math.round(Math.exp(matchedThreshold(quiet, share))).toLocaleString("en"));
+    return [`| ${cell.name.replace("null ", "")}${few(quiet.length)} | ${entries.join(" | ")} |`];
+  });
+  const heads = ["one alarm in 10,000 rows", "one in 190,000"];
+  return `| | ${heads.join(" | ")} |\n|---|---|---|\n${lines.join("\n")}`;
 }
 
 function delayText({ sides, entries }: DelayTable): string {

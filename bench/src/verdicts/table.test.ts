@@ -1,7 +1,18 @@
 import { expect, test } from "vitest";
-import { cells } from "./cells.ts";
+import { cells, nullOf } from "./cells.ts";
 import type { Run } from "./judge.ts";
-import { falseAlarmRows, matchedDelays, nominalDelays, type RunsOf, races, type Side, shiftCells } from "./table.ts";
+import {
+  falseAlarmRows,
+  matchedDelays,
+  matchedNulls,
+  matchedShares,
+  medianByChance,
+  nominalDelays,
+  type RunsOf,
+  races,
+  type Side,
+  shiftCells,
+} from "./table.ts";
 
 const side = (name: string, ours: boolean): Side => ({
   title: name,
@@ -37,9 +48,28 @@ test("a loud detector wins nothing at its own setting, and is compared where all
 
 test("who was first, and nobody where no peer was run", () => {
   const outcomes = (quickDelay: number) =>
-    races(nominalDelays(sides, runsOf(quickDelay))).map(({ outcome }) => outcome);
+    races(nominalDelays(sides, runsOf(quickDelay)), 0.86).map(({ outcome }) => outcome);
   expect(outcomes(150)[0]).toBe("ours");
   expect(outcomes(50)[0]).toBe("peer");
   expect(new Set(outcomes(50).slice(1))).toEqual(new Set(["alone"]));
-  expect(races(nominalDelays(sides.slice(0, 1), runsOf(50)))[0]?.outcome).toBe("alone");
+  expect(races(nominalDelays(sides.slice(0, 1), runsOf(50)), 0.86)[0]?.outcome).toBe("alone");
+});
+
+test("what is no quicker than false alarms alone has noticed nothing", () => {
+  // One alarm in 10,000 rows: a median of 10,000·ln 2.
+  expect(medianByChance(1 - Math.exp(-2))).toBeCloseTo(6931.47, 2);
+  const slow: RunsOf = (cell) => {
+    if (cell.name !== "null iid 10k" && cell !== shiftCells[0]) return [];
+    const change = cell.shift ? 1000 : null;
+    return repeated(() => ({ change, records: [[9000, 9]] }));
+  };
+  expect(races(matchedDelays(sides, slow, 0.1), 0.1)[0]?.outcome).toBe("nobody");
+  expect(races(nominalDelays(sides, runsOf(7000)), 0.86)[0]?.outcome).toBe("ours");
+});
+
+test("thresholds are matched for each kind of rows by itself", () => {
+  const shares = matchedShares(sides, runsOf(150), 0.1);
+  expect(shares.map(({ entries }) => entries[matchedNulls.indexOf(nullOf(shiftCells[0]!))]?.alarmed)).toEqual([
+    20, 20, 0,
+  ]);
 });

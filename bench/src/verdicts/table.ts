@@ -45,6 +45,9 @@ export interface DelayTable {
 export const nullCells = cells.filter(({ shift }) => shift === null);
 export const shiftCells = cells.filter(({ shift }) => shift !== null);
 
+/** Those that thresholds for the others are set on. */
+export const matchedNulls = nullCells.filter((cell) => shiftCells.some((other) => nullOf(other) === cell));
+
 export function falseAlarmRows(sides: readonly Side[], runsOf: RunsOf): FalseAlarmRow[] {
   return sides.map((side) => ({
     side,
@@ -74,6 +77,17 @@ export function matchedDelays(sides: readonly Side[], runsOf: RunsOf, share: num
   });
 }
 
+/** For each kind of rows in which something changes: the share of its streams without a change in which each side alarms at that threshold. */
+export function matchedShares(sides: readonly Side[], runsOf: RunsOf, share: number): FalseAlarmRow[] {
+  return sides.map((side) => ({
+    side,
+    entries: matchedNulls.map((cell) => {
+      const quiet = runsOf(cell, side.kind.name);
+      return quiet.length > 0 ? falseAlarmsOf(quiet, matchedThreshold(quiet, share)) : null;
+    }),
+  }));
+}
+
 function delayTable(sides: readonly Side[], of: (cell: Cell, side: Side) => DelayEntry | null): DelayTable {
   return { sides, entries: shiftCells.map((cell) => sides.map((side) => of(cell, side))) };
 }
@@ -87,17 +101,22 @@ export interface Race {
   readonly cell: Cell;
   readonly ours: { readonly side: Side; readonly entry: DelayEntry } | null;
   readonly peer: { readonly side: Side; readonly entry: DelayEntry } | null;
-  /** `even` where the intervals of the medians overlap; `alone` where a side has not been run. */
+  /**
+   * `even` where the intervals of the medians overlap; `alone` where a side has not been run; `nobody` where none is quicker, beyond
+   * doubt, than false alarms alone.
+   */
   readonly outcome: "ours" | "even" | "peer" | "nobody" | "alone";
 }
 
-export function races({ sides, entries }: DelayTable): Race[] {
+/** @param share of the streams without a change in which everyone alarms, or may. */
+export function races({ sides, entries }: DelayTable, share: number): Race[] {
+  const chance = medianByChance(share);
   return shiftCells.map((cell, i) => {
     const best = (ours: boolean) =>
       sides
         .flatMap((side, k) => {
           const found = entries[i]?.[k];
-          return found && side.ours === ours && !found.loud && Number.isFinite(found.median)
+          return found && side.ours === ours && !found.loud && found.interval.high < chance
             ? [{ side, entry: found }]
             : [];
         })
@@ -114,6 +133,11 @@ function outcomeOf(ours: Delays | null, peer: Delays | null): Race["outcome"] {
   if (!ours) return "peer";
   if (!peer || ours.median <= peer.median) return "ours";
   return ours.interval.low <= peer.interval.high ? "even" : "peer";
+}
+
+/** Median rows to the alarm of something that sees nothing, and alarms for nothing in a share of the streams. */
+export function medianByChance(share: number): number {
+  return (streamRows * Math.LN2) / -Math.log1p(-share);
 }
 
 /** The share of null streams that an honest detector of this run length may alarm in. */

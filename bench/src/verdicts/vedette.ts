@@ -18,9 +18,11 @@ const floor = 0;
 /** And no threshold in use lies higher. */
 const enough = Math.log(1e7);
 
+type Kind = Omit<Detector, "run" | "close">;
+
 const names = Array.from({ length: features }, (_, f) => `f${f}`);
 
-export const ourKinds: readonly Omit<Detector, "run" | "close">[] = [
+export const ourKinds: readonly [bank: Kind, set: Kind] = [
   {
     name: "vedette-bank",
     title: "Vedette: the e-detector bank",

@@ -1,10 +1,10 @@
 /** `vedette device`: enrolment tokens, and the fleet. */
 import type { Device } from "@vedette/protocol/api";
 import { agentId } from "@vedette/protocol/ids";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, integerFrom, label } from "./option-values.ts";
+import { duration, fitting, integerFrom, label } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface EnrollFlags {
@@ -68,7 +68,7 @@ export function addDevice(program: Command, io: Io): void {
   device
     .command("revoke")
     .description("take a device's way in, as when it is lost: no token, no connection, nothing it sends is taken")
-    .argument("<device>", "its name", parseAgent)
+    .argument("<device>", "its name", fitting(agentId))
     .requiredOption("--reason <text>", "why, for the audit")
     .addHelpText(
       "after",
@@ -87,20 +87,13 @@ export function addDevice(program: Command, io: Io): void {
   device
     .command("approve")
     .description("give a revoked device its way in again, with the key it has")
-    .argument("<device>", "its name", parseAgent)
+    .argument("<device>", "its name", fitting(agentId))
     .addHelpText("after", "\nExample:\n  $ vedette device approve station-7")
     .action(async (agent: string, _flags: object, command: Command) => {
       const context = contextOf(command, io);
       const answer = await (await context.api()).approveDevice(agent);
       context.answer(answer, `${agent} ${answer.changed ? "may log in again" : "was not revoked"}.\n`);
     });
-}
-
-/** Shared by those that name one device. */
-function parseAgent(text: string): string {
-  const parsed = agentId.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }
 
 /** What the device refuses and why: its control plane's metadata or assignment, or a version of a model. */

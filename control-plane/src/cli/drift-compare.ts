@@ -37,7 +37,7 @@ export function addCompare(drift: Command, io: Io): void {
     )
     .addHelpText(
       "after",
-      "\nExample:\n  $ vedette drift compare training.csv yesterday.csv\n  $ vedette drift compare training.csv yesterday.csv --label failed --html drift.html --fail-on drift",
+      "\nExample:\n  $ vedette drift compare training.csv yesterday.csv\n  $ vedette drift compare training.csv yesterday.csv --label failed --html drift.html --fail-on drift\n\nWith --fail-on, 3 where the verdict is that or worse; else as ever:",
     )
     .action(async (reference: string, current: string, flags: CompareFlags, command: Command) => {
       const context = contextOf(command, io);

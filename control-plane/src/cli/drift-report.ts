@@ -20,8 +20,8 @@ interface ReportFlags {
   model: string;
   version?: number;
   since?: string;
-  /** A name; true where none was given, false with --no-html. */
-  html: string | boolean;
+  /** A name, where one was given; false with --no-html. */
+  html?: string | false;
 }
 
 export function addReport(drift: Command, io: Io): void {
@@ -55,7 +55,7 @@ export function addReport(drift: Command, io: Io): void {
       const harm = await harmOf(api, { model, version: version.version, since: since ?? oldest(windows) });
       const parts = { version, events, windows, manifest, reference, harm, notes, now: io.now() };
       const document = describeFleet(parts, await loadKernelsNode());
-      const file = html === true ? `drift-${model}-v${version.version}.html` : html;
+      const file = html ?? `drift-${model}-v${version.version}.html`;
       if (file !== false) await writePage(file, document, io);
       context.answer({ ...document, html: file === false ? null : file }, describeDrift(document));
     });
@@ -87,6 +87,8 @@ async function harmOf(api: ApiClient, asked: { model: string; version: number; s
   return { verdict, why };
 }
 
+/** Just before the first of them: devices' clocks are corrected to a second or so. */
 function oldest(windows: readonly { readonly from: string }[]): string {
-  return windows.reduce((first, { from }) => (from < first ? from : first), windows[0]?.from ?? "");
+  const first = windows.reduce((least, { from }) => (from < least ? from : least), windows[0]?.from ?? "");
+  return new Date(Date.parse(first) - 2_000).toISOString();
 }

@@ -1,5 +1,6 @@
 /** A drift report for the terminal. Pure. */
 import type { DriftDocument } from "../monitoring/drift-report/drift-document.ts";
+import { minute } from "../utc-minute.ts";
 import { show, table } from "./table.ts";
 
 /** The table of features, the joint test, events, and the verdict last: where a reader's eye ends up. */
@@ -29,7 +30,7 @@ export function describeDrift(document: DriftDocument): string {
     ...(timeline ? [evidence(timeline)] : []),
     ...incidents.map(
       ({ id, verdict: how, where, openedAt, closedAt, features: moved }) =>
-        `event ${id}: ${how} on ${show(where)} since ${openedAt.slice(0, 16).replace("T", " ")} UTC${closedAt === null ? "" : ", over"}: ${moved.map(show).join(", ")}`,
+        `event ${id}: ${how} on ${show(where)} since ${minute(openedAt)}${closedAt === null ? "" : ", over"}: ${moved.map(show).join(", ")}`,
     ),
     ...(harm.verdict === "unknown" && incidents.length === 0 ? [] : [`harm: ${harm.verdict}, ${show(harm.why)}`]),
     ...notes.map((note) => `note: ${show(note)}`),

@@ -1,11 +1,12 @@
 /** `vedette gate`: why a version may or may not be released, check it anew, let it pass all the same. */
 import type { GateCheck, GateState } from "@vedette/protocol/gate-api";
+import { modelName } from "@vedette/protocol/ids";
 import type { Command } from "commander";
 import type { ApiClient } from "./api-client.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, integer } from "./option-values.ts";
-import { newest, parseName } from "./selector-flags.ts";
+import { duration, fitting, integer } from "./option-values.ts";
+import { newest } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
 interface VersionFlags {
@@ -53,7 +54,7 @@ export function addGate(program: Command, io: Io): void {
 
 function named(command: Command): Command {
   return command
-    .requiredOption("--model <name>", "the model", parseName)
+    .requiredOption("--model <name>", "the model", fitting(modelName))
     .option("--version <number>", "the version (default: the newest)", integer);
 }
 

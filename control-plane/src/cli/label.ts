@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { printable } from "../printable.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { cell, type FileRow, readRows, utcMoment } from "./line-file.ts";
+import { cell, type FileRow, inParts, misfit, readRows, utcMoment } from "./line-file.ts";
 import { table } from "./table.ts";
 
 /** Lines of one request: small enough that a slow line gets it through. */
@@ -56,19 +56,8 @@ export function addLabel(program: Command, io: Io): void {
         erased: 0,
         unknownClasses: [],
       };
-      let waiting: LabelLine[] = [];
-      const send = async () => {
-        if (waiting.length === 0) return;
-        add(total, await api.addLabels(waiting));
-        waiting = [];
-      };
-      for await (const row of readRows(flags.file)) {
-        const line = asLine(row, flags, total.lines + waiting.length);
-        if (line === undefined) total.skipped++;
-        else waiting.push(line);
-        if (waiting.length === linesAtOnce) await send();
-      }
-      await send();
+      const lines = linesOf(flags, () => total.skipped++);
+      for await (const part of inParts(lines, linesAtOnce)) add(total, await api.addLabels(part));
       if (total.lines === 0) {
         throw new VedetteError("invalid_argument", `${flags.file} has no row with a label in ${flags.labelColumn}`);
       }
@@ -101,6 +90,19 @@ function requireOneWay({ idColumn, model, entityColumn, timeColumn, requestColum
   }
 }
 
+/** @param skipped hears of each row without a label. */
+async function* linesOf(flags: AddFlags, skipped: () => void): AsyncGenerator<LabelLine> {
+  let before = 0;
+  for await (const row of readRows(flags.file)) {
+    const line = asLine(row, flags, before);
+    if (line === undefined) skipped();
+    else {
+      before++;
+      yield line;
+    }
+  }
+}
+
 /** A row as the API has it; undefined where it holds no label. @throws VedetteError invalid_argument with its line. */
 function asLine(row: FileRow, flags: AddFlags, before: number): LabelLine | undefined {
   const { model, idColumn, entityColumn, timeColumn, requestColumn, labelColumn, atColumn } = flags;
@@ -124,10 +126,9 @@ function asLine(row: FileRow, flags: AddFlags, before: number): LabelLine | unde
     Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   );
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
   throw new VedetteError(
     "invalid_argument",
-    `${flags.file}, line ${row.line}: ${[...(issue?.path ?? []), issue?.message].join(": ")}. ` +
+    `${flags.file}, line ${row.line}: ${misfit(parsed.error)}. ` +
       `Mend it and run this again: of the ${before} labels before it none is taken twice`,
   );
 }

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../test/batches.ts";
-import { cell, type FileRow, readRows, utcMoment } from "./line-file.ts";
+import { cell, type FileRow, inParts, readRows, utcMoment } from "./line-file.ts";
 
 async function fileOf(name: string, text: string): Promise<string> {
   const path = join(testFolder(), name);
@@ -23,7 +23,9 @@ test("a CSV's values stay texts: ids with leading zeros, yes and no, dates", asy
     { line: 3, values: { id: "008", sky: null, when: "2015-01-02, late" } },
   ]);
   expect(cell(rows[1]!, "sky")).toBeUndefined();
-  expect(() => cell(rows[0]!, "ski")).toThrow("line 2 has no column ski: there are id, sky, when");
+  expect(() => cell(rows[0]!, "ski")).toThrow(
+    "line 2 has no column ski: there are id, sky, when; name the right one by its --…-column option",
+  );
 });
 
 test("NDJSON keeps its types, and names the line that is none", async () => {
@@ -35,6 +37,23 @@ test("NDJSON keeps its types, and names the line that is none", async () => {
   await expect(all(await fileOf("b.jsonl", '{"id":1}\nnot json\n'))).rejects.toThrow("line 2 is no JSON");
   await expect(all(await fileOf("c.jsonl", "[1]\n"))).rejects.toThrow("line 1 is no JSON object");
   await expect(all("/nowhere/a.csv")).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("parts hold all rows in their order, the last what is left, and none is empty", async () => {
+  const partsOf = async (count: number) => {
+    async function* numbers() {
+      for (let i = 0; i < count; i++) yield i;
+    }
+    const parts: number[][] = [];
+    for await (const part of inParts(numbers(), 2)) parts.push(part);
+    return parts;
+  };
+  expect(await partsOf(5)).toEqual([[0, 1], [2, 3], [4]]);
+  expect(await partsOf(4)).toEqual([
+    [0, 1],
+    [2, 3],
+  ]);
+  expect(await partsOf(0)).toEqual([]);
 });
 
 test.each([

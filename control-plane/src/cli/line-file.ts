@@ -25,6 +25,23 @@ export async function* readRows(path: string): AsyncGenerator<FileRow> {
   yield* /\.(ndjson|jsonl)$/i.test(path) ? jsonRows(path) : csvRows(path);
 }
 
+/** In parts of so many, in their order: what one request takes. */
+export async function* inParts<T>(items: AsyncIterable<T>, most: number): AsyncGenerator<T[]> {
+  let part: T[] = [];
+  for await (const item of items) {
+    part.push(item);
+    if (part.length < most) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
+}
+
+/** What a row lacks to be a line of the API, in a few words. */
+export function misfit({ issues: [issue] }: z.ZodError): string {
+  return [...(issue?.path ?? []), issue?.message].join(": ");
+}
+
 async function* jsonRows(path: string): AsyncGenerator<FileRow> {
   let line = 0;
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -55,8 +72,8 @@ async function* csvRows(path: string): AsyncGenerator<FileRow> {
       });
     const columns = result.deduplicatedColumnNames();
     let line = 1;
-    for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-      for (const row of chunk.getRows()) {
+    for await (const rows of result.yieldRows()) {
+      for (const row of rows) {
         line++;
         yield { line, values: Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])) };
       }
@@ -71,7 +88,10 @@ async function* csvRows(path: string): AsyncGenerator<FileRow> {
 export function cell({ values, line }: FileRow, column: string): string | number | boolean | undefined {
   if (!(column in values)) {
     const there = Object.keys(values).join(", ");
-    throw new VedetteError("invalid_argument", `line ${line} has no column ${column}: there are ${there}`);
+    throw new VedetteError(
+      "invalid_argument",
+      `line ${line} has no column ${column}: there are ${there}; name the right one by its --…-column option`,
+    );
   }
   const value = values[column];
   if (value === null || value === undefined || value === "") return undefined;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import type { ApiClient } from "./api-client.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { cell, type FileRow, readRows, utcMoment } from "./line-file.ts";
+import { cell, type FileRow, inParts, misfit, readRows, utcMoment } from "./line-file.ts";
 import { integerFrom, moment } from "./option-values.ts";
 import { show, table } from "./table.ts";
 
@@ -101,23 +101,14 @@ function parse({ version, value, at, ...texts }: Partial<Record<Field, unknown>>
     at: utcMoment(at as string | number | undefined),
   });
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new VedetteError("invalid_argument", `${where}: ${[...(issue?.path ?? []), issue?.message].join(": ")}`);
+  throw new VedetteError("invalid_argument", `${where}: ${misfit(parsed.error)}`);
 }
 
 async function sendAll(api: ApiClient, lines: AsyncIterable<MetricLine>) {
   const total = { lines: 0, stored: 0, repeated: 0, erased: 0 };
-  let waiting: MetricLine[] = [];
-  const send = async () => {
-    if (waiting.length === 0) return;
-    const answer = await api.addMetrics(waiting);
+  for await (const part of inParts(lines, linesAtOnce)) {
+    const answer = await api.addMetrics(part);
     for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += answer[what];
-    waiting = [];
-  };
-  for await (const line of lines) {
-    waiting.push(line);
-    if (waiting.length === linesAtOnce) await send();
   }
-  await send();
   return total;
 }

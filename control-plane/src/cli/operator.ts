@@ -1,9 +1,10 @@
 /** `vedette operator`: who may ask what of the control plane, each with a token of their own. */
 import { type OperatorRole, operatorName, operatorRoles } from "@vedette/protocol/api";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { writeWhole } from "../durable-file.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
+import { fitting } from "./option-values.ts";
 import { table } from "./table.ts";
 
 const roleHelp =
@@ -15,7 +16,7 @@ export function addOperator(program: Command, io: Io): void {
   operator
     .command("add")
     .description("add an operator; prints their token, once")
-    .argument("<name>", "as the audit will tell it", parseName)
+    .argument("<name>", "as the audit will tell it", fitting(operatorName))
     .addOption(new Option("--role <role>", roleHelp).choices(operatorRoles).makeOptionMandatory())
     .addHelpText("after", "\nExample:\n  $ vedette operator add ada --role operator > ada.token")
     .action(async (name: string, { role }: { role: OperatorRole }, command: Command) => {
@@ -46,7 +47,7 @@ export function addOperator(program: Command, io: Io): void {
   operator
     .command("remove")
     .description("remove an operator; the name stays theirs in the audit")
-    .argument("<name>", "who", parseName)
+    .argument("<name>", "who", fitting(operatorName))
     .addHelpText("after", "\nExample:\n  $ vedette operator remove ada")
     .action(async (name: string, _flags: object, command: Command) => {
       const context = contextOf(command, io);
@@ -68,7 +69,7 @@ export function addOperator(program: Command, io: Io): void {
   token
     .command("rotate")
     .description("a new token in place of the old one; without a name, of the token in use, in its file")
-    .argument("[name]", "whose (needs an admin)", parseName)
+    .argument("[name]", "whose (needs an admin)", fitting(operatorName))
     .addHelpText(
       "after",
       "\nExample:\n  $ vedette operator token rotate              # your own\n  $ vedette operator token rotate ada > ada.token",
@@ -94,17 +95,11 @@ export function addOperator(program: Command, io: Io): void {
   token
     .command("revoke")
     .description("take an operator's token away; `token rotate` gives another")
-    .argument("<name>", "whose", parseName)
+    .argument("<name>", "whose", fitting(operatorName))
     .addHelpText("after", "\nExample:\n  $ vedette operator token revoke ada")
     .action(async (name: string, _flags: object, command: Command) => {
       const context = contextOf(command, io);
       await (await context.api()).revokeOperatorToken(name);
       context.answer({ name, revoked: true }, `The token of ${name} holds no more.\n`);
     });
-}
-
-function parseName(text: string): string {
-  const parsed = operatorName.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }

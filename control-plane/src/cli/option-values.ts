@@ -1,5 +1,7 @@
 /** Values of options: text in, value out, or a message that shows how it is written. */
+import { labelName } from "@vedette/protocol/ids";
 import { InvalidArgumentError } from "commander";
+import type { z } from "zod";
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -11,6 +13,15 @@ export function duration(text: string): number {
   throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d.");
 }
 
+/** A name as the contract has it: of a model, a device, an operator. */
+export function fitting(name: z.ZodType<string>): (text: string) => string {
+  return (text) => {
+    const parsed = name.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
+  };
+}
+
 /** `a,b,c`; blanks around names are dropped. */
 export function list(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());
@@ -20,7 +31,7 @@ export function list(text: string): string[] {
 
 /** `key=value`, collected from every time the option is given. */
 export function label(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const [, key, value] = /^([A-Za-z0-9_.-]{1,63})=(.{0,128})$/.exec(text) ?? [];
+  const [, key, value] = new RegExp(`^(${labelName})=(.{0,128})$`).exec(text) ?? [];
   if (key !== undefined && value !== undefined) return { ...before, [key]: value };
   throw new InvalidArgumentError("Write a label as key=value; a key is 1-63 of A-Z a-z 0-9 _ . -");
 }

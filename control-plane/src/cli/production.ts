@@ -1,6 +1,8 @@
 /** `vedette production`: what is in production, where, trained on what, and how it does. */
 import type { Production } from "@vedette/protocol/api";
 import type { Command } from "commander";
+import { whereOf } from "../monitoring/drift/subjects.ts";
+import { minute } from "../utc-minute.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describeWatched } from "./production-watched.ts";
@@ -26,8 +28,23 @@ export function addProduction(program: Command, io: Io): void {
 }
 
 /** As a person reads it: one paragraph a version, the newest first. */
-export function describeProduction({ site, at, models, warnings = [], watched = [] }: Production): string {
-  const paragraphs = [...models.flatMap((model) => describeModel(model, at)), ...watched.map(describeWatched)];
+export function describeProduction({
+  site,
+  at,
+  models,
+  warnings = [],
+  watched = [],
+  rollouts = [],
+}: Production): string {
+  const under = rollouts.map(({ id, model, version, state, stage, stages, why }) => {
+    const where = `${show(state).replaceAll("_", " ")}, stage ${stage} of ${stages}`;
+    return `Rollout ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette rollout watch ${id}`;
+  });
+  const paragraphs = [
+    ...under,
+    ...models.flatMap((model) => describeModel(model, at)),
+    ...watched.map(describeWatched),
+  ];
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
   const urgent = warnings.map((warning) => `Warning: ${warning}\n`).join("");
   return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;
@@ -139,14 +156,8 @@ function describeDrift({ drift }: Version): string {
 /** What all devices' windows say together, and a line for each event that goes on. */
 function describeFleetDrift({ verdict, rounds, rows, events }: NonNullable<Version["fleetDrift"]>): string[] {
   const seen = `${plural(rows, "row")} in ${plural(rounds, "round")} since the last alarm`;
-  const where = (scope: (typeof events)[number]["scope"]) =>
-    scope.kind === "device"
-      ? `device ${scope.agent}`
-      : scope.kind === "fleet"
-        ? "the whole fleet"
-        : `devices with ${scope.label}=${show(scope.value)}`;
   const told = events.slice(0, mostNamed).map(({ id, scope, verdict: how, features, since }) => {
-    return `event ${id}: ${how} on ${where(scope)} since ${minute(since)}: ${features.slice(0, mostNamed).map(show).join(", ")}`;
+    return `event ${id}: ${how} on ${show(whereOf(scope))} since ${minute(since)}: ${features.slice(0, mostNamed).map(show).join(", ")}`;
   });
   const more = events.length - told.length;
   return [`${verdict}; ${seen}`, ...told, ...(more > 0 ? [`and ${plural(more, "more event")}: GET /v1/drift`] : [])];
@@ -170,11 +181,6 @@ function plural(count: number, noun: string): string {
 
 function percent(fraction: number): string {
   return `${(100 * fraction).toFixed(1)} %`;
-}
-
-/** An ISO date-time to the minute. */
-function minute(iso: string): string {
-  return `${new Date(iso).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

@@ -1,14 +1,15 @@
 /** `vedette rollout`: release a version in stages, watch it, act on it; `rollout-watch.ts` has watch and replay. */
+import { modelName } from "@vedette/protocol/ids";
 import { type RolloutState, rolloutStates } from "@vedette/protocol/rollout";
 import { rolloutActs } from "@vedette/protocol/rollouts-api";
 import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, integer, integerFrom, label, moment, share } from "./option-values.ts";
+import { duration, fitting, integer, integerFrom, label, moment, share } from "./option-values.ts";
 import { type PolicyFlags, policyOf, stagesFrom } from "./rollout-policy.ts";
 import { describeRollout } from "./rollout-text.ts";
 import { addRolloutReplay, addRolloutWatch } from "./rollout-watch.ts";
-import { newest, parseName } from "./selector-flags.ts";
+import { newest } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
 const number = integerFrom(1, Number.MAX_SAFE_INTEGER);
@@ -34,7 +35,7 @@ export function addRollout(program: Command, io: Io): void {
   rollout
     .command("start")
     .description("release a version in stages; returns at once: it goes on by itself")
-    .requiredOption("--model <name>", "the model", parseName)
+    .requiredOption("--model <name>", "the model", fitting(modelName))
     .option("--version <number>", "the version (default: the newest)", integer)
     .option("--all", "every device, those to come too (default where --policy names none)")
     .option("--device <id...>", "these devices")
@@ -64,7 +65,7 @@ export function addRollout(program: Command, io: Io): void {
   rollout
     .command("list")
     .description("rollouts, the newest first")
-    .option("--model <name>", "of one model", parseName)
+    .option("--model <name>", "of one model", fitting(modelName))
     .addOption(new Option("--state <state>", "only these").choices(rolloutStates))
     .option("--limit <n>", "so many at most", integerFrom(1, 1000), 50)
     .addHelpText("after", "\nExample:\n  $ vedette rollout list --model rain-gauge")

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { enrollmentToken } from "@vedette/protocol/api";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { runCaptured } from "../../test/run-captured.ts";
 import { type ControlPlane, parseConfig, startControlPlane } from "../main.ts";
-import { runCli } from "./run-cli.ts";
 
 const models = fileURLToPath(new URL("../../../fixtures/models/written/", import.meta.url));
 
@@ -28,28 +28,14 @@ async function vedette(...args: string[]): Promise<{ code: number; out: string; 
 }
 let terminal = false;
 async function vedetteIn(env: Record<string, string>, ...args: string[]) {
-  let out = "";
-  let err = "";
-  const code = await runCli(args, {
+  return runCaptured(args, {
     env,
-    stdout: (text) => {
-      out += text;
-    },
-    stderr: (text) => {
-      err += text;
-    },
     terminal,
-    screen: false,
-    pause: async () => {},
-    now: () => Date.now(),
-    monotonic: () => performance.now(),
     run: async (file, rest) => {
       ran.push({ file, args: rest });
       return 7;
     },
-    interrupted: async () => {},
   });
-  return { code, out, err };
 }
 
 describe("a site from nothing to an assigned model", () => {

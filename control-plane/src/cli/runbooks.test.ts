@@ -125,6 +125,9 @@ test("[S30] expired-metadata.md", async () => {
 test("[Z14] every alert has a runbook, whose commands work and which the control plane shows", async () => {
   const place = await ready();
   await enroll(place.site, "station-7");
+  const [model, rows] = ["model.onnx", "data.csv"].map((name) => join(place.folder, name)) as [string, string];
+  const rain = ["--name", "rain", "--model", model, "--reference", rows, "--label", "failed"];
+  expect(await place.vedette("model", "publish", ...rain)).toMatchObject({ code: 0 });
   await place.site.call("POST", "/v1/alert-receivers", { name: "pager", url: (await startReceiver()).url });
   place.site.clock.advance(340 * 86_400_000);
   await vi.waitFor(async () => {

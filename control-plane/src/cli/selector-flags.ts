@@ -1,8 +1,6 @@
 /** Which model, which version, which devices: flags that several commands share. */
 import type { selector } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
-import { modelName } from "@vedette/protocol/ids";
-import { InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import type { ApiClient } from "./api-client.ts";
 
@@ -27,10 +25,4 @@ export async function newest(api: ApiClient, name: string): Promise<number> {
   const versions = (await api.versions()).filter((version) => version.model === name);
   if (versions.length > 0) return Math.max(...versions.map((version) => version.version));
   throw new VedetteError("not_found", `there is no model ${name}: see vedette model list`);
-}
-
-export function parseName(text: string): string {
-  const parsed = modelName.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }

@@ -70,12 +70,16 @@ async function readField(csv: CsvTable, name: string): Promise<{ field: WatchedF
   };
 }
 
-/** The classes that a label column names: those of a text, or of any where the task says that they are classes. */
+/**
+ * The classes that a label column names: those of a text, of 0 and 1, or of any number where the task says that they are classes.
+ */
 async function classesOf(csv: CsvTable, label: string, task: WatchSpec["task"] | undefined): Promise<string[]> {
   const numeric = csv.columns.some(({ name, numeric: is }) => name === label && is);
-  if (numeric && task !== "classification") return [];
+  if (numeric && task !== undefined && task !== "classification") return [];
   const texts = await csv.texts(label);
   const classes = [...new Set(texts.filter((text) => text !== null))];
+  const binary = classes.length === 2 && classes.every((text) => text === "0" || text === "1");
+  if (numeric && task === undefined && !binary) return [];
   if (classes.length > mostClasses)
     throw new VedetteError(
       "invalid_csv",

@@ -27,7 +27,6 @@ async function ready(over: { home?: string } = {}) {
     ...over,
     parts: {
       openLake: (options) => openLake({ ...options, clock: systemClock }),
-      diskSpace: async () => ({ free: 1e12, total: 2e12 }),
     },
   });
   await copyFile(join(site.home, "operator.token"), join(folder, "operator.token"));
@@ -247,6 +246,22 @@ test("[Z19] what the log lost by a restored backup, and was handed over within t
   expect(await again.sql("SELECT in_torque FROM predictions")).toEqual([[1]]);
 });
 
+test("[Z18] what names few of many fields is no way to more memory: a request has so many values and no more", async () => {
+  const { add, ingest, post, list } = await ready();
+  await add();
+  const authorization = `Bearer ${await ingest()}`;
+  const event = (id: string, rows: number) => ({
+    ...{ specversion: "1.0", id, type: "org.kubeflow.serving.inference.request" },
+    data: { inputs: [{ name: "torque", shape: [rows], datatype: "FP32", data: new Array(rows).fill(1) }] },
+  });
+  const send = (...events: object[]) =>
+    post({ authorization, "content-type": "application/cloudevents-batch+json" }, JSON.stringify(events));
+  const many = Array.from({ length: 51 }, (_, i) => event(`m${i}`, 10_000));
+  expect((await send(...many)).status).toBe(413);
+  expect((await list())[0]).toMatchObject({ predictions: 0, waiting: 0 });
+  expect((await send(...many.slice(0, 2))).body).toMatchObject({ accepted: 2, refused: [] });
+});
+
 test("[Z22] who is erased from the log is in no batch on its way there either", async () => {
   const { site, folder, add, ok, post, sql } = await ready();
   await add();
@@ -338,3 +353,23 @@ test("no device takes the name that watched models are logged under", async () =
 async function tokenOf(site: { readonly home: string }): Promise<string> {
   return (await readFile(join(site.home, "operator.token"), "utf8")).trim();
 }
+
+test("a label of 0 and 1 names classes; of other numbers it does when the task says so, and a refusal tells", async () => {
+  const { folder, ok, vedette, ingest, post } = await ready();
+  const file = join(folder, "numbers.csv");
+  const rows = Array.from({ length: 300 }, (_, i) => `${trained(i).join(",")},${i % 2},${i % 3}`);
+  await writeFile(file, `torque,wear,failed,grade\n${rows.join("\n")}\n`);
+  const headers = { authorization: `Bearer ${await ingest()}`, "content-type": "application/x-ndjson" };
+  const scored = (id: string) => JSON.stringify({ id, inputs: { torque: 1, wear: 2 }, scores: { "0": 0.8, "1": 0.2 } });
+
+  const add = ["watch", "add", "--name", "pump", "--reference", file, "--features", "torque,wear", "--label"];
+  await ok(...add, "grade");
+  const refused = await post(headers, scored("a"));
+  expect(JSON.stringify(refused.body)).toContain("--task classification");
+  await ok("watch", "remove", "--name", "pump");
+  await ok(...add, "failed");
+  expect((await post(headers, scored("b"))).body).toMatchObject({ accepted: 1, refused: [] });
+  await ok("watch", "remove", "--name", "pump");
+  expect((await vedette(...add, "grade", "--task", "classification")).code).toBe(0);
+  expect((await post(headers, scored("c"))).body).toMatchObject({ accepted: 1, refused: [] });
+});

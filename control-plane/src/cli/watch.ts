@@ -4,12 +4,12 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName } from "@vedette/protocol/ids";
 import type { Watch, WatchSpec } from "@vedette/protocol/watch-api";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { readCsv } from "../publish/csv-table.ts";
 import { sha256 } from "../sha256.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { integer, integerFrom, list } from "./option-values.ts";
+import { fitting, integer, integerFrom, list } from "./option-values.ts";
 import { table } from "./table.ts";
 import { describeReference, type ReferenceFlags } from "./watch-reference.ts";
 
@@ -27,11 +27,11 @@ export function addWatch(program: Command, io: Io): void {
   watch
     .command("add")
     .description("watch a model that is served elsewhere, by reference data or as a published version")
-    .requiredOption("--name <model>", "what to call it", parseModel)
+    .requiredOption("--name <model>", "what to call it", fitting(modelName))
     .option("--version <number>", "a published version of that name: its fields and drift reference", integer)
     .option("--reference <csv>", "data as it was trained on; they stay here, and only counts of them are sent")
     .option("--features <names>", "the model's inputs, in order (default: the numeric columns but the label)", list)
-    .option("--label <column>", "what it predicts: names the classes, where it is a text")
+    .option("--label <column>", "what it predicts: names the classes, where it is a text, or 0 and 1")
     .addOption(new Option("--task <task>", "what an answer is").choices(["classification", "regression", "unknown"]))
     .option("--drift-window <rows>", "rows that drift is judged over", integerFrom(50, 1_000_000))
     .addHelpText(
@@ -62,7 +62,7 @@ export function addWatch(program: Command, io: Io): void {
   watch
     .command("remove")
     .description("watch a model no more; its predictions stay")
-    .requiredOption("--name <model>", "which", parseModel)
+    .requiredOption("--name <model>", "which", fitting(modelName))
     .addHelpText("after", "\nExample:\n  $ vedette watch remove --name churn")
     .action(async ({ name }: { name: string }, command: Command) => {
       const context = contextOf(command, io);
@@ -74,7 +74,7 @@ export function addWatch(program: Command, io: Io): void {
     .command("import")
     .description("bring predictions from a file: a JSON object a line, with inputs and what was answered")
     .argument("<file>", 'lines such as {"id":"7","time":"2027-01-31T12:00:00Z","inputs":{"age":41},"label":"no"}')
-    .requiredOption("--name <model>", "whose", parseModel)
+    .requiredOption("--name <model>", "whose", fitting(modelName))
     .addHelpText(
       "after",
       "\nAn id is taken once. A line without one gets one from the file's content and its place, so that a file may be\n" +
@@ -170,10 +170,4 @@ function tell(watches: readonly Watch[]): string {
 function moved({ verdict, fields }: NonNullable<Watch["drift"]>): string {
   const names = fields.filter((field) => field.verdict === "drift").map(({ name }) => name);
   return names.length === 0 ? verdict : `DRIFT: ${names.join(", ")}`;
-}
-
-function parseModel(text: string): string {
-  const parsed = modelName.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
 }

@@ -2,9 +2,10 @@
 import { severities } from "@vedette/protocol/alerts-api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, or } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { alertGroups, alertOutbox, alertReceivers, alerts } from "./alerts-schema.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AlertRecord, AuditEntry, ReceiverRecord, ToldRecord } from "./records.ts";
-import { alertGroups, alertOutbox, alertReceivers, alerts } from "./schema.ts";
 
 export interface AlertRepository {
   find(id: number): Promise<AlertRecord | undefined>;

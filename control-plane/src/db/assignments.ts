@@ -1,6 +1,7 @@
 /** Standing rules of who should run what. A rule that is fully covered by a later one is history. */
 import { and, asc, eq, isNull } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, RuleRecord, Selector } from "./records.ts";
 import { assignmentRules } from "./schema.ts";
 

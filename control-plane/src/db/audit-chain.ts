@@ -9,8 +9,8 @@ import type { Connection } from "./connection.ts";
 import type { AuditEntry } from "./records.ts";
 import { audit } from "./schema.ts";
 
-/** Appends an entry, in the caller's transaction. */
-export function chain(db: Connection, entry: AuditEntry): void {
+/** Appends an entry, in the transaction of the change that it records. */
+export function record(db: Connection, entry: AuditEntry): void {
   const last = db.select({ hash: audit.hash }).from(audit).orderBy(desc(audit.id)).limit(1).get();
   db.insert(audit)
     .values({ ...entry, hash: auditHash(last?.hash ?? firstAuditHash, entry) })

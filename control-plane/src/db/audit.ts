@@ -1,6 +1,7 @@
 /** Who changed what. Rows are written by the repositories, in the transaction of the change. */
 import { and, asc, desc, eq, gt, lt } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, ChainedEntry } from "./records.ts";
 import { audit } from "./schema.ts";
 

@@ -1,4 +1,4 @@
-/** The SQLite connection that the repositories of this folder share, and how an audit row joins a transaction. */
+/** The SQLite connection that the repositories of this folder share. */
 
 import { fileURLToPath } from "node:url";
 import { VedetteError } from "@vedette/protocol/errors";
@@ -7,8 +7,7 @@ import type { ExtractTablesWithRelations } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
-import { chain, linkOlder } from "./audit-chain.ts";
-import type { AuditEntry } from "./records.ts";
+import { linkOlder } from "./audit-chain.ts";
 
 type Empty = Record<string, never>;
 /** The connection, or a transaction on it: both take the same statements. */
@@ -49,9 +48,4 @@ function prepare(sqlite: Sqlite.Database): Connection {
   migrate(connection, { migrationsFolder: migrations });
   connection.transaction(linkOlder);
   return connection;
-}
-
-/** Writes an audit row in the transaction of the change that it records, linked to the row before it. */
-export function record(connection: Connection, entry: AuditEntry): void {
-  chain(connection, entry);
 }

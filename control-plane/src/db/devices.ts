@@ -3,7 +3,8 @@ import type { AgentAbilities } from "@vedette/protocol/capability";
 import type { Stamp } from "@vedette/protocol/device-message";
 import type { AssignedSlot, Reported } from "@vedette/protocol/messages";
 import { asc, eq } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, DeviceRecord, Labels } from "./records.ts";
 import { devices } from "./schema.ts";
 

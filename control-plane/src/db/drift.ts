@@ -16,7 +16,7 @@ import {
   sql,
 } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
-import { driftBanks, driftEvents, driftEvidence, driftPruned, driftRounds, driftWindows } from "./schema.ts";
+import { driftBanks, driftEvents, driftEvidence, driftPruned, driftRounds, driftWindows } from "./drift-schema.ts";
 
 export type DriftWindowRecord = typeof driftWindows.$inferSelect;
 export type DriftBankRecord = typeof driftBanks.$inferSelect;

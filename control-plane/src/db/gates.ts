@@ -1,9 +1,10 @@
 /** What the gate said of versions, and who let pass what it did not: signed texts, only ever added. */
 import type { SignedText } from "@vedette/protocol/signed";
 import { desc, eq } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
+import { gateOverrides, gateReports, gateRows } from "./gates-schema.ts";
 import type { AuditEntry } from "./records.ts";
-import { gateOverrides, gateReports, gateRows } from "./schema.ts";
 
 interface GateText {
   readonly digest: string;

@@ -1,6 +1,7 @@
 /** What a database taken from a backup must know of it, before a control plane opens it. restore-backup calls it. */
 import { inArray, sql } from "drizzle-orm";
-import { openConnection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import { openConnection } from "./connection.ts";
 import { metadata, tokens } from "./schema.ts";
 
 /**

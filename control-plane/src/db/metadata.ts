@@ -1,7 +1,8 @@
 /** Signed TUF metadata, byte for byte as it is served. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, eq, inArray, lt, max } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, MetadataRecord } from "./records.ts";
 import { metadata } from "./schema.ts";
 

@@ -1,7 +1,8 @@
 /** Named operators. A name is one person's for ever: who was removed may come back, another may not take the name over. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, eq, isNotNull, isNull } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, OperatorRecord } from "./records.ts";
 import { operators } from "./schema.ts";
 

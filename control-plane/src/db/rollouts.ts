@@ -2,14 +2,15 @@
 import type { RolloutState } from "@vedette/protocol/rollout";
 import { and, asc, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
 import { insertRule } from "./assignments.ts";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, RuleRecord } from "./records.ts";
 import type { Member, Overlay, Rollout } from "./rollout-records.ts";
-import { rolloutHistory, rolloutMembers, rollouts } from "./schema.ts";
+import { rolloutHistory, rolloutMembers, rollouts } from "./rollouts-schema.ts";
 
 /** All but what its members are. */
 export type RolloutFacts = Omit<Rollout, "members">;
-export interface HistoryStep {
+interface HistoryStep {
   readonly at: number;
   readonly changes: unknown;
 }

@@ -2,12 +2,12 @@
 import type { ShadowParcel } from "@vedette/protocol/shadow";
 import { and, asc, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
-import { shadowPairs, shadowParcels } from "./schema.ts";
+import { shadowPairs, shadowParcels } from "./shadows-schema.ts";
 
 /** Who answers, and who is asked beside it, on one device. */
-export type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;
+type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;
 /** A parcel as it was taken; `id` grows in the order of arrival. */
-export type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
+type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
 
 export interface ShadowRepository {
   /** Notes pairs that an assignment for a device names, with the moment of the first time. */

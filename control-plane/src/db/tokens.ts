@@ -1,7 +1,8 @@
 /** Enrolment tokens, and their redeeming: the one place where a device comes into being. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, Labels, TokenRecord } from "./records.ts";
 import { devices, tokens } from "./schema.ts";
 

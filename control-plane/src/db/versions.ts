@@ -1,7 +1,8 @@
 /** Models and their immutable versions. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { asc, eq, getTableColumns } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import { insertMetadata } from "./metadata.ts";
 import type { AuditEntry, MetadataRecord, VersionRecord } from "./records.ts";
 import { models, versions } from "./schema.ts";

@@ -1,9 +1,10 @@
 /** Models served elsewhere, the events that came of them, and their batches until the prediction log has them. */
 import { VedetteError } from "@vedette/protocol/errors";
 import { and, asc, count, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
-import { type Connection, record } from "./connection.ts";
+import { record } from "./audit-chain.ts";
+import type { Connection } from "./connection.ts";
 import type { AuditEntry, RequestHalf, ResponseHalf, WatchEventRecord, WatchRecord } from "./records.ts";
-import { watchEvents, watches, watchFrames } from "./schema.ts";
+import { watchEvents, watches, watchFrames } from "./watches-schema.ts";
 
 /** An event, or one half of it. */
 export interface ReceivedHalves {
@@ -34,8 +35,11 @@ export interface WatchRepository {
     refused: { count: number; why: string | null },
     at: number,
   ): Promise<number>;
-  /** Events that are whole, or came before a moment, in the order in which they came. */
-  ready(model: string, before: number, limit: number): Promise<WatchEventRecord[]>;
+  /**
+   * Events that are whole, or came before a moment, in the order in which they came: as many as there may be of them and as
+   * fit their bytes, one at least.
+   */
+  ready(model: string, before: number, most: { events: number; bytes: number }): Promise<WatchEventRecord[]>;
   /** Puts events into batches: all or nothing. */
   cut(
     model: string,
@@ -108,21 +112,27 @@ export function watchRepository(db: Connection): WatchRepository {
         return accepted;
       });
     },
-    async ready(model, before, limit) {
+    async ready(model, before, most) {
       const { seq, id, at, request, response } = watchEvents;
-      return db
-        .select({ seq, id, at, request, response })
+      const size = sql<number>`coalesce(octet_length(${request}), 0) + coalesce(octet_length(${response}), 0)`;
+      const whole = and(isNotNull(request), isNotNull(response));
+      const sizes = db
+        .select({ seq, size })
         .from(watchEvents)
-        .where(
-          and(
-            eq(watchEvents.model, model),
-            isNull(watchEvents.doneAt),
-            or(and(isNotNull(request), isNotNull(response)), lte(at, before)),
-          ),
-        )
+        .where(and(eq(watchEvents.model, model), isNull(watchEvents.doneAt), or(whole, lte(at, before))))
         .orderBy(asc(seq))
-        .limit(limit)
+        .limit(most.events)
         .all();
+      let bytes = 0;
+      const fitting = sizes.filter((event, place) => {
+        bytes += event.size;
+        return bytes <= most.bytes || place === 0;
+      });
+      const chosen = inArray(
+        seq,
+        fitting.map((event) => event.seq),
+      );
+      return db.select({ seq, id, at, request, response }).from(watchEvents).where(chosen).orderBy(asc(seq)).all();
     },
     async cut(model, events, frames, progress, at) {
       db.transaction((tx) => {

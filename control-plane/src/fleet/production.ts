@@ -8,6 +8,7 @@ import { sources } from "@vedette/protocol/ids";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { Database } from "../db/database.ts";
 import type { DeviceRecord, RuleRecord, VersionRecord } from "../db/records.ts";
+import { isoTime } from "../iso-time.ts";
 import type { Drift } from "../monitoring/drift/open-drift.ts";
 import type { Clock, Lake, StoredCount } from "../ports.ts";
 import type { Withheld } from "../release/decide-slots.ts";
@@ -15,8 +16,6 @@ import type { Director } from "../release/director.ts";
 
 type ModelInProduction = Production["models"][number];
 type VersionInProduction = ModelInProduction["versions"][number];
-/** The last moment that a date can say; a device may report any. */
-const latestTime = 8.64e15;
 interface Member {
   readonly device: DeviceRecord;
   readonly withheld: readonly Withheld[];
@@ -82,7 +81,7 @@ function describe(
     else if (device.slots.some((one) => one.digest === digest))
       pending.push({ agent: device.agent, ...progress(slot, digest) });
     const told = serves || device.slots.some((one) => one.digest === digest);
-    if (told && device.report) reports.push(Math.min(Math.max(0, device.report.at), latestTime));
+    if (told && device.report) reports.push(device.report.at);
     const refused = withheld.find((one) => one.model === model && one.version === version.version);
     if (refused && !serves) pending.push({ agent: device.agent, state: "withheld", reason: refused.reason });
   }
@@ -132,10 +131,6 @@ function bySource(counts: readonly StoredCount[]): VersionInProduction["bySource
 
 function total(counts: readonly StoredCount[]): number {
   return counts.reduce((sum, { rows }) => sum + rows, 0);
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 function driftByField(serving: readonly { agent: string; slot: ReportedSlot }[]): VersionInProduction["drift"] {

@@ -1,5 +1,5 @@
 /** How routes describe themselves for the OpenAPI document. */
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { apiError, auditEntry, modelVersion, production } from "@vedette/protocol/api";
 import { replayed } from "@vedette/protocol/rollouts-api";
 import { z as zod } from "zod";
@@ -24,6 +24,17 @@ export function json<T extends z.ZodType>(schema: T, description: string) {
 export function body<T extends z.ZodType>(schema: T) {
   // Required: an optional body of another content type would reach the handler unchecked.
   return { required: true, content: { "application/json": { schema } } };
+}
+
+/** A body of many such objects, which `readLines` reads. */
+export function lines<T extends z.ZodType>(schema: T) {
+  return {
+    required: true,
+    content: {
+      "application/json": { schema },
+      "application/x-ndjson": { schema: z.string().describe("One such object a line") },
+    },
+  };
 }
 
 export const faults = { default: json(apiError, "What is wrong, where, and what to do") };

@@ -97,6 +97,17 @@ test("[U7] NDJSON and arrays are read alike; a line that does not fit is named, 
   expect(entries[0]).toMatchObject({ subject: "rain", detail: { lines: 2, stored: 2 } });
 });
 
+test("the ranges of a number come in its order, the lowest first", async () => {
+  const site = await withModel();
+  await site.take({ seq: 0, count: 8 });
+  const slices = (await rowsOf(site, "&by=field:temp")).map(({ slice }) => slice);
+  expect(slices).toEqual([
+    expect.stringMatching(/^below 1\d/),
+    ...Array.from({ length: slices.length - 2 }, () => expect.stringMatching(/^1\d to below 1\d/)),
+    expect.stringMatching(/^1\d and more$/),
+  ]);
+});
+
 test("[U8] performance is told by slice of device, label, field and time, labelled or not", async () => {
   const site = await withModel();
   await site.take({ seq: 0, agent: "a" }, { seq: 0, agent: "b" }, { seq: 1, agent: "b" });
@@ -216,4 +227,10 @@ test("[U12] business metrics count once each, and belong to the version that ans
     { version: 7, n: 1, mean: 5 },
   ]);
   expect((await site.call("POST", "/v1/metrics", { ...base, value: 5 })).status).toBe(400);
+  // What would leave no mean for the others, nor a date that readers know.
+  for (const wrong of [
+    { value: 1e308, at: noon },
+    { value: 1, at: 8.64e15 },
+  ])
+    expect((await site.call("POST", "/v1/metrics", { ...base, ...wrong })).status).toBe(400);
 });

@@ -10,6 +10,7 @@ import type { DeviceTokens } from "../fleet/device-tokens.ts";
 import type { Enrollment } from "../fleet/enrollment.ts";
 import type { Revocation } from "../fleet/revocation.ts";
 import type { SiteAuthority } from "../fleet/site-authority.ts";
+import type { Activity } from "../monitoring/activity.ts";
 import type { Alerts } from "../monitoring/alerts/alerts.ts";
 import type { AlertDelivery } from "../monitoring/alerts/deliver-alerts.ts";
 import type { Drift } from "../monitoring/drift/open-drift.ts";
@@ -24,7 +25,6 @@ import type { Gates } from "../release/gate/gate.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { Rollouts } from "../release/rollouts/rollouts.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
-import type { MetricsPorts } from "./metrics.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 export interface HttpPorts {
@@ -77,7 +77,8 @@ export interface HttpPorts {
   /** Folder of what is sent along to receivers of alerts, one file each. */
   readonly receiverHeaders: string;
   readonly lake: Pick<Lake, "query" | "flush">;
-  readonly metrics: MetricsPorts;
+  /** What GET /metrics counts. */
+  readonly metrics: { readonly activity: Activity; readonly lake: Pick<Lake, "counts"> };
 }
 
 declare module "hono" {

@@ -12,6 +12,7 @@ import type { Parts } from "../compose.ts";
 const one = makeBundle("rain", "one");
 const two = makeBundle("rain", "two");
 const refused = (code: string) => ({ body: { error: { code } } });
+const older = { ...abilities, capability: 2 };
 const newer = { ...abilities, capability: 3 };
 
 /** Devices that follow what they are assigned, and report it. */
@@ -81,7 +82,7 @@ async function ready(parts: Partial<Parts> = {}, over: { home?: string; clock?: 
 const running = (runs: ReadonlyMap<string, string>, { digest }: TestBundle) =>
   [...runs.values()].filter((each) => each === digest).length;
 
-test("[R20] a rollout goes from one device to all, and its promotion is the new standing rule, written with it", async () => {
+test("[R19] a rollout goes from one device to all, and its promotion is the new standing rule, written with it", async () => {
   const { site, devices, start, round, look, say } = await ready();
   await devices.live(5);
   expect(await start()).toMatchObject({ status: 200, body: { id: 1, state: "running", eligible: 4, cohort: 1 } });
@@ -113,7 +114,7 @@ test("[R20] a rollout goes from one device to all, and its promotion is the new 
   ]);
 });
 
-test("[R21] a version that fails on devices is rolled back, and all of them run the one before", async () => {
+test("[R35] a version that fails on devices is rolled back, and all of them run the one before", async () => {
   const { site, devices, start, round, look } = await ready();
   await devices.live(5);
   for (const name of names) devices.rejecting.add(name);
@@ -127,7 +128,7 @@ test("[R21] a version that fails on devices is rolled back, and all of them run 
   expect(await site.call("POST", "/v1/rollouts/1/resume", {})).toMatchObject({ status: 409, ...refused("conflict") });
 });
 
-test("[R22] a control plane that is restarted goes on where it was", async () => {
+test("[R36] a control plane that is restarted goes on where it was", async () => {
   const first = await ready();
   await first.devices.live(5);
   await first.start();
@@ -146,7 +147,7 @@ test("[R22] a control plane that is restarted goes on where it was", async () =>
   expect(site.url).not.toBe(first.site.url);
 });
 
-test("[R23] one rollout a model and device: another is refused or queued, and nothing is assigned beside it", async () => {
+test("[R37] one rollout a model and device: another is refused or queued, and nothing is assigned beside it", async () => {
   const { site, devices, start, round, look } = await ready();
   await devices.live(5);
   await start();
@@ -167,7 +168,7 @@ test("[R23] one rollout a model and device: another is refused or queued, and no
   expect(await assign()).toMatchObject({ status: 200 });
 });
 
-test("[R24] nothing begins that has not passed the gate, is no version, or could not be honoured", async () => {
+test("[R38] nothing begins that has not passed the gate, is no version, or could not be honoured", async () => {
   const { devices, start } = await ready({ gate: async () => ({ passed: false, why: "accuracy .61 against .80" }) });
   await devices.live(5);
   expect(await start()).toMatchObject({
@@ -183,14 +184,14 @@ test("[R24] nothing begins that has not passed the gate, is no version, or could
   expect(await other.start({ window: { from: "22:00", until: "23:00", zone: "Atlantis" } })).toMatchObject(
     refused("invalid_argument"),
   );
-  // Before a first hello no agent is known to be able to.
+  // Before its first hello no agent is known to be able to.
   expect(await other.start({ stages: [{ kind: "shadow", share: 1 }, ...stages] })).toMatchObject(
     refused("unsupported"),
   );
   expect(await other.start({ selector: { devices: ["nobody"] } })).toMatchObject({ status: 404 });
 });
 
-test("[R25] a shadow is asked beside the incumbent, and a canary has the incumbent asked beside it", async () => {
+test("[R39] a shadow is asked beside the incumbent, and a canary has the incumbent asked beside it", async () => {
   const { site, devices, start } = await ready();
   await devices.live(5);
   await start({ stages: [{ kind: "shadow", share: 1, sample: 0.5 }, ...stages] });
@@ -201,7 +202,7 @@ test("[R25] a shadow is asked beside the incumbent, and a canary has the incumbe
   const canary = (await hello(site, "gauge-1", { abilities: newer })).assignment?.slots[0];
   expect(canary).toMatchObject({ digest: two.digest, beside: { digest: one.digest, release: 1, sample: 1 } });
   // An agent that knows no second version is asked by one alone.
-  expect((await hello(site, "gauge-1")).assignment?.slots[0]).not.toHaveProperty("beside");
+  expect((await hello(site, "gauge-1", { abilities: older })).assignment?.slots[0]).not.toHaveProperty("beside");
 });
 
 test("[R26] revoking the candidate aborts its rollout", async () => {
@@ -270,6 +271,7 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   expect(shown.out).toMatch(/^unfit +undecided/m);
   const watched = await vedette("rollout", "watch", "1", "--json");
   expect(watched.json()).toMatchObject({ id: 1, state: "running" });
+  expect((await vedette("production")).out).toMatch(/Rollout 1: rain version 2, running, stage 1 of 2/);
   expect(await vedette("rollout", "pause", "1", "--reason", "lunch")).toMatchObject({ code: 0 });
   expect((await vedette("rollout", "list")).out).toMatch(/1 +rain +2 +paused +1\/2 .*lunch/);
   expect((await vedette("rollout", "pause", "1")).code).toBe(1);

@@ -2,8 +2,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sameWithin } from "@vedette/protocol/shadow";
 import type { PairedTruth, PairsRequest } from "../monitoring/performance/measured.ts";
+import { quoteText } from "../sql-text.ts";
 import { answersOf, loadTable } from "./join-labels.ts";
-import { quoteText } from "./sql.ts";
 
 /** @param connection after `joinTruth`. */
 export async function comparePairs(connection: DuckDBConnection, request: PairsRequest): Promise<PairedTruth[]> {

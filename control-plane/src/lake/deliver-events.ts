@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { messageOf } from "@vedette/protocol/errors";
+import { backoffMs } from "../backoff.ts";
 import type { Clock, DueSink, Logger, RecordRow, Records } from "../ports.ts";
 import { cloudEvents } from "./cloud-events.ts";
 
@@ -12,8 +13,7 @@ const batchRows = 200;
 /** Deliveries to one sink in one round, so that none keeps the others waiting for long. */
 const roundBatches = 50;
 const answerWithinMs = 15_000;
-const firstRetryMs = 1_000;
-const longestRetryMs = 300_000;
+const retry = { firstMs: 1_000, longestMs: 300_000 };
 
 export function createEventDelivery(ports: {
   site: string;
@@ -65,8 +65,7 @@ export function createEventDelivery(ports: {
         try {
           await deliver(sink);
         } catch (error) {
-          const full = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(sink.failures, 30));
-          const inMs = Math.round(full * (0.5 + 0.5 * random()));
+          const inMs = backoffMs(sink.failures, retry, random);
           logger.warn("sink.failed", { sink: sink.name, why: messageOf(error), inMs, afterMs: clock.now() - from });
           await records.deliveryFailed(sink.name, messageOf(error), inMs);
         }

@@ -7,10 +7,10 @@ import { type Made, makeFrame, testFolder, testKey } from "../../test/batches.ts
 import { noon } from "../../test/clock.ts";
 import { openInbox } from "../monitoring/inbox.ts";
 import { openTables } from "../monitoring/inbox-tables.ts";
+import { quoteList } from "../sql-text.ts";
 import { eraseRows } from "./erase-rows.ts";
 import { openLakeFiles } from "./lake-files.ts";
 import { retention } from "./retention.ts";
-import { quoteList } from "./sql.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;

@@ -10,10 +10,10 @@ import { unpackFrame } from "../monitoring/frame-check.ts";
 import type { Db } from "../monitoring/inbox-tables.ts";
 import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { type TombstoneRow, tombstones } from "../monitoring/tombstones.ts";
+import { quoteName, quoteText } from "../sql-text.ts";
 import { keptOfErased } from "./columns.ts";
 import { type FileRow, fileOf, fileTable } from "./file-table.ts";
 import type { OnStep } from "./lake-files.ts";
-import { quoteName, quoteText } from "./sql.ts";
 import { copyTo, withDuckDb } from "./write-parquet.ts";
 
 /** Moments at which a test may stop the world. */

@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExportRequest } from "@vedette/protocol/records-api";
 import type { RecordRow, Records } from "../ports.ts";
+import { quoteText } from "../sql-text.ts";
 import { cloudEvents, type Originals } from "./cloud-events.ts";
 import { withPredictions } from "./query.ts";
 import { toRecord } from "./record-row.ts";
-import { quoteText } from "./sql.ts";
 import { copyTo } from "./write-parquet.ts";
 
 const none: Originals = new Map();
@@ -53,12 +53,9 @@ export function exportRecords(
       withPredictions(paths, memory, async (connection) => {
         const result = await connection.stream(selectOf(request));
         const columns = result.deduplicatedColumnNames();
-        for (
-          let chunk = await result.fetchChunk();
-          chunk && chunk.rowCount > 0 && !over;
-          chunk = await result.fetchChunk()
-        ) {
-          queue.push(chunk.getRows().map((row) => toRecord(columns, row)));
+        for await (const rows of result.yieldRows()) {
+          if (over) return;
+          queue.push(rows.map((row) => toRecord(columns, row)));
           wake.resolve();
           if (queue.length >= 4) await room.promise;
         }

@@ -4,7 +4,7 @@
  */
 import { DOUBLE, type DuckDBConnection, DuckDBDataChunk, type DuckDBType, VARCHAR } from "@duckdb/node-api";
 import { labelKinds, type TruthRow } from "../monitoring/labels/label-table.ts";
-import { quoteText } from "./sql.ts";
+import { quoteText } from "../sql-text.ts";
 
 const chunkRows = 2048;
 

@@ -5,8 +5,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { makeFrame, testFolder, testKey } from "../../test/batches.ts";
 import { noon } from "../../test/clock.ts";
 import { openInbox } from "../monitoring/inbox.ts";
+import { quoteList } from "../sql-text.ts";
 import { openLakeFiles, type Step } from "./lake-files.ts";
-import { quoteList } from "./sql.ts";
 
 const hour = 3_600_000;
 

@@ -6,8 +6,8 @@ import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { PerformanceGroup, PerformanceRequest, SliceBy } from "../monitoring/performance/measured.ts";
 import { noRisk, observeLoss, type RiskState } from "../monitoring/performance/risk-sequence.ts";
+import { quoteName, quoteText } from "../sql-text.ts";
 import { answersOf, loadTable } from "./join-labels.ts";
-import { quoteName, quoteText } from "./sql.ts";
 
 /** Ranges that a numeric field is cut into: each holds a like number of answers, labelled or not. */
 const cuts = [0.25, 0.5, 0.75];
@@ -72,8 +72,8 @@ export async function measurePerformance(
     SELECT version, digest, slice, day, classes, ${loss} AS loss
     FROM asked JOIN matches USING (id) WHERE loss IS NOT NULL ORDER BY arrival, time, id`);
   const risks = new Map<string, RiskState>();
-  for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    for (const row of chunk.getRows()) {
+  for await (const rows of result.yieldRows()) {
+    for (const row of rows) {
       const key = keyOf(row);
       risks.set(key, observeLoss(risks.get(key) ?? noRisk, row[5] as number));
     }
@@ -142,8 +142,11 @@ function keyOf(row: readonly DuckDBValue[]): string {
 function inOrder(a: PerformanceGroup, b: PerformanceGroup): number {
   const natural = (x: string | null, y: string | null) =>
     (x ?? "\uffff").localeCompare(y ?? "\uffff", "en", { numeric: true });
+  // Of a number's ranges the lowest is the one that begins with a word.
+  const lowest = ({ slice }: PerformanceGroup) => (slice?.startsWith("below ") ? 0 : 1);
   return (
     (a.version ?? 0) - (b.version ?? 0) ||
+    lowest(a) - lowest(b) ||
     natural(a.slice, b.slice) ||
     (a.day ?? 0) - (b.day ?? 0) ||
     natural(a.digest, b.digest)

@@ -14,9 +14,9 @@ import type { predictionQuery, predictionRows } from "@vedette/protocol/api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { z } from "zod";
 import type { Clock } from "../ports.ts";
+import { quoteList, quoteName } from "../sql-text.ts";
 import { standardLakeColumns } from "./columns.ts";
 import { type JsonScalar, toJson } from "./json-values.ts";
-import { quoteList, quoteName } from "./sql.ts";
 
 export type Query = z.infer<typeof predictionQuery>;
 export type Rows = z.infer<typeof predictionRows>;
@@ -172,7 +172,7 @@ async function readRows(result: DuckDBResult, limits: { rows: number; bytes: num
   const columns = result.deduplicatedColumnNames();
   const rows: JsonScalar[][] = [];
   let bytes = 0;
-  for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+  for await (const chunk of result) {
     for (let i = 0; i < chunk.rowCount; i++) {
       if (rows.length === limits.rows) return { columns, rows, truncated: true };
       const row = chunk.getRowValues(i).map(toJson);

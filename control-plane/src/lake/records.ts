@@ -9,11 +9,11 @@ import type { ErasureState } from "../monitoring/erasure-list.ts";
 import type { InboxCalls } from "../monitoring/inbox-worker.ts";
 import type { Thread } from "../monitoring/worker-thread.ts";
 import type { Clock, RecordRow, Records } from "../ports.ts";
+import { quoteText } from "../sql-text.ts";
 import { exportRecords, type ReadFiles } from "./export-records.ts";
 import type { LakeCalls } from "./lake-worker.ts";
 import { type Query, type Rows, withPredictions } from "./query.ts";
 import { toRecord } from "./record-row.ts";
-import { quoteText } from "./sql.ts";
 import { verifyPrediction } from "./verify-prediction.ts";
 
 const memory = "512MB";

@@ -7,9 +7,9 @@ import { VedetteError } from "@vedette/protocol/errors";
 import { z } from "zod";
 import type { Db } from "../monitoring/inbox-tables.ts";
 import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
+import { quoteText } from "../sql-text.ts";
 import { type FileRow, fileTable } from "./file-table.ts";
 import type { OnStep } from "./lake-files.ts";
-import { quoteText } from "./sql.ts";
 import { withDuckDb } from "./write-parquet.ts";
 
 /** Moments at which a test may stop the world. */

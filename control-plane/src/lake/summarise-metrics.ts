@@ -36,8 +36,8 @@ export async function summariseMetrics(
     ASOF LEFT JOIN ${answered("entity", "entity")} e ON e.model = m.model AND e.who = m.entity AND m.moment >= e.ms
     ORDER BY m.arrival`);
   const groups = new Map<string, MetricGroup>();
-  for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    for (const row of chunk.getRows()) {
+  for await (const part of result.yieldRows()) {
+    for (const row of part) {
       const [model, name, version, value, at] = row as [string, string, number | null, number, number];
       const key = JSON.stringify([model, name, version]);
       const group = groups.get(key) ?? { model, name, version, mean: noMean, first: at, last: at };

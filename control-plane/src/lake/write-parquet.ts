@@ -2,6 +2,7 @@
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DOUBLE, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
+import { quoteList, quoteName, quoteText } from "../sql-text.ts";
 import {
   type LakeColumn,
   lakeValues,
@@ -10,7 +11,6 @@ import {
   type ReceivedBatch,
   standardLakeColumns,
 } from "./columns.ts";
-import { quoteList, quoteName, quoteText } from "./sql.ts";
 
 /** Rows of one DuckDB data chunk. */
 const chunkRows = 2048;

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { hashedValue } from "@vedette/protocol/log-policy";
 import { expect, test } from "vitest";
 import { testFolder } from "../../test/batches.ts";
-import { makeBundle } from "../../test/bundle.ts";
 import { noRecords } from "../../test/no-records.ts";
+import { storeVersion } from "../../test/store-version.ts";
 import { openDatabase } from "../db/database.ts";
 import { createErasures } from "./erasures.ts";
 
@@ -13,28 +13,7 @@ const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update
 test("[E8] an entity is erased under the hash that a version's log policy gives it, too", async () => {
   const db = await openDatabase(join(testFolder(), "vedette.db"));
   const salt = "0123456789abcdef".repeat(2);
-  const plain = JSON.parse(makeBundle("rain", "hashed").manifest);
-  const log = { inputs: "full", entity: { mode: "hashed" }, salt };
-  const digest = "a".repeat(64);
-  const entry = { at: 0, actor: "test", action: "model.publish", subject: "rain", detail: {} };
-  await db.versions.publish(
-    {
-      model: "rain",
-      version: 1,
-      digest,
-      length: 1,
-      bytes: 1,
-      task: "classification",
-      createdAt: 0,
-      publishedBy: "test",
-      requires: plain.requires,
-      lineage: {},
-      modelSignature: null,
-    },
-    JSON.stringify({ ...plain, critical: ["log"], log }),
-    [],
-    entry,
-  );
+  await storeVersion(db, { log: { entity: { mode: "hashed" }, salt } });
   const asked: { entity: string; model: string | null }[] = [];
   const erasures = createErasures({
     db,

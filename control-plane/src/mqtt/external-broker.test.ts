@@ -195,14 +195,14 @@ test("[Q51] each topic is subscribed by a packet of its own, once a connection",
   };
   note();
   const { broker } = await start();
-  await until(() => expect(packets).toHaveLength(8));
+  await until(() => expect(packets).toHaveLength(9));
   await killSomeones();
   await until(() => expect(broker.connected).toBe(false));
   await startSomeones();
   note();
-  await until(() => expect(packets).toHaveLength(16));
+  await until(() => expect(packets).toHaveLength(18));
   expect(packets.every((topics) => topics.length === 1)).toBe(true);
-  expect(new Set(packets.slice(8).flat()).size).toBe(8);
+  expect(new Set(packets.slice(9).flat()).size).toBe(9);
 });
 
 test("[Q52] an answer that finds the broker gone is not kept for later", async () => {

@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto";
 import { messageOf } from "@vedette/protocol/errors";
 import { maxPayloadBytes } from "@vedette/protocol/messages";
-import { parseTopic, topics } from "@vedette/protocol/topics";
+import { parseTopic, topics, uplinkFilters } from "@vedette/protocol/topics";
 import { connect, type IClientOptions } from "mqtt";
 import type { BlobStore, Broker, Clock, Fleet, Ingestion, Logger, RetainedChunks } from "../ports.ts";
 import { createBlobCache } from "./blob-cache.ts";
@@ -118,7 +118,7 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
   }
   const onConnect = async () => {
     // One SUBSCRIBE a topic: some brokers refuse all for the sake of one.
-    for (const topic of uplinkTopics(site)) {
+    for (const topic of uplinkFilters(site)) {
       const [granted] = await client.subscribeAsync(topic, { qos: 1 });
       if (!granted || granted.qos > 1) throw new Error(`the broker refuses a subscription to ${topic}: see its rules`);
     }
@@ -217,12 +217,6 @@ export async function connectBroker(options: ExternalBrokerOptions): Promise<Ext
     },
     counters: () => Object.fromEntries(counters),
   };
-}
-
-/** What the control plane listens to; the wildcards are its own, no device has any. */
-function uplinkTopics(site: string): string[] {
-  const kinds = ["reported", "presence", "hb", "req", "pull", "out", "drift", "shadow"];
-  return [...kinds.map((kind) => `vd1/${site}/a/+/${kind}`), `vd1/${site}/log/+/+/+`];
 }
 
 /** A URL for logs and devices. */

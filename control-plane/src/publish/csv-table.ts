@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { quoteName } from "../sql-text.ts";
 
 export interface CsvColumn {
   readonly name: string;
@@ -27,7 +28,7 @@ export const missingTexts = "['', 'NA', 'N/A', 'NaN', 'nan', 'NULL', 'null', 'No
 
 /** @throws VedetteError not_found (no such file), invalid_csv (what is wrong with it, and in which line where known). */
 export async function readCsv(path: string): Promise<CsvTable> {
-  const delimiter = await delimiterOf(path);
+  const dialect = await dialectOf(path);
   const database = await DuckDBInstance.create(":memory:");
   const connection = await database.connect();
   const close = (): void => {
@@ -36,8 +37,8 @@ export async function readCsv(path: string): Promise<CsvTable> {
   };
   try {
     await connection.run(
-      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, delim=$2, quote='"', sample_size=-1, nullstr=${missingTexts}, auto_type_candidates=${columnTypes})`,
-      [path, delimiter],
+      `CREATE TABLE data AS SELECT * FROM read_csv($1, header=true, skip=$2, delim=$3, quote='"', sample_size=-1, nullstr=${missingTexts}, auto_type_candidates=${columnTypes})`,
+      [path, dialect.skip, dialect.delimiter],
     );
     const described = await connection.runAndReadAll("SELECT column_name, column_type FROM (DESCRIBE data)");
     const columns: CsvColumn[] = [];
@@ -49,7 +50,7 @@ export async function readCsv(path: string): Promise<CsvTable> {
     const rows = Number(counted.getRows()[0]?.[0]);
     checkHeader(path, columns, rows);
     const column = async (name: string, expression: string): Promise<unknown[]> => {
-      const read = await connection.runAndReadAll(`SELECT ${expression.replace("$", () => quoted(name))} FROM data`);
+      const read = await connection.runAndReadAll(`SELECT ${expression.replace("$", () => quoteName(name))} FROM data`);
       return read.getColumnsJS()[0] ?? [];
     };
     return {
@@ -68,35 +69,75 @@ export async function readCsv(path: string): Promise<CsvTable> {
       },
       close,
     };
-  } catch (cause) {
+  } catch (error) {
+    const cause = await misfitOf(connection, path, dialect, error);
     close();
     if (cause instanceof VedetteError) throw cause;
     throw new VedetteError("invalid_csv", `${path} cannot be read as CSV: ${firstLines(messageOf(cause))}`, { cause });
   }
 }
 
+/**
+ * A better reason why a file cannot be read: DuckDB's detection, which looks at all lines at once, does not name the one that
+ * does not fit the header. `error` as it is where each fits.
+ */
+export async function misfitOf(
+  connection: DuckDBConnection,
+  path: string,
+  { delimiter, skip, width }: CsvDialect,
+  error: unknown,
+): Promise<unknown> {
+  if (error instanceof VedetteError) return error;
+  const columns = Array.from({ length: width }, (_, i) => `c${i}: 'VARCHAR'`).join(", ");
+  const dialect = `header=true, skip=$2, delim=$3, quote='"', escape='"', auto_detect=false`;
+  try {
+    await connection.run(`SELECT count(*) FROM read_csv($1, ${dialect}, columns={${columns}})`, [
+      path,
+      skip,
+      delimiter,
+    ]);
+    return error;
+  } catch (misfit) {
+    return misfit;
+  }
+}
+
 async function isBoolean(connection: DuckDBConnection, name: string): Promise<boolean> {
-  const read = await connection.runAndReadAll(`SELECT bool_and(lower(${quoted(name)}) IN ('true', 'false')) FROM data`);
+  const read = await connection.runAndReadAll(
+    `SELECT bool_and(lower(${quoteName(name)}) IN ('true', 'false')) FROM data`,
+  );
   return read.getRows()[0]?.[0] === true;
 }
 
-/** The header decides, so that a ragged line is an error and not a reason to guess another delimiter. */
-export async function delimiterOf(path: string, what = "reference data"): Promise<string> {
-  let head: string;
+export interface CsvDialect {
+  readonly delimiter: string;
+  /** Empty lines above the header. */
+  readonly skip: number;
+  /** Columns of the header. */
+  readonly width: number;
+}
+
+/** The header decides, so that a ragged line is an error and not a reason to guess another delimiter, or another header. */
+export async function dialectOf(path: string, what = "reference data"): Promise<CsvDialect> {
+  const [, blank = "", head = ""] = /^\ufeff?((?:[ \t]*\r?\n)*)([^\n]*)/.exec(await beginningOf(path, what)) ?? [];
+  const unquoted = head.replaceAll(/"[^"]*"/g, "");
+  const count = (delimiter: string): number => unquoted.split(delimiter).length;
+  const delimiter = [",", ";", "\t"].reduce((best, next) => (count(next) > count(best) ? next : best));
+  return { delimiter, skip: blank.split("\n").length - 1, width: count(delimiter) };
+}
+
+async function beginningOf(path: string, what: string): Promise<string> {
   try {
     const file = await open(path);
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, 0);
-      head = buffer.toString("utf8", 0, bytesRead).split("\n", 1)[0] ?? "";
+      return buffer.toString("utf8", 0, bytesRead);
     } finally {
       await file.close();
     }
   } catch (cause) {
     throw new VedetteError("not_found", `the ${what} ${path} cannot be opened: ${messageOf(cause)}`, { cause });
   }
-  const unquoted = head.replaceAll(/"[^"]*"/g, "");
-  const count = (delimiter: string): number => unquoted.split(delimiter).length;
-  return [",", ";", "\t"].reduce((best, next) => (count(next) > count(best) ? next : best));
 }
 
 function checkHeader(path: string, columns: readonly CsvColumn[], rows: number): void {
@@ -105,10 +146,6 @@ function checkHeader(path: string, columns: readonly CsvColumn[], rows: number):
   if (columns.every(({ name }) => name !== "" && Number.isFinite(Number(name)))) {
     throw new VedetteError("invalid_csv", `${path} starts with numbers: give its first line the names of the columns`);
   }
-}
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 export function firstLines(message: string): string {

@@ -1,6 +1,8 @@
-/** Runs the model over the reference rows, and measures what one row costs. Talks to a graph only. */
+/** Runs the model over the reference rows, reads what it answered, and measures what one row costs. Talks to a graph only. */
+import { VedetteError } from "@vedette/protocol/errors";
 import { feederOfGraph, fixedBatchOf } from "@vedette/protocol/feeds";
 import type { Graph, Output } from "./graph.ts";
+import { isMissing } from "./input-schema.ts";
 import type { Reference } from "./reference.ts";
 
 /** Larger batches gain nothing on small models, and slow down tree ensembles. */
@@ -52,4 +54,38 @@ export function spread(n: number, most: number): number[] {
   if (n <= most) return Array.from({ length: n }, (_, i) => i);
   if (most === 1) return [0];
   return Array.from({ length: most }, (_, i) => Math.round((i * (n - 1)) / (most - 1)));
+}
+
+/** What one output answers to one row. */
+export function rowOf(output: Output, row: number, n: number): readonly (number | string)[] {
+  const width = output.data.length / n;
+  return output.data.slice(row * width, (row + 1) * width);
+}
+
+/** Whether every output answers this row with numbers that are numbers. */
+export function finite(answers: Readonly<Record<string, Output>>, row: number, n: number): boolean {
+  return Object.values(answers).every((output) =>
+    rowOf(output, row, n).every((value) => typeof value === "string" || Number.isFinite(value)),
+  );
+}
+
+/**
+ * Whether rows with missing values get finite answers.
+ * @param rows which of the reference data were answered.
+ * @throws VedetteError invalid_model where a complete row does not.
+ */
+export function copesWithMissing(data: Reference, rows: readonly number[], answers: Record<string, Output>): boolean {
+  let copes = true;
+  for (const [at, row] of rows.entries()) {
+    if (finite(answers, at, rows.length)) continue;
+    const values = data.columns.map((column) => column?.[row]);
+    if (!values.some(isMissing)) {
+      throw new VedetteError(
+        "invalid_model",
+        `the model answers NaN or infinity to a complete row of the reference data (${data.columns.every((column) => column === undefined) ? `row ${row}` : values.slice(0, 8).join(", ")}): it cannot be served`,
+      );
+    }
+    copes = false;
+  }
+  return copes;
 }

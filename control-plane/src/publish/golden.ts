@@ -5,7 +5,7 @@
 import type { GoldenVectors, OutputSchema } from "@vedette/protocol/bundle";
 import { joinTensors, sliceTensor } from "@vedette/protocol/feeds";
 import type { Tensor } from "@vedette/protocol/tensors";
-import { spread } from "./evaluate.ts";
+import { finite, rowOf, spread } from "./evaluate.ts";
 import type { Output } from "./graph.ts";
 import type { Reference } from "./reference.ts";
 
@@ -92,19 +92,6 @@ function tolerances({ graphInputs }: Reference, { tensors }: OutputSchema): Gold
   return halves
     ? { "node-cpu": { absolute: 2e-3, relative: 1e-2 }, wasm: { absolute: 4e-3, relative: 2e-2 } }
     : tolerance;
-}
-
-/** What one output answers to one row. */
-export function rowOf(output: Output, row: number, n: number): readonly (number | string)[] {
-  const width = output.data.length / n;
-  return output.data.slice(row * width, (row + 1) * width);
-}
-
-/** Whether every output answers this row with numbers that are numbers. */
-export function finite(answers: Readonly<Record<string, Output>>, row: number, n: number): boolean {
-  return Object.values(answers).every((output) =>
-    rowOf(output, row, n).every((value) => typeof value === "string" || Number.isFinite(value)),
-  );
 }
 
 function clear(answers: Readonly<Record<string, Output>>, row: number, n: number, output: OutputSchema): boolean {

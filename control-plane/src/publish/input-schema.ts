@@ -4,32 +4,9 @@ import { VedetteError } from "@vedette/protocol/errors";
 import type { ColumnField } from "@vedette/protocol/input-rows";
 import { type Datatype, isInteger, type Rows, type TensorSpec } from "@vedette/protocol/tensors";
 import type { FieldPlace } from "./choose-fields.ts";
-import { finite } from "./golden.ts";
-import type { Output } from "./graph.ts";
-import type { Reference } from "./reference.ts";
 
-const isMissing = (value: number | string | null | undefined): boolean => value === null || Number.isNaN(value);
-
-/**
- * Whether rows with missing values get finite answers.
- * @param rows which of the reference data were answered.
- * @throws VedetteError invalid_model where a complete row does not.
- */
-export function copesWithMissing(data: Reference, rows: readonly number[], answers: Record<string, Output>): boolean {
-  let copes = true;
-  for (const [at, row] of rows.entries()) {
-    if (finite(answers, at, rows.length)) continue;
-    const values = data.columns.map((column) => column?.[row]);
-    if (!values.some(isMissing)) {
-      throw new VedetteError(
-        "invalid_model",
-        `the model answers NaN or infinity to a complete row of the reference data (${data.columns.every((column) => column === undefined) ? `row ${row}` : values.slice(0, 8).join(", ")}): it cannot be served`,
-      );
-    }
-    copes = false;
-  }
-  return copes;
-}
+/** A value as the data have it: a number, or a text. */
+export const isMissing = (value: number | string | null | undefined): boolean => value === null || Number.isNaN(value);
 
 /**
  * The field of a column. It may be missing where it is missing in the data; `required` says so where the model does not cope.

@@ -1,7 +1,7 @@
 /** How the model does on the very data it is published with: lineage, not proof. Pure. */
 import type { OutputSchema } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
-import { rowOf } from "./golden.ts";
+import { rowOf } from "./evaluate.ts";
 import type { Output } from "./graph.ts";
 
 export type TrainingMetrics =

@@ -3,8 +3,9 @@
  * Python's hands out. Here it becomes Identity: the output keeps its name and is the tensor [rows, classes] itself. Its
  * attributes say the names of the classes, in their order. Field numbers are those of onnx.proto. Pure.
  */
-import { concatBytes, fromUtf8, utf8 } from "@vedette/protocol/bytes";
-import { bytesField, type Field, fieldsOf, varintField } from "./protobuf.ts";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { fromUtf8 } from "@vedette/protocol/bytes";
+import { readFields } from "@vedette/protocol/onnx/read-fields";
 
 export interface Unzipped {
   /** The model without ZipMap; the very bytes where it has none. */
@@ -15,59 +16,100 @@ export interface Unzipped {
   readonly classes: readonly string[] | undefined;
 }
 
-/** ModelProto.graph, GraphProto.node and .output. */
+/** ModelProto.graph and .opset_import, GraphProto.node and .output. */
 const modelGraph = 7;
+const modelOpsets = 8;
 const graphNode = 1;
 const graphOutput = 12;
 const tensorFloat = 1;
 /** The oldest that runtimes of today take without a word. */
 const identityOpset = 9;
 
-/** @throws RangeError where the bytes are no protobuf message. */
+/** A field of a message: text or message, or integer, and as it stood, tag and all. */
+interface Field {
+  readonly number: number;
+  readonly bytes: Uint8Array | undefined;
+  readonly integer: string | undefined;
+  readonly raw: Uint8Array;
+}
+
+/** @throws Error where the bytes are no protobuf message. */
 export function unzip(model: Uint8Array<ArrayBuffer>): Unzipped {
   const outputs: string[] = [];
   const named = new Map<string, string[]>();
-  const parts = [...fieldsOf(model)].map((field) => {
-    if (field.number !== modelGraph || !field.bytes) return field.raw;
-    const graph = [...fieldsOf(field.bytes)];
+  const fields = fieldsOf(model);
+  const rewritten = new BinaryWriter();
+  for (const field of fields) {
+    const graph = field.number === modelGraph && field.bytes ? fieldsOf(field.bytes) : [];
     for (const { number, bytes } of graph) {
       if (number !== graphNode || !bytes) continue;
       const node = readNode(bytes);
       if (node.classes) named.set(JSON.stringify(node.classes), node.classes);
       if (isZipMap(node)) outputs.push(...node.outputs);
     }
-    if (outputs.length === 0) return field.raw;
-    return bytesField(modelGraph, concatBytes(graph.map((part) => rewritten(part, outputs))));
-  });
+    if (graph.length === 0 || outputs.length === 0) rewritten.raw(field.raw);
+    else putBytes(rewritten, modelGraph, rewriteGraph(graph, outputs));
+  }
   const classes = named.size === 1 ? [...named.values()][0] : undefined;
   if (outputs.length === 0) return { model, outputs, classes };
   // Trees alone need none of ONNX's own operators, and their models may not name the set that Identity is of.
-  const imports = [...fieldsOf(model)].flatMap(({ number, bytes }) =>
-    number === 8 && bytes ? [textOf([...fieldsOf(bytes)], 1)] : [],
+  const domains = fields.flatMap(({ number, bytes }) =>
+    number === modelOpsets && bytes ? [textOf(fieldsOf(bytes), 1)] : [],
   );
-  if (!imports.some(isDefault)) parts.push(bytesField(8, varintField(2, identityOpset)));
-  return { model: concatBytes(parts), outputs, classes };
+  if (!domains.some(isDefault)) putBytes(rewritten, modelOpsets, putInteger(new BinaryWriter(), 2, identityOpset));
+  return { model: rewritten.finish(), outputs, classes };
 }
 
-function rewritten({ number, bytes, raw }: Field, zipped: readonly string[]): Uint8Array {
-  if (number === graphNode && bytes) {
-    const node = readNode(bytes);
-    if (!isZipMap(node)) return raw;
-    const names = [
-      ...node.inputs.map((name) => bytesField(1, utf8(name))),
-      ...node.outputs.map((name) => bytesField(2, utf8(name))),
-    ];
-    return bytesField(graphNode, concatBytes([...names, bytesField(4, utf8("Identity"))]));
+function rewriteGraph(graph: readonly Field[], zipped: readonly string[]): BinaryWriter {
+  const rewritten = new BinaryWriter();
+  for (const { number, bytes, raw } of graph) {
+    const node = number === graphNode && bytes ? readNode(bytes) : undefined;
+    const output = number === graphOutput && bytes ? textOf(fieldsOf(bytes), 1) : undefined;
+    if (node && isZipMap(node)) putBytes(rewritten, graphNode, identityOf(node));
+    else if (output !== undefined && zipped.includes(output)) putBytes(rewritten, graphOutput, tensorOf(output));
+    else rewritten.raw(raw);
   }
-  if (number === graphOutput && bytes) {
-    const name = textOf([...fieldsOf(bytes)], 1);
-    if (!zipped.includes(name)) return raw;
-    const open = bytesField(1, new Uint8Array());
-    const shape = bytesField(2, concatBytes([open, open]));
-    const tensor = bytesField(1, concatBytes([varintField(1, tensorFloat), shape]));
-    return bytesField(graphOutput, concatBytes([bytesField(1, utf8(name)), bytesField(2, tensor)]));
-  }
-  return raw;
+  return rewritten;
+}
+
+/** NodeProto {1: input, 2: output, 4: op_type}. */
+function identityOf({ inputs, outputs }: Node): BinaryWriter {
+  const node = new BinaryWriter();
+  for (const name of inputs) putText(node, 1, name);
+  for (const name of outputs) putText(node, 2, name);
+  return putText(node, 4, "Identity");
+}
+
+/** ValueInfoProto of a tensor of floats, [any, any]. */
+function tensorOf(name: string): BinaryWriter {
+  const open = () => new BinaryWriter();
+  const shape = putBytes(putBytes(new BinaryWriter(), 1, open()), 1, open());
+  const tensor = putBytes(putInteger(new BinaryWriter(), 1, tensorFloat), 2, shape);
+  return putBytes(putText(new BinaryWriter(), 1, name), 2, putBytes(new BinaryWriter(), 1, tensor));
+}
+
+function putText(to: BinaryWriter, number: number, text: string): BinaryWriter {
+  return to.tag(number, WireType.LengthDelimited).string(text);
+}
+function putBytes(to: BinaryWriter, number: number, message: BinaryWriter): BinaryWriter {
+  return to.tag(number, WireType.LengthDelimited).bytes(message.finish());
+}
+function putInteger(to: BinaryWriter, number: number, value: number): BinaryWriter {
+  return to.tag(number, WireType.Varint).int64(value);
+}
+
+function fieldsOf(message: Uint8Array): Field[] {
+  const fields: Field[] = [];
+  let from = 0;
+  readFields(message, (number, reader, wire) => {
+    const bytes = wire === WireType.LengthDelimited ? reader.bytes() : undefined;
+    const integer = wire === WireType.Varint ? String(reader.int64()) : undefined;
+    if (!bytes && integer === undefined) reader.skip(wire, number);
+    fields.push({ number, bytes, integer, raw: message.subarray(from, reader.pos) });
+    from = reader.pos;
+    return true;
+  });
+  return fields;
 }
 
 interface Node {
@@ -79,7 +121,7 @@ interface Node {
 }
 
 function readNode(bytes: Uint8Array): Node {
-  const fields = [...fieldsOf(bytes)];
+  const fields = fieldsOf(bytes);
   const texts = (number: number) =>
     fields.flatMap((field) => (field.number === number && field.bytes ? [fromUtf8(field.bytes)] : []));
   return {
@@ -97,12 +139,12 @@ const isZipMap = ({ op, domain }: Node): boolean => op === "ZipMap" && domain ==
 
 /** Of an AttributeProto {1: name, 8: ints, 9: strings}; classifiers and ZipMap call theirs `classlabels_…`. */
 function classNames(attribute: Uint8Array): string[] | undefined {
-  const fields = [...fieldsOf(attribute)];
+  const fields = fieldsOf(attribute);
   if (!/^classlabels_(strings|int64s|ints)$/.test(textOf(fields, 1))) return undefined;
-  const names = fields.flatMap(({ number, varint, bytes }) => {
+  const names = fields.flatMap(({ number, integer, bytes }) => {
     if (number === 9 && bytes) return [fromUtf8(bytes)];
     if (number !== 8) return [];
-    if (varint !== undefined) return [String(BigInt.asIntN(64, varint))];
+    if (integer !== undefined) return [integer];
     return bytes ? packedIntegers(bytes) : [];
   });
   return names.length > 0 ? names : undefined;
@@ -110,16 +152,8 @@ function classNames(attribute: Uint8Array): string[] | undefined {
 
 function packedIntegers(bytes: Uint8Array): string[] {
   const values: string[] = [];
-  let value = 0n;
-  let shift = 0n;
-  for (const byte of bytes) {
-    value |= BigInt(byte & 0x7f) << shift;
-    shift += 7n;
-    if (byte >= 0x80) continue;
-    values.push(String(BigInt.asIntN(64, value)));
-    value = 0n;
-    shift = 0n;
-  }
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) values.push(String(reader.int64()));
   return values;
 }
 

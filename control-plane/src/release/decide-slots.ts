@@ -3,7 +3,7 @@
  * be asked at any time.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { lacks } from "@vedette/protocol/capability";
+import { besideCapability, lacks } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
@@ -31,8 +31,6 @@ export interface Decision {
 }
 
 const maxSlots = 64;
-/** From which on an agent asks a second version where its assignment names one. */
-const besideCapability = 3;
 
 /** Whether a selector covers a device. */
 export function matches(selector: Selector, device: Pick<DeviceRecord, "agent" | "labels">): boolean {

@@ -13,6 +13,7 @@ import type { Prediction } from "../core/agent.ts";
 import type { NamedRequest } from "../core/serve/named-rows.ts";
 import workerUrl from "./agent-worker.ts?worker&url";
 import { startWorker } from "./start-worker.ts";
+import { createWhileAlive } from "./while-alive.ts";
 import { type OpenOptions, type PageStatus, unwrap, type WorkerApi } from "./worker-api.ts";
 
 export { VedetteError } from "@vedette/protocol/errors";
@@ -61,16 +62,13 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
   navigator.storage?.persist?.().catch((error: unknown) => console.warn("vedette storage.not_persistent", error));
 
   const worker = startWorker(new URL(workerUrl, import.meta.url), "vedette");
-  const failed = new Promise<never>((_, reject) => {
-    worker.onerror = (event) => {
-      const why = event.message || "its script could not be loaded; is `agent/` served whole?";
-      reject(new VedetteError("internal", `the agent's worker failed: ${why}`));
-    };
-  });
-  failed.catch(() => undefined); // heard below by whoever waits; not a failure of the page where nobody does
+  const { within, died } = createWhileAlive();
+  worker.onerror = (event) => {
+    const why = event.message || "its script could not be loaded; is `agent/` served whole?";
+    died(new VedetteError("internal", `the agent's worker failed: ${why}`));
+  };
   // Every method of the worker answers by a promise already, so what comlink makes of it has the same shape.
   const remote = wrap<WorkerApi>(worker) as unknown as WorkerApi;
-  const within = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failed]);
 
   const listeners = new Set<() => void>();
   const changed = proxy(() => {
@@ -78,15 +76,15 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
   });
   let id: string;
   try {
-    id = unwrap(await within(remote.open(open, changed))).agent;
+    id = unwrap(await within(() => remote.open(open, changed))).agent;
   } catch (error) {
     worker.terminate();
     throw error instanceof VedetteError ? error : new VedetteError("internal", messageOf(error), { cause: error });
   }
   return {
     id,
-    predict: async (request) => unwrap(await within(remote.predict(request))),
-    status: async () => unwrap(await within(remote.status())),
+    predict: async (request) => unwrap(await within(() => remote.predict(request))),
+    status: async () => unwrap(await within(() => remote.status())),
     onChange(call) {
       listeners.add(call);
       return () => listeners.delete(call);
@@ -94,7 +92,7 @@ export async function connect(options: ConnectOptions = {}): Promise<PageConnect
     async close() {
       listeners.clear();
       try {
-        unwrap(await within(remote.close()));
+        unwrap(await within(() => remote.close()));
       } finally {
         worker.terminate();
       }

@@ -5,7 +5,7 @@
 
 import type { Manifest } from "@vedette/protocol/bundle";
 import type { FallbackReason, Source } from "@vedette/protocol/ids";
-import type { Reported } from "@vedette/protocol/messages";
+import type { Reported, ReportedSlot } from "@vedette/protocol/messages";
 import type { ModelInputs, Tensor } from "@vedette/protocol/tensors";
 import type { SlotCounters } from "./serve/slot-counters.ts";
 
@@ -91,4 +91,6 @@ export interface ModelMeasures {
   readonly spoolBatches: number;
   readonly spoolRows: number;
   readonly drift: readonly { readonly field: string; readonly verdict: string }[];
+  /** What is asked beside its answers, where anything is. */
+  readonly beside?: ReportedSlot["beside"];
 }

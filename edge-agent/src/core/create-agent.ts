@@ -128,6 +128,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     kernels,
     abi: abilities.kernelAbi,
     outbox: driftOutbox,
+    offset: state.offset,
     schedule,
     changed,
   });

@@ -30,10 +30,12 @@ export function createLoader(options: {
   /** Of these kernels. */
   abi: number;
   outbox: DriftOutbox;
+  /** What to add to the device's clock to reach the control plane's, ms; null before it is known. */
+  offset: () => number | null;
   schedule: (call: () => void) => void;
   changed: () => void;
 }): Loader {
-  const { ports, store, kernels, abi, outbox, schedule, changed } = options;
+  const { ports, store, kernels, abi, outbox, offset, schedule, changed } = options;
   const { clock, log } = ports;
 
   const openDrift = (digest: string, manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
@@ -55,6 +57,7 @@ export function createLoader(options: {
       manifest,
       keep: outbox.of(model, digest, abi),
       clock,
+      offset,
       schedule,
       lost: (why) => log.warn("drift.began_anew", { model, digest, why: messageOf(why) }),
       finished: changed,

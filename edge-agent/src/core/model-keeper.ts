@@ -9,12 +9,12 @@ import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import { closeAll } from "./close-all.ts";
 import { damaged, unfit } from "./install-errors.ts";
-import { createRetry } from "./link/timing.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import { type BesideKeeper, type BesideOptions, createBesideKeeper } from "./shadow/beside-keeper.ts";
 import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
+import { createRetry } from "./timing.ts";
 import { createTripWatch } from "./trip-watch.ts";
 import { createVersionsInPlace } from "./versions-in-place.ts";
 
@@ -262,8 +262,9 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     endsAbruptly: options.endsAbruptly,
     beside: () => pins.beside,
     apply(of) {
+      const before = pins.beside;
       const saved = apply({ kind: "beside", of });
-      if (pinned(pins).join() !== kept) work.now(); // files of what is given up go
+      if (before?.state !== pins.beside?.state) work.now(); // files of what is given up go
       return saved;
     },
     mayLoad(digest) {

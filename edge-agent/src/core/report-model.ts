@@ -55,7 +55,7 @@ function reportOfDrift(watch: DriftWatch | null): Pick<ReportedSlot, "drift" | "
 
 /** The model's measures, as metrics and statistics show them. */
 export function measuresOf(
-  { model, slot }: ModelKeeper,
+  { model, slot, beside }: ModelKeeper,
   { pending, batches }: Pick<PredictionLog, "pending" | "batches">,
 ): ModelMeasures {
   return {
@@ -65,6 +65,7 @@ export function measuresOf(
     counters: slot.counters,
     spoolBatches: pending,
     spoolRows: [...batches.waiting].reduce((sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0), 0),
+    ...beside.report(),
     drift: (slot.version?.drift?.report() ?? []).map(({ name, verdict }) => ({ field: name, verdict })),
   };
 }

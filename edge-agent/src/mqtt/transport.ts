@@ -8,6 +8,7 @@ import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { maxPayloadBytes } from "@vedette/protocol/messages";
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Clock, Logger, Random, Transport } from "../core/ports.ts";
+import { backoffMs } from "../core/timing.ts";
 
 export interface MqttTransportOptions {
   /** Client id and user name. */
@@ -159,8 +160,7 @@ export function createMqttTransport(options: MqttTransportOptions, platform: Mqt
 
   const retry = () => {
     if (closed) return;
-    const full = Math.min(backoff.capMs, backoff.firstMs * 2 ** Math.min(failures++, 30));
-    lastWait = full * (0.5 + 0.5 * options.random.unit());
+    lastWait = backoffMs(failures++, { ...backoff, random: options.random });
     cancelRetry = clock.after(lastWait, () => void attempt());
   };
 

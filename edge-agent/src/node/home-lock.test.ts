@@ -31,12 +31,16 @@ test("a living process keeps the folder, and its end frees it", async () => {
 });
 
 test("a lock of an earlier boot, of this very pid, or damaged, is none", async () => {
-  await held(1, "earlier");
-  await lockHome(home, "boot");
-  await held(process.pid, "boot");
-  await lockHome(home, "boot");
-  await writeFile(join(home, "agent.lock"), "dam");
-  await lockHome(home, "boot");
+  for (const text of [
+    JSON.stringify({ pid: 1, bootId: "earlier" }),
+    JSON.stringify({ pid: process.pid, bootId: "boot" }),
+    "dam",
+  ]) {
+    await writeFile(join(home, "agent.lock"), text);
+    await lockHome(home, "boot");
+    // It is this process's now.
+    await expect(lockHome(home, "boot")).rejects.toMatchObject({ code: "conflict" });
+  }
 });
 
 test("of many that find a dead lock at once, one takes it; also where the last to replace one was killed at it", async () => {

@@ -1,3 +1,5 @@
+import type { ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test, vi } from "vitest";
 import { proofQuestion } from "../../test/node/proof-question.ts";
@@ -12,7 +14,14 @@ beforeAll(async () => {
 });
 
 test("[V11] a sound model is proven in a process that is gone afterwards", async () => {
-  await createNodeProver().prove(proofQuestion(linear));
+  const started: ChildProcess[] = [];
+  const note = (message: unknown) => void started.push((message as { process: ChildProcess }).process);
+  subscribe("child_process", note);
+  await createNodeProver()
+    .prove(proofQuestion(linear))
+    .finally(() => unsubscribe("child_process", note));
+  expect(started).toHaveLength(1);
+  await vi.waitFor(() => expect(started[0]?.exitCode ?? started[0]?.signalCode).not.toBeNull());
 });
 
 test("[V11] what is wrong is said as if it had been proven here", async () => {

@@ -1,8 +1,9 @@
 import { logPolicy } from "@vedette/protocol/log-policy";
 import { decodeBatch } from "@vedette/protocol/prediction-batch";
 import { afterEach, expect, test } from "vitest";
+import type { LoggedVersion } from "../core/log/logged-rows.ts";
 import { packRows } from "../core/log/pack-rows.ts";
-import { encodeRows, encodeSegment, type LoggedVersion, readRecord } from "../core/log/segment.ts";
+import { encodeRows, encodeSegment, readRecord } from "../core/log/segment.ts";
 import type { PackQuestion } from "../core/ports.ts";
 import { createMemoryLogger } from "../sim/memory-ports.ts";
 import { nodeCrypto } from "./node-crypto.ts";

@@ -166,10 +166,12 @@ test("new online keys end the counting of a thief who signed enormous versions",
   repository.state.versions.timestamp = 2 ** 40;
   repository.publish();
   await refresh();
-  repository.rotateOnlineKey();
   repository.state.versions.timestamp = 2;
   repository.publish();
-  await refresh();
+  expect(await refused(refresh())).toBe("rollback");
+  repository.rotateOnlineKey();
+  repository.publish();
+  expect(await refused(refresh())).toBe("accepted");
 });
 
 test("a failing network is said as it is, and only a missing root ends the root chain", async () => {

@@ -2,8 +2,9 @@
  * Reads an ONNX file as far as judging it needs: operators, sizes, attributes; weights stay where they are. Field numbers
  * are those of onnx.proto (ir 13). `lint-model.ts` judges what this reads; nothing here believes a length or a depth.
  */
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { type BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { messageOf, VedetteError } from "../errors.ts";
+import { readFields } from "./read-fields.ts";
 
 /** A stored tensor. */
 export interface OnnxTensor {
@@ -70,7 +71,7 @@ export function readModel(bytes: Uint8Array): OnnxModel {
   let graph: OnnxGraph | undefined;
   try {
     if (bytes.length === 0) throw new RangeError("it is empty");
-    fieldsOf(bytes, (field, reader) => {
+    readFields(bytes, (field, reader) => {
       if (field === 7) graph = readGraph(reader.bytes(), 1);
       else if (field === 8) readOpset(reader.bytes(), opsets);
       else if (field === 20) training += reader.bytes().length > 0 ? 1 : 0;
@@ -85,21 +86,9 @@ export function readModel(bytes: Uint8Array): OnnxModel {
   return { opsets, functions, training, graph };
 }
 
-/** Calls with each field; where that answers false the field is skipped. */
-function fieldsOf(bytes: Uint8Array, take: (field: number, reader: BinaryReader, wire: WireType) => boolean): void {
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [field, wire] = reader.tag();
-    // ONNX has none, and they nest without end.
-    if (wire === WireType.StartGroup || wire === WireType.EndGroup) throw new RangeError("it holds a group");
-    if (!take(field, reader, wire)) reader.skip(wire, field);
-    if (reader.pos > reader.len) throw new RangeError("it ends within a field");
-  }
-}
-
 function readOpset(bytes: Uint8Array, into: Map<string, number>): void {
   let [domain, version] = ["", 0];
-  fieldsOf(bytes, (field, reader) => {
+  readFields(bytes, (field, reader) => {
     if (field === 1) domain = reader.string();
     else if (field === 2) version = Number(reader.int64());
     else return false;
@@ -114,7 +103,7 @@ function readGraph(bytes: Uint8Array, depth: number): OnnxGraph {
   const initializers: OnnxTensor[] = [];
   const inputs: OnnxValue[] = [];
   let sparseInitializers = 0;
-  fieldsOf(bytes, (field, reader) => {
+  readFields(bytes, (field, reader) => {
     if (field === 1) nodes.push(readNode(reader.bytes(), depth));
     else if (field === 5) initializers.push(readTensor(reader.bytes()));
     else if (field === 11) inputs.push(readValue(reader.bytes()));
@@ -130,7 +119,7 @@ function readNode(bytes: Uint8Array, depth: number): OnnxNode {
   const outputs: string[] = [];
   const attributes: OnnxAttribute[] = [];
   let [name, op, domain] = ["", "", ""];
-  fieldsOf(bytes, (field, reader) => {
+  readFields(bytes, (field, reader) => {
     if (field === 1) inputs.push(reader.string());
     else if (field === 2) outputs.push(reader.string());
     else if (field === 3) name = reader.string();
@@ -149,7 +138,7 @@ function readAttribute(bytes: Uint8Array, depth: number): OnnxAttribute {
   const tensors: OnnxTensor[] = [];
   const graphs: OnnxGraph[] = [];
   let [name, sparse] = ["", false];
-  fieldsOf(bytes, (field, reader, wire) => {
+  readFields(bytes, (field, reader, wire) => {
     if (field === 1) name = reader.string();
     else if (field === 2) floats.push(reader.float());
     else if (field === 3) ints.push(Number(reader.int64()));
@@ -199,7 +188,7 @@ function readTensor(bytes: Uint8Array): OnnxTensor {
       for (let at = first; at < end; at++) if (bytes[at] !== undefined && (bytes[at] as number) < 0x80) typedValues++;
     reader.pos = end;
   };
-  fieldsOf(bytes, (field, reader, wire) => {
+  readFields(bytes, (field, reader, wire) => {
     if (field === 1) repeated(reader, wire, dims, () => Number(reader.int64()));
     else if (field === 2) type = reader.int32();
     else if (field === 4) values(reader, wire, () => reader.float(), 4);
@@ -223,7 +212,7 @@ function readTensor(bytes: Uint8Array): OnnxTensor {
 /** The value of StringStringEntryProto `location`. */
 function locationOf(bytes: Uint8Array): string | undefined {
   let [key, value] = ["", ""];
-  fieldsOf(bytes, (field, reader) => {
+  readFields(bytes, (field, reader) => {
     if (field === 1) key = reader.string();
     else if (field === 2) value = reader.string();
     else return false;
@@ -255,7 +244,7 @@ function smallValues(type: number, raw: Uint8Array): number[] | undefined {
 function readValue(bytes: Uint8Array): OnnxValue {
   let name = "";
   let shape: (number | null)[] | null = null;
-  fieldsOf(bytes, (field, reader) => {
+  readFields(bytes, (field, reader) => {
     if (field === 1) name = reader.string();
     else if (field === 2) shape = readShape(reader.bytes());
     else return false;
@@ -268,12 +257,12 @@ function readValue(bytes: Uint8Array): OnnxValue {
 function readShape(bytes: Uint8Array): (number | null)[] | null {
   let shape: (number | null)[] | null = null;
   const within = (message: Uint8Array, path: readonly number[]): void => {
-    fieldsOf(message, (field, reader) => {
+    readFields(message, (field, reader) => {
       if (field !== path[0]) return false;
       if (path.length > 1) within(reader.bytes(), path.slice(1));
       else {
         let size: number | null = null;
-        fieldsOf(reader.bytes(), (part, dimension) => {
+        readFields(reader.bytes(), (part, dimension) => {
           if (part !== 1) return false;
           size = Number(dimension.int64());
           return true;

@@ -140,6 +140,28 @@ test("[Z3] what fires, resolves and is taken on outlives restarts, and a receive
   );
 }, 60_000);
 
+test("[Z3] a clock that was far ahead and is set back keeps nobody from hearing", async () => {
+  const site = await plane(await databaseFile());
+  onTestFinished(() => site.close());
+  const years = 50 * 365 * 86_400_000;
+  site.clock.advance(years);
+  await site.alerts.raise(drift());
+  await site.after(groupWaitMs);
+  site.state.down = true;
+  await site.alerts.raise(drift({ labels: { model: "pump" }, key: "drift/pump" }));
+  await site.after(groupWaitMs);
+  site.state.down = false;
+  await site.alerts.clear("drift/rain");
+  site.clock.advance(-years);
+  await site.after(0);
+  // Told again, for nobody knows how long ago it was.
+  expect(toldOf(site.got)).toEqual(["rain warning firing", "rain warning firing", "pump warning firing"]);
+  await site.after(calmMs);
+  await site.after(groupWaitMs);
+  expect(toldOf(site.got).at(-1)).toBe("rain warning resolved");
+  expect(site.alerts.firing().map(({ labels }) => labels.model)).toEqual(["pump"]);
+});
+
 test("[Z4] raised twice, or by two names of labels in another order, it is one alert", async () => {
   const site = await plane(await databaseFile());
   await site.alerts.raise(drift({ labels: { model: "rain", field: "wind" } }));

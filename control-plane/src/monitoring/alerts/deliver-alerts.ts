@@ -3,6 +3,7 @@
  * written when it has answered 2xx. One that fails is tried again ever less often, and keeps no other waiting for long.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { backoffMs } from "../../backoff.ts";
 import type { Database } from "../../db/database.ts";
 import type { AlertRecord, ReceiverRecord } from "../../db/records.ts";
 import type { Clock, Logger } from "../../ports.ts";
@@ -11,8 +12,7 @@ import { planMessages, type Shown } from "./plan-messages.ts";
 import type { PostWebhook } from "./post-webhook.ts";
 import { webhookPayload } from "./webhook-payload.ts";
 
-const firstRetryMs = 5_000;
-const longestRetryMs = 300_000;
+const retry = { firstMs: 5_000, longestMs: 300_000 };
 /** In one round, so that a slow receiver does not hold up the others' next one. */
 const roundMessages = 20;
 
@@ -54,14 +54,15 @@ export function createAlertDelivery(ports: {
 
   return {
     async deliver() {
-      const due = (await db.alerts.receivers()).filter(({ retryAt }) => retryAt <= clock.now());
+      // None is put off for longer than that: where it looks so, the clock was set back since.
+      const isDue = (waitMs: number) => waitMs <= 0 || waitMs > retry.longestMs;
+      const due = (await db.alerts.receivers()).filter(({ retryAt }) => isDue(retryAt - clock.now()));
       await Promise.all(
         due.map(async (to) => {
           try {
             await serve(to);
           } catch (error) {
-            const full = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(to.failures, 30));
-            const inMs = Math.round(full * (0.5 + 0.5 * random()));
+            const inMs = backoffMs(to.failures, retry, random);
             logger.warn("alert_receiver.failed", { receiver: to.name, why: messageOf(error), inMs });
             await db.alerts.failed(to.name, messageOf(error), clock.now(), clock.now() + inMs);
           }

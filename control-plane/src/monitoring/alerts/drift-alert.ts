@@ -17,6 +17,9 @@ export interface DriftFinding {
   readonly key: string;
 }
 
+/** What keys of drift begin with that is raised and cleared at a watched server; the events of the fleet are others. */
+export const watchedElsewhere = "drift/watch/";
+
 /** Harm wakes somebody; what harms nobody can wait; of what is not known somebody should find out. */
 const severities = { harmful: "critical", unknown: "warning", benign: "info" } as const satisfies Record<
   DriftFinding["harm"],

@@ -45,7 +45,10 @@ export function step(life: AlertLife | undefined, event: AlertEvent): AlertLife 
       return life.quietSince === null ? { ...life, quietSince: at } : life;
     case "tick":
       // The end is when it was over, not when we were sure of it.
-      if (life.quietSince === null || at - life.quietSince < calmMs) return life;
+      if (life.quietSince === null) return life;
+      // The clock was set back: the calm is counted from now.
+      if (life.quietSince > at) return { ...life, quietSince: at };
+      if (at - life.quietSince < calmMs) return life;
       return { ...life, state: "resolved", changedAt: at, endsAt: life.quietSince };
     case "ack":
       if (covered(life)) return life;

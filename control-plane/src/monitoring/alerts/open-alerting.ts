@@ -8,6 +8,7 @@ import { type Alerts, openAlerts } from "./alerts.ts";
 import { type AlertDelivery, createAlertDelivery } from "./deliver-alerts.ts";
 import { postWebhook } from "./post-webhook.ts";
 import { readHeaders } from "./receiver-headers.ts";
+import { droppedPerformance } from "./sources/dropped-performance.ts";
 import { expiringMetadata } from "./sources/expiring-metadata.ts";
 import { failingReceivers } from "./sources/failing-receivers.ts";
 import { fallbackRate } from "./sources/fallback-rate.ts";
@@ -62,6 +63,7 @@ export async function openAlerting(ports: {
     lowDisk(ports.diskSpace),
     failingReceivers({ db, clock }),
     fleetDrift({ db, harmOf: ports.harmOf }),
+    droppedPerformance({ listDevices, listWatches, harmOf: ports.harmOf, clock }),
     silentWatches({ list: listWatches, clock }),
   ];
   const watch = createWatch({ alerts, sources, logger });

@@ -48,7 +48,10 @@ export function planMessages(
   );
   const groups = Map.groupBy(wanted, ({ alert }) => alert.labels.model ?? "");
   return [...groups].flatMap(([model, all]) => {
-    const message = planGroup(model, all, receiver.minSeverity, sentAt.get(model), now);
+    const sent = sentAt.get(model);
+    // Sent in times to come: the clock was set back since, and nobody waits until it is there again.
+    const then = sent !== undefined && sent > now ? Number.NEGATIVE_INFINITY : sent;
+    const message = planGroup(model, all, receiver.minSeverity, then, now);
     return message ? [message] : [];
   });
 }
@@ -97,7 +100,7 @@ function nextFor(alert: AlertRecord, told: ToldRecord | null, least: Severity): 
 
 function isTime(due: readonly Shown[], sent: number | undefined, now: number): boolean {
   const since = Math.min(...due.map(({ alert }) => alert.changedAt));
-  if (now - since < groupWaitMs) return false;
+  if (since <= now && now - since < groupWaitMs) return false;
   const urgent = due.some(({ alert, as }) => as === "firing" && alert.severity === "critical");
   return sent === undefined || urgent || now - sent >= groupIntervalMs;
 }

@@ -1,7 +1,8 @@
 /** A CSV file of any size as rows for the drift kernels: DuckDB reads and types it, in streams, never all at once. */
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { columnTypes, delimiterOf, firstLines, missingTexts, quoted } from "../../publish/csv-table.ts";
+import { columnTypes, dialectOf, firstLines, misfitOf, missingTexts } from "../../publish/csv-table.ts";
+import { quoteName, quoteText } from "../../sql-text.ts";
 
 export interface CsvColumn {
   readonly name: string;
@@ -42,27 +43,37 @@ export interface CsvRows {
  * @throws VedetteError not_found (no such file), invalid_csv.
  */
 export async function openCsvRows(path: string, like: readonly CsvColumn[] = []): Promise<CsvRows> {
-  const delimiter = await delimiterOf(path, "file");
+  const dialect = await dialectOf(path, "file");
   const database = await DuckDBInstance.create(":memory:");
   const connection = await database.connect();
   const close = (): void => {
     connection.closeSync();
     database.closeSync();
   };
+  /** A sensor that fell silent leaves a column that looks like texts, and is none. */
+  const isEmpty = async (name: string) => {
+    const counted = await read(
+      connection,
+      `SELECT count(${quoteName(name)})::DOUBLE FROM ${source("all_varchar=true")}`,
+    );
+    return counted[0]?.[0] === 0;
+  };
   const source = (options: string) =>
-    `read_csv(${literal(path)}, header=true, delim='${delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
+    `read_csv(${quoteText(path)}, header=true, skip=${dialect.skip}, delim='${dialect.delimiter}', quote='"', nullstr=${missingTexts}, auto_type_candidates=${columnTypes}, ${options})`;
   try {
     const described = await read(
       connection,
       `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${source("sample_size=-1")})`,
     );
-    const texts = new Set(like.flatMap(({ name, numeric }) => (numeric ? [] : [name])));
-    const columns = described.map(([name, type]) => ({
-      name: String(name),
-      numeric: type !== "VARCHAR" && !texts.has(String(name)),
-    }));
+    const kinds = new Map(like.map(({ name, numeric }) => [name, numeric]));
+    const columns: CsvColumn[] = [];
+    for (const [given, type] of described) {
+      const name = String(given);
+      const typed = type !== "VARCHAR" || (kinds.get(name) === true && (await isEmpty(name)));
+      columns.push({ name, numeric: typed && kinds.get(name) !== false });
+    }
     // Typed once over the whole file; from here on it is read as that, batch by batch.
-    const types = columns.map(({ name, numeric }) => `${literal(name)}: '${numeric ? "DOUBLE" : "VARCHAR"}'`);
+    const types = columns.map(({ name, numeric }) => `${quoteText(name)}: '${numeric ? "DOUBLE" : "VARCHAR"}'`);
     await connection.run(`CREATE VIEW data AS SELECT * FROM ${source(`types={${types.join(", ")}}`)}`);
     const rows = Number((await read(connection, "SELECT count(*)::DOUBLE FROM data"))[0]?.[0]);
     if (rows === 0) throw new VedetteError("invalid_csv", `${path} has no rows below its header: nothing to compare`);
@@ -72,7 +83,7 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
       rows,
       columns,
       async facts() {
-        const each = columns.map(({ name, numeric }) => factsOf(quoted(name), numeric)).join(", ");
+        const each = columns.map(({ name, numeric }) => factsOf(quoteName(name), numeric)).join(", ");
         const [facts = []] = await said(() => read(connection, `SELECT ${each} FROM data`));
         return new Map(
           columns.map(({ name }, i) => {
@@ -90,7 +101,7 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
         );
       },
       async frequent(name, most) {
-        const value = quoted(name);
+        const value = quoteName(name);
         const found = await said(() =>
           read(
             connection,
@@ -100,10 +111,10 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
         return found.map(([text]) => String(text));
       },
       async *batches(features) {
-        const names = features.map(({ name }) => quoted(name)).join(", ");
+        const names = features.map(({ name }) => quoteName(name)).join(", ");
         try {
           const stream = await connection.stream(`SELECT ${names} FROM data`);
-          for (let chunk = await stream.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await stream.fetchChunk()) {
+          for await (const chunk of stream) {
             const batch = new Float32Array(chunk.rowCount * features.length);
             for (const [f, feature] of features.entries()) {
               for (const [row, value] of chunk.getColumnValues(f).entries()) {
@@ -120,7 +131,8 @@ export async function openCsvRows(path: string, like: readonly CsvColumn[] = [])
       },
       close,
     };
-  } catch (cause) {
+  } catch (error) {
+    const cause = await misfitOf(connection, path, dialect, error);
     close();
     return refuse(path, cause);
   }
@@ -144,8 +156,4 @@ function refuse(path: string, cause: unknown): never {
 
 async function read(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
   return (await connection.runAndReadAll(sql)).getRows();
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }

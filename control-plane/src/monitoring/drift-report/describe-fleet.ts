@@ -11,6 +11,7 @@ import { isWorse } from "@vedette/protocol/judge-drift";
 import type { DriftReference, Kernels } from "@vedette/wasm-kernels";
 import { readReferenceBins, readSnapshotCounts } from "@vedette/wasm-kernels/histograms";
 import type { z } from "zod";
+import { whereOf } from "../drift/subjects.ts";
 import { drawHistogram } from "./draw-histogram.ts";
 import type { DriftDocument, DriftFeature, DriftHarm, DriftHeat } from "./drift-document.ts";
 import { heatCells } from "./heat-cells.ts";
@@ -62,12 +63,13 @@ export function describeFleet(
       };
     });
     const events = told.events.filter(({ digest }) => digest === version.digest);
+    const heat = heatOf(reference, windows, { alpha: level, deadZone: policy.deadZone });
     return {
       title: `${version.model} version ${version.version}`,
       at: new Date(now).toISOString(),
       reference: { name: "what it was trained on", rows: reference.rows, missingRows: null },
       current: { name: spanOf(windows), rows: report.n, missingRows: report.missingRows },
-      ...judge(version, events),
+      ...judge(version, events, heat),
       alpha: null,
       features,
       joint: report.joint && { ...report.joint, drift: report.joint.p < level, level },
@@ -78,9 +80,16 @@ export function describeFleet(
           .toReversed()
           .map(({ at, logE, verdict, top }) => ({ at: Date.parse(at), logE, verdict, top })),
       },
-      heat: heatOf(reference, windows, { alpha: level, deadZone: policy.deadZone }),
+      heat,
       incidents: events.map(({ id, verdict, scope, openedAt, closedAt, features: moved }) => {
-        return { id, verdict, where: whereOf(scope), openedAt, closedAt, features: moved.map(({ name }) => name) };
+        return {
+          id,
+          verdict,
+          where: whereOf(scope),
+          openedAt,
+          closedAt,
+          features: moved.map(({ name }) => name),
+        };
       }),
       harm,
       notes: told.notes,
@@ -91,8 +100,15 @@ export function describeFleet(
   }
 }
 
-/** The worst of the fleet's detector and of the events that go on; the windows' own tests are beside it. */
-function judge({ fleet, devices }: Version, events: readonly DriftEvent[]): Pick<DriftDocument, "verdict" | "summary"> {
+/**
+ * The worst of the fleet's detector and of the events that go on, since when, and on which devices the windows show it; the
+ * windows' own tests are beside it.
+ */
+function judge(
+  { fleet, devices }: Version,
+  events: readonly DriftEvent[],
+  heat: DriftHeat,
+): Pick<DriftDocument, "verdict" | "summary"> {
   const open = events.filter(({ closedAt }) => closedAt === null);
   const worst = open.reduce<DriftVerdict>(
     (found, { verdict }) => (isWorse(verdict, found) ? verdict : found),
@@ -104,12 +120,21 @@ function judge({ fleet, devices }: Version, events: readonly DriftEvent[]): Pick
       : "The first windows wait for a round: ask again in a minute.";
     return { verdict: worst, summary };
   }
-  const said = open.slice(0, 3).map(({ scope, features }) => {
+  const said = open.slice(0, 3).map(({ scope, features, openedAt }) => {
     const moved = features.slice(0, 3).map(({ name }) => name);
-    return `${moved.join(", ")} on ${whereOf(scope)}`;
+    return `${moved.join(", ")} on ${whereOf(scope)} since ${minute(openedAt)} UTC`;
   });
   const more = open.length > 3 ? `, and ${open.length - 3} more events` : "";
-  return { verdict: worst, summary: `${said.join("; ")}${more}.` };
+  return { verdict: worst, summary: `${said.join("; ")}${more}.${whichDevices(heat)}` };
+}
+
+/** An event of the fleet may be a few devices' doing: which are beyond chance, of how many that have a line. */
+function whichDevices({ lines, more }: DriftHeat): string {
+  const off = lines.filter(({ cells }) => cells.some((cell) => cell !== null && cell > 1)).map(({ name }) => name);
+  if (lines.length < 2 || off.length === 0) return "";
+  if (off.length === lines.length && more === 0) return " Every device is beyond chance.";
+  const named = `${off.slice(0, 3).join(", ")}${off.length > 3 ? ` and ${off.length === lines.length ? "at least " : ""}${off.length - 3} more` : ""}`;
+  return ` Beyond chance ${off.length === 1 ? "is" : "are"} ${named}, of ${lines.length + more} devices.`;
 }
 
 function heatOf(
@@ -152,13 +177,7 @@ function textsOf({ source, codes }: WatchedFeature, { input }: Pick<Manifest, "i
   return texts;
 }
 
-function whereOf(scope: DriftEvent["scope"]): string {
-  if (scope.kind === "fleet") return "the whole fleet";
-  return scope.kind === "device" ? `device ${scope.agent}` : `devices with ${scope.label}=${scope.value}`;
-}
-
 function spanOf(windows: readonly Window[]): string {
-  const minute = (iso: string | undefined) => (iso ?? "").slice(0, 16).replace("T", " ");
   const [from, to] = [
     windows.map(({ from }) => from).sort()[0],
     windows
@@ -169,4 +188,8 @@ function spanOf(windows: readonly Window[]): string {
   const devices = new Set(windows.map(({ agent }) => agent)).size;
   const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
   return `${count(windows.length, "window")} of ${count(devices, "device")}, ${minute(from)} to ${minute(to)} UTC`;
+}
+
+function minute(iso: string | undefined): string {
+  return (iso ?? "").slice(0, 16).replace("T", " ");
 }

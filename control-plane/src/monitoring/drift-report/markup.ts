@@ -17,11 +17,6 @@ export function percent(share: number): string {
   return `${digits(100 * share)} %`;
 }
 
-/** An ISO date-time or UTC ms, to the minute. */
-export function minute(moment: string | number): string {
-  return `${new Date(moment).toISOString().slice(0, 16).replace("T", " ")} UTC`;
-}
-
 /** A verdict as a word in its colour: never the colour alone. */
 export function badge(verdict: string): Markup {
   return html`<span class="badge v-${verdict}">${verdict}</span>`;

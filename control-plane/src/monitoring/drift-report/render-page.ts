@@ -19,12 +19,15 @@ const policy = `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'n
 export async function renderDriftPage(document: DriftDocument): Promise<string> {
   const { title, features, timeline, heat } = document;
   const farthest = features.toSorted(fartherOff);
+  const map = heat && heat.lines.length > 0 ? heatPart(heat) : "";
+  // Which device it is comes before what moved there; stretches of a file are a detail.
+  const [early, late] = heat?.of === "device" ? [map, ""] : ["", map];
   const page = await html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer"><title>Drift: ${title}</title>
 <style>${raw(pageStyle)}</style></head><body>
-${verdictPart(document)}${harmPart(document)}${incidentsPart(document)}${featureCards(farthest)}${jointPart(document)}
-${timeline ? timelinePart(timeline) : ""}${heat && heat.lines.length > 0 ? heatPart(heat) : ""}${featureTable(features)}${notesPart(document)}
+${verdictPart(document)}${harmPart(document)}${incidentsPart(document)}${early}${featureCards(farthest)}${jointPart(document)}
+${timeline ? timelinePart(timeline) : ""}${late}${featureTable(features)}${notesPart(document)}
 </body></html>
 `;
   return String(page);

@@ -1,7 +1,8 @@
 /** Evidence over time: the detector's course, and where it alarmed. Pure. */
 import { html } from "hono/html";
+import { minute } from "../../utc-minute.ts";
 import type { DriftTimeline } from "./drift-document.ts";
-import { digits, type Markup, minute } from "./markup.ts";
+import { digits, type Markup } from "./markup.ts";
 
 const [width, height, left, bottom] = [640, 180, 44, 22];
 

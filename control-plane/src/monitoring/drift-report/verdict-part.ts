@@ -1,7 +1,8 @@
 /** The top of the page: what is compared, the verdict, the joint test, harm and events. Pure. */
 import { html } from "hono/html";
+import { minute } from "../../utc-minute.ts";
 import type { DriftDocument, DriftSide } from "./drift-document.ts";
-import { badge, digits, type Markup, minute, percent } from "./markup.ts";
+import { badge, digits, type Markup, percent } from "./markup.ts";
 
 export function verdictPart(document: DriftDocument): Markup {
   const { title, at, reference, current, verdict, summary, alpha } = document;

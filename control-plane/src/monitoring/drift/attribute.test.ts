@@ -16,8 +16,21 @@ const cohort = (value: string, agents: readonly string[], logE = 1): CohortDetec
 });
 const ask = (
   devices: readonly DeviceDetector[],
-  more: { cohorts?: readonly CohortDetector[]; fleet?: { logE: number; steps: number } | null } = {},
-) => attribute({ devices, cohorts: more.cohorts ?? [], fleet: more.fleet ?? null, threshold, fdr: 0.05 });
+  more: {
+    cohorts?: readonly CohortDetector[];
+    fleet?: { logE: number; steps: number } | null;
+    /** Devices with an event of their own. */
+    told?: readonly string[];
+  } = {},
+) =>
+  attribute({
+    devices,
+    cohorts: more.cohorts ?? [],
+    fleet: more.fleet ?? null,
+    toldApart: () => new Set(more.told),
+    threshold,
+    fdr: 0.05,
+  });
 const scopes = (found: ReturnType<typeof ask>) => found.map(({ scope }) => scope);
 
 test("[Y11] three devices of twenty are named one by one, and nobody else", () => {
@@ -47,25 +60,45 @@ test("[Y11] what is too little in each device is the group's whose detector alar
   ]);
 });
 
+test("[Y11] a device that is told already does not speak for the others: what they have together is theirs", () => {
+  const fleet = { logE: 9, steps: 30 };
+  const found = ask(fleetOf(["d3"], 40), { fleet, told: ["d3"] });
+  expect(scopes(found)).toEqual([{ kind: "device", agent: "d3" }, { kind: "fleet" }]);
+  expect(found[1]?.agents).toEqual(names.filter((agent) => agent !== "d3"));
+  // Not told yet: the fleet's detector has seen it, and is loud by it.
+  expect(scopes(ask(fleetOf(["d3"], 40), { fleet }))).toEqual([{ kind: "device", agent: "d3" }]);
+});
+
 test("[Y11] one device of many needs more than one alone", () => {
   const alone = [{ agent: "d1", logE: Math.log(threshold) + 0.1, steps: 30 }];
   expect(scopes(ask(alone))).toEqual([{ kind: "device", agent: "d1" }]);
   expect(ask(fleetOf(["d1"], Math.log(threshold) + 0.1))).toEqual([]);
 });
 
-test("[Y12] where a group alarms of nothing but chance, quiet devices are seldom named, whatever hangs together", () => {
-  // Each e-value is 1/(2√u), whose mean is 1 for uniform u; all devices share u, the worst dependence there is.
-  const draws = 20_000;
-  let wrong = 0;
-  for (let i = 0; i < draws; i++) {
-    const logE = -Math.log(2 * Math.sqrt((i + 0.5) / draws));
-    const devices = names.map((agent) => ({ agent, logE: logE + Math.log(30), steps: 30 }));
-    const found = attribute({ devices, cohorts: [], fleet: { logE: 40, steps: 30 }, threshold: 1e12, fdr: 0.05 });
-    // All or nobody; the fleet's own alarm is named without any device where nobody is.
-    if (logE >= Math.log(1 / 0.05)) wrong++;
-    expect(found).toHaveLength(1);
+test("[Z43] who was found by a long look is named whatever its detector says, alone or with the rest of its cohort", () => {
+  const york = names.slice(0, 5);
+  const devices = (seen: readonly string[]) =>
+    fleetOf([], 0).map((one) => ({ ...one, seen: seen.includes(one.agent) }));
+  expect(scopes(ask(devices(["d7"])))).toEqual([{ kind: "device", agent: "d7" }]);
+  expect(scopes(ask(devices(york), { cohorts: [cohort("york", york)] }))).toEqual([
+    { kind: "cohort", label: "city", value: "york" },
+  ]);
+});
+
+test("[Y12] where a group alarms and its devices say nothing but chance, one is named with 5 % at most, whatever hangs together", () => {
+  // An e-value that is `bet` once in `bet` draws and 0 else has mean 1; that devices share it is the worst dependence there is.
+  for (const sharing of [1, 4, 10, 15]) {
+    const named = (bet: number) => {
+      const devices = names.map((agent, i) => {
+        return { agent, logE: i < sharing ? Math.log(bet) + Math.log(30) : Number.NEGATIVE_INFINITY, steps: 30 };
+      });
+      return scopes(ask(devices, { fleet: { logE: 40, steps: 30 } })).some(({ kind }) => kind === "device");
+    };
+    const bets = Array.from({ length: 1000 }, (_, i) => i + 1);
+    const chances = bets.filter(named).map((bet) => 1 / bet);
+    expect(chances.length).toBeGreaterThan(0);
+    expect(Math.max(...chances)).toBeLessThanOrEqual(0.05);
   }
-  expect(wrong / draws).toBeLessThanOrEqual(0.05);
 });
 
 test("[Y12] whatever detectors say, a device is named at most once, and only ones that were given", () => {

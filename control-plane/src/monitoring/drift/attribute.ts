@@ -15,6 +15,8 @@ export interface Detector {
 }
 export interface DeviceDetector extends Detector {
   readonly agent: string;
+  /** A long look found it (long-look.ts, which has its own error control). */
+  readonly seen?: boolean;
 }
 export interface CohortDetector extends Detector {
   readonly label: string;
@@ -34,17 +36,20 @@ const mostOf = 0.8;
  * @param given.threshold rounds to a false alarm on average, of each family: all devices, all cohorts, the fleet.
  * @param given.fdr expected share of devices wrongly named, where a group has alarmed.
  * @param given.fleet of all devices given; null where they were not merged.
+ * @param given.toldApart devices whose drift is an open event of another scope: the detector of this one does not see them.
  */
 export function attribute(given: {
   readonly devices: readonly DeviceDetector[];
   readonly cohorts: readonly CohortDetector[];
   readonly fleet: Detector | null;
+  readonly toldApart: (scope: DriftScope) => ReadonlySet<string>;
   readonly threshold: number;
   readonly fdr: number;
 }): Attribution[] {
-  const { devices, cohorts, fleet, threshold, fdr } = given;
+  const { devices, cohorts, fleet, toldApart, threshold, fdr } = given;
   const bar = Math.log(threshold);
-  const alone = rejected(devices, ({ logE }) => logE, bar);
+  const loud = rejected(devices, ({ logE }) => logE, bar);
+  const alone = [...loud, ...devices.filter((one) => one.seen === true && !loud.includes(one))];
   const ofCohorts = rejected(cohorts, ({ logE }) => logE, bar);
   const fleetAlarms = fleet !== null && fleet.logE >= bar;
   const someAlarm = fleetAlarms || ofCohorts.length > 0 || alone.length > 0;
@@ -55,12 +60,6 @@ export function attribute(given: {
   const everyone = devices.map(({ agent }) => agent);
   const whole: Attribution = { scope: { kind: "fleet" }, agents: everyone };
 
-  // Too little in each for a name, and yet together enough.
-  if (drifting.size === 0) {
-    const best = loudest(ofCohorts);
-    if (best && (!fleet || best.logE > fleet.logE)) return [cohortOf(best)];
-    return fleetAlarms ? [whole] : [];
-  }
   if (everyone.length > 1 && drifting.size >= mostOf * everyone.length) return [whole];
 
   const found: Attribution[] = [];
@@ -74,6 +73,21 @@ export function attribute(given: {
   for (const agent of everyone) {
     if (left.has(agent)) found.push({ scope: { kind: "device", agent }, agents: [agent] });
   }
+  const told = toldApart(whole.scope);
+  if ([...drifting].some((agent) => !told.has(agent))) return found;
+
+  // Too little in each for a name, and yet together enough: of the rest, where some are told already.
+  const add = ({ scope, agents }: Attribution): void => {
+    const apart = toldApart(scope);
+    const rest = agents.filter((agent) => !apart.has(agent) && !found.some((one) => one.agents.includes(agent)));
+    if (rest.length > 0) found.push({ scope, agents: rest });
+  };
+  // A cohort whose event goes on says nothing of the others, nor they of it.
+  const isTold = ({ agents }: CohortDetector) => agents.every((agent) => told.has(agent));
+  for (const cohort of ofCohorts.filter(isTold)) add(cohortOf(cohort));
+  const best = loudest(ofCohorts.filter((cohort) => !isTold(cohort)));
+  if (best && (!fleet || best.logE > fleet.logE)) add(cohortOf(best));
+  else if (fleetAlarms) add(whole);
   return found;
 }
 

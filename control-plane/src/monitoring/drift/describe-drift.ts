@@ -6,8 +6,10 @@ import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { DriftBankFacts, DriftEventRecord } from "../../db/drift.ts";
 import type { VersionRecord } from "../../db/records.ts";
+import { isoTime } from "../../iso-time.ts";
 import type { Clock } from "../../ports.ts";
 import { roundsToFalseAlarm } from "./detectors.ts";
+import { scopeOf, subjectOf } from "./subjects.ts";
 import type { WatchedVersions } from "./watched-versions.ts";
 
 type VersionDrift = DriftState["versions"][number];
@@ -70,12 +72,17 @@ export function describeDrift(ports: { db: Database; versions: WatchedVersions; 
     const watched = await versions.find(digest);
     const banks = await db.drift.banks(digest);
     const open = events.filter((one) => one.digest === digest && one.closedAt === null);
-    const told = (bank: DriftBankFacts, agent?: string) => {
-      const about = open.filter(({ scope, agents }) =>
-        agent === undefined ? bank.subject === "fleet" && scope.kind === "fleet" : agents.includes(agent),
+    const told = (bank: DriftBankFacts) =>
+      detectorOf(
+        bank,
+        open.filter(({ scope }) => subjectOf(scope) === bank.subject),
       );
-      return detectorOf(bank, about);
-    };
+    /** A device stands under the events of its groups, too. */
+    const toldOf = (bank: DriftBankFacts, agent: string) =>
+      detectorOf(
+        bank,
+        open.filter(({ agents }) => agents.includes(agent)),
+      );
     const fleet = banks.find(({ subject }) => subject === "fleet");
     const byAgent = new Map(banks.map((bank) => [bank.subject, bank]));
     const last = await db.drift.lastWindows(digest);
@@ -88,19 +95,16 @@ export function describeDrift(ports: { db: Database; versions: WatchedVersions; 
       features: [...watched.reference.names],
       fleet: fleet ? told(fleet) : null,
       cohorts: banks.flatMap((bank) => {
-        const [, label, value] = /^cohort:([^=]+)=(.*)$/s.exec(bank.subject) ?? [];
-        if (label === undefined || value === undefined) return [];
-        const about = open.filter(
-          ({ scope }) => scope.kind === "cohort" && scope.label === label && scope.value === value,
-        );
-        return [{ label, value, ...detectorOf(bank, about) }];
+        const scope = scopeOf(bank.subject);
+        if (scope?.kind !== "cohort") return [];
+        return [{ label: scope.label, value: scope.value, ...told(bank) }];
       }),
       devices: last.flatMap(({ windows, last: window }) => {
-        const bank = byAgent.get(`device:${window.agent}`);
+        const bank = byAgent.get(subjectOf({ kind: "device", agent: window.agent }));
         if (!bank) return []; // its first window waits for a round
         const said = { verdict: window.verdict, top: window.top, logE: window.logE };
         return [
-          { agent: window.agent, windows, lastWindow: isoTime(window.receivedAt), said, ...told(bank, window.agent) },
+          { agent: window.agent, windows, lastWindow: isoTime(window.receivedAt), said, ...toldOf(bank, window.agent) },
         ];
       }),
       rounds: rounds.map(({ round, at, devices, rows, capped, verdict, top, logE }) => ({
@@ -177,9 +181,4 @@ function detectorOf(bank: DriftBankFacts, events: readonly DriftEvent[]) {
     rounds: bank.steps,
     rows: bank.rows,
   };
-}
-
-/** A device may say any time: what is none is the last that a date can say. */
-function isoTime(ms: number): string {
-  return new Date(Math.min(Math.max(0, ms), 8.64e15)).toISOString();
 }

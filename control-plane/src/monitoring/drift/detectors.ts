@@ -24,6 +24,14 @@ export function roundsToFalseAlarm({ policy }: Pick<WatchedVersion, "policy">): 
 }
 
 /**
+ * ln of a detector, by which it is held against the threshold. It has grown by one a round where nothing drifts, and the
+ * threshold is of windows' rows: where time ended the windows, a round holds fewer, and counts for its part.
+ */
+export function evidenceOf({ logE, steps, rows }: DriftBankFacts, windowRows: number): number {
+  return steps === 0 ? logE : logE + Math.log(Math.min(1, rows / (steps * windowRows)));
+}
+
+/**
  * @param stored all detectors of the version, without their bytes.
  * @param load the bytes of one: only what is stepped is read.
  * @param unreadable hears of bytes that are none of a detector's; it begins anew.

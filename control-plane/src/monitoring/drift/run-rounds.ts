@@ -13,8 +13,9 @@ import type { DriftEventRecord, DriftWindowRecord } from "../../db/drift.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { type Attribution, attribute } from "./attribute.ts";
 import { decideEvents } from "./decide-events.ts";
-import { type Detectors, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
-import { capRows, cohortsOf, type Member, subjectOf } from "./subjects.ts";
+import { type Detectors, evidenceOf, openDetectors, roundsToFalseAlarm } from "./detectors.ts";
+import { lookBack, type Sightings } from "./look-back.ts";
+import { capRows, cohortsOf, deviceSubject, type Member, subjectOf } from "./subjects.ts";
 import type { WatchedVersion, WatchedVersions } from "./watched-versions.ts";
 
 /** Expected share of devices wrongly named where a group has alarmed. */
@@ -68,13 +69,15 @@ export function createDriftRounds(ports: {
     try {
       const parts = partsOf(pending, detectors);
       const members = await membersOf(stored, parts);
+      const rowsBefore = new Map(parts.map(({ agent }) => [agent, detectors.of(deviceSubject(agent))?.rows ?? 0]));
       await stepAll(detectors, parts, members, open);
       const threshold = roundsToFalseAlarm(watched);
       const bar = Math.log(threshold);
-      const found = attributeNow(detectors, members, threshold);
+      const seen = await lookBack({ db, watched, detectors }, { parts, rowsBefore, round, devices: members.length });
+      const found = attributeNow(detectors, members, { open, threshold, windowRows: watched.policy.windowRows, seen });
       const proofs = new Map<Attribution, Proof>();
       for (const one of found) {
-        const proof = await prove(watched, detectors, one, round, parts);
+        const proof = await prove(watched, detectors, one, { round, parts, seen });
         // Certain, and too small to matter by the policy: no event.
         if (proof.verdict !== "notice") proofs.set(one, proof);
       }
@@ -96,7 +99,7 @@ export function createDriftRounds(ports: {
       const judged = judgeDrift({ ...whole.report, alarm: false }, watched.policy);
       const logE = fleet?.logE ?? 0;
       // After the proofs are taken.
-      for (const subject of heardBy(found, members)) detectors.restart(subject);
+      for (const subject of heardBy(found, members, open)) detectors.restart(subject);
 
       const cap = capRows(parts.map(({ rows }) => rows));
       const ids = await db.drift.commit({
@@ -109,7 +112,7 @@ export function createDriftRounds(ports: {
           capped: parts.filter(({ rows }) => rows > cap).length,
           snapshot: Buffer.from(whole.snapshot),
           logE,
-          verdict: logE >= bar ? "drift" : judged.verdict,
+          verdict: fleet && evidenceOf(fleet, watched.policy.windowRows) >= bar ? "drift" : judged.verdict,
           top: judged.top,
         },
         windows: pending.map(({ id }) => id),
@@ -141,8 +144,7 @@ export function createDriftRounds(ports: {
     watched: WatchedVersion,
     detectors: Detectors,
     { scope, agents }: Attribution,
-    round: number,
-    parts: readonly Part[],
+    { round, parts, seen }: { round: number; parts: readonly Part[]; seen: Sightings },
   ): Promise<Proof> {
     const subject = subjectOf(scope);
     const own = detectors.of(subject);
@@ -157,7 +159,7 @@ export function createDriftRounds(ports: {
     const windows = [...before.toReversed(), ...now].slice(-mostEvidence);
     const { report } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
     const logE = loudest([own?.features, ...agents.map((agent) => detectors.of(deviceSubject(agent))?.features)]);
-    const features = namedFeatures(report, logE);
+    const features = namedFeatures(report, logE, new Set(agents.flatMap((agent) => seen.get(agent) ?? [])));
     const top = features[0]?.name ?? report.topFeature;
     const { verdict } = judgeDrift({ ...report, alarm: true, topFeature: top }, watched.policy);
     return {
@@ -182,12 +184,10 @@ export function createDriftRounds(ports: {
   };
 }
 
-const deviceSubject = (agent: string): string => `device:${agent}`;
-
 /** Each device's windows as one. */
 function partsOf(pending: readonly DriftWindowRecord[], detectors: Detectors): Part[] {
   return [...Map.groupBy(pending, ({ agent }) => agent)].map(([agent, windows]) => {
-    const { snapshot } = detectors.report(windows.map((window) => new Uint8Array(window.snapshot)));
+    const { snapshot } = detectors.report(windows.map(({ snapshot }) => new Uint8Array(snapshot)));
     return { agent, windows, snapshot, rows: windows.reduce((sum, { rows }) => sum + rows, 0) };
   });
 }
@@ -210,9 +210,7 @@ async function stepAll(
     { subject: subjectOf({ kind: "fleet" }), agents: everyone },
   ];
   for (const { subject, agents } of groups) {
-    const told = new Set(
-      open.flatMap((event) => (event.scope.kind === "fleet" || event.subject === subject ? [] : event.agents)),
-    );
+    const told = toldApart(subject, open);
     const those = agents.flatMap((agent) => (told.has(agent) ? [] : (byAgent.get(agent) ?? [])));
     if (those.length === 0) continue;
     const cap = capRows(those.map(({ rows }) => rows));
@@ -222,28 +220,68 @@ async function stepAll(
   }
 }
 
-function attributeNow(detectors: Detectors, members: readonly Member[], threshold: number): Attribution[] {
+function attributeNow(
+  detectors: Detectors,
+  members: readonly Member[],
+  {
+    open,
+    threshold,
+    windowRows,
+    seen,
+  }: { open: readonly DriftEventRecord[]; threshold: number; windowRows: number; seen: Sightings },
+): Attribution[] {
+  const of = (subject: string) => {
+    const one = detectors.of(subject);
+    return one && { logE: evidenceOf(one, windowRows), steps: one.steps };
+  };
   const devices = members.flatMap(({ agent }) => {
-    const one = detectors.of(deviceSubject(agent));
-    return one ? [{ agent, logE: one.logE, steps: one.steps }] : [];
+    const one = of(deviceSubject(agent));
+    return one ? [{ agent, ...one, seen: seen.has(agent) }] : [];
   });
   const cohorts = cohortsOf(members).flatMap((cohort) => {
-    const one = detectors.of(subjectOf({ kind: "cohort", ...cohort }));
-    return one ? [{ ...cohort, logE: one.logE, steps: one.steps }] : [];
+    const one = of(subjectOf({ kind: "cohort", ...cohort }));
+    return one ? [{ ...cohort, ...one }] : [];
   });
-  return attribute({ devices, cohorts, fleet: detectors.of("fleet") ?? null, threshold, fdr });
+  return attribute({
+    devices,
+    cohorts,
+    fleet: of("fleet") ?? null,
+    toldApart: (scope) => toldApart(subjectOf(scope), open),
+    threshold,
+    fdr,
+  });
 }
 
-/** Detectors that begin anew: of whom an alarm is about, and of every group that they are in. */
-function heardBy(found: readonly Attribution[], members: readonly Member[]): Set<string> {
-  if (found.length === 0) return new Set();
+/**
+ * Detectors that begin anew: of whom an alarm is about, and of every group whose detector has seen their rows. One that
+ * is asked about the rest goes on: a device that alarms round after round must not keep its fleet's from adding up.
+ */
+function heardBy(
+  found: readonly Attribution[],
+  members: readonly Member[],
+  open: readonly DriftEventRecord[],
+): Set<string> {
   const agents = new Set(found.flatMap((one) => one.agents));
-  const groups = cohortsOf(members).filter((cohort) => cohort.agents.some((agent) => agents.has(agent)));
-  return new Set([
-    ...[...agents].map(deviceSubject),
-    ...groups.map(({ label, value }) => subjectOf({ kind: "cohort", label, value })),
-    subjectOf({ kind: "fleet" }),
-  ]);
+  const groups = [
+    ...cohortsOf(members).map((cohort) => ({
+      subject: subjectOf({ kind: "cohort", label: cohort.label, value: cohort.value }),
+      seen: cohort.agents,
+    })),
+    { subject: subjectOf({ kind: "fleet" }), seen: members.map(({ agent }) => agent) },
+  ];
+  const heard = groups.filter(({ subject, seen }) => {
+    if (found.some(({ scope }) => subjectOf(scope) === subject)) return true;
+    const told = toldApart(subject, open);
+    return seen.some((agent) => agents.has(agent) && !told.has(agent));
+  });
+  return new Set([...[...agents].map(deviceSubject), ...heard.map(({ subject }) => subject)]);
+}
+
+/** Devices that a group's detector is not stepped on: their drift is another event's. */
+function toldApart(subject: string, open: readonly DriftEventRecord[]): Set<string> {
+  return new Set(
+    open.flatMap((event) => (event.scope.kind === "fleet" || event.subject === subject ? [] : event.agents)),
+  );
 }
 
 /** By feature, the loudest of several detectors. */
@@ -253,18 +291,23 @@ function loudest(all: readonly (readonly number[] | undefined)[]): number[] {
 }
 
 /** The features that an alarm is about: the loudest, and those that are loud enough beside it. */
-function namedFeatures({ features }: DriftReport, logE: readonly number[]): DriftEventFeature[] {
-  const named = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 })).toSorted((a, b) => b.logE - a.logE);
+function namedFeatures(
+  { features }: DriftReport,
+  logE: readonly number[],
+  seen: ReadonlySet<string>,
+): DriftEventFeature[] {
   const enough = Math.log(features.length / fdr);
-  return named
-    .filter(({ logE: loud }, place) => place === 0 || loud >= enough)
-    .slice(0, mostFeatures)
-    .map(({ feature, logE: loud }) => ({
-      name: feature.name,
-      logE: loud,
-      psi: feature.psi,
-      effect: effectOf(feature),
-      n: feature.n,
-      missing: feature.missing,
-    }));
+  const all = features.map((feature, f) => ({ feature, logE: logE[f] ?? 0 }));
+  const certain = all.filter(({ feature, logE: loud }) => loud >= enough || seen.has(feature.name));
+  const byEvidence = (a: (typeof all)[number], b: (typeof all)[number]) =>
+    Math.max(b.logE, enough) - Math.max(a.logE, enough) || effectOf(b.feature) - effectOf(a.feature);
+  const named = certain.length > 0 ? certain.toSorted(byEvidence) : all.toSorted((a, b) => b.logE - a.logE).slice(0, 1);
+  return named.slice(0, mostFeatures).map(({ feature, logE: loud }) => ({
+    name: feature.name,
+    logE: loud,
+    psi: feature.psi,
+    effect: effectOf(feature),
+    n: feature.n,
+    missing: feature.missing,
+  }));
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { capRows, cohortsOf } from "./subjects.ts";
+import { capRows, cohortsOf, scopeOf, subjectOf } from "./subjects.ts";
 
 test("[Y10] no device counts for more than twice a typical one; where all send alike, each counts whole", () => {
   expect(capRows([100, 100, 100, 4500])).toBe(200);
@@ -21,4 +21,16 @@ test("a cohort is more than one device and not all; a label that names each devi
   const members = [member("a", "york"), member("b", "york"), member("c", "bath")];
   expect(cohortsOf(members)).toEqual([{ label: "city", value: "york", agents: ["a", "b"] }]);
   expect(cohortsOf([])).toEqual([]);
+});
+
+test("a scope is known again by its subject, whatever a label's value holds", () => {
+  const text = fc.string({ unit: "grapheme" });
+  const key = fc.stringMatching(/^[A-Za-z0-9_.-]{1,63}$/);
+  const scope = fc.oneof(
+    fc.constant({ kind: "fleet" as const }),
+    fc.record({ kind: fc.constant("device" as const), agent: key }),
+    fc.record({ kind: fc.constant("cohort" as const), label: key, value: text }),
+  );
+  fc.assert(fc.property(scope, (one) => void expect(scopeOf(subjectOf(one))).toEqual(one)));
+  expect([scopeOf("bank"), scopeOf("cohort:city")]).toEqual([undefined, undefined]);
 });

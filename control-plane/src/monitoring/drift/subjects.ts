@@ -20,6 +20,9 @@ export function subjectOf(scope: DriftScope): string {
   return scope.kind === "fleet" ? "fleet" : `cohort:${scope.label}=${scope.value}`;
 }
 
+/** A device's, by its name alone. */
+export const deviceSubject = (agent: string): string => subjectOf({ kind: "device", agent });
+
 /** Every group of two or more, but not of all, that shares a label's value; in the order of the labels. */
 export function cohortsOf(members: readonly Member[]): Cohort[] {
   const byLabel = new Map<string, Map<string, string[]>>();
@@ -46,4 +49,19 @@ export function capRows(rows: readonly number[]): number {
   const sorted = rows.toSorted((a, b) => a - b);
   const half = sorted.length / 2;
   return (sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0);
+}
+
+/** What `subjectOf` called so; undefined where it is none of these. A label's name has no `=` (protocol/src/ids.ts). */
+export function scopeOf(subject: string): DriftScope | undefined {
+  const [, kind, rest = ""] = /^(device|cohort|fleet)(?::(.*))?$/s.exec(subject) ?? [];
+  if (kind === "device") return { kind, agent: rest };
+  if (kind !== "cohort") return kind === "fleet" ? { kind } : undefined;
+  const at = rest.indexOf("=");
+  return at < 0 ? undefined : { kind, label: rest.slice(0, at), value: rest.slice(at + 1) };
+}
+
+/** Where it drifts, for people. */
+export function whereOf(scope: DriftScope): string {
+  if (scope.kind === "fleet") return "the whole fleet";
+  return scope.kind === "device" ? `device ${scope.agent}` : `devices with ${scope.label}=${scope.value}`;
 }

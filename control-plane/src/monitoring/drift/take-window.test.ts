@@ -4,10 +4,9 @@ import { join } from "node:path";
 import type { DriftWindowMessage } from "@vedette/protocol/drift";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { expect, onTestFinished, test } from "vitest";
-import { makeBundle } from "../../../test/bundle.ts";
 import { manualClock, silentLogger } from "../../../test/clock.ts";
+import { storeVersion } from "../../../test/store-version.ts";
 import { openDatabase } from "../../db/database.ts";
-import type { VersionRecord } from "../../db/records.ts";
 import { createDriftIntake } from "./take-window.ts";
 import type { WatchedVersions } from "./watched-versions.ts";
 
@@ -20,12 +19,7 @@ async function site() {
   onTestFinished(() => db.close());
   const rows = Float32Array.from({ length: 2000 }, (_, i) => Math.sin(i * 12.9898) * 3);
   const reference = kernels.openReference(kernels.buildReference(["a", "b"], rows));
-  const { model, manifest, digest, length } = makeBundle("rain", "one");
-  const { requires, lineage } = JSON.parse(manifest) as Pick<VersionRecord, "requires" | "lineage">;
-  const entry = { at: 0, actor: "t", action: "version.publish", subject: model, detail: {} };
-  const facts = { version: 1, bytes: 1, task: "classification", createdAt: 0, publishedBy: "t" } as const;
-  const version = { model, digest, length, ...facts, requires, lineage, modelSignature: null };
-  await db.versions.publish(version, manifest, [], entry);
+  const { model, digest } = await storeVersion(db);
   const policy = { alpha: 0.01, windowRows: 50, windowSeconds: 60, arl: 1e6, deadZone: 0.05, notice: 0.01 };
   const versions: WatchedVersions = {
     find: async () => ({
@@ -106,5 +100,17 @@ test("[Y9] what does not fit its version is refused for good, and says why", asy
   const other = kernels.openReference(kernels.buildReference(["c"], new Float32Array(500))).newState();
   other.observe(new Float32Array(50));
   expect(await refused({ snapshot: Buffer.from(other.snapshot()).toString("base64") })).toBeDefined();
+  expect(await db.drift.pending(digest)).toEqual([]);
+});
+
+test("[Y9] counts beyond the rows that a window says are refused: no device weighs more than its rows", async () => {
+  const { db, intake, message, digest } = await site();
+  const honest = Buffer.from(message.snapshot, "base64");
+  // After 32 bytes and the missing values of the first feature: eight counts at their limit, which may have lost rows.
+  const at = 33;
+  const eight = Buffer.concat([Buffer.of(32), Buffer.alloc(32, 0xff)]);
+  const forged = Buffer.concat([honest.subarray(0, at), eight, honest.subarray(at + 1 + (honest[at] ?? 0))]);
+  const { refused } = await intake.take("d1", { ...message, snapshot: forged.toString("base64") });
+  expect(refused).toContain("more values than its 50 rows");
   expect(await db.drift.pending(digest)).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { fromBase64 } from "@vedette/protocol/bytes";
 import type { DriftAck, DriftWindowMessage } from "@vedette/protocol/drift";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import { KernelError } from "@vedette/wasm-kernels";
+import { type BinCounts, readSnapshotCounts } from "@vedette/wasm-kernels/histograms";
 import type { Database } from "../../db/database.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { WatchedVersions } from "./watched-versions.ts";
@@ -45,7 +46,12 @@ export function createDriftIntake(ports: {
       const state = watched.reference.newState();
       try {
         state.merge(snapshot);
-        return state.n === window.rows ? null : `the snapshot holds ${state.n} rows, and says ${window.rows}`;
+        if (state.n !== window.rows) return `the snapshot holds ${state.n} rows, and says ${window.rows}`;
+        // The cap on a device is one of rows: counts beyond them would pass by it.
+        const counts = readSnapshotCounts(snapshot, watched.reference.names.length);
+        return counts.some((feature) => valuesOf(feature) > window.rows)
+          ? `the snapshot counts more values than its ${window.rows} rows have`
+          : null;
       } finally {
         state.free();
       }
@@ -92,4 +98,8 @@ export function createDriftIntake(ports: {
       return { digest, epoch, n };
     },
   };
+}
+
+function valuesOf({ bins, missing }: BinCounts): number {
+  return bins.reduce((sum, count) => sum + count, missing);
 }

@@ -1,11 +1,11 @@
 /** The drift references of published versions, out of the blob store and open: for those who merge windows and judge them. */
 import { parseManifest } from "@vedette/protocol/bundle";
-import { concatBytes } from "@vedette/protocol/bytes";
 import { type DriftPolicy, driftPolicyOf } from "@vedette/protocol/drift";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { DriftReference, Kernels } from "@vedette/wasm-kernels";
 import type { Database } from "../../db/database.ts";
 import type { BlobStore } from "../../ports.ts";
+import { readReference } from "../../registry/read-reference.ts";
 
 export interface WatchedVersion {
   readonly model: string;
@@ -35,17 +35,10 @@ export function createWatchedVersions(ports: {
     const [version, text] = [await db.versions.findByDigest(digest), await db.versions.manifest(digest)];
     if (!version || text === undefined) throw new VedetteError("not_found", `no version has the digest ${digest}`);
     const manifest = parseManifest(text);
-    const file = manifest.files.find(({ path }) => path === manifest.drift.file);
-    const parts = await Promise.all((file?.chunks ?? []).map(({ sha256 }) => blobs.get(sha256)));
-    const found = parts.filter((part) => part !== undefined);
-    if (found.length < parts.length)
-      throw new VedetteError(
-        "storage_failed",
-        `the drift reference of ${digest} is not in the store: publish it again`,
-      );
     const { model, version: number } = version;
+    const bytes = await readReference(blobs, manifest, `${model} version ${number}`);
     try {
-      const reference = kernels.openReference(concatBytes(found));
+      const reference = kernels.openReference(bytes);
       return { model, version: number, digest, policy: driftPolicyOf(manifest), abi: kernels.abi, reference };
     } catch (cause) {
       const why = `the drift reference of ${model} version ${number} cannot be opened (${messageOf(cause)})`;

@@ -4,9 +4,9 @@ import { labelLine } from "@vedette/protocol/labels-api";
 import { hashedValue } from "@vedette/protocol/log-policy";
 import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../../test/batches.ts";
-import { makeBundle } from "../../../test/bundle.ts";
 import { manualClock } from "../../../test/clock.ts";
 import { noLabels } from "../../../test/no-records.ts";
+import { storeVersion } from "../../../test/store-version.ts";
 import { openDatabase } from "../../db/database.ts";
 import { createLabelIntake } from "./label-intake.ts";
 import type { LabelRecord } from "./label-table.ts";
@@ -18,27 +18,7 @@ const salt = "0123456789abcdef".repeat(2);
 async function intakeOf(...policies: object[]) {
   const db = await openDatabase(join(testFolder(), "vedette.db"));
   onTestFinished(() => db.close());
-  const plain = JSON.parse(makeBundle("rain", "a model").manifest);
-  for (const [i, policy] of policies.entries()) {
-    await db.versions.publish(
-      {
-        model: "rain",
-        version: i + 1,
-        digest: String(i + 1).repeat(64),
-        length: 1,
-        bytes: 1,
-        task: "classification",
-        createdAt: 0,
-        publishedBy: "test",
-        requires: plain.requires,
-        lineage: {},
-        modelSignature: null,
-      },
-      JSON.stringify({ ...plain, critical: ["log"], log: { inputs: "full", ...policy } }),
-      [],
-      { at: 0, actor: "test", action: "model.publish", subject: "rain", detail: {} },
-    );
-  }
+  for (const [i, log] of policies.entries()) await storeVersion(db, { version: i + 1, log });
   const rows: LabelRecord[] = [];
   const labels = {
     ...noLabels,

@@ -1,5 +1,5 @@
 /** Whether a version does worse since a moment than it did: by earlier labels, else by the data it was published with. */
-import type { Harm } from "@vedette/protocol/labels-api";
+import { type Harm, performanceDefaults } from "@vedette/protocol/labels-api";
 import type { HarmOracle, HarmQuestion } from "../../ports.ts";
 import { type PerformancePorts, requireModel, scaleOf, trainingOf, versionOf } from "./describe-performance.ts";
 import { judgeHarm } from "./judge-harm.ts";
@@ -8,9 +8,6 @@ import { summaryInterval } from "./summary-interval.ts";
 
 /** Earlier labels that speak for themselves; with fewer, training data do. */
 const enoughBefore = 100;
-
-/** As the API has them. */
-const defaults = { alpha: 0.05, tolerance: 0.05, error: "absolute" } as const;
 
 type Question = HarmQuestion & { alpha: number; error: "absolute" | "squared" };
 type Before = RiskInterval & { readonly from: "earlier_labels" | "training_data" };
@@ -64,9 +61,9 @@ export function createHarmOracle(ports: PerformancePorts): HarmOracle {
 /** An undefined setting is one that nobody gave. */
 function given({ alpha, tolerance, error }: HarmQuestion) {
   return {
-    alpha: alpha ?? defaults.alpha,
-    tolerance: tolerance ?? defaults.tolerance,
-    error: error ?? defaults.error,
+    alpha: alpha ?? performanceDefaults.alpha,
+    tolerance: tolerance ?? performanceDefaults.tolerance,
+    error: error ?? performanceDefaults.error,
   };
 }
 

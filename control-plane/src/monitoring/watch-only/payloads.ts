@@ -3,7 +3,13 @@
  * first protocol, which is TensorFlow Serving's (`instances`, `predictions`), and rows of our own. Pure.
  */
 import { VedetteError } from "@vedette/protocol/errors";
-import { maxEventRows, type WatchedField, type WatchSpec, type watchRow } from "@vedette/protocol/watch-api";
+import {
+  maxEventRows,
+  maxWatchValues,
+  type WatchedField,
+  type WatchSpec,
+  type watchRow,
+} from "@vedette/protocol/watch-api";
 import { z } from "zod";
 
 type Value = number | string | null;
@@ -44,7 +50,7 @@ export function readRequest(data: unknown, spec: WatchSpec): { rows: InputRow[];
   if (!predict.success)
     throw misfit("the request has neither `inputs` (tensors with name, shape, datatype and data) nor `instances`");
   const { instances } = predict.data;
-  limit(instances.length);
+  limit(instances.length, spec.fields.length);
   return { rows: instances.map((instance, i) => readInputs(instance, spec.fields, `instance ${i}`)), entity: null };
 }
 
@@ -67,7 +73,9 @@ export function readRow(
   const stranger = Object.keys(scores).find((name) => !spec.classes.includes(name));
   // Each would be a column of the lake for ever.
   if (stranger !== undefined) {
-    const known = spec.classes.slice(0, 8).join(", ") || "none: --label names a column that has them";
+    const known =
+      spec.classes.slice(0, 8).join(", ") ||
+      "none (watch add --label names a column of classes; --task classification says that numbers are classes)";
     throw misfit(`scores name the class ${stranger.slice(0, 64)}, and those that are known are ${known}`);
   }
   const best = label === undefined ? highest(scores) : String(label);
@@ -107,7 +115,7 @@ function readValue(given: unknown, field: WatchedField, where: string): Value {
 /** One tensor for each field, by name; else all values of a row, tensor after tensor, in the order of the fields. */
 function fromTensors(tensors: readonly z.infer<typeof tensor>[], fields: readonly WatchedField[]): InputRow[] {
   const n = tensors[0]?.shape[0] ?? 0;
-  limit(n);
+  limit(n, fields.length);
   const columns = tensors.map(({ name, shape, data }) => {
     const flat = data.flat(8);
     const width = shape.slice(1).reduce((size, dimension) => size * dimension, 1);
@@ -184,8 +192,10 @@ function highest(scores: Readonly<Record<string, number>>): string | null {
   return best?.[0] ?? null;
 }
 
-function limit(rows: number): void {
+function limit(rows: number, width = 1): void {
   if (rows > maxEventRows) throw misfit(`${rows} rows in one event, over ${maxEventRows}`);
+  if (rows * width > maxWatchValues)
+    throw misfit(`${rows} rows of ${width} values in one event, over ${maxWatchValues} values`);
 }
 
 function names(fields: readonly WatchedField[]): string {

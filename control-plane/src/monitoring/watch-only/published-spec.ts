@@ -1,11 +1,11 @@
 /** What a published version says of itself, as much as watching it elsewhere needs. */
 import { parseManifest } from "@vedette/protocol/bundle";
-import { concatBytes } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { ruleOfField } from "@vedette/protocol/log-policy";
 import type { WatchedField, WatchSpec } from "@vedette/protocol/watch-api";
 import type { Database } from "../../db/database.ts";
 import type { BlobStore } from "../../ports.ts";
+import { readReference } from "../../registry/read-reference.ts";
 
 export interface PublishedSpec {
   readonly digest: string;
@@ -25,7 +25,8 @@ export async function publishedSpec(
   const text = found && (await db.versions.manifest(found.digest));
   if (!found || text === undefined)
     throw new VedetteError("not_found", `there is no version ${version} of ${model}: see vedette model list`);
-  const { input, output, drift, files, log } = parseManifest(text);
+  const manifest = parseManifest(text);
+  const { input, output, drift, log } = manifest;
   const fields = input.fields.map((field): WatchedField => {
     if (ruleOfField(log, field.name).mode !== "full") {
       const why = `the log policy of ${model} withholds ${field.name}, and what a server elsewhere sends is not withheld`;
@@ -38,11 +39,6 @@ export async function publishedSpec(
       `${model} takes raw tensors (${field.tensor}): only rows of fields are watched`,
     );
   });
-  const file = files.find(({ path }) => path === drift.file);
-  const chunks = await Promise.all((file?.chunks ?? []).map(({ sha256 }) => blobs.get(sha256)));
-  const there = chunks.filter((chunk) => chunk !== undefined);
-  if (!file || there.length < chunks.length)
-    throw new VedetteError("storage_failed", `the drift reference of ${model} version ${version} is not here any more`);
   const task = output.task === "tensor" ? "unknown" : output.task;
   const classes = output.task === "classification" ? output.classes.slice(0, 100) : [];
   const { alpha, windowRows } = drift;
@@ -50,6 +46,6 @@ export async function publishedSpec(
     digest: found.digest,
     release: version,
     spec: { fields, task, classes, drift: { alpha, windowRows } },
-    reference: concatBytes(there),
+    reference: await readReference(blobs, manifest, `${model} version ${version}`),
   };
 }

@@ -5,7 +5,7 @@
  */
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Watch, WatchAnswer, WatchSpec } from "@vedette/protocol/watch-api";
-import { watchAgent } from "@vedette/protocol/watch-api";
+import { maxWatchValues, watchAgent } from "@vedette/protocol/watch-api";
 import { KernelError, type Kernels } from "@vedette/wasm-kernels";
 import type { Database } from "../../db/database.ts";
 import type { WatchEventRecord, WatchRecord } from "../../db/records.ts";
@@ -13,7 +13,7 @@ import type { ReceivedHalves } from "../../db/watches.ts";
 import type { Clock, Ingestion, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { AlertPort } from "../alerts/alerts.ts";
-import { driftAlert } from "../alerts/drift-alert.ts";
+import { driftAlert, watchedElsewhere } from "../alerts/drift-alert.ts";
 import type { ReceivedEvent, Unreadable } from "./events.ts";
 import { framesOf, type Signer, type WatchedPrediction } from "./frames.ts";
 import { readRequest, readResponse, readRow } from "./payloads.ts";
@@ -27,8 +27,8 @@ const rememberMs = 30 * 86_400_000;
 const keepFramesMs = 3_600_000;
 /** Events that may wait here before senders are asked to wait, too. */
 const mostWaiting = 500_000;
-/** Events of one round of one model. */
-const roundEvents = 500;
+/** Events of one round of one model, and bytes of them as they wait: their values take many times as much memory. */
+const round = { events: 500, bytes: 8 * 1024 * 1024 };
 const mostRefusalsTold = 20;
 
 type NewWatch = Pick<WatchRecord, "model" | "digest" | "release" | "spec" | "reference">;
@@ -38,7 +38,7 @@ export interface Watches {
   /** What came stays in the log. @throws VedetteError not_found. */
   remove(model: string, actor: string): Promise<void>;
   list(): Promise<Watch[]>;
-  /** Durable when it resolves. @throws VedetteError not_found, busy. */
+  /** Durable when it resolves. @throws VedetteError not_found, busy, too_large. */
   take(model: string, events: readonly (ReceivedEvent | Unreadable)[]): Promise<WatchAnswer>;
   /** Makes batches of what is whole, and hands them to the log. */
   settle(): Promise<void>;
@@ -49,7 +49,7 @@ export interface Watches {
 
 export async function openWatches(ports: {
   db: Database;
-  kernels: () => Promise<Pick<Kernels, "openReference">>;
+  kernels: Pick<Kernels, "openReference">;
   signer: Signer;
   ingestion: Pick<Ingestion, "take">;
   alerts: AlertPort;
@@ -68,12 +68,12 @@ export async function openWatches(ports: {
   const places = new Map<string, { epoch: string; seq: number; n: number }>();
   const serial = createSerial();
 
-  const open = async ({ reference, spec, window }: Pick<WatchRecord, "reference" | "spec" | "window">) =>
-    watchDrift(await kernels(), { reference, fields: spec.fields, ...spec.drift }, window);
+  const open = ({ reference, spec, window }: Pick<WatchRecord, "reference" | "spec" | "window">) =>
+    watchDrift(kernels, { reference, fields: spec.fields, ...spec.drift }, window);
   /** Predictions are stored also where nothing can be said of their drift. */
-  const openDrift = async (watch: WatchRecord) => {
+  const openDrift = (watch: WatchRecord) => {
     try {
-      return await open(watch);
+      return open(watch);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       const todo = "remove the watch and add it again with this version of vedette";
@@ -90,13 +90,13 @@ export async function openWatches(ports: {
   const cut = async (watch: WatchRecord): Promise<boolean> => {
     const { model, digest, release, spec } = watch;
     const now = clock.now();
-    const events = await db.watches.ready(model, now - pairWithinMs, roundEvents);
+    const events = await db.watches.ready(model, now - pairWithinMs, round);
     if (events.length === 0) return false;
     const predictions = events.flatMap(predictionsOf);
     const place = places.get(model) ?? { epoch: randomBytes(8).toString("hex"), seq: 0, n: 0 };
     const { frames } = framesOf(predictions, spec.fields, { model, digest, release, ...place }, signer, now);
     const known = drifts.get(model);
-    const drift = known === undefined ? await openDrift(watch) : known;
+    const drift = known === undefined ? openDrift(watch) : known;
     drifts.set(model, drift);
     try {
       const full = drift?.observe(
@@ -122,12 +122,12 @@ export async function openWatches(ports: {
       throw error;
     }
     places.set(model, { epoch: place.epoch, seq: place.seq + frames.length, n: place.n + predictions.length });
-    return events.length === roundEvents;
+    return true;
   };
 
   const tell = async ({ model, release }: WatchRecord, drift: NonNullable<Watch["drift"]>) => {
     const moved = drift.fields.filter(({ verdict }) => verdict === "drift").map(({ name }) => name);
-    const key = `drift/watch/${model}`;
+    const key = `${watchedElsewhere}${model}`;
     if (moved.length === 0) return alerts.clear(key);
     const detail = `Of the server that is watched, over its last ${drift.rows} requests.`;
     const where = { served: "elsewhere" };
@@ -161,7 +161,7 @@ export async function openWatches(ports: {
     async add(watch, actor) {
       const { model, spec, version } = { ...watch, version: watch.release };
       try {
-        (await open({ ...watch, window: null })).free();
+        open({ ...watch, window: null }).free();
       } catch (cause) {
         const why = "its drift reference is none that these kernels read: make it anew with this version of vedette";
         throw new VedetteError("invalid_argument", `${model} cannot be watched: ${why}`, { cause });
@@ -176,7 +176,7 @@ export async function openWatches(ports: {
         if (!(await db.watches.remove(model, entry))) throw notWatched(model);
         specs.delete(model);
         forget(model);
-        await alerts.clear(`drift/watch/${model}`);
+        await alerts.clear(`${watchedElsewhere}${model}`);
       }),
     async list() {
       const open = await db.watches.waiting();
@@ -187,7 +187,14 @@ export async function openWatches(ports: {
       if (!spec) throw notWatched(model);
       if (waiting >= mostWaiting)
         throw new VedetteError("busy", `${waiting} events wait here to be stored already: send again later`);
-      const read = events.map((event) => readEvent(event, spec));
+      let values = 0;
+      const read = events.map((event) => {
+        const one = readEvent(event, spec);
+        if (!("why" in one)) values += (one.request?.rows.length ?? 0) * spec.fields.length;
+        if (values > maxWatchValues)
+          throw new VedetteError("too_large", `over ${maxWatchValues} values in one request: send it in parts`);
+        return one;
+      });
       const good = read.flatMap((one) => ("why" in one ? [] : [one]));
       const refused = read.flatMap((one) => ("why" in one ? [{ id: one.id, why: one.why }] : []));
       const last = refused.at(-1)?.why.slice(0, 500) ?? null;

@@ -12,7 +12,7 @@ import type { MetricGroup } from "../../monitoring/performance/measured.ts";
 import type { Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
-import { judgeEvidence } from "./judge-evidence.ts";
+import { judgeStage } from "./judge-evidence.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
 
 const atOnce = 500;
@@ -23,12 +23,10 @@ const forgetAfterMs = 3_600_000;
 /** Disagreements whose labels are looked for; the newest count. */
 const mostDisagreements = 200_000;
 
-/** What was read of one rollout so far, so that each look reads what is new. */
-interface Read {
-  /** UTC ms of the last look: a replay asks of an earlier moment, and begins anew. */
-  at: number;
-  /** By incumbent: the last parcel added. */
-  readonly after: Map<string, number>;
+/** What came since one moment. */
+interface Tally {
+  /** UTC ms, of the parcels' arrival. */
+  readonly since: number;
   pairs: PairedEvidence;
   /** Prediction id → what the version beside the answering one said. */
   readonly disagreements: Map<string, string | number>;
@@ -37,13 +35,23 @@ interface Read {
   labels: PairedLabels;
   labelsAt: number;
 }
+/** What was read of one rollout so far, so that each look reads what is new. */
+interface Read {
+  /** UTC ms of the last look: a replay asks of an earlier moment, and begins anew. */
+  at: number;
+  /** By incumbent: the last parcel added. */
+  readonly after: Map<string, number>;
+  readonly whole: Tally;
+  /** Of the last stage, once it is under way. */
+  last: Tally | null;
+}
 
 export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, "pairs" | "metrics"> }): Judge {
   const { db, labels } = ports;
   const known = new Map<number, Read>();
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
-    const { model, digest: candidate, createdAt, members } = rollout;
+    const { model, digest: candidate, members } = rollout;
     for (const incumbent of incumbents) {
       for (;;) {
         const after = read.after.get(incumbent) ?? 0;
@@ -51,23 +59,25 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
         for (const parcel of parcels) {
           if (parcel.receivedAt > now) return;
           read.after.set(incumbent, parcel.id);
-          if (parcel.receivedAt >= createdAt && members.has(parcel.agent)) take(parcel, candidate, model, read);
+          if (!members.has(parcel.agent)) continue;
+          for (const tally of talliesOf(read))
+            if (parcel.receivedAt >= tally.since) take(parcel, candidate, model, tally);
         }
         if (parcels.length < atOnce) break;
       }
     }
   }
 
-  async function readLabels(rollout: Rollout, read: Read, now: number): Promise<void> {
+  async function readLabels(rollout: Rollout, tally: Tally, now: number): Promise<void> {
     const wanted = rollout.policy.metrics.some(({ metric }) => metric === "accuracy");
-    if (!wanted || read.asked.size === 0 || Math.abs(now - read.labelsAt) < labelsEveryMs) return;
-    read.labelsAt = now;
-    const agents = [...new Set([...read.asked.keys()].map((key) => key.split(" ")[0] as string))];
-    const since = new Date(rollout.createdAt).toISOString();
-    const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...read.disagreements] });
+    if (!wanted || tally.asked.size === 0 || now - tally.labelsAt < labelsEveryMs) return;
+    tally.labelsAt = now;
+    const agents = [...new Set([...tally.asked.keys()].map((key) => key.split(" ")[0] as string))];
+    const since = new Date(tally.since).toISOString();
+    const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...tally.disagreements] });
     let [n, onlyCandidateRight, onlyIncumbentRight] = [0, 0, 0];
     for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of found) {
-      const { rows = 0, skipped = 0 } = read.asked.get(`${agent} ${digest}`) ?? {};
+      const { rows = 0, skipped = 0 } = tally.asked.get(`${agent} ${digest}`) ?? {};
       if (rows === 0) continue;
       const candidateAnswers = digest === rollout.digest;
       // Which of the labelled rows were asked of both is known of disagreements only: of the rest, their share.
@@ -75,7 +85,7 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
       onlyCandidateRight += candidateAnswers ? onlyAnsweringRight : onlyBesideRight;
       onlyIncumbentRight += candidateAnswers ? onlyBesideRight : onlyAnsweringRight;
     }
-    read.labels = { n, onlyCandidateRight, onlyIncumbentRight };
+    tally.labels = { n, onlyCandidateRight, onlyIncumbentRight };
   }
 
   async function readBusiness({ model, version, policy }: Rollout): Promise<Evidence["business"]> {
@@ -93,48 +103,69 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
 
   return async (rollout, devices, now) => {
     const former = known.get(rollout.id);
-    const read = former && former.at <= now ? former : nothingRead();
+    const read = former && former.at <= now ? former : nothingRead(rollout.createdAt);
     read.at = now;
     known.set(rollout.id, read);
     for (const [id, { at }] of known) if (at < now - forgetAfterMs) known.delete(id);
+    const isLast = rollout.stage === rollout.policy.stages.length - 1 && rollout.stageSince !== null;
+    if (isLast && !read.last) {
+      // What came of it before a restart is read again.
+      read.last = emptyTally(rollout.stageSince ?? now);
+      read.after.clear();
+      Object.assign(read.whole, emptyTally(read.whole.since));
+    }
     const members = devices.filter(({ agent }) => rollout.members.has(agent));
     const incumbents = [...new Set(members.flatMap(({ incumbent }) => incumbent ?? []))];
     await readParcels(rollout, incumbents, read, now);
-    await readLabels(rollout, read, now);
-    const evidence: Evidence = {
-      pairs: read.pairs,
-      labels: read.labels,
-      drift: driftOf(rollout, devices, await db.devices.list()),
-      business: await readBusiness(rollout),
-    };
-    return judgeEvidence(evidence, rollout.policy);
+    const drift = driftOf(rollout, devices, await db.devices.list());
+    const business = await readBusiness(rollout);
+    const [whole, last = null] = await Promise.all(
+      talliesOf(read).map(async (tally): Promise<Evidence> => {
+        await readLabels(rollout, tally, now);
+        return { pairs: tally.pairs, labels: tally.labels, drift, business };
+      }),
+    );
+    return judgeStage(whole ?? noEvidence, last, rollout.policy);
   };
 }
 
-function nothingRead(): Read {
+function talliesOf({ whole, last }: Read): Tally[] {
+  return last ? [whole, last] : [whole];
+}
+
+function nothingRead(since: number): Read {
+  return { at: 0, after: new Map(), whole: emptyTally(since), last: null };
+}
+
+function emptyTally(since: number): Tally {
+  const { labels } = noEvidence;
   return {
-    at: 0,
-    after: new Map(),
+    since,
     pairs: noPairs,
     disagreements: new Map(),
     asked: new Map(),
-    labels: noEvidence.labels,
+    labels,
     labelsAt: Number.NEGATIVE_INFINITY,
   };
 }
 
 type Parcel = Pick<ShadowParcel, "answering" | "counts" | "disagreements"> & { readonly agent: string };
 
-function take({ agent, answering, counts, disagreements }: Parcel, candidate: string, model: string, read: Read): void {
-  read.pairs = addPairs(read.pairs, counts, answering === candidate ? "candidate" : "incumbent");
-  const asked = read.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
+function take(
+  { agent, answering, counts, disagreements }: Parcel,
+  candidate: string,
+  model: string,
+  tally: Tally,
+): void {
+  tally.pairs = addPairs(tally.pairs, counts, answering === candidate ? "candidate" : "incumbent");
+  const asked = tally.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
   asked.rows += counts.rows;
   asked.skipped += counts.skipped;
-  read.asked.set(`${agent} ${answering}`, asked);
-  for (const { id, says } of disagreements) read.disagreements.set(`${agent}.${model}.${id}`, says);
-  for (const id of read.disagreements.keys()) {
-    if (read.disagreements.size <= mostDisagreements) break;
-    read.disagreements.delete(id);
+  tally.asked.set(`${agent} ${answering}`, asked);
+  for (const { id, says } of disagreements) tally.disagreements.set(`${agent}.${model}.${id}`, says);
+  for (const id of tally.disagreements.keys()) {
+    if (tally.disagreements.size <= mostDisagreements) break;
+    tally.disagreements.delete(id);
   }
 }
 

@@ -17,8 +17,23 @@ import { quantileRatio } from "./quantile-ratio.ts";
 /** Beyond so many times the present evidence nothing is foretold. */
 const mostTimes = 1e5;
 
-export function judgeEvidence(evidence: Evidence, policy: Pick<RolloutPolicy, "metrics" | "errors">): RolloutVerdict {
-  const { metrics, errors } = policy;
+type Judged = Pick<RolloutPolicy, "metrics" | "errors">;
+
+/**
+ * @param whole since the rollout began: stages before the last are passed by it, since few devices alone would take long.
+ * @param last of the last stage alone, where it is under way; null before. All devices show what they are in it, those too
+ *   that were in no cohort before: so a promotion's error is of the fleet, however devices differ.
+ */
+export function judgeStage(whole: Evidence, last: Evidence | null, { metrics, errors }: Judged): RolloutVerdict {
+  // Both may roll back: each has half of that error.
+  const policy = { metrics, errors: { ...errors, wrongRollback: errors.wrongRollback / 2 } };
+  const soFar = judgeEvidence(whole, policy);
+  if (!last || soFar.verdict === "rollback") return soFar;
+  const inLast = judgeEvidence(last, policy);
+  return inLast.verdict === "promote" ? soFar : inLast;
+}
+
+export function judgeEvidence(evidence: Evidence, { metrics, errors }: Judged): RolloutVerdict {
   const weights = metrics.reduce((sum, { weight }) => sum + weight, 0);
   const findings = metrics.map((rule) =>
     findingOf(evidence, rule, {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { candidate, device, minute, pretendSite, rolloutOf, verdictOf } from "../../../test/rollout-world.ts";
 import { advance } from "./advance.ts";
+import { inOrder } from "./cohort.ts";
 
 const fleet = (n: number, over = {}) => Array.from({ length: n }, (_, i) => device(`d${i}`, over));
 const canaries = (...shares: number[]) => shares.map((share) => ({ kind: "canary" as const, share }));
@@ -11,7 +12,7 @@ const states = (site: ReturnType<typeof pretendSite>) => {
 };
 
 describe("the engine", () => {
-  test("[R1] a good version goes through its stages, each once its devices count and the verdict is promote", () => {
+  test("[R29] a good version goes through its stages, each once its devices count and the verdict is promote", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(0.1, 0.5, 1), served: 20 }), fleet(10));
     site.round();
     expect(states(site)).toEqual({ updating: 1 });
@@ -44,7 +45,7 @@ describe("the engine", () => {
     ]);
   });
 
-  test("[R2] a verdict of rollback ends it, and so do more failures than the policy lets pass; then nothing is given", () => {
+  test("[R30] a verdict of rollback ends it, and so do more failures than the policy lets pass; then nothing is given", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(0.5, 1) }), fleet(10));
     site.round();
     site.live(1);
@@ -65,7 +66,7 @@ describe("the engine", () => {
     expect(other.rollout).toMatchObject({ state: "rolled_back", why: expect.stringContaining("3 of 10") });
   });
 
-  test("[R3] a device that counted and serves another version is opened again, and counts as failing meanwhile", () => {
+  test("[R31] a device that counted and serves another version is opened again, and counts as failing meanwhile", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 0.5, atLeast: 1 } }), fleet(4));
     site.round();
     site.live(20);
@@ -87,7 +88,7 @@ describe("the engine", () => {
     expect(crashed.member("d0")?.state).toBe("counted");
   });
 
-  test("[R4] who is away is told apart and holds up nothing; back, it is taken within the limits", () => {
+  test("[R32] who is away is told apart and holds up nothing; back, it is taken within the limits", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), inFlight: 1 }), fleet(3));
     site.of("d0").online = false;
     site.round();
@@ -109,7 +110,25 @@ describe("the engine", () => {
     expect(site.rollout.state).toBe("promoted");
   });
 
-  test("[R5] one that does not count in time is timed out, and counts when it does after all", () => {
+  test("[R32] the next one of the order stands in for a canary that is switched off", () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(0.1, 1) }), fleet(10));
+    const order = inOrder(
+      site.rollout.salt,
+      site.devices.map(({ agent }) => agent),
+    );
+    site.of(order[0] ?? "").online = false;
+    site.round();
+    expect([...site.rollout.members.values()].map(({ agent, state }) => [agent, state])).toEqual([
+      [order[0], "offline"],
+      [order[1], "updating"],
+    ]);
+    site.live(20);
+    site.verdict = verdictOf("promote");
+    site.round();
+    expect(site.rollout.stage).toBe(1);
+  });
+
+  test("[R33] one that does not count in time is timed out, and counts when it does after all", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), timeoutMinutes: 60 }), fleet(2));
     site.of("d1").nature = "stalls";
     site.round();
@@ -123,7 +142,7 @@ describe("the engine", () => {
     expect(site.member("d1")?.state).toBe("counted");
   });
 
-  test("[R6] failed devices are tried again only when an operator says so, by a revision of their own", () => {
+  test("[R34] failed devices are tried again only when an operator says so, by a revision of their own", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 1, atLeast: 9 } }), fleet(3));
     site.of("d2").nature = "rejects";
     site.round();
@@ -141,6 +160,24 @@ describe("the engine", () => {
     site.live(20);
     site.round();
     expect(site.member("d2")?.state).toBe("counted");
+  });
+
+  test("[R34] retried before what it was given is taken back, it waits for a revision of its own", () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 1, atLeast: 9 } }), fleet(1));
+    site.of("d0").nature = "rejects";
+    site.round();
+    site.live(20);
+    // The control plane dies twice before the director hears of it.
+    site.dies = true;
+    site.round();
+    site.dies = true;
+    site.act("retry");
+    expect([site.member("d0")?.state, site.of("d0").holds]).toEqual(["waiting", "canary"]);
+    site.dies = false;
+    site.round();
+    expect([site.member("d0")?.state, site.of("d0").holds]).toEqual(["waiting", null]);
+    site.round();
+    expect([site.member("d0")?.state, site.of("d0").holds]).toEqual(["updating", "canary"]);
   });
 
   test("[R7] a stage that asks for it begins only when it was approved", () => {

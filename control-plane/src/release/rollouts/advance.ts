@@ -142,26 +142,26 @@ type EndOfStage =
 function endOfStage(rollout: Rollout, now: number): EndOfStage | null {
   const { policy, verdict, stageSince, undecidedFrom } = rollout;
   const stage = policy.stages[rollout.stage];
-  if (!stage || !verdict || stageSince === null) return null;
+  if (!stage || stageSince === null) return null;
   const good = (why: string): EndOfStage =>
     rollout.stage + 1 < policy.stages.length ? { kind: "next", why } : { kind: "end", state: "promoted", why };
-  if (verdict.verdict === "promote") {
+  if (verdict?.verdict === "promote") {
     return now - stageSince >= stage.atLeastMinutes * 60_000 ? good(verdict.why) : null;
   }
   const limit = policy.undecided;
   if (!limit || now - (undecidedFrom ?? stageSince) < limit.afterMinutes * 60_000) return null;
-  const why = `still undecided after ${limit.afterMinutes} minutes: ${verdict.why}`;
+  const why = `still undecided after ${limit.afterMinutes} minutes: ${verdict?.why ?? "no device takes part"}`;
   if (limit.end === "rollback") return { kind: "end", state: "rolled_back", why };
   if (limit.end === "pause") return { kind: "pause", why };
   // The policy takes the risk of what is undecided; not of what nobody has measured.
   const required = policy.metrics.filter((rule) => rule.required).map(({ metric }) => metric);
-  const unseen = verdict.findings.find(({ metric, says }) => says === "no_evidence" && required.includes(metric));
+  const unseen = verdict?.findings.find(({ metric, says }) => says === "no_evidence" && required.includes(metric));
   if (unseen)
     return {
       kind: "pause",
       why: `${why}; and there is no evidence of ${unseen.metric}, without which nothing is promoted`,
     };
-  const devices = verdict.findings.find(({ metric }) => metric === "devices");
+  const devices = verdict?.findings.find(({ metric }) => metric === "devices");
   return devices?.says === "fine" ? good(`${why}; the policy goes on all the same`) : { kind: "pause", why };
 }
 
@@ -185,7 +185,7 @@ export function end(
   return { rollout: { ...rollout, state, why, endedAt: now, pausedAt: null }, decisions: [{ action, detail }] };
 }
 
-export function countStates({ members }: Rollout): Record<string, number> {
+function countStates({ members }: Rollout): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { state } of members.values()) counts[state] = (counts[state] ?? 0) + 1;
   return counts;

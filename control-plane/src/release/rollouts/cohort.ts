@@ -38,15 +38,23 @@ export function inScope(rollout: Rollout, devices: readonly DeviceFacts[]): Devi
   });
 }
 
-/** Those of a stage's cohort that are not in it yet, in order; members stay in theirs. */
+/**
+ * Those of a stage's cohort that are not in it yet: the first of the order; and for each of these that is away before it
+ * counted, the next one that is there, so that a stage of one device does not wait for the one that is switched off.
+ */
 export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly DeviceFacts[]): string[] {
   const eligible = inScope(rollout, devices).filter((device) => leftOut(rollout, device, stage.kind) === null);
-  const ordered = inOrder(
-    rollout.salt,
-    eligible.map(({ agent }) => agent),
-  );
-  return ordered.slice(0, cohortSize(stage, eligible.length)).filter((agent) => {
+  const facts = new Map(eligible.map((device) => [device.agent, device]));
+  const ordered = inOrder(rollout.salt, [...facts.keys()]);
+  const size = cohortSize(stage, ordered.length);
+  const memberOf = (agent: string) => {
     const member = rollout.members.get(agent);
-    return !member || (member.kind === "shadow" && stage.kind === "canary");
-  });
+    return member && (member.kind === stage.kind || member.kind === "canary") ? member : undefined;
+  };
+  const settled = ["counted", "failed", "timed_out"];
+  const there = (agent: string) => facts.get(agent)?.online || settled.includes(memberOf(agent)?.state ?? "");
+  const cohort = ordered.filter((agent, i) => i < size || memberOf(agent));
+  let room = size - cohort.filter(there).length;
+  const instead = ordered.filter((agent, i) => i >= size && !memberOf(agent) && facts.get(agent)?.online && room-- > 0);
+  return [...cohort, ...instead].filter((agent) => !memberOf(agent));
 }

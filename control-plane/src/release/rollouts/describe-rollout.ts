@@ -19,6 +19,11 @@ export function describeFacts(rollout: RolloutFacts): Told {
   };
 }
 
+/** One that is under way, in the answer to what is in production. */
+export function describeLive({ id, model, version, state, stage, policy, why }: RolloutFacts) {
+  return { id, model, version, state, stage: stage + 1, stages: policy.stages.length, why };
+}
+
 export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devices">): RolloutInDetail {
   const stage = rollout.policy.stages[rollout.stage];
   const kind = stage?.kind ?? "canary";
@@ -59,7 +64,7 @@ export function describeReplay(was: Rollout, { rollout, decisions }: ReplayedRol
     })),
     limits: [
       "devices did what the policy of then made them do: one that this policy takes earlier tells nothing before it really was taken",
-      "counters were recorded every 30 seconds, and no later than the rollout's end",
+      "counters were recorded once a minute, up to ten times what a device must serve, and no longer than the rollout went on",
     ],
   };
 }

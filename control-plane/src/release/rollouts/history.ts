@@ -23,7 +23,19 @@ export interface Told {
 }
 
 /** Counters and verdicts grow all the time: they are told again at most so often, ms. */
-const leastBetween = 30_000;
+const leastBetween = 60_000;
+/** Counters are told up to so many times what a device must serve to count: beyond it no policy is likely to ask. */
+const servedTimes = 10;
+
+/** As the history tells it. */
+export function forHistory(device: DeviceFacts, served: number): DeviceFacts {
+  const { progress } = device;
+  const most = servedTimes * served;
+  if (progress.kind === "answering" && progress.served > most)
+    return { ...device, progress: { ...progress, served: most } };
+  if (progress.kind === "asked" && progress.pairs > most) return { ...device, progress: { ...progress, pairs: most } };
+  return device;
+}
 
 /** @param devices those that the rollout is about. Answers undefined changes where there is nothing to tell yet. */
 export function changesOf(

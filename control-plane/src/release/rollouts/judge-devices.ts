@@ -2,7 +2,6 @@
 import type { Finding, RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { unsettled } from "./step-member.ts";
-import type { Judge } from "./world.ts";
 
 const failing = ({ state }: Member) => state === "failed" || state === "reverted";
 const reached = (member: Member) => member.reached || failing(member);
@@ -54,17 +53,3 @@ export function combine(devices: Finding, analysis: RolloutVerdict): RolloutVerd
 export function percent(share: number): string {
   return `${Number((share * 100).toPrecision(3))} %`;
 }
-
-/**
- * The verdict where nothing measures: by the devices' counts alone, so a policy that requires a metric is never found fine.
- * Each metric is told as without evidence.
- */
-export const judgeByDevices: Judge = async ({ policy }) => {
-  const findings = policy.metrics.map(({ metric, margin }): Finding => {
-    const nothing = { estimate: null, low: null, high: null, n: 0, more: null };
-    return { ...nothing, metric, margin, says: "no_evidence", why: "nothing measures it here" };
-  });
-  const required = policy.metrics.filter(({ required }) => required).map(({ metric }) => metric);
-  if (required.length === 0) return { verdict: "promote", findings, why: "no metric is required" };
-  return { verdict: "undecided", findings, why: `no evidence of ${required.join(", ")}` };
-};

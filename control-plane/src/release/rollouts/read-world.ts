@@ -86,7 +86,7 @@ function factsOf(
 }
 
 /** How far a device is with a version, by its own report. */
-export function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
+function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
   if (said?.serving?.digest === digest) return { kind: "answering", served: said.served };
   if (said?.candidate?.digest === digest) {
     const { state, reason = null, why, passed } = said.candidate;
@@ -95,6 +95,12 @@ export function progressOf(said: ReportedSlot | undefined, digest: string): Prog
     return state === "probation"
       ? { kind: "answering", served: passed ?? 0 }
       : { kind: "updating", why: told ?? state };
+  }
+  if (said?.beside?.digest === digest) {
+    const { state, reason, why, pairs } = said.beside;
+    const told = reason !== undefined && why !== undefined ? `${reason}: ${why}` : (reason ?? null);
+    if (state === "rejected") return { kind: "rejected", why: told ?? "rejected" };
+    return state === "asking" ? { kind: "asked", pairs } : { kind: "updating", why: told ?? state };
   }
   return { kind: "nothing" };
 }

@@ -17,7 +17,7 @@ import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
 import { describeReplay } from "./describe-rollout.ts";
-import { type Changes, changesOf, type Told } from "./history.ts";
+import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
 import { type Act, operate } from "./operate.ts";
 import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
@@ -92,7 +92,8 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     const world: World = { ...facts, verdict };
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
-    const { changes, told: now } = changesOf(before, world, inScope(rollout, world.devices), moment.now);
+    const about = inScope(rollout, world.devices).map((device) => forHistory(device, rollout.policy.served));
+    const { changes, told: now } = changesOf(before, world, about, moment.now);
     if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
     await write(rollout, advanced, machine, moment.now, changes);
     if (isOver(advanced.rollout.state)) told.delete(rollout.id);
@@ -163,6 +164,6 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
 }
 
 /** The subject of its audit entries. */
-export function subjectOf(id: number): string {
+function subjectOf(id: number): string {
   return `rollout-${id}`;
 }

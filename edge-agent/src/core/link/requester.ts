@@ -1,5 +1,5 @@
 /**
- * Asks the control plane over MQTT: …/req out, …/res back, an answer in parts joined here. `session.ts` says hello and
+ * Asks the control plane over MQTT: …/req out, …/res back, an answer in parts joined here. `hello.ts` says hello and
  * fetches trust metadata through it, `fetch-bundle.ts` fetches manifests.
  */
 import { maxManifestBytes } from "@vedette/protocol/bundle";

@@ -1,35 +1,28 @@
 /**
- * The conversation with the control plane. After each connection: subscribe, say who is here, say hello; bring trust up
- * to date, and only then believe the assignment and hand it on. Upward: what runs here, on change and every so often.
- * `create-agent.ts` owns it; what an assignment means is the model keepers' business.
+ * The conversation with the control plane. After each connection: subscribe, say who is here, and say hello (`hello.ts`) until
+ * it succeeds; anew at each hint. Upward: what runs here, on change and every so often. `create-agent.ts` owns it; what an
+ * assignment means is the model keepers' business.
  */
-import { fromUtf8, toHex } from "@vedette/protocol/bytes";
-import type { AgentAbilities } from "@vedette/protocol/capability";
+import { fromUtf8 } from "@vedette/protocol/bytes";
 import { type DriftAck, driftAck } from "@vedette/protocol/drift";
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import {
   type Ack,
-  type Assignment,
   ack,
   controlPlaneBirth,
   desired,
   type Heartbeat,
-  type HelloAnswer,
-  helloAnswer,
   parseMessage,
   type Reported,
-  type Request,
 } from "@vedette/protocol/messages";
 import { type ShadowAck, shadowAck } from "@vedette/protocol/shadow";
-import { type SignedText, signedText } from "@vedette/protocol/signed";
+import { signedText } from "@vedette/protocol/signed";
 import type { topics } from "@vedette/protocol/topics";
-import type { Ports, TrustedTargets } from "../ports.ts";
-import { openAssignment } from "./assignment.ts";
+import type { Ports } from "../ports.ts";
+import { createRetry, createTimer } from "../timing.ts";
+import { createHello, type HelloOptions } from "./hello.ts";
 import type { Inbox } from "./inbox.ts";
-import type { LinkState } from "./link-state.ts";
-import type { Requester } from "./requester.ts";
 import type { SignedTransport } from "./signed-transport.ts";
-import { createRetry, createTimer } from "./timing.ts";
 
 export interface SessionTimes {
   /** A new incarnation of the control plane is greeted after up to this long, so that a fleet does not come at once. ms. */
@@ -58,35 +51,20 @@ const sessionTimes: SessionTimes = {
 
 const goodbyeMs = 2_000;
 
-export interface SessionOptions {
-  readonly site: string;
-  readonly agent: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly abilities: AgentAbilities;
-  readonly ports: Pick<Ports, "clock" | "random" | "crypto" | "trust" | "log"> & {
-    readonly transport: SignedTransport;
-  };
+export interface SessionOptions extends HelloOptions {
+  readonly ports: HelloOptions["ports"] & Pick<Ports, "clock"> & { readonly transport: SignedTransport };
   readonly topic: ReturnType<typeof topics>;
   readonly inbox: Inbox;
-  readonly requester: Requester;
-  readonly state: LinkState;
   readonly times?: Partial<SessionTimes>;
-  /** The spools held here: each model's stream has its acknowledgements. */
-  streams(): Extract<Request, { kind: "hello" }>["streams"];
   report(): Reported;
   spoolBatches(): number;
-  /** Follows an assignment that was verified, with the trust it was verified by. Resolves when it is saved, not done. */
-  assigned(assignment: Assignment, trusted: TrustedTargets): Promise<void>;
   acked(stream: string, ack: Ack): void;
-  /** A command, from …/cmd or with the answer to a hello. */
-  commanded(command: SignedText): void;
   /** What became of a drift window. */
   driftAcked(ack: DriftAck): void;
   /** Whether anything is asked beside the answers, or waits to be told: only then is …/sack listened to. */
   asksBeside(): boolean;
   /** What became of a shadow's parcel. */
   shadowAcked(ack: ShadowAck): void;
-  stored(stored: HelloAnswer["stored"]): void;
   /** After subscribing; and after the loss. */
   connected(): void;
   disconnected(): void;
@@ -102,8 +80,8 @@ export interface Session {
 }
 
 export function createSession(options: SessionOptions): Session {
-  const { site, agent, topic, state, inbox, requester } = options;
-  const { clock, random, crypto, transport, trust, log } = options.ports;
+  const { agent, topic, state, inbox, requester } = options;
+  const { clock, random, transport, log } = options.ports;
   const times = { ...sessionTimes, ...options.times };
   /** Counts connections, so that work begun on one does not go on upon the next. */
   let connection = 0;
@@ -165,56 +143,7 @@ export function createSession(options: SessionOptions): Session {
     }
   };
 
-  const refresh = (time: number): Promise<TrustedTargets> =>
-    trust.refresh(async (file) => {
-      try {
-        return await requester.ask({ kind: "metadata", file });
-      } catch (error) {
-        if (codeOf(error) === "not_found") return undefined;
-        throw error;
-      }
-    }, time);
-
-  const hello = async () => {
-    const nonce = toHex(random.bytes(16));
-    const { abilities, labels } = options;
-    const streams = options.streams();
-    const text = await requester.ask({ kind: "hello", nonce, abilities, labels, rev: state.rev, streams });
-    const answer = parseMessage(helloAnswer, text, "the answer to hello");
-    options.stored(answer.stored);
-    if (!answer.assignment) return log.info("link.no_assignment", { why: "the site's trust is not initialised yet" });
-    const envelope = answer.assignment;
-    const open = (director: TrustedTargets["extension"]["director"]) =>
-      openAssignment(envelope, director, { site, agent, nonce, rev: state.rev }, crypto);
-
-    const trusted = await refreshJudged(async (director) => (await open(director)).issued);
-    const assignment = await open(trusted.extension.director);
-    state.heardTime(assignment.issued);
-    await state.follow(assignment.rev, trusted.extension.director);
-    log.info("link.assigned", { rev: assignment.rev, slots: assignment.slots.length });
-    await options.assigned(assignment, trusted);
-    for (const command of answer.commands) options.commanded(command);
-  };
-
-  /**
-   * Trust, judged by the right time. The device's clock may be wrong either way: ahead, and all seems expired; behind, and
-   * what is expired seems fresh. A director that is already trusted and answers a fresh nonce says what time it is.
-   */
-  const refreshJudged = async (issuedBy: (director: TrustedTargets["extension"]["director"]) => Promise<number>) => {
-    const reference = state.referenceTime();
-    let trusted: TrustedTargets;
-    try {
-      trusted = await refresh(reference);
-    } catch (error) {
-      if (codeOf(error) !== "expired" || !state.director) throw error;
-      const issued = await issuedBy(state.director);
-      log.warn("link.clock_overridden", { clock: reference, issued });
-      return refresh(issued);
-    }
-    const issued = await issuedBy(trusted.extension.director);
-    return issued > reference ? refresh(issued) : trusted;
-  };
-
+  const hello = createHello(options);
   const greeting = createRetry({
     clock,
     random,

@@ -18,9 +18,10 @@ import {
 import { saltBytes } from "@vedette/protocol/receipt";
 import type { PackedRows, Packer, Ports } from "../ports.ts";
 import type { Accountant, OwnBatchQueue } from "./batch-queue.ts";
+import type { LoggedVersion } from "./logged-rows.ts";
 import { packRows } from "./pack-rows.ts";
 import { partOf, type Run, runsOf } from "./row-columns.ts";
-import { encodeSegment, type LoggedVersion, type SegmentRecord } from "./segment.ts";
+import { encodeSegment, type SegmentRecord } from "./segment.ts";
 
 export interface BatchLimits {
   /** Rows of one batch, up to half as many more. */

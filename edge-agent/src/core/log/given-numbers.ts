@@ -12,7 +12,7 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Ports } from "../ports.ts";
 import type { WaitingBatch } from "./batch-queue.ts";
 import type { BatchWriter, Unlogged } from "./batch-writer.ts";
-import type { LoggedVersion } from "./segment.ts";
+import type { LoggedVersion } from "./logged-rows.ts";
 import { type SpoolState, writeSpoolState } from "./spool-state.ts";
 
 export interface GivenNumbers {

@@ -7,7 +7,8 @@ import {
   standardColumns,
 } from "@vedette/protocol/prediction-batch";
 import type { Rows } from "@vedette/protocol/tensors";
-import { type LoggedVersion, readColumns, type SegmentRecord } from "./segment.ts";
+import type { LoggedVersion } from "./logged-rows.ts";
+import { readColumns, type SegmentRecord } from "./segment.ts";
 
 /** Consecutive rows of one version. */
 export interface RowColumns {

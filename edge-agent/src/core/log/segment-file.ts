@@ -1,6 +1,6 @@
 /** The file that rows are appended to until they are cut into batches, and what is in it. Of prediction-log. */
 import type { AppendFile, Storage } from "../ports.ts";
-import type { LoggedVersion } from "./segment.ts";
+import type { LoggedVersion } from "./logged-rows.ts";
 
 export interface SegmentFile {
   readonly path: string;

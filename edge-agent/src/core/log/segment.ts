@@ -11,85 +11,20 @@
  * All little-endian. Columns and not rows, so that inputs are copied as they came and none of it is taken apart twice.
  */
 
-import type { Manifest } from "@vedette/protocol/bundle";
 import { concatBytes, fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
-import { fallbackReasons, sha256Hex, sources } from "@vedette/protocol/ids";
-import { logPolicy, ruleOfField } from "@vedette/protocol/log-policy";
+import { fallbackReasons, sources } from "@vedette/protocol/ids";
 import { noLabel, noReason } from "@vedette/protocol/prediction-batch";
-import { isWide, type Rows } from "@vedette/protocol/tensors";
+import type { Rows } from "@vedette/protocol/tensors";
 import { z } from "zod";
-import type { Answer } from "../agent.ts";
-
-const loggedVersion = z.object({
-  digest: sha256Hex.nullable(),
-  release: z.int().nullable(),
-  classes: z.array(z.string()).nullable(),
-  /** Whether rows carry `out:value` (regression). */
-  value: z.boolean(),
-  /** Fields whose inputs are in the segment: those that are logged, or that receipts cover. */
-  fields: z.array(z.string()),
-  /** The other fields. */
-  absent: z.array(z.string()).optional(),
-  /** What of them leaves the device; all of it where there is none. */
-  policy: logPolicy.optional(),
-  /** Inputs are 64-bit. */
-  wide: z.boolean(),
-  /** Those of the fields whose inputs are texts. */
-  texts: z.array(z.string()).default([]),
-});
-/** What decides the columns of the rows that follow. One batch never mixes two. */
-export type LoggedVersion = z.infer<typeof loggedVersion>;
-
-/** @param manifest null where no version was ever known: rows then carry neither inputs nor outputs. */
-export function describeVersion(
-  version: { readonly digest: string; readonly release: number } | null,
-  manifest: Manifest | null,
-): LoggedVersion {
-  const policy = manifest?.log;
-  const all = manifest?.input.fields.map((field) => field.name) ?? [];
-  // All or none, so that inputs are copied as they came; what may not leave the device is left out of its batches.
-  const kept =
-    policy !== undefined && (policy.receipts || all.some((name) => ruleOfField(policy, name).mode !== "none"));
-  return {
-    digest: version?.digest ?? null,
-    release: version?.release ?? null,
-    classes: manifest?.output.task === "classification" ? manifest.output.classes : null,
-    value: manifest?.output.task === "regression",
-    fields: kept ? all : [],
-    absent: kept ? [] : all,
-    policy,
-    wide: manifest ? isWide(manifest.input.tensors) : false,
-    texts: kept ? (manifest?.input.fields ?? []).filter(({ kind }) => kind === "category").map(({ name }) => name) : [],
-  };
-}
-
-/** An answer without its id, which follows from where it stands. */
-type LoggedAnswer = Omit<Answer, "id" | "outputs">;
-
-/** The answers to one request. */
-export interface LoggedGroup {
-  readonly answers: readonly LoggedAnswer[];
-  /** [answers][fields], as the request had them. */
-  readonly rows: Rows;
-  /** [answers][texts], as the request had them. */
-  readonly texts?: readonly (string | null)[] | undefined;
-  /** ms from request to answer. */
-  readonly latency: number;
-  readonly entity?: string | undefined;
-  /** UTC ms. */
-  readonly eventTime?: number | undefined;
-  readonly requestId?: string | undefined;
-}
-/** What one tick answered. */
-export interface LoggedRows {
-  /** Number of the first answer, from `reserve`; the others follow. */
-  readonly firstN: number;
-  readonly version: LoggedVersion;
-  /** Device UTC ms. */
-  readonly time: number;
-  readonly groups: readonly LoggedGroup[];
-}
+import {
+  countRows,
+  type LoggedAnswer,
+  type LoggedGroup,
+  type LoggedRows,
+  type LoggedVersion,
+  loggedVersion,
+} from "./logged-rows.ts";
 
 const recordHead = 8;
 const rowsHead = 32;
@@ -153,13 +88,6 @@ function columnsIn(version: LoggedVersion, payload: DataView, rows: number, grou
 function columnsLength(version: LoggedVersion, rows: number, groups: number): number {
   const outputs = (version.classes ? 2 + 4 * version.classes.length : 0) + (version.value ? 8 : 0);
   return rowsHead + 20 * groups + rows * (7 + outputs + (version.wide ? 8 : 4) * version.fields.length);
-}
-
-/** Rows in all groups. */
-export function countRows(groups: readonly LoggedGroup[]): number {
-  let count = 0;
-  for (const group of groups) count += group.answers.length;
-  return count;
 }
 
 /** One record that names the version of the rows after it. */

@@ -11,8 +11,8 @@ import {
   plainCompressor,
 } from "../../sim/memory-ports.ts";
 import { testCrypto, testKey } from "../test/fake-peer.ts";
+import type { LoggedGroup } from "./logged-rows.ts";
 import { openPredictionLog } from "./prediction-log.ts";
-import type { LoggedGroup } from "./segment.ts";
 
 const { hash } = testCrypto;
 const salt = "0f".repeat(16);

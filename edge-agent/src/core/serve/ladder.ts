@@ -1,5 +1,6 @@
-/** The fallback ladder of a bundle: the last answer for the same entity, then rules, then `none`. */
+/** When a row falls back, and to what: the last answer for the same entity, then rules, then `none`. */
 import type { InputField, Manifest } from "@vedette/protocol/bundle";
+import type { FallbackReason } from "@vedette/protocol/ids";
 import { categoryCodes } from "@vedette/protocol/input-rows";
 import type { Rule } from "@vedette/protocol/rules";
 import type { Rows } from "@vedette/protocol/tensors";
@@ -47,6 +48,36 @@ export function createAnswerCache(limit: number): AnswerCache {
     delete: (entity) => void entries.delete(entity),
     clear: () => entries.clear(),
   };
+}
+
+/** Whether an answer kept of one version reads the same under the other. */
+export function sameOutput(a: Manifest | null, b: Manifest | null): boolean {
+  const classes = (manifest: Manifest | null): string =>
+    manifest?.output.task === "classification"
+      ? JSON.stringify(manifest.output.classes)
+      : manifest?.output.task === "tensor"
+        ? JSON.stringify(manifest.output.tensors)
+        : "";
+  return classes(a) === classes(b);
+}
+
+/**
+ * Why a row falls back; null where the model's answer stands.
+ * @param untrusted drift is critical, and the policy says that the ladder answers then.
+ */
+export function reasonOf(
+  manifest: Manifest | null,
+  refused: boolean,
+  given: ModelAnswer | null,
+  otherwise: FallbackReason,
+  untrusted: boolean,
+): FallbackReason | null {
+  if (refused && (given || otherwise === "exception" || otherwise === "latency_budget")) return "out_of_range";
+  if (!given) return otherwise;
+  // The model is asked all the same, so that it is seen when its inputs are again what it knows.
+  if (untrusted) return "drift_critical";
+  const floor = manifest?.fallback.confidenceFloor ?? null;
+  return floor !== null && given.confidence !== null && given.confidence < floor ? "low_confidence" : null;
 }
 
 /**

@@ -7,13 +7,13 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf } from "@vedette/protocol/errors";
 import type { FallbackReason } from "@vedette/protocol/ids";
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
+import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/logged-rows.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
-import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/segment.ts";
 import type { Ports } from "../ports.ts";
 import type { BesideAsker } from "../shadow/ask-beside.ts";
 import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
 import type { ModelAnswer } from "./decode-outputs.ts";
-import { createAnswerCache, fallBack } from "./ladder.ts";
+import { createAnswerCache, fallBack, reasonOf, sameOutput } from "./ladder.ts";
 import { createResponseCache, type ResponseCacheLimits } from "./response-cache.ts";
 import { createRunQueue, type Job, type RunQueue, type RunResult, type RunTook } from "./run-queue.ts";
 import type { ServingVersion } from "./serving-version.ts";
@@ -72,6 +72,21 @@ interface SlotJob extends Job {
   given: number;
   readonly resolve: (prediction: Prediction) => void;
   readonly reject: (error: unknown) => void;
+}
+/** What came of the jobs of one run, or of what was asked without one. */
+interface Answered {
+  /** Number of the first row. */
+  readonly firstN: number;
+  readonly rows: number;
+  /** By row; null where the model was not asked, or did not answer. */
+  readonly served: readonly (ModelAnswer | null)[] | null;
+  readonly result: RunResult | FallbackReason;
+  readonly nan: number;
+  readonly unsure: number;
+  /** Monotonic ms. */
+  readonly now: number;
+  /** Of the predictions, UTC ms. */
+  readonly time: number;
 }
 /** All that belongs to one version in place, or to none. */
 interface Place {
@@ -223,8 +238,9 @@ export function createModelSlot(options: {
       const { rows, texts, entity, eventTime, requestId } = request;
       groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
     }
-    const waits = log.append({ firstN, version: from.logged, time: clock.now(), groups });
-    const give = () => giveAnswers(from, jobs, groups, { firstN, rows, served, result, nan, unsure, now });
+    const time = clock.now();
+    const waits = log.append({ firstN, version: from.logged, time, groups });
+    const give = () => giveAnswers(from, jobs, groups, { firstN, rows, served, result, nan, unsure, now, time });
     if (waits === null) give();
     else {
       waits.then(give).catch((error: unknown) => {
@@ -237,23 +253,7 @@ export function createModelSlot(options: {
     from: Place,
     jobs: readonly SlotJob[],
     groups: readonly LoggedGroup[],
-    {
-      firstN,
-      rows,
-      served,
-      result,
-      nan,
-      unsure,
-      now,
-    }: {
-      firstN: number;
-      rows: number;
-      served: readonly (ModelAnswer | null)[] | null;
-      result: RunResult | FallbackReason;
-      nan: number;
-      unsure: number;
-      now: number;
-    },
+    { firstN, rows, served, result, nan, unsure, now, time }: Answered,
   ): void {
     const { version } = from;
     const digest = version?.digest ?? null;
@@ -265,7 +265,7 @@ export function createModelSlot(options: {
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
       job.given = firstN + at;
-      if (served) version?.drift?.observe(job.request.rows, served, at);
+      if (served) version?.drift?.observe(job.request.rows, served, at, time);
       at += job.n;
     }
     const ran = !jobs[0]?.cached;
@@ -397,33 +397,4 @@ export function createModelSlot(options: {
       queue.idle().then(done, done);
     });
   }
-}
-
-/**
- * Why a row falls back; null where the model's answer stands.
- * @param untrusted drift is critical, and the policy says that the ladder answers then.
- */
-function reasonOf(
-  manifest: Manifest | null,
-  refused: boolean,
-  given: ModelAnswer | null,
-  otherwise: FallbackReason,
-  untrusted: boolean,
-): FallbackReason | null {
-  if (refused && (given || otherwise === "exception" || otherwise === "latency_budget")) return "out_of_range";
-  if (!given) return otherwise;
-  // The model is asked all the same, so that it is seen when its inputs are again what it knows.
-  if (untrusted) return "drift_critical";
-  const floor = manifest?.fallback.confidenceFloor ?? null;
-  return floor !== null && given.confidence !== null && given.confidence < floor ? "low_confidence" : null;
-}
-
-function sameOutput(a: Manifest | null, b: Manifest | null): boolean {
-  const classes = (manifest: Manifest | null): string =>
-    manifest?.output.task === "classification"
-      ? JSON.stringify(manifest.output.classes)
-      : manifest?.output.task === "tensor"
-        ? JSON.stringify(manifest.output.tensors)
-        : "";
-  return classes(a) === classes(b);
 }

@@ -7,7 +7,6 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf } from "@vedette/protocol/errors";
 import type { ModelInputs } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
-import { createTimer } from "../link/timing.ts";
 import type { Ports, Session } from "../ports.ts";
 import { inputCheckOf } from "../serve/check-input.ts";
 import { decodeOutputs, type ModelAnswer, neededOutputs } from "../serve/decode-outputs.ts";
@@ -15,13 +14,14 @@ import { feederOf, fixedBatch } from "../serve/feeds.ts";
 import { joinInputs, sliceInputs } from "../serve/join-inputs.ts";
 import type { RunTook } from "../serve/run-queue.ts";
 import type { RejectReason } from "../store/reject-reason.ts";
+import { createTimer } from "../timing.ts";
 import { bytesOf, pairInputsOf } from "./pair-inputs.ts";
 import type { Side } from "./pair-tally.ts";
 import type { PairWatch } from "./pair-watch.ts";
 import { sampled } from "./sampled.ts";
 
 /** A request that was run. */
-export interface AskedJob {
+interface AskedJob {
   readonly request: PredictRequest;
   /** Rows. */
   readonly n: number;
@@ -59,7 +59,7 @@ export interface BesideLimits {
   /** A queue that found requests waiting looks again, ms. */
   readonly againMs: number;
 }
-export const besideLimits: BesideLimits = {
+const besideLimits: BesideLimits = {
   waitingRows: 256,
   waitingBytes: 8 * 2 ** 20,
   requestRows: 4096,

@@ -3,8 +3,8 @@
  * `ask-beside.ts` tells it of runs; the outbox keeps its state and sends the parcels.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { createTimer } from "../link/timing.ts";
 import type { Clock } from "../ports.ts";
+import { createTimer } from "../timing.ts";
 import { createPairTally, type PairedRun } from "./pair-tally.ts";
 import type { PairState, ShadowKeep } from "./shadow-outbox.ts";
 
@@ -19,7 +19,7 @@ export interface PairLimits {
   /** What is counted is written down at least so often, ms. */
   readonly keepEveryMs: number;
 }
-export const pairLimits: PairLimits = {
+const pairLimits: PairLimits = {
   parcelRows: 200,
   parcelMs: 60_000,
   apartMs: 10_000,

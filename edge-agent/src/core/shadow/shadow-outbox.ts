@@ -8,8 +8,8 @@ import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { epochId, modelName, sha256Hex } from "@vedette/protocol/ids";
 import { type ShadowAck, shadowParcel } from "@vedette/protocol/shadow";
 import { z } from "zod";
-import { createTimer } from "../link/timing.ts";
 import type { Ports } from "../ports.ts";
+import { createTimer } from "../timing.ts";
 
 const folder = "shadow";
 const parcel = shadowParcel.omit({ model: true });

@@ -8,8 +8,8 @@ import { type DriftAck, driftVerdicts, driftWindow } from "@vedette/protocol/dri
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { epochId, modelName } from "@vedette/protocol/ids";
 import { z } from "zod";
-import { createTimer } from "../link/timing.ts";
 import type { Ports } from "../ports.ts";
+import { createTimer } from "../timing.ts";
 
 const folder = "drift";
 const verdict = z.enum(driftVerdicts);

@@ -27,6 +27,7 @@ async function rig(
     hash?: string;
     finished?: () => void;
     apartMs?: number;
+    offset?: () => number | null;
   } = {},
 ) {
   const disk = given.disk ?? createMemoryDisk();
@@ -50,6 +51,7 @@ async function rig(
     lost: (why) => void lost.push(why),
     apartMs: given.apartMs ?? 0,
     ...(given.finished && { finished: given.finished }),
+    ...(given.offset && { offset: given.offset }),
   });
   /** So many rows, all answered, and the end of their tick. */
   const see = async (n: number) => {
@@ -99,6 +101,33 @@ test("[Y7] a window ends after its rows, or its seconds after the first; the las
   await clock.advance(6_000_000);
   // What waits is the outbox, for its answer.
   expect([watch.windows, clock.waiting]).toEqual([3, 1]);
+});
+
+test("[Z44] a window begins no later than the predictions that it counts, however late these are counted", async () => {
+  const { watch, see, clock, ticks, sent, outbox } = await rig();
+  const answeredAt = clock.now();
+  await clock.advance(700);
+  const answers = Array.from({ length: 50 }, () => dry);
+  watch.observe(new Float32Array(100), answers, 0, answeredAt);
+  await clock.advance(700);
+  for (const call of ticks.splice(0)) call();
+  await settle();
+  // The next window is of what comes then.
+  const { digest: of, window } = driftWindow.parse(sent[0]);
+  outbox.acked({ digest: of, epoch: window.epoch, n: window.n });
+  await clock.advance(60_000);
+  await see(50);
+  await clock.advance(60_000);
+  expect(window.from).toBe(answeredAt);
+  expect(driftWindow.parse(sent.at(-1)).window).toMatchObject({ n: 1, from: answeredAt + 61_400 });
+});
+
+test("[Z44] a window is told by the control plane's clock, as its predictions are", async () => {
+  const { see, clock, sent } = await rig({ offset: () => -86_400_000.5 });
+  const began = clock.now();
+  await see(50);
+  const { from, to } = driftWindow.parse(sent[0]).window;
+  expect([from, to]).toEqual([began - 86_400_001, began - 86_400_000]);
 });
 
 test("[Y7] under load a window goes on for a second, so that judging costs no more", async () => {
@@ -171,10 +200,14 @@ test("[Y6] a restart goes on where the state was written, with verdict, window a
   expect(second.lost).toEqual([]);
   await second.see(30);
   expect(second.watch.windows).toBe(3);
+  // The first parcel was never answered.
+  const { epoch, ...parcel } =
+    (second.sent as { window: { epoch: string; n: number; rows: number } }[])[0]?.window ?? {};
+  expect(parcel).toMatchObject({ n: 0, rows: 50 });
+  second.outbox.acked({ digest, epoch: epoch ?? "", n: 0 });
   await second.clock.advance(31_000);
-  const rows = (second.sent as { window: { n: number; rows: number } }[]).map(({ window }) => [window.n, window.rows]);
-  // The first parcel was never answered; the second has a window of each process.
-  expect(rows[0]).toEqual([0, 50]);
+  // The second has a window of each process.
+  expect(second.sent.at(-1)).toMatchObject({ window: { epoch, n: 1, rows: 100 } });
 });
 
 test("[Y6] a killed process loses no more than a minute's rows, and sends none twice", async () => {
@@ -185,6 +218,8 @@ test("[Y6] a killed process loses no more than a minute's rows, and sends none t
   first.disk.kill();
   const second = await rig({ disk: first.disk });
   expect(second.watch.report()[0]?.n).toBe(20);
+  await second.see(30);
+  expect([first.sent, second.sent]).toMatchObject([[], [{ window: { n: 0, rows: 50 } }]]);
 });
 
 test("[Y6] a state of another reference is begun anew, and told", async () => {

@@ -13,9 +13,9 @@ import { type DriftVerdict, driftPolicyOf, maxSnapshotBytes } from "@vedette/pro
 import { isWorse, judgeDrift } from "@vedette/protocol/judge-drift";
 import type { Rows } from "@vedette/protocol/tensors";
 import type { DriftReport, FeatureReport, DriftReference as KernelReference } from "@vedette/wasm-kernels";
-import { createTimer } from "../link/timing.ts";
 import type { Clock } from "../ports.ts";
 import type { ModelAnswer } from "../serve/decode-outputs.ts";
+import { createTimer } from "../timing.ts";
 import type { Parcel, WatchKeep, WatchState } from "./drift-outbox.ts";
 import { rowPlanOf } from "./row-plan.ts";
 import { type Standing, stand, unjudged } from "./standing.ts";
@@ -29,8 +29,9 @@ export interface DriftWatch {
    * Takes rows [n][fields of the manifest] and what the model answered to them; they are copied, and counted when the tick
    * is over. A row that the model did not answer is not counted: there is nothing to compare its answer with.
    * @param from place of the first row's answer.
+   * @param answeredAt the predictions' time, UTC ms: a window begins no later than its rows. Now, where it is not said.
    */
-  observe(rows: Rows, answers: readonly (ModelAnswer | null)[], from: number): void;
+  observe(rows: Rows, answers: readonly (ModelAnswer | null)[], from: number, answeredAt?: number): void;
   /** Of the last full window; before there is one, of the running one. In the reference's order. */
   report(): readonly FeatureReport[];
   /** By the policy, of all windows so far. */
@@ -69,10 +70,12 @@ export function createDriftWatch(options: {
   lost?: (why: unknown) => void;
   /** Called after each full window: there is a new verdict to report. */
   finished?: () => void;
+  /** What to add to the device's clock to reach the control plane's, ms: as predictions are told, so are windows. Null: not known. */
+  offset?: () => number | null;
   /** Full windows end no sooner one after the other, ms: a second where it is not said. */
   apartMs?: number;
 }): DriftWatch {
-  const { reference, manifest, keep, clock, schedule, apartMs = 1_000 } = options;
+  const { reference, manifest, keep, clock, schedule, apartMs = 1_000, offset = () => null } = options;
   const policy = driftPolicyOf(manifest);
   const plan = rowPlanOf(manifest, reference.names);
   const { width, fields } = plan;
@@ -80,6 +83,8 @@ export function createDriftWatch(options: {
   const capacity = Math.max(1, Math.floor(bufferFloats / width));
   const buffer = new Float32Array(capacity * width);
   let held = 0;
+  /** Since when, UTC ms: the answer came before the disk had it, and this waits for both. */
+  let heldSince = Number.POSITIVE_INFINITY;
   let scheduled = false;
   let closed = false;
   let last: DriftReport | undefined;
@@ -153,7 +158,7 @@ export function createDriftWatch(options: {
     if (!keepTimer.waiting) keepTimer.in(keepEveryMs);
     for (let at = 0; at < held; ) {
       if (state.n === 0) {
-        opened = clock.now();
+        opened = Math.min(heldSince, clock.now());
         windowTimer.in(policy.windowSeconds * 1000);
       }
       // A window that is full too soon goes on, so that judging costs a busy device no more than an idle one.
@@ -167,6 +172,7 @@ export function createDriftWatch(options: {
       else windowTimer.in(early);
     }
     held = 0;
+    heldSince = Number.POSITIVE_INFINITY;
     // Last, for who hears of it may ask for the report at once, which comes here again.
     if (windows > before) told();
   }
@@ -211,8 +217,10 @@ export function createDriftWatch(options: {
     }
     const snapshot = parcel.snapshot();
     const { verdict, top, logE } = loudest;
+    const shift = offset() ?? 0;
+    const from = Math.floor(span.from + shift);
     const closedParcel: Parcel = {
-      window: { epoch, n, from: span.from, to: Math.max(span.from, span.to), rows: parcel.n },
+      window: { epoch, n, from, to: Math.max(from, Math.ceil(span.to + shift)), rows: parcel.n },
       snapshot: toBase64(snapshot),
       // A standing alarm is the verdict of what came under it.
       verdict: isWorse(standing.verdict, verdict) ? standing.verdict : verdict,
@@ -230,12 +238,13 @@ export function createDriftWatch(options: {
   }
 
   return {
-    observe(rows, answers, from) {
+    observe(rows, answers, from, answeredAt = clock.now()) {
       if (closed) return;
       for (let at = 0, row = from; at < rows.length; at += fields, row++) {
         const answer = answers[row];
         if (!answer) continue;
         if (held === capacity) flush();
+        heldSince = Math.min(heldSince, answeredAt);
         plan.write(buffer, held * width, rows, at, answer);
         held++;
       }

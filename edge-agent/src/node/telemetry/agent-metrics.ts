@@ -129,11 +129,17 @@ function modelFamilies({ family }: ReturnType<typeof createMetricsWriter>, model
   const outOfRange: Samples = [];
   const drift: Samples = [];
   const versions: Samples = [];
-  for (const { name: model, release, digest, counters, drift: fields } of models) {
+  const beside: Samples = [];
+  for (const { name: model, release, digest, counters, drift: fields, beside: second } of models) {
     for (const [source, rows] of Object.entries(counters.sources)) predictions.push([{ model, source }, rows]);
     for (const [reason, rows] of Object.entries(counters.reasons)) fallbacks.push([{ model, reason }, rows]);
     for (const [field, values] of Object.entries(counters.outOfRange)) outOfRange.push([{ model, field }, values]);
     for (const { field, verdict } of fields) drift.push([{ model, field, verdict }, 1]);
+    if (second) {
+      const version = String(second.release);
+      beside.push([{ model, version, state: second.state, asked: "yes" }, second.pairs]);
+      beside.push([{ model, version, state: second.state, asked: "no" }, second.skipped]);
+    }
     if (release !== null && digest !== null) versions.push([{ model, version: String(release), digest }, 1]);
   }
   const each = (of: (model: ModelMeasures) => number): Samples =>
@@ -155,6 +161,7 @@ function modelFamilies({ family }: ReturnType<typeof createMetricsWriter>, model
   family("vedette_out_of_range_total", "counter", "Values outside the schema's range", outOfRange);
   family("vedette_version_in_place", "gauge", "Always 1; the version that serves", versions);
   family("vedette_drift_verdict", "gauge", "Always 1; the last verdict on each field", drift);
+  family("vedette_beside_predictions", "gauge", "Rows that the version beside the answers was asked, or not", beside);
   family(
     "vedette_spool_batches",
     "gauge",

@@ -13,38 +13,65 @@ use crate::math::ln;
 /// guarantee; an alarm at 1e9 over 4,096 features needs 2e14.
 const CEILING: f32 = 1e16;
 
+/// What rounding may add to a detector or to a sum of them, and far more.
+const SLACK: f32 = 1.001;
+
 /// Factors of all features, as the bank reads them.
-pub(crate) struct BankFactors(Vec<[[f32; BETS]; CELLS]>);
+pub(crate) struct BankFactors {
+    bets: Vec<[[f32; BETS]; CELLS]>,
+    /// The greatest of each cell.
+    greatest: Vec<[f32; CELLS]>,
+}
 
 impl BankFactors {
     pub fn new(factors: impl Iterator<Item = Factors>) -> Self {
-        Self(factors.map(|factors| factors.map(|bets| bets.map(|t| t as f32))).collect())
+        let bets: Vec<_> = factors.map(|factors| factors.map(|bets| bets.map(|t| t as f32))).collect();
+        let greatest = |cells: &[[f32; BETS]; CELLS]| cells.map(|bets| bets.into_iter().fold(0.0, f32::max));
+        Self { greatest: bets.iter().map(greatest).collect(), bets }
     }
 }
 
 /// One detector a feature and bet.
 #[derive(Clone)]
-pub(crate) struct Bank(Vec<[f32; BETS]>);
+pub(crate) struct Bank {
+    detectors: Vec<[f32; BETS]>,
+    /// Their sum is no greater. Adding them up costs as much as half a step, and hardly ever matters.
+    bound: f32,
+}
 
 impl Bank {
     pub fn new(features: usize) -> Self {
-        Self(vec![[0.0; BETS]; features])
+        Self { detectors: vec![[0.0; BETS]; features], bound: 0.0 }
     }
 
-    /// One step of feature `f`, whose value fell into `cell`.
+    /// One step of feature `f`, whose value fell into `cell`; the greatest factor of it.
     #[inline(always)]
-    pub fn step(&mut self, factors: &BankFactors, f: usize, cell: u8) {
-        let factors = &factors.0[f][usize::from(cell)];
-        for (m, t) in self.0[f].iter_mut().zip(factors) {
+    pub fn step(&mut self, factors: &BankFactors, f: usize, cell: u8) -> f32 {
+        let cell = usize::from(cell);
+        for (m, t) in self.detectors[f].iter_mut().zip(&factors.bets[f][cell]) {
             let next = (*m + 1.0) * t;
             *m = if next < CEILING { next } else { CEILING };
         }
+        factors.greatest[f][cell]
+    }
+
+    /// Whether the sum of all detectors is at `limit`, after steps of which `greatest` was the greatest factor.
+    #[inline(always)]
+    pub fn reaches(&mut self, limit: f32, greatest: f32) -> bool {
+        let count = (self.detectors.len() * BETS) as f32;
+        self.bound = (self.bound + count) * greatest.max(1.0) * SLACK;
+        if self.bound < limit {
+            return false;
+        }
+        let sum = self.sum();
+        self.bound = sum * SLACK;
+        sum >= limit
     }
 
     /// The sum of all detectors: bet by bet first, as many additions side by side as there are bets.
     pub fn sum(&self) -> f32 {
         let mut sums = [0.0f32; BETS];
-        for detectors in &self.0 {
+        for detectors in &self.detectors {
             sums.iter_mut().zip(detectors).for_each(|(sum, m)| *sum += m);
         }
         let mut lanes = [0.0f32; 4];
@@ -56,18 +83,19 @@ impl Bank {
 
     /// ln of the mean over the bets of each feature, and over everything.
     pub fn log_evidence(&self) -> (Vec<f64>, f64) {
-        log_means(self.0.iter().map(|detectors| detectors.iter().map(|m| f64::from(*m)).sum()))
+        log_means(self.detectors.iter().map(|detectors| detectors.iter().map(|m| f64::from(*m)).sum()))
     }
 
     pub fn write(&self, out: &mut Vec<u8>) {
-        self.0.iter().flatten().for_each(|m| out.extend(m.to_le_bytes()));
+        self.detectors.iter().flatten().for_each(|m| out.extend(m.to_le_bytes()));
     }
 
     pub fn read(reader: &mut Reader, features: usize) -> Result<Self, KernelError> {
         let mut bank = Self::new(features);
-        for m in bank.0.iter_mut().flatten() {
+        for m in bank.detectors.iter_mut().flatten() {
             *m = reader.f32_in(0.0, CEILING)?;
         }
+        bank.bound = bank.sum() * SLACK;
         Ok(bank)
     }
 }
@@ -82,4 +110,44 @@ pub(crate) fn log_means(sums: impl Iterator<Item = f64>) -> (Vec<f64>, f64) {
     }
     let mean = total / (BETS * features.len()) as f64;
     (features, log(mean))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    /// The bound spares most sums, and never an alarm.
+    #[test]
+    fn alarms_where_the_sum_of_every_step_says_so() {
+        let mut random = Random::new(11);
+        for limit in [1e3, 3e4, 1e7] {
+            let mut cell = || [0.5, 0.9, 1.0, 1.3, 2.5].map(|t: f64| t * (0.7 + 0.6 * random.uniform()));
+            let factors = BankFactors::new((0..5).map(|_| {
+                let five = cell();
+                std::array::from_fn(|cell| std::array::from_fn(|bet| five[(cell + bet) % 5]))
+            }));
+            let mut bank = Bank::new(5);
+            let (mut alarms, mut quiet) = (0, 0);
+            for step in 0..4000 {
+                let mut greatest = 0.0f32;
+                for f in (0..5).filter(|f| (step + f) % 3 > 0) {
+                    greatest = greatest.max(bank.step(&factors, f, (random.uniform() * 16.0) as u8));
+                }
+                let reaches = bank.reaches(limit, greatest);
+                assert_eq!(reaches, bank.sum() >= limit, "step {step}, limit {limit}");
+                assert!(bank.bound >= bank.sum());
+                if reaches {
+                    alarms += 1
+                } else {
+                    quiet += 1
+                }
+                // What alarmed begins anew.
+                if reaches {
+                    bank.detectors.fill([0.0; BETS]);
+                }
+            }
+            assert!(quiet > 0 && alarms > 0, "{limit}: {alarms} {quiet}");
+        }
+    }
 }

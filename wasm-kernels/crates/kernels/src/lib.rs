@@ -50,6 +50,7 @@ pub use chi2::{Chi2, chi2_quantile, chi2_sf, chi2_test};
 pub use divergence::{Divergences, divergences, wasserstein1};
 pub use error::{Code, KernelError};
 pub use features::{Feature, Kind, MAX_FEATURES, MAX_KNOWN, MAX_NAME_BYTES};
+pub use flat::cut;
 pub use fleet::{FleetBank, FleetReport};
 pub use joint::JointReport;
 pub use ks::{kolmogorov_sf, ks_p_value};

@@ -82,16 +82,17 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
 /// (sin, cos) of 2π·x, within 3e-6, for |x| < 2²². Polynomials in the square of what is left of a turn, through the
 /// twelve Chebyshev points of [0, ¼].
 #[inline(always)]
-pub(crate) fn sin_cos_turns(x: f32) -> (f32, f32) {
+pub(crate) fn sin_cos_turns<const TIMES: u32>(x: f32) -> (f32, f32) {
+    let times = TIMES as f32;
     let t = x - round(x);
     let z = t * t;
-    let mut cos = -21.065_43;
+    let mut cos = -21.065_43 * times;
     for c in [58.786_94, -85.270_84, 64.928_59, -19.738_977, 0.999_999_2] {
-        cos = cos * z + c;
+        cos = cos * z + c * times;
     }
-    let mut sin = -12.468_819;
+    let mut sin = -12.468_819 * times;
     for c in [41.341_366, -76.614_14, 81.599_915, -41.341_587, std::f32::consts::TAU] {
-        sin = sin * z + c;
+        sin = sin * z + c * times;
     }
     (sin * t, cos)
 }
@@ -133,7 +134,7 @@ mod tests {
         assert!(exp_f32(f32::NEG_INFINITY) < 2e-38);
         for i in -40_000..40_000 {
             let x = i as f32 / 4096.0;
-            let (sin, cos) = sin_cos_turns(x);
+            let (sin, cos) = sin_cos_turns::<1>(x);
             let angle = f64::from(x) * std::f64::consts::TAU;
             assert!((f64::from(sin) - angle.sin()).abs() < 3e-6, "sin {x}");
             assert!((f64::from(cos) - angle.cos()).abs() < 3e-6, "cos {x}");

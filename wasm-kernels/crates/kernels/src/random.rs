@@ -28,7 +28,7 @@ impl Random {
         let above_zero = ((self.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64;
         let turn = (self.bits() >> 40) as f32 / (1u32 << 24) as f32;
         let radius = (-2.0 * ln(above_zero)).sqrt();
-        let (sin, cos) = sin_cos_turns(turn);
+        let (sin, cos) = sin_cos_turns::<1>(turn);
         [radius * f64::from(sin), radius * f64::from(cos)]
     }
 }

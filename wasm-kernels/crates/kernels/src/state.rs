@@ -29,7 +29,7 @@ pub struct State {
     bank: Bank,
     /// Rows that each feature's detectors still pass over.
     waits: Vec<u32>,
-    neighbours: Vec<Neighbours>,
+    neighbours: Neighbours,
     alarmed: bool,
     /// Scratch: of the row at hand.
     slots: Vec<u8>,
@@ -50,7 +50,7 @@ impl State {
             window: Window::new(d),
             bank: Bank::new(d),
             waits: vec![0; d],
-            neighbours: features.iter().map(|feature| Neighbours::new(feature.kind)).collect(),
+            neighbours: Neighbours::new(features),
             alarmed: false,
             slots: vec![0; d],
             terms: Vec::with_capacity(d),
@@ -70,7 +70,8 @@ impl State {
         let mut rows_missing = 0;
         for row in rows.chunks_exact(d) {
             rows_missing += u64::from(self.count(row));
-            if self.step_bank() && self.bank.sum() >= limit {
+            let greatest = self.step_bank();
+            if greatest > 0.0 && self.bank.reaches(limit, greatest) {
                 self.alarmed = true;
             }
             if let Some(joint) = self.reference.joint() {
@@ -90,31 +91,30 @@ impl State {
     fn count(&mut self, row: &[f32]) -> bool {
         let mut missing = false;
         let searches = self.reference.searches().iter();
-        let places = self.slots.iter_mut().zip(&mut self.window.counts).zip(&mut self.neighbours);
-        for ((&x, search), ((place, counts), neighbours)) in row.iter().zip(searches).zip(places) {
+        let places = self.slots.iter_mut().zip(&mut self.window.counts);
+        for ((&x, search), (place, counts)) in row.iter().zip(searches).zip(places) {
             let slot = search.slot(x);
             counts[slot] = counts[slot].saturating_add(1);
             missing |= x.is_nan();
             *place = slot as u8;
-            neighbours.take(slot as u8);
         }
+        self.neighbours.take(&self.slots);
         missing
     }
 
-    /// Steps the detectors of each feature whose turn it is; whether there was one.
+    /// Steps the detectors of each feature whose turn it is; the greatest factor of all, 0 where there was none.
     #[inline(always)]
-    fn step_bank(&mut self) -> bool {
-        let mut stepped = false;
+    fn step_bank(&mut self) -> f32 {
+        let mut greatest = 0.0f32;
         for (f, cells) in self.reference.cells().iter().enumerate() {
             if self.waits[f] > 0 {
                 self.waits[f] -= 1;
                 continue;
             }
             self.waits[f] = self.lags[f] - 1;
-            self.bank.step(&self.factors, f, cells[usize::from(self.slots[f])]);
-            stepped = true;
+            greatest = greatest.max(self.bank.step(&self.factors, f, cells[usize::from(self.slots[f])]));
         }
-        stepped
+        greatest
     }
 
     /// The sum of all detectors at which their mean is at the threshold.
@@ -144,9 +144,8 @@ impl State {
     /// What the window and the bank say.
     pub fn report(&self) -> Report {
         let mut report = compare(&self.reference, &self.window, &self.lags, self.options.alpha);
-        for ((feature, neighbours), counts) in report.features.iter_mut().zip(&self.neighbours).zip(&self.window.counts)
-        {
-            feature.lag1 = neighbours.correlation(counts);
+        for (f, (feature, counts)) in report.features.iter_mut().zip(&self.window.counts).enumerate() {
+            feature.lag1 = self.neighbours.correlation(f, counts);
         }
         let (by_feature, log_e) = self.bank.log_evidence();
         for (feature, own) in report.features.iter_mut().zip(by_feature) {
@@ -160,7 +159,7 @@ impl State {
     /// Begins a new window. The bank, its thinning and the last row go on.
     pub fn roll(&mut self) {
         self.window.clear();
-        self.neighbours.iter_mut().for_each(Neighbours::roll);
+        self.neighbours.roll();
         self.alarmed = false;
     }
 
@@ -176,9 +175,9 @@ impl State {
         out.push(u8::from(self.alarmed));
         self.window.write(&self.reference, &mut out);
         self.bank.write(&mut out);
-        for (wait, neighbours) in self.waits.iter().zip(&self.neighbours) {
+        for (f, wait) in self.waits.iter().enumerate() {
             out.extend((*wait as u16).to_le_bytes());
-            neighbours.write(&mut out);
+            self.neighbours.write(f, &mut out);
         }
         out
     }
@@ -204,7 +203,7 @@ impl State {
             if state.waits[f] >= state.lags[f] {
                 return Err(reader.malformed("its bank waits longer than its lag"));
             }
-            state.neighbours[f].read(state.window.rows, &mut reader)?;
+            state.neighbours.read(f, state.window.rows, &mut reader)?;
         }
         reader.end()?;
         Ok(state)

@@ -2,7 +2,7 @@
 //! message is `code: text`; `js/face.ts` turns them into `KernelError`.
 
 use std::sync::Arc;
-use vedette_kernels::{Feature, KERNEL_ABI, KernelError, Kind, Options};
+use vedette_kernels::{Feature, KERNEL_ABI, KernelError, Options, cut};
 use wasm_bindgen::prelude::*;
 
 fn thrown(error: KernelError) -> JsError {
@@ -18,8 +18,7 @@ pub fn kernel_abi() -> u32 {
 /// D and p of the two-sample Kolmogorov–Smirnov test.
 #[wasm_bindgen(js_name = ksTwoSample)]
 pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Vec<f64> {
-    let test = vedette_kernels::ks_two_sample(a, b);
-    vec![test.d, test.p]
+    vedette_kernels::ks_two_sample(a, b).to_numbers()
 }
 
 #[wasm_bindgen]
@@ -32,18 +31,16 @@ pub fn wasserstein1(a: &[f64], b: &[f64]) -> Result<f64, JsError> {
     vedette_kernels::wasserstein1(a, b).map_err(thrown)
 }
 
-/// PSI, JS, TV, L∞ and Hellinger.
+/// As `Divergences::to_numbers` lists them.
 #[wasm_bindgen]
 pub fn divergences(p: &[f64], q: &[f64]) -> Result<Vec<f64>, JsError> {
-    let d = vedette_kernels::divergences(p, q).map_err(thrown)?;
-    Ok(vec![d.psi, d.js, d.tv, d.linf, d.hellinger])
+    Ok(vedette_kernels::divergences(p, q).map_err(thrown)?.to_numbers())
 }
 
 /// Statistic, p and degrees of freedom.
 #[wasm_bindgen(js_name = chi2Test)]
 pub fn chi2_test(table: &[f64], columns: u32) -> Vec<f64> {
-    let test = vedette_kernels::chi2_test(table, columns as usize);
-    vec![test.statistic, test.p, f64::from(test.df)]
+    vedette_kernels::chi2_test(table, columns as usize).to_numbers()
 }
 
 /// Empty once it has finished.
@@ -52,14 +49,10 @@ pub struct Builder(Option<vedette_kernels::Builder>);
 
 #[wasm_bindgen]
 impl Builder {
-    /// `kinds`: −1 for a number, or how many categories are known.
+    /// `kinds`: as `Feature::from_numbers` reads them.
     #[wasm_bindgen(constructor)]
     pub fn new(names: Vec<String>, kinds: &[i32], seed: u32, joint: bool) -> Result<Builder, JsError> {
-        let feature = |(name, kind): (String, &i32)| {
-            let kind = if *kind < 0 { Kind::Number } else { Kind::Category { known: (*kind).min(255) as u8 } };
-            Feature { name, kind }
-        };
-        let features = names.into_iter().zip(kinds).map(feature).collect();
+        let features = Feature::from_numbers(names, kinds);
         Ok(Self(Some(vedette_kernels::Builder::new(features, seed, joint).map_err(thrown)?)))
     }
 
@@ -95,13 +88,9 @@ impl Reference {
         self.0.features().iter().map(|feature| feature.name.clone()).collect()
     }
 
-    /// −1 for a number, or how many categories are known.
+    /// As `Feature::kind_number` says them.
     pub fn kinds(&self) -> Vec<i32> {
-        let kind = |feature: &Feature| match feature.kind {
-            Kind::Number => -1,
-            Kind::Category { known } => i32::from(known),
-        };
-        self.0.features().iter().map(kind).collect()
+        self.0.features().iter().map(Feature::kind_number).collect()
     }
 
     pub fn rows(&self) -> f64 {
@@ -110,7 +99,7 @@ impl Reference {
 
     /// 16 hexadecimal digits.
     pub fn hash(&self) -> String {
-        format!("{:016x}", self.0.hash())
+        self.0.hash_digits()
     }
 
     pub fn lags(&self) -> Vec<u32> {
@@ -130,11 +119,11 @@ impl Reference {
     #[wasm_bindgen(js_name = newState)]
     pub fn new_state(&self, alpha: f64, threshold: f64, dead_zone: f64, lag: u32) -> Result<State, JsError> {
         let options = Options { alpha, threshold, dead_zone, lag: Some(lag).filter(|lag| *lag > 0) };
-        Ok(State(vedette_kernels::State::new(Arc::clone(&self.0), options).map_err(thrown)?))
+        Ok(vedette_kernels::State::new(Arc::clone(&self.0), options).map_err(thrown)?.into())
     }
 
     pub fn restore(&self, saved: &[u8]) -> Result<State, JsError> {
-        Ok(State(vedette_kernels::State::restore(Arc::clone(&self.0), saved).map_err(thrown)?))
+        Ok(vedette_kernels::State::restore(Arc::clone(&self.0), saved).map_err(thrown)?.into())
     }
 
     #[wasm_bindgen(js_name = newFleetBank)]
@@ -150,38 +139,62 @@ impl Reference {
 }
 
 #[wasm_bindgen]
-pub struct State(vedette_kernels::State);
+pub struct State {
+    state: vedette_kernels::State,
+    /// Where JavaScript puts a few rows, so that a call for one allocates nothing.
+    room: Vec<f32>,
+}
+
+impl From<vedette_kernels::State> for State {
+    fn from(state: vedette_kernels::State) -> Self {
+        Self { state, room: Vec::new() }
+    }
+}
 
 #[wasm_bindgen]
 impl State {
     pub fn observe(&mut self, rows: &[f32]) -> Result<(), JsError> {
-        self.0.observe(rows).map_err(thrown)
+        self.state.observe(rows).map_err(thrown)
+    }
+
+    /// Address of room for so many values, until the next call.
+    pub fn room(&mut self, values: usize) -> *mut f32 {
+        if self.room.len() < values {
+            self.room.resize(values, 0.0);
+        }
+        self.room.as_mut_ptr()
+    }
+
+    /// Observes so many values that were put there; false, and none was taken, where they are not whole rows.
+    #[wasm_bindgen(js_name = observeRoom)]
+    pub fn observe_room(&mut self, values: usize) -> bool {
+        self.room.get(..values).is_some_and(|rows| self.state.observe(rows).is_ok())
     }
 
     /// Rows of the window: an integer that a double holds exactly.
     pub fn rows(&self) -> f64 {
-        self.0.rows() as f64
+        self.state.rows() as f64
     }
 
     pub fn merge(&mut self, snapshot: &[u8]) -> Result<(), JsError> {
-        self.0.merge(snapshot).map_err(thrown)
+        self.state.merge(snapshot).map_err(thrown)
     }
 
     pub fn snapshot(&self) -> Vec<u8> {
-        self.0.snapshot()
+        self.state.snapshot()
     }
 
     pub fn save(&self) -> Vec<u8> {
-        self.0.save()
+        self.state.save()
     }
 
     /// As `Report::to_numbers` lists them.
     pub fn report(&self) -> Vec<f64> {
-        self.0.report().to_numbers()
+        self.state.report().to_numbers()
     }
 
     pub fn roll(&mut self) {
-        self.0.roll();
+        self.state.roll();
     }
 }
 
@@ -192,10 +205,7 @@ pub struct FleetBank(vedette_kernels::FleetBank);
 impl FleetBank {
     /// `bytes`: snapshots one after the other, of these lengths.
     pub fn step(&mut self, bytes: &[u8], lengths: &[u32], cap_rows: f64) -> Result<(), JsError> {
-        let mut rest = bytes;
-        let cut = |length: &u32| rest.split_off(..(*length as usize).min(rest.len())).unwrap_or_default();
-        let snapshots: Vec<&[u8]> = lengths.iter().map(cut).collect();
-        self.0.step(&snapshots, cap_rows).map_err(thrown)
+        self.0.step(&cut(bytes, lengths), cap_rows).map_err(thrown)
     }
 
     pub fn rounds(&self) -> f64 {

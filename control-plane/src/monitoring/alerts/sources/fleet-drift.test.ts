@@ -22,13 +22,14 @@ function room() {
     drift: {
       digests: async () => [digest],
       openEvents: async () => state.open,
-      windows: async () => [{ fromAt: openedAt - 60_000 }, { fromAt: openedAt + 5_000 }],
+      // The clocks of two devices: of 1970, and nonsense.
+      windows: async () => [openedAt - 60_000, openedAt + 5_000, 0, -1e300].map((fromAt) => ({ fromAt })),
     },
-    versions: { findByDigest: async () => ({ version: 3 }) },
+    versions: { findByDigest: async () => ({ version: 3, createdAt: openedAt - 3_600_000 }) },
   } as unknown as Database;
   const harmOf = (async (question) => {
     state.asked.push(question);
-    return { verdict: state.harm, why: "By 40 labels." };
+    return { verdict: state.harm, why: "wrong 0.4 of 40 labels" };
   }) as HarmOracle["harmOf"];
   return { state, db, source: fleetDrift({ db, harmOf }) };
 }
@@ -55,7 +56,7 @@ test("[Z23] drift of the fleet is a warning until labels tell, and then pages or
   expect(state.asked[0]).toEqual({
     model: "rain",
     version: 3,
-    since: "2026-11-23T11:59:00.000Z",
+    since: "2026-11-23T11:58:58.000Z",
     agents: ["ny-1", "ny-2"],
   });
   state.open = [event({ scope: { kind: "fleet" }, subject: "fleet" })];
@@ -71,7 +72,7 @@ test("[Z23] no open event, nothing wrong; what a watch elsewhere raised is left 
   expect([...(unsure ?? [])]).toEqual(["drift/watch/pump"]);
 });
 
-test("[Z23] where nothing can be known of harm that is said; another failure is no calm", async () => {
+test("[Z23] where nothing can be known of harm that is said; a question that fails silences nothing", async () => {
   const { db } = room();
   const failing = (code: "not_found" | "internal") =>
     fleetDrift({ db, harmOf: () => Promise.reject(new VedetteError(code, "nothing of version 3 is stored")) });
@@ -80,5 +81,13 @@ test("[Z23] where nothing can be known of harm that is said; another failure is 
     severity: "warning",
     annotations: { description: expect.stringMatching(/nothing of/) },
   });
-  await expect(failing("internal").look(new Set())).rejects.toMatchObject({ code: "internal" });
+  const failed = failing("internal");
+  const told = await failed.look(new Set());
+  expect(told.wrong[0]).toMatchObject({
+    severity: "warning",
+    annotations: { description: expect.stringMatching(/cannot be told: nothing of/) },
+  });
+  // What fires stays as it was: a question that failed is no better news.
+  const key = told.wrong[0]?.key ?? "";
+  expect(await failed.look(new Set([key]))).toEqual({ wrong: [], unsure: new Set([key]) });
 });

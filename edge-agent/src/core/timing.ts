@@ -1,5 +1,5 @@
-/** Timers that the link needs: one call some time from now, and work that is tried again until it succeeds. */
-import type { Clock, Random } from "../ports.ts";
+/** Timers: one call some time from now, and work that is tried again until it succeeds. */
+import type { Clock, Random } from "./ports.ts";
 
 export interface Timer {
   /** Calls once after `ms`, in place of any earlier wait. */
@@ -28,6 +28,14 @@ export function createTimer(clock: Clock, call: () => void): Timer {
   };
 }
 
+/** firstMs · 2ⁿ after n failures before this one, capMs at most; half of it at random, so that a fleet does not come at once. */
+export function backoffMs(
+  failures: number,
+  { firstMs, capMs, random }: { readonly firstMs: number; readonly capMs: number; readonly random: Random },
+): number {
+  return Math.min(capMs, firstMs * 2 ** Math.min(failures, 30)) * (0.5 + 0.5 * random.unit());
+}
+
 export interface Retry {
   /** Does the work now; where it is being done, once more afterwards. */
   now(): void;
@@ -38,7 +46,7 @@ export interface Retry {
   readonly working: boolean;
 }
 
-/** Work of which one is done at a time. A failure is tried again after firstMs · 2ⁿ up to capMs, half of it at random. */
+/** Work of which one is done at a time. A failure is tried again after `backoffMs`. */
 export function createRetry(options: {
   clock: Clock;
   random: Random;
@@ -67,8 +75,7 @@ export function createRetry(options: {
       if (mine === round) failures = 0;
     } catch (error) {
       if (mine === round) {
-        const full = Math.min(options.capMs, options.firstMs * 2 ** Math.min(failures++, 30));
-        const inMs = full * (0.5 + 0.5 * options.random.unit());
+        const inMs = backoffMs(failures++, options);
         options.failed(error, inMs);
         later.in(inMs);
       }

@@ -3,20 +3,15 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { severities } from "@vedette/protocol/alerts-api";
 import { createMetricsWriter } from "@vedette/protocol/prometheus-text";
-import type { Activity } from "../monitoring/activity.ts";
-import type { Lake, StoredCount } from "../ports.ts";
+import type { StoredCount } from "../ports.ts";
 import type { HttpPorts } from "./ports.ts";
 
-export interface MetricsPorts {
-  readonly activity: Activity;
-  readonly lake: Pick<Lake, "counts">;
-}
 const countEveryMs = 60_000;
 
-export function metricsRoute(
+export function prometheusRoute(
   app: OpenAPIHono,
   ports: Pick<HttpPorts, "site" | "clock" | "listDevices" | "missing" | "alerts">,
-  { activity, lake }: MetricsPorts,
+  { activity, lake }: HttpPorts["metrics"],
 ): void {
   const { clock, site } = ports;
   let counted: { readonly at: number; readonly rows: Promise<readonly StoredCount[]> } | undefined;

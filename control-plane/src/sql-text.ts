@@ -1,4 +1,4 @@
-/** Text into SQL: the only ways that anything of ours is put between quotes. */
+/** Text into SQL: the only ways that anything of ours is put between quotes. Pure. */
 
 /** A name, quoted. */
 export function quoteName(name: string): string {

@@ -1,0 +1,25 @@
+/** Devices that are asked a second version beside the one that answers. */
+import type { FakeModel } from "./fake-peer.ts";
+import { servingDevice } from "./harness.ts";
+
+/** Runs of a version's proof. */
+export const proofRuns = 15;
+/** y = 2x answers; beside it what is given, fetched and proven. */
+export async function shadowed(beside: FakeModel, sample = 1) {
+  const device = await servingDevice();
+  const { peer, run, first } = device;
+  const second = peer.publish("rain", 2, beside);
+  peer.assignBeside(first, second, sample);
+  await run.clock.advance(1000);
+  return { ...device, second };
+}
+export type Run = Awaited<ReturnType<typeof servingDevice>>["run"];
+/** Asks one row after the other; answers the values. */
+export async function ask(run: Run, times: number) {
+  const answers = [];
+  for (let i = 1; i <= times; i++) {
+    answers.push((await run.predict(i))?.value);
+    await run.clock.advance(5);
+  }
+  return answers;
+}
