@@ -53,6 +53,7 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
+import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
@@ -87,8 +88,9 @@ export interface Parts {
     address: BrokerLink["address"];
     chunks: RetainedChunks;
   }): Promise<Broker>;
-  /** What the evidence says of a rollout, and whether a version may be released. */
+  /** What the evidence says of a rollout, and whether a version may be released, where it is not the rooms here that say it. */
   judge?: Judge;
+  /** Where it is given no reports are made here: what it says counts. */
   gate?: Gate;
   /** Of the disk that holds a folder. */
   diskSpace(folder: string): Promise<DiskSpace>;
@@ -112,6 +114,7 @@ const random = (): number => randomBytes(4).readUInt32LE() / 2 ** 32;
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
 const rolloutsEveryMs = 2_000;
+const gateEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
 const driftPruneEveryMs = 600_000;
@@ -197,10 +200,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       hint: (agent, rev) => broker.hint(agent, rev),
       offer: () => broker.offer(),
     });
+    const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
+    const publishVersion = createPublishVersion({ trust, blobs, clock });
     const rollouts = createRollouts({
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
-      gate: parts.gate ?? noGate,
+      gate: parts.gate ?? gates.answer,
       judge: parts.judge ?? createEvidenceJudge({ db, labels }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
@@ -268,6 +273,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
+      ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
@@ -297,9 +303,14 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       blobs,
       keys,
       trust,
-      publishVersion: createPublishVersion({ trust, blobs, clock }),
+      async publishVersion(request) {
+        const version = await publishVersion(request);
+        if (!parts.gate) await gates.reportOnce(version);
+        return version;
+      },
       assignments,
       rollouts,
+      gates,
       enrollment: createEnrollment({ db, trust, clock, randomBytes, site, publicUrl: () => url }),
       deviceTokens,
       authority,
@@ -353,9 +364,3 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     throw error;
   }
 }
-
-/** Until a gate is composed in: what is signed and assignable may be released, and the audit says on what it rests. */
-const noGate: Gate = async () => ({
-  passed: true,
-  why: "this control plane has no gate: the version's signature alone",
-});

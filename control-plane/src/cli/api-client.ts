@@ -4,6 +4,7 @@ import * as contract from "@vedette/protocol/api";
 import { utf8 } from "@vedette/protocol/bytes";
 import * as driftContract from "@vedette/protocol/drift-api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import * as gateContract from "@vedette/protocol/gate-api";
 import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
 import * as rolloutsContract from "@vedette/protocol/rollouts-api";
@@ -48,6 +49,13 @@ export interface ApiClient extends TrustApi, PublishApi {
     id: number,
     request: z.input<typeof rolloutsContract.replayRollout>,
   ): Promise<rolloutsContract.Replayed>;
+  gate(model: string, version: number): Promise<gateContract.GateState>;
+  runGate(model: string, version: number): Promise<gateContract.GateState>;
+  overrideGate(
+    model: string,
+    version: number,
+    request: z.infer<typeof gateContract.overrideGate>,
+  ): Promise<gateContract.GateState>;
   createToken(request: z.input<typeof contract.createToken>): Promise<z.infer<typeof contract.createTokenAnswer>>;
   devices(): Promise<contract.Device[]>;
   production(): Promise<contract.Production>;
@@ -217,6 +225,9 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     versions: async () => (await models()).models.flatMap((model) => model.versions),
     missingBlobs: async (sha256) =>
       (await call("POST", "/v1/blobs/missing", contract.blobsMissing, { sha256 })).missing,
+    putEvaluation: async (sha256, bytes) => {
+      await call("PUT", `/v1/evaluations/${sha256}`, z.unknown(), bytes);
+    },
     putBlob: async (sha256, bytes) => {
       await call("PUT", `/v1/blobs/${sha256}`, z.unknown(), bytes);
     },
@@ -229,6 +240,10 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     rollout: (id) => call("GET", `/v1/rollouts/${id}`, rolloutsContract.rollout),
     actOnRollout: (id, act, reason) => call("POST", `/v1/rollouts/${id}/${act}`, rolloutsContract.rollout, { reason }),
     replayRollout: (id, body) => call("POST", `/v1/rollouts/${id}/replay`, rolloutsContract.replayed, body),
+    gate: (model, version) => call("GET", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
+    runGate: (model, version) => call("POST", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
+    overrideGate: (model, version, body) =>
+      call("POST", `/v1/models/${model}/versions/${version}/gate/override`, gateContract.gateState, body),
     createToken: (body) => call("POST", "/v1/enrollment-tokens", contract.createTokenAnswer, body),
     devices: async () => (await call("GET", "/v1/devices", contract.deviceList)).devices,
     drift: (query) => call("GET", `/v1/drift?${searchOf(query)}`, driftContract.driftState),

@@ -22,6 +22,7 @@ interface PublishFlags {
   task?: "classification" | "regression" | "tensor";
   refuse?: string[];
   label?: string;
+  evaluation?: string;
   features?: string[];
   classes?: string[];
   rules?: string;
@@ -61,6 +62,10 @@ export function addPublish(model: Command, io: Io): void {
       list,
     )
     .option("--label <column>", "the column that holds the right answers")
+    .option(
+      "--evaluation <file>",
+      "a CSV of labelled rows that it was not trained on: the gate holds it against the champion by them (docs/guides/gate.md)",
+    )
     .option(
       "--features <a,b,c>",
       "the columns that are the model's inputs, in its order (default: all numeric ones but the label)",
@@ -128,6 +133,7 @@ See docs/guides/models.md for what may be exported how.`,
         task: flags.task,
         refuse: flags.refuse,
         label: flags.label,
+        evaluationFile: flags.evaluation,
         features: flags.features,
         classes: flags.classes,
         rules,
@@ -161,8 +167,9 @@ See docs/guides/models.md for what may be exported how.`,
         metrics: bundle.metrics ?? null,
         notes: bundle.notes,
       };
+      const { state, why } = await api.gate(version.model, version.version);
       return context.answer(
-        { outcome, version, sentBytes, ...summary },
+        { outcome, version, sentBytes, ...summary, gate: { state, why } },
         outcome === "unchanged"
           ? `This is ${version.model} version ${version.version} already; nothing to publish.\n`
           : `Published ${version.model} version ${version.version}, digest ${version.digest}.\n` +
@@ -171,6 +178,7 @@ See docs/guides/models.md for what may be exported how.`,
               `${summary?.metrics ? `  on its training data: ${describeMetrics(summary.metrics)}\n` : ""}` +
               `${bundle ? `  budget   ${describeBudget(bundle.manifest)}\n` : ""}` +
               `  sent     ${sentBytes} bytes\n` +
+              `  gate     ${state}: ${why}\n` +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
               `Next: vedette model assign --name ${version.model} --version ${version.version} --all\n`,
       );

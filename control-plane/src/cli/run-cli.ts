@@ -11,6 +11,7 @@ import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import { addDrift } from "./drift.ts";
 import { Finding } from "./finding.ts";
+import { addGate } from "./gate.ts";
 import type { Io } from "./io.ts";
 import { addKeys } from "./keys.ts";
 import { addLabel } from "./label.ts";
@@ -85,6 +86,7 @@ function build(args: readonly string[], io: Io): Command {
   addUp(program, io);
   addKeys(program, io);
   addModel(program, io);
+  addGate(program, io);
   addRollout(program, io);
   addBroker(program, io);
   addDevice(program, io);

@@ -9,6 +9,7 @@ import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.
 import { openConnection } from "./connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type DriftRepository, driftRepository } from "./drift.ts";
+import { type GateRepository, gateRepository } from "./gates.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
 import { type OperatorRepository, operatorRepository } from "./operators.ts";
 import { type RolloutRepository, rolloutRepository } from "./rollouts.ts";
@@ -26,6 +27,7 @@ export interface Database {
   readonly devices: DeviceRepository;
   readonly assignments: AssignmentRepository;
   readonly rollouts: RolloutRepository;
+  readonly gates: GateRepository;
   readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
@@ -49,6 +51,7 @@ export async function openDatabase(file: string): Promise<Database> {
     devices: deviceRepository(connection),
     assignments: assignmentRepository(connection),
     rollouts: rolloutRepository(connection),
+    gates: gateRepository(connection),
     operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),

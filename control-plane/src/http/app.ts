@@ -1,6 +1,7 @@
 /** The HTTP API: one file a noun, all of it behind an operator's token but what carries its own proof. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { VedetteError } from "@vedette/protocol/errors";
+import { maxEvaluationBytes } from "@vedette/protocol/gate-api";
 import { siteId } from "@vedette/protocol/ids";
 import { maxWatchBytes } from "@vedette/protocol/watch-api";
 import { bodyLimit } from "hono/body-limit";
@@ -15,6 +16,7 @@ import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { driftRoutes } from "./drift.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
+import { gateRoutes } from "./gate.ts";
 import { labelRoutes } from "./labels.ts";
 import { modelRoutes } from "./models.ts";
 import { operatorRoutes } from "./operators.ts";
@@ -37,6 +39,7 @@ const kib = 1024;
 const bodyLimits: readonly [path: string, bytes: number][] = [
   ["/v1/blobs/missing", 1024 * kib],
   ["/v1/blobs/*", 110 * kib],
+  ["/v1/evaluations/*", maxEvaluationBytes],
   ["/v1/models/*", 8 * 1024 * kib],
   ["/v1/trust/*", 16 * 1024 * kib],
   ["/v1/labels", 16 * 1024 * kib],
@@ -119,6 +122,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   modelRoutes(app, ports);
   assignmentRoutes(app, ports);
   rolloutRoutes(app, ports);
+  gateRoutes(app, ports);
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);

@@ -21,6 +21,7 @@ import type { Watches } from "../monitoring/watch-only/watches.ts";
 import type { Actor, Operators } from "../operators/operators.ts";
 import type { BlobStore, Clock, HarmOracle, Labels, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
+import type { Gates } from "../release/gate/gate.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { Rollouts } from "../release/rollouts/rollouts.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
@@ -46,6 +47,7 @@ export interface HttpPorts {
   readonly publishVersion: PublishVersion;
   readonly assignments: Assignments;
   readonly rollouts: Pick<Rollouts, "start" | "act" | "look" | "replay">;
+  readonly gates: Pick<Gates, "show" | "run" | "override">;
   readonly enrollment: Enrollment;
   readonly deviceTokens: DeviceTokens;
   readonly authority: Pick<SiteAuthority, "forDevice">;

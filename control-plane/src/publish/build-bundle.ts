@@ -23,6 +23,7 @@ import { chunkFile } from "./chunk-file.ts";
 import { type CsvTable, readCsv } from "./csv-table.ts";
 import { buildDriftReference, type ReferenceKernels } from "./drift-reference.ts";
 import { answerAll, copesWithMissing, measureLatency, spread } from "./evaluate.ts";
+import { type Evaluation, readEvaluation } from "./evaluation-rows.ts";
 import { chooseGolden } from "./golden.ts";
 import type { Graph } from "./graph.ts";
 import { openGraphApart } from "./graph-apart.ts";
@@ -49,6 +50,8 @@ export interface Bundle {
   readonly digest: string;
   readonly blobs: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
   readonly metrics: TrainingMetrics | undefined;
+  /** Labelled rows for the gate, where some were given. */
+  readonly evaluation: Evaluation | undefined;
   /** What the operator may want to know, in whole sentences. */
   readonly notes: readonly string[];
 }
@@ -144,6 +147,8 @@ async function assemble(
   const log = logOf(what, sources.recipe);
   const wrong = wrongPolicy(log, names);
   if (wrong !== undefined) throw new VedetteError("invalid_argument", `--log: ${wrong}`);
+  const evaluation =
+    what.evaluationFile === undefined ? undefined : await readEvaluation(what.evaluationFile, what.label, fields, log);
   const files = [
     chunkFile("model.onnx", unzipped.model),
     chunkFile("drift-reference.bin", drift.bytes),
@@ -206,6 +211,7 @@ async function assemble(
       ...(what.label === undefined ? {} : { label: what.label }),
       ...(what.trainedAt === undefined ? {} : { trainedAt: what.trainedAt }),
       ...(metrics ? { trainingData: { ...metrics } } : {}),
+      ...(evaluation ? { evaluation: { ...evaluation.lineage } } : {}),
     },
   };
   const bytes = encodeManifest(manifest);
@@ -221,6 +227,7 @@ async function assemble(
     digest: sha256(bytes),
     blobs: new Map(files.flatMap(({ blobs }) => [...blobs])),
     metrics,
+    evaluation,
     notes: [...rewriteNotes(unzipped, output), ...notesOn(output, fields, copes, real ? data.rows : undefined)],
   };
 }

@@ -9,9 +9,26 @@ import type { Tensor } from "@vedette/protocol/tensors";
 import type { Graph, Output } from "./graph.ts";
 
 export type GraphQuestion =
-  | { readonly kind: "open"; readonly model: Uint8Array }
-  | { readonly kind: "run"; readonly feeds: Readonly<Record<string, Tensor>> };
+  | {
+      readonly kind: "open";
+      readonly model: Uint8Array;
+      readonly backend: "node-cpu" | "wasm";
+      readonly memoryBytes: number | undefined;
+    }
+  | { readonly kind: "run"; readonly feeds: Readonly<Record<string, Tensor>> }
+  | {
+      readonly kind: "time";
+      readonly feeds: Readonly<Record<string, Tensor>>;
+      readonly runs: number;
+      readonly forMs: number;
+    };
+/** What runs cost: each one's ms, and the process's largest growth in bytes since the runtime was ready. */
+interface GraphCost {
+  readonly ms: readonly number[];
+  readonly peakBytes: number;
+}
 export interface GraphAnswer {
+  readonly cost?: GraphCost;
   readonly opened?: Pick<Graph, "opset" | "domains" | "inputs" | "outputs">;
   readonly outputs?: Readonly<Record<string, Output>>;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
@@ -24,11 +41,27 @@ const entry = fileURLToPath(new URL("./graph-process.ts", import.meta.url));
 /** Loading, or one run of some hundred rows. A device would give up far sooner. */
 const longestMs = 60_000;
 
+export interface GraphApart extends Graph {
+  /** Times so many warm runs, fewer where they take longer than `forMs` together. */
+  time(feeds: Readonly<Record<string, Tensor>>, runs: number, forMs: number): Promise<GraphCost>;
+}
+
+export interface ApartOptions {
+  /** What runs it; onnxruntime-node where it is not said. */
+  readonly backend?: "node-cpu" | "wasm";
+  /** By which its process may grow before it is ended; 1 GiB and 16 bytes for each of the model where it is not said. */
+  readonly memoryBytes?: number;
+}
+
 /**
  * As `openGraph`; besides, a graph that does not answer in time, or whose process dies, is refused as invalid_model.
  * @param limitMs for each question.
  */
-export async function openGraphApart(model: Uint8Array, limitMs: number = longestMs): Promise<Graph> {
+export async function openGraphApart(
+  model: Uint8Array,
+  limitMs: number = longestMs,
+  { backend = "node-cpu", memoryBytes }: ApartOptions = {},
+): Promise<GraphApart> {
   const child = fork(entry, { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "pipe", "ipc"] });
   let said = "";
   child.stderr?.on("data", (text) => {
@@ -37,7 +70,7 @@ export async function openGraphApart(model: Uint8Array, limitMs: number = longes
   const ask = (question: GraphQuestion) => askChild(child, question, limitMs, () => said);
   const release = async () => void child.kill("SIGKILL"); // it keeps nothing
   try {
-    const { opened } = await ask({ kind: "open", model });
+    const { opened } = await ask({ kind: "open", model, backend, memoryBytes });
     if (!opened) throw new VedetteError("internal", "the graph's process did not say what it opened");
     return {
       ...opened,
@@ -45,6 +78,12 @@ export async function openGraphApart(model: Uint8Array, limitMs: number = longes
         const { outputs } = await ask({ kind: "run", feeds: Object.fromEntries(Object.entries(feeds).map(owned)) });
         if (!outputs) throw new VedetteError("internal", "the graph's process did not say what it answered");
         return outputs;
+      },
+      async time(feeds, runs, forMs) {
+        const owning = Object.fromEntries(Object.entries(feeds).map(owned));
+        const { cost } = await ask({ kind: "time", feeds: owning, runs, forMs });
+        if (!cost) throw new VedetteError("internal", "the graph's process did not say what it cost");
+        return cost;
       },
       release,
     };

@@ -69,6 +69,7 @@ async function fakeSite(folder: string) {
     putMetadata: async (metadata) => accept(metadata),
     versions: async () => versions,
     missingBlobs: async (asked) => asked.filter((name) => !blobs.has(name)),
+    putEvaluation: async () => {},
     putBlob: async (name) => {
       blobs.add(name);
     },

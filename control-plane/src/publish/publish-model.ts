@@ -20,6 +20,7 @@ export interface PublishApi extends Pick<TrustApi, "trust">, SettleApi<ModelVers
   /** All published versions of all models. */
   versions(): Promise<ModelVersion[]>;
   missingBlobs(sha256: string[]): Promise<string[]>;
+  putEvaluation(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   putBlob(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
@@ -66,6 +67,7 @@ export async function publishModel(
   const metadata = await listRelease(what.name, bundle, trust, ring, ports.now());
   const modelSignature = signModel(what.name, bundle.manifest.files, await readOrMakeModelKey(ring));
   const sentBytes = await sendBlobs(api, bundle.blobs);
+  if (bundle.evaluation) await api.putEvaluation(bundle.evaluation.lineage.sha256, bundle.evaluation.bytes);
   const publication = { model: what.name, manifest: bundle.text, modelSignature };
   const draft = { ...(await trust.draft(`publish ${what.name} ${bundle.digest}`, metadata)), publication };
   const settled = await settle(draft, ring, api);

@@ -19,6 +19,8 @@ export interface ModelDescription {
   /** A CSV, or a numpy array of what the model takes; undefined: it is published without, and proven with noise. */
   readonly referenceFile?: string | undefined;
   readonly task?: OutputSchema["task"] | undefined;
+  /** A CSV of labelled rows that the model was not trained on, for the gate. */
+  readonly evaluationFile?: string | undefined;
   /** Fields for which a value outside what the data show falls back. */
   readonly refuse?: readonly string[] | undefined;
   readonly label?: string | undefined;
@@ -54,9 +56,10 @@ export interface BundleSources {
 
 /** @throws VedetteError not_found where a file cannot be read. */
 export async function readSources(what: ModelDescription, kernelAbi: number): Promise<BundleSources> {
-  const [model, reference] = await Promise.all([
+  const [model, reference, evaluation] = await Promise.all([
     readOrFail(what.modelFile, "model"),
     what.referenceFile === undefined ? undefined : readOrFail(what.referenceFile, "reference data"),
+    what.evaluationFile === undefined ? undefined : readOrFail(what.evaluationFile, "evaluation data"),
   ]);
   const array = reference && isNpy(reference) ? reference : undefined;
   if (!array) refuseSwapped(what, model, reference);
@@ -69,6 +72,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     what.trainedAt,
     ...(what.log ? [what.log] : []),
     ...(what.drift ? [["drift", what.drift]] : []),
+    ...(evaluation ? [["evaluation", sha256(evaluation)]] : []),
     ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
   ];
   return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };

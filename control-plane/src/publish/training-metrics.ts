@@ -23,7 +23,7 @@ export function trainingMetrics(
   const n = labels.length;
   if (output.task === "tensor") return undefined;
   if (output.task === "classification") {
-    const pairs = named(labels, output.classes).flatMap((want, row) =>
+    const pairs = namedLabels(labels, output.classes).flatMap((want, row) =>
       want === null ? [] : [{ want, got: classOf(output, answers, row, n) }],
     );
     const right = pairs.filter(({ want, got }) => want === got).length;
@@ -51,7 +51,10 @@ export function trainingMetrics(
 }
 
 /** Labels that count 0, 1, … are indices where the classes have names of their own. */
-function named(labels: readonly (string | null)[], classes: readonly string[]): readonly (string | null)[] {
+export function namedLabels(
+  labels: readonly (string | null)[],
+  classes: readonly string[],
+): readonly (string | null)[] {
   if (labels.some((label) => label !== null && classes.includes(label))) return labels;
   return labels.map((label) => (label === null ? null : (classes[Number(label)] ?? label)));
 }

@@ -1,13 +1,14 @@
 /** Publishing: everything a bundle names must be here and be what it says, before it becomes a version. */
 
 import { createHash } from "node:crypto";
-import { type Manifest, maxManifestBytes, parseManifest } from "@vedette/protocol/bundle";
+import { maxManifestBytes, parseManifest } from "@vedette/protocol/bundle";
 import { utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { ModelSignatureRecord, VersionRecord } from "../db/records.ts";
 import type { BlobStore, Clock } from "../ports.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import type { Submitted } from "../release/trust-state.ts";
+import { checkFile } from "./bundle-files.ts";
 
 export type PublishVersion = (request: {
   model: string;
@@ -40,7 +41,7 @@ export function createPublishVersion(ports: {
         `the manifest is of model ${manifest.model}, and was sent to ${model}`,
       );
     }
-    await checkFiles(manifest, blobs);
+    for (const file of manifest.files) await checkFile(file, blobs);
     const draft = {
       model,
       digest: createHash("sha256").update(encoded).digest("hex"),
@@ -55,30 +56,4 @@ export function createPublishVersion(ports: {
     };
     return trust.publish(draft, text, metadata);
   };
-}
-
-/** Reads every chunk as a device will: each by its name, of its length, together the file. */
-async function checkFiles(manifest: Manifest, blobs: BlobStore): Promise<void> {
-  for (const file of manifest.files) {
-    const whole = createHash("sha256");
-    for (const { sha256, length } of file.chunks) {
-      const bytes = await blobs.get(sha256);
-      if (!bytes) {
-        throw new VedetteError(
-          "not_found",
-          `chunk ${sha256} of ${file.path} is not here: PUT /v1/blobs/${sha256} first`,
-        );
-      }
-      if (bytes.length !== length) {
-        throw new VedetteError(
-          "length_mismatch",
-          `chunk ${sha256} of ${file.path} has ${bytes.length} bytes, not the ${length} of the manifest`,
-        );
-      }
-      whole.update(bytes);
-    }
-    if (whole.digest("hex") !== file.sha256) {
-      throw new VedetteError("digest_mismatch", `the chunks of ${file.path} do not make up the file of its sha256`);
-    }
-  }
 }

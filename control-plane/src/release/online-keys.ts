@@ -33,6 +33,8 @@ export interface OnlineKeys {
   readonly deviceTokens: SigningKey;
   /** Signs the prediction batches of models that are served elsewhere. */
   readonly watch: SigningKey;
+  /** Signs what the gate found of a version, and who let it pass all the same. */
+  readonly gate: SigningKey;
   /** Made, and waiting for the metadata that name them. */
   readonly next: Readonly<Partial<Record<NamedRole, SigningKey>>>;
   /** Makes the next key of a role; where there is one already, that one. */
@@ -53,6 +55,7 @@ export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
     director: await openKey(file("director")),
     deviceTokens: await openKey(file("device-tokens")),
     watch: await openKey(file("watch")),
+    gate: await openKey(file("gate")),
   };
   const next: Partial<Record<NamedRole, SigningKey>> = {};
   for (const role of namedRoles) {
@@ -72,6 +75,7 @@ export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
       return keys.deviceTokens;
     },
     watch: keys.watch,
+    gate: keys.gate,
     next,
     async stage(role) {
       const key = await openKey(file(`${role}.next`));

@@ -3,15 +3,13 @@
  * golden vectors come out within tolerance, and it is fast enough. Between `receive` and `serve`; again, in short, at each
  * boot. Where the platform has a `Prover`, the first proof is made apart, in a process that may be ended.
  */
-import { type GoldenVectors, goldenVectors, type Manifest } from "@vedette/protocol/bundle";
-import { fromBase64, fromUtf8 } from "@vedette/protocol/bytes";
+import type { GoldenVectors, Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
-import { sliceTensor } from "@vedette/protocol/feeds";
+import { checkGolden, type GraphRun, goldenInputs, parseGolden } from "@vedette/protocol/golden";
 import { fromHalf } from "@vedette/protocol/halves";
-import { buildInputs } from "@vedette/protocol/input-rows";
-import { type ModelInputs, rowLength, type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
+import type { Tensor, TensorSpec } from "@vedette/protocol/tensors";
 import type { Backend, Clock, Session } from "../ports.ts";
-import { feederOf, fixedBatch } from "../serve/feeds.ts";
+import { feederOf } from "../serve/feeds.ts";
 
 const warmUpRuns = 3;
 const timedRuns = 11;
@@ -37,7 +35,7 @@ export async function prove(options: ProveOptions): Promise<Session> {
   const session = await backend.load(await file(manifest.runtime.file));
   try {
     checkSignature(manifest, session);
-    await checkGolden(manifest, golden, session, backend.name);
+    await compareGolden(manifest, golden, session, backend.name);
     if (!options.quick) await checkLatency(manifest, golden, session, clock);
     return session;
   } catch (error) {
@@ -52,7 +50,7 @@ export async function answersGolden(
   goldenBytes: Uint8Array<ArrayBuffer>,
   backend: Backend["name"],
 ): Promise<void> {
-  await checkGolden(manifest, parseGolden(manifest, goldenBytes), session, backend);
+  await compareGolden(manifest, parseGolden(manifest, goldenBytes), session, backend);
 }
 
 /** The files that a proof reads, for one that is made apart. @throws VedetteError as `file`. */
@@ -70,60 +68,6 @@ export function givenFiles({ model }: Manifest, files: Awaited<ReturnType<typeof
     if (bytes) return bytes;
     throw new VedetteError("not_found", `the proof of ${model} was given no file ${path}`);
   };
-}
-
-function parseGolden(manifest: Manifest, bytes: Uint8Array<ArrayBuffer>): GoldenVectors {
-  const where = `golden vectors ${manifest.golden.file} of ${manifest.model}`;
-  let golden: GoldenVectors;
-  try {
-    golden = goldenVectors.parse(JSON.parse(fromUtf8(bytes)));
-  } catch (cause) {
-    throw new VedetteError("invalid_manifest", `the ${where} do not fit their schema: publish the model again`, {
-      cause,
-    });
-  }
-  const width = manifest.input.fields.length;
-  const wrong = golden.rows.findIndex((row) => row.length !== width);
-  if (wrong >= 0) {
-    throw new VedetteError(
-      "invalid_manifest",
-      `row ${wrong} of the ${where} has not ${width} fields: publish it again`,
-    );
-  }
-  const uneven = Object.keys(golden.outputs).find((name) => (golden.outputs[name]?.length ?? 0) % golden.rows.length);
-  if (uneven !== undefined) {
-    const rows = `${golden.rows.length} rows`;
-    throw new VedetteError(
-      "invalid_manifest",
-      `output ${uneven} of the ${where} does not fit ${rows}: publish it again`,
-    );
-  }
-  const short = Object.entries(golden.tensors ?? {}).find(([, { shape }]) => shape[0] !== golden.rows.length);
-  if (short)
-    throw new VedetteError("invalid_manifest", `tensor ${short[0]} of the ${where} has other rows: publish it again`);
-  return golden;
-}
-
-/** The golden rows `from` to `to` as a request would have them. */
-function inputsOf({ input }: Manifest, golden: GoldenVectors, from: number, to: number): ModelInputs {
-  const tensors = Object.entries(golden.tensors ?? {}).map(([name, tensor]): [string, Tensor] => [
-    name,
-    sliceTensor(tensorOf(tensor), from, to),
-  ]);
-  const read = (_: unknown, place: number, row: number) => golden.rows[from + row]?.[place] ?? null;
-  return buildInputs(input, to - from, read, Object.fromEntries(tensors));
-}
-
-/** @throws VedetteError invalid_manifest where the bytes are not the tensor's. */
-function tensorOf({ datatype, shape, data }: NonNullable<GoldenVectors["tensors"]>[string]): Tensor {
-  const bytes = fromBase64(data);
-  const Values = datatype === "BYTES" ? undefined : tensorArrays[datatype];
-  const length = (shape[0] ?? 0) * rowLength(shape) * (Values?.BYTES_PER_ELEMENT ?? 0);
-  if (Values && bytes.length === length) return { datatype, shape, data: new Values(bytes.buffer) };
-  throw new VedetteError(
-    "invalid_manifest",
-    `a golden tensor has ${bytes.length} bytes of ${length}: publish the model again`,
-  );
 }
 
 function checkSignature({ model, runtime }: Manifest, session: Session): void {
@@ -153,63 +97,20 @@ function checkSignature({ model, runtime }: Manifest, session: Session): void {
   }
 }
 
-async function checkGolden(
+async function compareGolden(
   manifest: Manifest,
   golden: GoldenVectors,
   session: Session,
   backend: Backend["name"],
 ): Promise<void> {
-  const wanted = Object.keys(golden.outputs);
-  const count = golden.rows.length;
-  const atOnce = fixedBatch(manifest) ?? count;
-  const feed = feederOf(manifest);
-  for (let first = 0; first < count; first += atOnce) {
-    const rows = golden.rows.slice(first, first + atOnce);
-    const got = await session.run(feed(inputsOf(manifest, golden, first, first + rows.length), rows.length), wanted);
-    for (const [name, values] of Object.entries(golden.outputs)) {
-      const width = values.length / count;
-      const want = values.slice(first * width, (first + rows.length) * width);
-      const wrong = difference(manifest, backend, golden, name, want, got[name], first * width);
-      if (!wrong) continue;
-      const why = `${manifest.model} on ${backend}: output ${name}${wrong}`;
-      throw new VedetteError("proof_failed", `${why}: it does not answer here as it did where it was published`);
-    }
-  }
-}
-
-/** What the first value is that is not as published; null where all are. A fixed batch may answer more rows than asked. */
-function difference(
-  manifest: Manifest,
-  backend: Backend["name"],
-  golden: GoldenVectors,
-  name: string,
-  want: readonly (number | string)[],
-  got: Tensor | undefined,
-  offset: number,
-): string | null {
-  if (!got) return " did not come";
-  if (got.data.length < want.length || (!fixedBatch(manifest) && got.data.length > want.length)) {
-    return ` has ${got.data.length} values, published were ${want.length}`;
-  }
-  const tolerance = golden.tolerance[backend];
-  if (!tolerance) return `: there is no tolerance for ${backend}`;
-  const exact = manifest.output.task === "classification" && manifest.output.label?.tensor === name;
-  for (const [i, wants] of want.entries()) {
-    const has = valueAt(got, i);
-    if (has === wants || (!exact && within(has, wants, tolerance))) continue;
-    return `[${offset + i}] is ${has}, published was ${wants}`;
-  }
-  return null;
-}
-
-/** NaN is within no tolerance. */
-function within(
-  got: number | string,
-  want: number | string,
-  { absolute, relative }: { absolute: number; relative: number },
-): boolean {
-  if (typeof got !== "number" || typeof want !== "number") return false;
-  return Math.abs(got - want) <= absolute + relative * Math.abs(want);
+  const run: GraphRun = async (feeds, outputs) => {
+    const got = await session.run(feeds, outputs);
+    return Object.fromEntries(Object.entries(got).map(([name, tensor]) => [name, valuesOf(tensor)]));
+  };
+  const { wrong } = await checkGolden(manifest, golden, run, backend);
+  if (wrong === null) return;
+  const why = `${manifest.model} on ${backend}: ${wrong}`;
+  throw new VedetteError("proof_failed", `${why}: it does not answer here as it did where it was published`);
 }
 
 async function checkLatency(
@@ -218,7 +119,7 @@ async function checkLatency(
   session: Session,
   clock: Pick<Clock, "monotonic">,
 ): Promise<void> {
-  const feeds = feederOf(manifest)(inputsOf(manifest, golden, 0, 1), 1);
+  const feeds = feederOf(manifest)(goldenInputs(manifest, golden, 0, 1), 1);
   const outputs = Object.keys(golden.outputs);
   for (let i = 0; i < warmUpRuns; i++) await session.run(feeds, outputs);
   const times: number[] = [];
@@ -234,11 +135,11 @@ async function checkLatency(
   throw new VedetteError("proof_failed", `${manifest.model}: ${why}`);
 }
 
-function valueAt(tensor: Tensor, i: number): number | string {
-  const value = tensor.data[i];
-  if (value === undefined) return Number.NaN;
-  if (tensor.datatype === "FP16") return fromHalf(value as number);
-  return typeof value === "bigint" ? Number(value) : value;
+function valuesOf({ datatype, data }: Tensor): (number | string)[] {
+  return Array.from(data as ArrayLike<number | bigint | string>, (value) => {
+    if (datatype === "FP16") return fromHalf(value as number);
+    return typeof value === "bigint" ? Number(value) : value;
+  });
 }
 
 function describe(spec: TensorSpec): string {

@@ -1,0 +1,92 @@
+/** `vedette gate`: why a version may or may not be released, check it anew, let it pass all the same. */
+import type { GateCheck, GateState } from "@vedette/protocol/gate-api";
+import { modelName } from "@vedette/protocol/ids";
+import type { Command } from "commander";
+import type { ApiClient } from "./api-client.ts";
+import { contextOf } from "./context.ts";
+import type { Io } from "./io.ts";
+import { duration, fitting, integer } from "./option-values.ts";
+import { newest } from "./selector-flags.ts";
+import { table } from "./table.ts";
+
+interface VersionFlags {
+  model: string;
+  version?: number;
+}
+
+export function addGate(program: Command, io: Io): void {
+  const gate = program.command("gate").description("what a version must pass before any rollout may take it");
+
+  named(gate.command("show").description("what the gate says of a version, and on what that rests"))
+    .addHelpText("after", "\nExample:\n  $ vedette gate show --model rain-gauge --version 3")
+    .action(async (flags: VersionFlags, command: Command) => {
+      const context = contextOf(command, io);
+      const api = await context.api();
+      const state = await api.gate(flags.model, await versionOf(api, flags));
+      context.answer(state, describeGate(state));
+    });
+
+  named(gate.command("run").description("check a version anew, against the champion of now; it takes seconds"))
+    .addHelpText("after", "\nExample:\n  $ vedette gate run --model rain-gauge --version 3")
+    .action(async (flags: VersionFlags, command: Command) => {
+      const context = contextOf(command, io);
+      const api = await context.api();
+      const state = await api.runGate(flags.model, await versionOf(api, flags));
+      context.answer(state, describeGate(state));
+    });
+
+  named(gate.command("override").description("let a version that failed be released all the same; kept in the audit"))
+    .requiredOption("--reason <text>", "why, for those who read it later")
+    .requiredOption("--expires <duration>", "for how long, as 4h or 7d; 30d at most", duration)
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ vedette gate override --model rain-gauge --version 3 --reason "pages do not run it" --expires 24h',
+    )
+    .action(async (flags: VersionFlags & { reason: string; expires: number }, command: Command) => {
+      const context = contextOf(command, io);
+      const api = await context.api();
+      const expiresAt = new Date(io.now() + flags.expires).toISOString();
+      const version = await versionOf(api, flags);
+      const state = await api.overrideGate(flags.model, version, { reason: flags.reason, expiresAt });
+      context.answer(state, describeGate(state));
+    });
+}
+
+function named(command: Command): Command {
+  return command
+    .requiredOption("--model <name>", "the model", fitting(modelName))
+    .option("--version <number>", "the version (default: the newest)", integer);
+}
+
+async function versionOf(api: ApiClient, { model, version }: VersionFlags): Promise<number> {
+  return version ?? (await newest(api, model));
+}
+
+const words = {
+  passed: "passed the gate",
+  failed: "failed the gate",
+  overridden: "is let pass",
+  missing: "has not been checked",
+};
+
+function describeGate({ model, version, state, why, report }: GateState): string {
+  const head = `${model} version ${version} ${words[state]}${state === "passed" ? "" : `: ${why}`}\n`;
+  if (!report) return head;
+  const against = report.champion ? `, against version ${report.champion.version}` : "";
+  const next =
+    state === "failed"
+      ? `Next: publish a better one, or vedette gate override --model ${model} --version ${version} --reason … --expires 24h\n`
+      : "";
+  const rows = report.checks.map((check) => [check.name, said(check), measured(check), check.why]);
+  return `${head}Checked ${report.at}${against}:\n${table(["check", "says", "measured", "why"], rows)}${next}`;
+}
+
+function said({ passed }: GateCheck): string {
+  return passed === null ? "-" : passed ? "passed" : "FAILED";
+}
+
+function measured({ measured, limit, unit }: GateCheck): string | null {
+  if (measured === null) return null;
+  const short = (value: number) => (Number.isInteger(value) ? `${value}` : value.toPrecision(3));
+  return `${short(measured)}${limit === null ? "" : ` of ${short(limit)}`}${unit === null ? "" : ` ${unit}`}`;
+}

@@ -1,0 +1,138 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type GateState, gateState } from "@vedette/protocol/gate-api";
+import { rollout } from "@vedette/protocol/rollouts-api";
+import Sqlite from "better-sqlite3";
+import { expect, test, vi } from "vitest";
+import { type Vedette, vedetteOf } from "../../test/commands.ts";
+import { abilities, enroll, hello, startSite } from "../../test/site.ts";
+import { verifyEd25519 } from "../fleet/verify-ed25519.ts";
+
+/** Each report runs the model twice, in processes of their own. */
+vi.setConfig({ testTimeout: 120_000 });
+
+const linear = fileURLToPath(new URL("../../../fixtures/models/written/linear.onnx", import.meta.url));
+const policy = { stages: [{ kind: "canary", share: 1 }] };
+
+/** A site with a first version on one device, and the commands of its operator. */
+async function ready() {
+  let site = await startSite({ gated: true });
+  const { home, clock } = site;
+  const vedette: Vedette = (...args) => vedetteOf(site, home, { now: () => clock.now() })(...args);
+  /** Restarted over a database that somebody wrote to. */
+  const tamper = async (sql: string, ...values: string[]) => {
+    await site.close();
+    const db = new Sqlite(join(home, "data/vedette.db"));
+    db.prepare(sql).run(...values);
+    db.close();
+    site = await startSite({ home, clock, gated: true });
+  };
+  const csv = join(home, "data.csv");
+  await writeFile(csv, "a,b,y\n1,2,3\n4,5,6\n7,8,9\n");
+  const publish = async (...more: string[]) => {
+    const flags = ["--name", "pump", "--model", linear, "--reference", csv, "--label", "y", ...more];
+    expect(await vedette("model", "publish", ...flags)).toMatchObject({ code: 0, err: "" });
+  };
+  const show = async (version: number) =>
+    gateState.parse((await site.call("GET", `/v1/models/pump/versions/${version}/gate`)).body);
+  const start = (version: number) => site.call("POST", "/v1/rollouts", { model: "pump", version, policy });
+  const look = async () => rollout.parse((await site.call("GET", "/v1/rollouts/1")).body);
+  expect(await vedette("keys", "init")).toMatchObject({ code: 0 });
+  await publish();
+  await enroll(site, "pump-1");
+  await hello(site, "pump-1", { abilities: { ...abilities, kernelAbi: 2 } });
+  await site.call("POST", "/v1/assignments", { model: "pump", version: 1, selector: { all: true } });
+  return { clock, vedette, publish, show, start, tamper, look };
+}
+
+const says = ({ report }: GateState) => Object.fromEntries(report?.checks.map((one) => [one.name, one.passed]) ?? []);
+const all = ["golden", "latency", "memory"].flatMap((name) => [`${name}.node-cpu`, `${name}.wasm`]);
+
+test("[K20] a version carries a report of this gate before a rollout takes it: run on both backends, and signed", async () => {
+  const { clock, vedette, publish, show, start, tamper } = await ready();
+  await publish("--cache-age", "1h");
+  const state = await show(2);
+  expect(state).toMatchObject({ state: "passed", report: { version: 2, digest: state.digest, site: "test" } });
+  expect(says(state)).toMatchObject(Object.fromEntries([...all, "signature", "manifest"].map((name) => [name, true])));
+  const { payload, signatures } = state.signed ?? { payload: "", signatures: [] };
+  const message = Buffer.from(`vedette/gate-report/1\n${payload}`);
+  expect(verifyEd25519(state.key, message, signatures[0]?.sig ?? "")).toBe(true);
+  expect((await vedette("gate", "show", "--model", "pump")).out).toMatch(/pump version 2 passed the gate/);
+  expect((await vedette("gate", "show", "--model", "pump", "--json")).json()).toEqual(state);
+  expect(await vedette("gate", "show", "--model", "pump", "--version", "9")).toMatchObject({ code: 1 });
+  expect((await vedette("audit", "list", "--json")).out).toContain("gate.report");
+
+  // As after a crash between publishing and its report: the newest is checked again by itself.
+  await tamper("DELETE FROM gate_reports");
+  expect(await start(1)).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringMatching(/no report yet.*vedette gate run/s) } },
+  });
+  clock.advance(60_000);
+  await vi.waitFor(async () => expect(await show(2)).toMatchObject({ state: "passed" }), 30_000);
+  expect(await show(1)).toMatchObject({ state: "missing" });
+  expect(await vedette("gate", "run", "--model", "pump", "--version", "1")).toMatchObject({ code: 0 });
+  expect(await show(1)).toMatchObject({ state: "passed" });
+  expect(await start(2)).toMatchObject({ status: 200 });
+});
+
+test("[K22] what failed is released only by an override with a reason, by whom it says, until it ends", async () => {
+  const { clock, vedette, publish, show, start, look } = await ready();
+  await publish("--latency-ms", "0.000001");
+  expect(says(await show(2))).toMatchObject({ "golden.wasm": true, "latency.node-cpu": false, "latency.wasm": false });
+  expect(await start(2)).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringMatching(/gate.*latency\.node-cpu: p99/s) } },
+  });
+
+  const override = ["gate", "override", "--model", "pump", "--version", "2", "--reason", "a slow site", "--expires"];
+  expect(await vedette(...override, "31d")).toMatchObject({ code: 1, err: expect.stringMatching(/30 days/) });
+  expect(await vedette(...override.slice(0, -3), "--expires", "1h")).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/--reason/),
+  });
+  const passed = ["gate", "override", "--model", "pump", "--version", "1", "--reason", "why not", "--expires", "1h"];
+  expect(await vedette(...passed)).toMatchObject({ code: 1, err: expect.stringMatching(/nothing to override/) });
+  expect(await vedette(...override, "2h")).toMatchObject({
+    code: 0,
+    out: /is let pass: admin let it pass until .* \(a slow site\)/,
+  });
+  expect(await show(2)).toMatchObject({ state: "overridden", override: { by: "admin", reason: "a slow site" } });
+  expect((await vedette("audit", "list", "--json")).out).toMatch(/gate\.override.*a slow site/s);
+
+  expect(await start(2)).toMatchObject({ status: 200, body: { state: "running" } });
+  clock.advance(3_600_000);
+  expect(await look()).toMatchObject({ state: "running" });
+  clock.advance(3_600_000);
+  await vi.waitFor(async () =>
+    expect(await look()).toMatchObject({ state: "aborted", why: expect.stringContaining("gate") }),
+  );
+  expect(await show(2)).toMatchObject({ state: "failed", why: expect.stringContaining("which is over") });
+});
+
+test("[K23] a report or override that was changed, or is another version's, proves nothing", async () => {
+  const { vedette, publish, show, start, tamper } = await ready();
+  await publish("--latency-ms", "0.000001");
+  const [good, bad] = [await show(1), await show(2)];
+  const put = (signed: unknown) =>
+    tamper("UPDATE gate_reports SET signed = ? WHERE digest = ?", JSON.stringify(signed), bad.digest);
+  const changed = bad.signed?.payload.replaceAll('"passed":false', '"passed":true');
+  expect(changed).not.toBe(bad.signed?.payload);
+  for (const forged of [{ ...bad.signed, payload: changed }, { ...bad.signed, signatures: [] }, good.signed, {}]) {
+    await put(forged);
+    expect(await show(2)).toMatchObject({ state: "missing", report: null });
+    expect(await start(2)).toMatchObject({
+      status: 409,
+      body: { error: { message: expect.stringMatching(/not what this gate signed/) } },
+    });
+    const override = ["gate", "override", "--model", "pump", "--reason", "r", "--expires", "1h"];
+    expect(await vedette(...override)).toMatchObject({ code: 1 });
+  }
+  await put(bad.signed);
+  expect(await vedette("gate", "override", "--model", "pump", "--reason", "r", "--expires", "1h")).toMatchObject({
+    code: 0,
+  });
+  await tamper("UPDATE gate_overrides SET signed = replace(signed, '2026-', '2027-')");
+  expect(await show(2)).toMatchObject({ state: "failed", override: null });
+});

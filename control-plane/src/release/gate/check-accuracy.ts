@@ -1,0 +1,116 @@
+/**
+ * How often a version is right on the labelled rows that came with it, beside the champion on the same rows. Both run in
+ * processes of their own (publish/graph-apart.ts).
+ */
+import type { Manifest, OutputSchema } from "@vedette/protocol/bundle";
+import { VedetteError } from "@vedette/protocol/errors";
+import { feederOfGraph, fixedBatchOf } from "@vedette/protocol/feeds";
+import { type EvaluationRows, evaluationLineage, evaluationRows, type GateCheck } from "@vedette/protocol/gate-api";
+import { buildInputs } from "@vedette/protocol/input-rows";
+import type { Output } from "../../publish/graph.ts";
+import { openGraphApart } from "../../publish/graph-apart.ts";
+import { classOf, namedLabels } from "../../publish/training-metrics.ts";
+import { failed, judged } from "./checks.ts";
+import { judgeLosses, mean, share } from "./paired-losses.ts";
+
+/** A version as it is run: its manifest and its graph's bytes. */
+export interface Runnable {
+  readonly version: number;
+  readonly manifest: Manifest;
+  readonly model: Uint8Array;
+}
+
+const batchRows = 256;
+const limitMs = 60_000;
+
+/** @param textOf the labelled rows by their sha256. @param champion undefined where no device runs another version. */
+export async function checkAccuracy(
+  candidate: Runnable,
+  champion: Runnable | undefined,
+  textOf: (sha256: string) => Promise<string | undefined>,
+): Promise<GateCheck> {
+  const name = "accuracy";
+  const unmeasured = (why: string) => judged(name, null, null, null, { passed: null, why });
+  const named = evaluationLineage.safeParse(candidate.manifest.lineage.evaluation);
+  if (!named.success) return unmeasured("no labelled rows were given at publishing (--evaluation)");
+  const text = await textOf(named.data.sha256);
+  if (text === undefined) return failed(name, `the labelled rows ${named.data.sha256} were not sent: publish it again`);
+  const rows = evaluationRows.parse(JSON.parse(text));
+  if (candidate.manifest.output.task === "tensor")
+    return unmeasured("its outputs have no task, so none is right or wrong");
+  try {
+    const mine = await lossesOf(candidate, rows);
+    const alone = (why: string) =>
+      judged(name, 1 - mean(mine), null, "share", {
+        passed: true,
+        why: `right ${share(1 - mean(mine))} of ${mine.length} rows; ${why}`,
+      });
+    if (!champion) return alone("no device runs another version to hold it against");
+    const lacking = lackingField(champion.manifest, rows) ?? otherTask(champion.manifest, candidate.manifest);
+    if (lacking !== undefined)
+      return alone(`version ${champion.version} ${lacking}, so that it is not held against it`);
+    const theirs = await lossesOf(champion, rows);
+    return judgeLosses({ candidate: mine, champion: theirs, championVersion: champion.version });
+  } catch (error) {
+    if (!(error instanceof VedetteError) || error.code === "internal") throw error;
+    return failed(name, error.message);
+  }
+}
+
+function lackingField({ input }: Manifest, { fields }: EvaluationRows): string | undefined {
+  const field = input.fields.find((one) => one.kind === "summary" || !fields.includes(one.name));
+  return field && `takes ${field.name}, which the rows do not have`;
+}
+
+function otherTask(a: Manifest, b: Manifest): string | undefined {
+  return a.output.task === b.output.task ? undefined : `is a ${a.output.task}`;
+}
+
+/** Of each row: 0 or 1 for a class; for a number its error as a share of the range of the labels, at most 1. */
+async function lossesOf({ manifest, model }: Runnable, all: EvaluationRows): Promise<number[]> {
+  const { input, output, runtime, limits } = manifest;
+  const places = input.fields.map(({ name }) => all.fields.indexOf(name));
+  const feed = feederOfGraph(runtime.inputs, input.fields);
+  const atOnce = fixedBatchOf(runtime.inputs) ?? batchRows;
+  const scale = rangeOf(all.labels);
+  const graph = await openGraphApart(model, limitMs, { memoryBytes: 2 * limits.memoryBytes });
+  const losses: number[] = [];
+  try {
+    for (let first = 0; first < all.rows.length; first += atOnce) {
+      const rows = all.rows.slice(first, first + atOnce);
+      const read = (_: unknown, f: number, row: number) => rows[row]?.[places[f] ?? -1] ?? null;
+      const answers = await graph.run(feed(buildInputs(input, rows.length, read), rows.length));
+      losses.push(...lossesIn(output, answers, all.labels.slice(first, first + rows.length), scale));
+    }
+  } finally {
+    await graph.release();
+  }
+  return losses;
+}
+
+function lossesIn(
+  output: OutputSchema,
+  answers: Readonly<Record<string, Output>>,
+  labels: readonly string[],
+  scale: number,
+): number[] {
+  const size = (tensor: string) => answers[tensor]?.shape[0] ?? labels.length;
+  if (output.task === "classification") {
+    const wanted = namedLabels(labels, output.classes);
+    return wanted.map((want, row) => Number(classOf(output, answers, row, size(output.scores.tensor)) !== want));
+  }
+  if (output.task === "tensor") return labels.map(() => 1);
+  const { tensor } = output.value;
+  const width = (answers[tensor]?.data.length ?? 0) / size(tensor);
+  return labels.map((label, row) => {
+    const off = Math.abs(Number(answers[tensor]?.data[row * width]) - Number(label)) / scale;
+    return Number.isNaN(off) ? 1 : Math.min(1, off);
+  });
+}
+
+/** 1 where they do not vary, or are no numbers. */
+function rangeOf(labels: readonly string[]): number {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const label of labels) [low, high] = [Math.min(low, Number(label)), Math.max(high, Number(label))];
+  return high > low ? high - low : 1;
+}

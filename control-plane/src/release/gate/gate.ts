@@ -1,0 +1,212 @@
+/**
+ * The gate: makes a report of a version, keeps it signed, and says whether the version may be released. publish asks it for a
+ * report, HTTP shows and overrides, the rollouts' engine asks at each look. What it keeps is verified each time it is read.
+ */
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import {
+  encodeGate,
+  type GateCheck,
+  type GateOverride,
+  type GateReport,
+  type GateState,
+  gateOverride,
+  gateReport,
+  longestOverrideMs,
+} from "@vedette/protocol/gate-api";
+import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/protocol/signed";
+import type { z } from "zod";
+import type { Database } from "../../db/database.ts";
+import type { VersionRecord } from "../../db/records.ts";
+import { verifyEd25519 } from "../../fleet/verify-ed25519.ts";
+import type { Clock, Logger } from "../../ports.ts";
+import { createSerial } from "../../serial.ts";
+import type { Director } from "../director.ts";
+import type { SigningKey } from "../online-keys.ts";
+import type { Gate } from "../rollouts/read-world.ts";
+import { type CheckPorts, checkVersion } from "./check-version.ts";
+import { stateOf } from "./state-of.ts";
+
+export interface Gates {
+  /** What stands of a version. @throws VedetteError not_found. */
+  show(model: string, version: number): Promise<GateState>;
+  /** Makes a report anew; it takes seconds. @throws VedetteError not_found, internal. */
+  run(model: string, version: number, actor: string): Promise<GateState>;
+  /**
+   * Lets a version that failed be released until a moment.
+   * @throws VedetteError not_found, conflict (it has not failed), invalid_argument (a moment that is past, or too far).
+   */
+  override(
+    model: string,
+    version: number,
+    request: { reason: string; expiresAt: string },
+    actor: string,
+  ): Promise<GateState>;
+  /**
+   * A report for a version just published, where it has none. Where it cannot be made the version is there all the same, and
+   * no rollout takes it until `reconcile` or `run` made it.
+   */
+  reportOnce(version: VersionRecord): Promise<void>;
+  /** Reports for the newest version of each model that has none: a publishing that was cut short, or of before the gate. */
+  reconcile(): Promise<void>;
+  /** For the engine. */
+  readonly answer: Gate;
+}
+
+interface GatePorts extends Pick<CheckPorts, "trust" | "blobs"> {
+  readonly director: Pick<Director, "incumbents">;
+  readonly site: string;
+  readonly db: Database;
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export function createGates(ports: GatePorts): Gates {
+  const { site, db, director, key, clock, logger } = ports;
+  // Each takes a processor and a process's memory.
+  const serial = createSerial();
+
+  async function find(model: string, number: number): Promise<VersionRecord> {
+    const found = (await db.versions.list(model)).find(({ version }) => version === number);
+    if (found) return found;
+    throw new VedetteError("not_found", `there is no ${model} version ${number}: see vedette model list`);
+  }
+
+  /** The version that the standing rules give most devices, the newer of equals. */
+  async function championOf({ model, digest }: VersionRecord): Promise<VersionRecord | undefined> {
+    const given = (await director.incumbents()).flatMap(({ slots }) => slots.filter((slot) => slot.model === model));
+    const devices = (of: string) => given.filter((slot) => slot.digest === of).length;
+    const others = (await db.versions.list(model)).filter((one) => one.digest !== digest && devices(one.digest) > 0);
+    return others.sort((a, b) => devices(b.digest) - devices(a.digest) || b.version - a.version)[0];
+  }
+
+  function sign(type: string, document: GateReport | GateOverride): SignedText {
+    const payload = encodeGate(document);
+    return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes(type, payload)) }] };
+  }
+
+  /** Undefined where it is not what this gate signed of this very version. */
+  async function open<T extends z.ZodType<GateReport | GateOverride>>(
+    type: string,
+    schema: T,
+    signed: SignedText | undefined,
+    { model, version, digest }: VersionRecord,
+  ): Promise<z.infer<T> | undefined> {
+    const shaped = signedText.safeParse(signed);
+    if (!shaped.success) return undefined;
+    const trusted = { keys: { [key.keyid]: key.publicKeyHex }, threshold: 1 };
+    try {
+      const payload = await openSigned(type, shaped.data, trusted, async (...given) => verifyEd25519(...given));
+      const parsed = schema.parse(JSON.parse(payload));
+      const same = parsed.site === site && parsed.model === model && parsed.version === version;
+      return same && parsed.digest === digest ? parsed : undefined;
+    } catch (error) {
+      if (error instanceof VedetteError) return undefined;
+      throw error;
+    }
+  }
+
+  async function show(record: VersionRecord): Promise<GateState> {
+    const { model, version, digest } = record;
+    const stored = await db.gates.latest(digest);
+    const report = await open("gate-report", gateReport, stored.report, record);
+    const override = await open("gate-override", gateOverride, stored.override, record);
+    return {
+      ...{ model, version, digest },
+      ...stateOf(report, override, { forged: stored.report !== undefined && !report, now: clock.now() }),
+      report: report ?? null,
+      signed: report ? (stored.report ?? null) : null,
+      override: override ?? null,
+      key: key.publicKeyHex,
+    };
+  }
+
+  async function report(record: VersionRecord, actor: string): Promise<void> {
+    const { model, version, digest } = record;
+    const champion = await championOf(record);
+    const checks = await checkVersion(record, champion, { ...ports, rows: (sha256) => db.gates.rows(sha256) });
+    const at = clock.now();
+    const document: GateReport = {
+      format: "vedette.gate-report/1",
+      ...{ site, model, version, digest, at: new Date(at).toISOString(), checks },
+      champion: champion ? { version: champion.version, digest: champion.digest } : null,
+    };
+    const detail = { digest, passed: failures(checks).length === 0, failed: failures(checks) };
+    await db.gates.addReport(
+      { digest, at, signed: sign("gate-report", document) },
+      { at, actor, action: "gate.report", subject: `${model}/${version}`, detail },
+    );
+  }
+
+  /** Whatever is wrong with one version must not keep others from their reports, nor a publisher from an answer. */
+  async function reportOnce(version: VersionRecord, actor: string): Promise<void> {
+    const lacking = async () => !(await db.gates.reported()).has(version.digest);
+    try {
+      // Asked again in its turn: a publishing and the reconciler may want the same.
+      if (await lacking()) await serial(async () => ((await lacking()) ? report(version, actor) : undefined));
+    } catch (error) {
+      logger.error("gate.failed", { model: version.model, version: version.version, why: messageOf(error) });
+    }
+  }
+
+  return {
+    async show(model, version) {
+      return show(await find(model, version));
+    },
+    async run(model, version, actor) {
+      const record = await find(model, version);
+      await serial(() => report(record, actor));
+      return show(record);
+    },
+    async override(model, version, { reason, expiresAt }, actor) {
+      const record = await find(model, version);
+      const before = await show(record);
+      const name = `${model} version ${version}`;
+      if (!before.report) throw new VedetteError("conflict", `${name}: ${before.why}`);
+      const checks = failures(before.report.checks);
+      if (checks.length === 0)
+        throw new VedetteError("conflict", `${name} passed the gate: there is nothing to override`);
+      const at = clock.now();
+      const lasts = Date.parse(expiresAt) - at;
+      if (!(lasts > 0 && lasts <= longestOverrideMs)) {
+        const most = longestOverrideMs / 86_400_000;
+        throw new VedetteError(
+          "invalid_argument",
+          `an override ends between now and ${most} days from now, not at ${expiresAt}`,
+        );
+      }
+      const document: GateOverride = {
+        format: "vedette.gate-override/1",
+        ...{ site, model, version, digest: record.digest, at: new Date(at).toISOString() },
+        ...{ checks, by: actor, reason, expiresAt },
+      };
+      await db.gates.addOverride(
+        { digest: record.digest, at, signed: sign("gate-override", document) },
+        {
+          at,
+          actor,
+          action: "gate.override",
+          subject: `${model}/${version}`,
+          detail: { digest: record.digest, checks, reason, expiresAt },
+        },
+      );
+      return show(record);
+    },
+    reportOnce: (version) => reportOnce(version, version.publishedBy),
+    async reconcile() {
+      for (const model of await db.versions.modelNames()) {
+        const newest = (await db.versions.list(model)).at(-1);
+        if (newest) await reportOnce(newest, "control-plane");
+      }
+    },
+    async answer(model, version) {
+      const { state, why, override } = await show(await find(model, version));
+      if (state === "overridden") return { passed: true, why, override: override?.by };
+      return { passed: state === "passed", why };
+    },
+  };
+}
+
+function failures(checks: readonly GateCheck[]): string[] {
+  return checks.filter(({ passed }) => passed === false).map(({ name }) => name);
+}
