@@ -28,7 +28,7 @@ const help = `npm run bench --workspace bench -- NAME [options]
   idle       memory of a control plane with 10,000 idle devices; needs 10,100 open files a process; 2 min
 
   verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
-             fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
+             fires. An hour for everything; what has been run is kept, and not run again. Peers as with serving.
   kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
              JavaScript, numpy and scipy; 2 min
 
