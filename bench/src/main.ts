@@ -31,7 +31,7 @@ const help = `npm run bench --workspace bench -- NAME [options]
   idle       memory of a control plane with 10,000 idle devices; needs 10,100 open files a process; 2 min
 
   verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
-             fires. Hours for everything; what has been run is kept, and not run again. Peers as with serving.
+             fires. An hour for everything; what has been run is kept, and not run again. Peers as with serving.
   rollouts   how releases are judged: wrong promotions and rollbacks, hours to decide, beside a fixed-horizon test, Flagger's
              threshold and Kayenta's Mann–Whitney judge, on generated evidence; 10 min
   kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
