@@ -14,7 +14,7 @@ test("the migrations lead to the schema: `npm run migrations --workspace control
   const snapshots = (await readdir(folder)).filter((name) => name.endsWith("_snapshot.json")).sort();
   const newest = JSON.parse(await readFile(new URL(snapshots.at(-1) ?? "", folder), "utf8"));
   const now = await generateSQLiteDrizzleJson(
-    { ...rest, ...drift, ...alerts, ...watches, ...shadows, ...gates, ...rollouts },
+    { ...rest, ...drift, ...alerts, ...watches, ...shadows, ...rollouts, ...gates },
     newest.id,
     "snake_case",
   );
