@@ -56,9 +56,8 @@ import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
-import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
-import type { Judge } from "./release/rollouts/world.ts";
+import type { Gate, Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {

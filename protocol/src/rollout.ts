@@ -138,23 +138,25 @@ export const memberStates = [
 export type MemberState = (typeof memberStates)[number];
 
 /** What the evidence says of one metric. Oriented: positive is worse. In the unit of its margin. */
-export interface Finding {
-  readonly metric: string;
-  readonly says: "fine" | "worse" | "undecided" | "no_evidence";
-  readonly estimate: number | null;
+export const finding = z.object({
+  metric: z.string(),
+  says: z.enum(["fine", "worse", "undecided", "no_evidence"]),
+  estimate: z.number().nullable(),
   /** Holds at all times at once, at the policy's errors: [low for worse, high for fine]. */
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly margin: number;
-  /** Pairs (for drift and business metrics: devices) that it rests on. */
-  readonly n: number;
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  margin: z.number(),
+  /** Pairs that it rests on; devices for drift, values for business metrics. */
+  n: z.number(),
   /** About so many more of them until it is decided, at the present estimate; null where it is, or cannot be told. */
-  readonly more: number | null;
-  readonly why: string;
-}
-export interface RolloutVerdict {
-  readonly verdict: "promote" | "rollback" | "undecided";
-  readonly findings: readonly Finding[];
+  more: z.number().nullable(),
+  why: z.string(),
+});
+export type Finding = z.infer<typeof finding>;
+export const rolloutVerdict = z.object({
+  verdict: z.enum(["promote", "rollback", "undecided"]),
+  findings: z.array(finding),
   /** One sentence with the numbers, for people. */
-  readonly why: string;
-}
+  why: z.string(),
+});
+export type RolloutVerdict = z.infer<typeof rolloutVerdict>;

@@ -1,7 +1,7 @@
 /** /v1/rollouts: releases in stages, as they are started, watched and acted on. */
 import { z } from "zod";
 import { agentId, modelName, sha256Hex } from "./ids.ts";
-import { memberStates, rolloutPolicy, rolloutStates } from "./rollout.ts";
+import { memberStates, rolloutPolicy, rolloutStates, rolloutVerdict } from "./rollout.ts";
 
 /** POST /v1/rollouts. */
 export const startRollout = z.strictObject({
@@ -13,26 +13,11 @@ export const startRollout = z.strictObject({
 });
 export type StartRollout = z.infer<typeof startRollout>;
 
+/** What an operator may do with one. */
 export const rolloutActs = ["pause", "resume", "abort", "approve", "retry"] as const;
+export type RolloutAct = (typeof rolloutActs)[number];
 /** POST /v1/rollouts/{id}/{act}. */
 export const actOnRollout = z.strictObject({ reason: z.string().min(1).max(500).optional() });
-
-const finding = z.object({
-  metric: z.string(),
-  says: z.enum(["fine", "worse", "undecided", "no_evidence"]),
-  estimate: z.number().nullable(),
-  low: z.number().nullable(),
-  high: z.number().nullable(),
-  margin: z.number(),
-  n: z.number(),
-  more: z.number().nullable(),
-  why: z.string(),
-});
-const verdict = z.object({
-  verdict: z.enum(["promote", "rollback", "undecided"]),
-  findings: z.array(finding),
-  why: z.string(),
-});
 
 const stageKind = z.enum(["shadow", "canary"]);
 /** One of the list: without its devices. */
@@ -49,7 +34,7 @@ export const rolloutFacts = z.object({
   /** Why it stands where it stands, for people. */
   why: z.string(),
   /** The last one. */
-  verdict: verdict.nullable(),
+  verdict: rolloutVerdict.nullable(),
   createdAt: z.iso.datetime(),
   createdBy: z.string(),
   endedAt: z.iso.datetime().nullable(),

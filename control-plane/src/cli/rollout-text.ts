@@ -24,7 +24,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
     `  ${why}`,
     ...stages(rollout),
   ];
-  if (verdict) lines.push("", ...evidence(verdict.findings as Finding[]));
+  if (verdict) lines.push("", ...evidence(verdict.findings));
   if (leftOut.length > 0) {
     const first = leftOut[0];
     lines.push(

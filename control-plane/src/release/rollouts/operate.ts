@@ -1,17 +1,15 @@
 /** What an operator may do with a rollout. Pure: answers what becomes of it, or says why not. */
 import { VedetteError } from "@vedette/protocol/errors";
+import type { RolloutAct } from "@vedette/protocol/rollouts-api";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { type Advanced, end, isOver } from "./advance.ts";
 import { putOff } from "./ramp.ts";
-
-/** POST /v1/rollouts/{id}/{act}. */
-export type Act = "pause" | "resume" | "abort" | "approve" | "retry";
 
 /**
  * @param reason of the operator, for people and the audit.
  * @throws VedetteError conflict where the rollout is over, or there is nothing to do so with.
  */
-export function operate(rollout: Rollout, act: Act, reason: string | null, now: number): Advanced {
+export function operate(rollout: Rollout, act: RolloutAct, reason: string | null, now: number): Advanced {
   if (isOver(rollout.state)) {
     throw new VedetteError(
       "conflict",
@@ -63,7 +61,7 @@ function anew(member: Member, now: number): Member {
   return { ...member, state: "waiting", since: now, given: null, reached: false, reason: null };
 }
 
-function changed(rollout: Rollout, act: Act, reason: string | null, detail: Record<string, unknown> = {}): Advanced {
+function changed(rollout: Rollout, act: RolloutAct, reason: string | null, detail: Record<string, unknown> = {}): Advanced {
   return { rollout, decisions: [{ action: `rollout.${act}`, detail: { ...detail, reason } }] };
 }
 

@@ -38,11 +38,12 @@ export interface DeviceFacts {
 
 export interface GateAnswer {
   readonly passed: boolean;
-  /** For people: what it rests on, or what failed. */
+  /** For people: what it rests on, what failed, or who let it pass all the same. */
   readonly why: string;
-  /** Who let it pass though it failed, where somebody did. */
-  readonly override?: string | undefined;
 }
+
+/** Whether a version may be released at all; release/gate answers. @throws VedetteError not_found. */
+export type Gate = (model: string, version: number) => Promise<GateAnswer>;
 
 export interface World {
   /** The whole fleet, without revoked devices. */
