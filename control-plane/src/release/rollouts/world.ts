@@ -59,6 +59,7 @@ export interface World {
 
 /**
  * What the evidence says of a rollout, by its policy; release/analysis answers.
+ * It remembers what it read: looks at one rollout come one after the other. A replay has a judge of its own.
  * @param now only what came until then may be judged by: a replay asks of the past.
  */
 export type Judge = (rollout: Rollout, devices: readonly DeviceFacts[], now: number) => Promise<RolloutVerdict>;
