@@ -31,7 +31,8 @@ const file = z.object({
   model: modelName,
   abi: z.int().min(1),
   state: stateFile.nullable(),
-  waiting: z.array(parcel),
+  /** A parcel of other kernels than the state's says which. */
+  waiting: z.array(parcel.extend({ abi: z.int().min(1).optional() })),
 });
 
 export type Parcel = z.infer<typeof parcel>;
@@ -65,9 +66,12 @@ export interface DriftOutbox {
   close(): Promise<void>;
 }
 
-interface Kept extends Waiting<Parcel> {
+/** With the abi of the kernels that made it. */
+type KeptParcel = Parcel & { readonly abi: number };
+interface Kept extends Waiting<KeptParcel> {
   readonly digest: string;
-  readonly abi: number;
+  /** Of the kernels that made the state. */
+  abi: number;
   state: WatchState | null;
 }
 
@@ -79,22 +83,23 @@ export async function openDriftOutbox(options: {
 }): Promise<DriftOutbox> {
   const { ports, publish } = options;
   const { random, storage, log } = ports;
-  const outbox = await openParcelOutbox<Parcel, Kept>({
+  const outbox = await openParcelOutbox<KeptParcel, Kept>({
     folder,
     ports,
     publish,
     read(digest, content) {
       const { model, abi, state, waiting } = file.parse(content);
-      return { ...waitingOf(digest, model, waiting), digest, abi, state: state && opened(state) };
+      const parcels = waiting.map((one) => ({ ...one, abi: one.abi ?? abi }));
+      return { ...waitingOf(digest, model, parcels), digest, abi, state: state && opened(state) };
     },
     content: closedFile,
-    message: ({ model, digest, abi }, one) => ({ model, digest, abi, ...one }),
+    message: ({ model, digest }, one) => ({ model, digest, ...one }),
   });
   const { subjects } = outbox;
 
   return {
     of(model, digest, abi) {
-      const one: Kept = subjects.get(digest) ?? { ...waitingOf<Parcel>(digest, model), digest, abi, state: null };
+      const one: Kept = subjects.get(digest) ?? { ...waitingOf<KeptParcel>(digest, model), digest, abi, state: null };
       subjects.set(digest, one);
       return {
         get saved() {
@@ -106,7 +111,8 @@ export async function openDriftOutbox(options: {
         newEpoch: () => toHex(random.bytes(8)),
         put(state, cut) {
           one.state = state;
-          if (cut) one.waiting.push({ parcel: cut, written: false });
+          one.abi = abi;
+          if (cut) one.waiting.push({ parcel: { ...cut, abi }, written: false });
           outbox.keep(one);
         },
       };
