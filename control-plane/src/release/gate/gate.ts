@@ -17,7 +17,7 @@ import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/p
 import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { VersionRecord } from "../../db/records.ts";
-import { verifyEd25519 } from "../../fleet/verify-ed25519.ts";
+import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { Director } from "../director.ts";
