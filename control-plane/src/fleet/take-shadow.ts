@@ -13,7 +13,7 @@ export interface ShadowIntake {
   sign(agent: string, slots: readonly AssignedSlot[]): Promise<void>;
   /**
    * Stores a parcel, or refuses it for good.
-   * @throws VedetteError storage_failed where another try may go better: nothing is answered, and the device tries again.
+   * @throws whatever the database does: nothing is answered then, and the device tries again.
    */
   take(agent: string, parcel: ShadowParcel): Promise<ShadowAck>;
 }
