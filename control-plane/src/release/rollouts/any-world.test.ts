@@ -214,6 +214,14 @@ function round(site: PretendedSite, model: Model): void {
     const lately = model.takings.filter((at) => at > site.now - hours * 60 * minute).length;
     expect(lately).toBeLessThanOrEqual(Math.max(1, policy.ramp.perHour));
   }
+  const [first] = model.takings;
+  if (policy.ramp && "factor" in policy.ramp && first !== undefined) {
+    const { first: begin, factor } = policy.ramp;
+    const hours = Math.floor((site.now - first) / (60 * minute));
+    // A pause puts its hours off: then it is less.
+    const most = Array.from({ length: hours + 1 }, (_, hour) => begin * factor ** hour).reduce((sum, one) => sum + one, 0);
+    expect(model.takings.length).toBeLessThanOrEqual(most);
+  }
 }
 
 const worlds = fc.record({

@@ -3,6 +3,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { expect, it } from "vitest";
 import { createDevice } from "../test/harness.ts";
 import { ask, proofRuns, shadowed } from "../test/shadowed.ts";
+import { sampled } from "./sampled.ts";
 
 it("[S50] is fetched, verified and proven like any version, and answers nothing", async () => {
   const { run, first, second, peer } = await shadowed({ scale: 3 });
@@ -73,7 +74,7 @@ it("[S51] one that hangs is given up, and said so", async () => {
 });
 
 it("[S52] a sample is chosen by the predictions' numbers, and what was not asked is counted", async () => {
-  const { run, peer } = await shadowed({ scale: 2 }, 0.3);
+  const { run, peer } = await shadowed({ scale: 3 }, 0.3);
   await ask(run, 100);
   await run.clock.advance(60_000);
   const [parcel] = peer.parcels;
@@ -82,6 +83,11 @@ it("[S52] a sample is chosen by the predictions' numbers, and what was not asked
   expect(rows).toBeGreaterThan(15);
   expect(rows).toBeLessThan(45);
   expect(run.slot()?.beside).toMatchObject({ pairs: rows, skipped });
+  // None agrees, so each that was asked is listed: anybody can tell which they are, without being told.
+  const numbers = parcel?.disagreements.map(({ id }) => Number(id.split(".")[1])) ?? [];
+  const [first = 0, last = 0] = [numbers[0], numbers.at(-1)];
+  const between = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  expect(numbers).toEqual(between.filter((n) => sampled(n, 0.3)));
 });
 
 it("[S53] goes where it is not assigned any more: its memory and files are given back, what it found is sent", async () => {
