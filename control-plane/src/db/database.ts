@@ -6,7 +6,7 @@ import { type AlertRepository, alertRepository } from "./alerts.ts";
 import { type AssignmentRepository, assignmentRepository } from "./assignments.ts";
 import { type AuditRepository, auditRepository } from "./audit.ts";
 import { type BrokerBlobRepository, brokerBlobRepository } from "./broker-blobs.ts";
-import { openConnection } from "./connection.ts";
+import { openConnection } from "./open-connection.ts";
 import { type DeviceRepository, deviceRepository } from "./devices.ts";
 import { type DriftRepository, driftRepository } from "./drift.ts";
 import { type GateRepository, gateRepository } from "./gates.ts";
