@@ -9,7 +9,13 @@ const one = makeBundle("rain", "one");
 const two = makeBundle("rain", "two");
 const names = ["gauge-1", "gauge-2", "gauge-3", "gauge-4"];
 const metrics = [{ metric: "unfit", margin: 0.02 }];
-const shadow = { stages: [{ kind: "shadow", share: 1 }, { kind: "canary", share: 1 }], metrics };
+const shadow = {
+  stages: [
+    { kind: "shadow", share: 1 },
+    { kind: "canary", share: 1 },
+  ],
+  metrics,
+};
 
 test("[R27] a replay of a live rollout, which takes other devices, changes nothing of how that is judged", async () => {
   const site = await startSite();
@@ -48,7 +54,12 @@ test("[R27] a replay of a live rollout, which takes other devices, changes nothi
 
   for (const name of names) await send(name);
   expect(await pairs()).toBe(40);
-  const other = { stages: [{ kind: "canary", share: 0.25 }, { kind: "canary", share: 1 }] };
+  const other = {
+    stages: [
+      { kind: "canary", share: 0.25 },
+      { kind: "canary", share: 1 },
+    ],
+  };
   const policy = { ...other, metrics: [{ metric: "unfit", margin: 0.5 }] };
   expect((await site.call("POST", "/v1/rollouts/1/replay", { policy })).status).toBe(200);
   await send("gauge-1");

@@ -17,9 +17,9 @@ import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/p
 import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { VersionRecord } from "../../db/records.ts";
-import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
+import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Director } from "../director.ts";
 import type { SigningKey } from "../online-keys.ts";
 import type { Gate } from "../rollouts/world.ts";

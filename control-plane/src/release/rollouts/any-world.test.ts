@@ -219,7 +219,10 @@ function round(site: PretendedSite, model: Model): void {
     const { first: begin, factor } = policy.ramp;
     const hours = Math.floor((site.now - first) / (60 * minute));
     // A pause puts its hours off: then it is less.
-    const most = Array.from({ length: hours + 1 }, (_, hour) => begin * factor ** hour).reduce((sum, one) => sum + one, 0);
+    const most = Array.from({ length: hours + 1 }, (_, hour) => begin * factor ** hour).reduce(
+      (sum, one) => sum + one,
+      0,
+    );
     expect(model.takings.length).toBeLessThanOrEqual(most);
   }
 }

@@ -61,7 +61,12 @@ function anew(member: Member, now: number): Member {
   return { ...member, state: "waiting", since: now, given: null, reached: false, reason: null };
 }
 
-function changed(rollout: Rollout, act: RolloutAct, reason: string | null, detail: Record<string, unknown> = {}): Advanced {
+function changed(
+  rollout: Rollout,
+  act: RolloutAct,
+  reason: string | null,
+  detail: Record<string, unknown> = {},
+): Advanced {
   return { rollout, decisions: [{ action: `rollout.${act}`, detail: { ...detail, reason } }] };
 }
 

@@ -95,7 +95,9 @@ test("[Y5] a new agent's kernels sign for what they made themselves, and for not
   put(first.outbox, 0);
   await settle();
   const second = await rig(first.disk);
-  second.outbox.of("rain", digest, 3).put(state(1), { ...parcel(0), window: { ...parcel(0).window, epoch: "f".repeat(16) } });
+  second.outbox
+    .of("rain", digest, 3)
+    .put(state(1), { ...parcel(0), window: { ...parcel(0).window, epoch: "f".repeat(16) } });
   await settle();
   const { outbox, sent, abis } = await rig(first.disk);
   expect(outbox.of("rain", digest, 3)).toMatchObject({ waiting: 2, saved: { n: 1 } });
