@@ -56,8 +56,9 @@ import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
+import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
-import type { Gate, Judge } from "./release/rollouts/world.ts";
+import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
 
 export interface Parts {
@@ -205,7 +206,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
-      newJudge: () => parts.judge ?? createEvidenceJudge({ db, labels }),
+      judge: parts.judge ?? createEvidenceJudge({ db, labels }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

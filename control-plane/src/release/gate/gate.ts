@@ -22,7 +22,7 @@ import { createSerial } from "../../serial.ts";
 import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Director } from "../director.ts";
 import type { SigningKey } from "../online-keys.ts";
-import type { Gate } from "../rollouts/world.ts";
+import type { Gate } from "../rollouts/read-world.ts";
 import { type CheckPorts, checkVersion } from "./check-version.ts";
 import { stateOf } from "./state-of.ts";
 

@@ -5,8 +5,8 @@ import type { Rollout } from "../../db/rollout-records.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { inScope, leftOut } from "./cohort.ts";
 import { overlap } from "./overlap.ts";
-import { type Moment, readWorld } from "./read-world.ts";
-import type { DeviceFacts, Gate } from "./world.ts";
+import { type Gate, type Moment, readWorld } from "./read-world.ts";
+import type { DeviceFacts } from "./world.ts";
 
 /**
  * A new rollout, where nothing speaks against it.

@@ -1,5 +1,4 @@
 /** Rollouts as the API tells them. Pure. */
-import type { Production } from "@vedette/protocol/api";
 import type { Replayed, RolloutInDetail, RolloutFacts as Told } from "@vedette/protocol/rollouts-api";
 import type { Rollout } from "../../db/rollout-records.ts";
 import type { RolloutFacts } from "../../db/rollouts.ts";
@@ -8,24 +7,23 @@ import { cohortSize, inScope, leftOut } from "./cohort.ts";
 import type { ReplayedRollout } from "./replay.ts";
 import type { DeviceFacts, World } from "./world.ts";
 
-/** One of the list: without its devices. */
 export function describeFacts(rollout: RolloutFacts): Told {
   const { id, model, version, digest, state, stage, policy, why, verdict, createdBy } = rollout;
   return {
-    ...{ id, model, version, digest, state, stage, policy, why, verdict, createdBy },
+    ...{ id, model, version, digest, state, stage, why, createdBy },
+    policy,
+    verdict,
     stageSince: iso(rollout.stageSince),
     createdAt: new Date(rollout.createdAt).toISOString(),
     endedAt: iso(rollout.endedAt),
   };
 }
 
-/** One that is under way, in the answer to what is in production: its stage counted from 1. */
-export function describeLive(rollout: RolloutFacts): NonNullable<Production["rollouts"]>[number] {
-  const { id, model, version, state, stage, policy, why } = rollout;
+/** One that is under way, in the answer to what is in production. */
+export function describeLive({ id, model, version, state, stage, policy, why }: RolloutFacts) {
   return { id, model, version, state, stage: stage + 1, stages: policy.stages.length, why };
 }
 
-/** With its devices, as they are now; what is over is told as it was left, and who has returned. */
 export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devices">): RolloutInDetail {
   const stage = rollout.policy.stages[rollout.stage];
   const kind = stage?.kind ?? "canary";

@@ -8,7 +8,10 @@ import { asksBeside, type Candidate, type Decision, refusal } from "../decide-sl
 import type { Director } from "../director.ts";
 import { isOver } from "./advance.ts";
 import { overlap } from "./overlap.ts";
-import type { DeviceFacts, Gate, Progress, World } from "./world.ts";
+import type { DeviceFacts, GateAnswer, Progress, World } from "./world.ts";
+
+/** Whether a version may be released at all; release/gate answers. */
+export type Gate = (model: string, version: number) => Promise<GateAnswer>;
 
 /** What is the same for all rollouts of a moment, so that it is read once. */
 export interface Moment {
@@ -20,14 +23,13 @@ export interface Moment {
   readonly now: number;
 }
 
-/** Everything of it at once: one moment's rules, reports and rollouts. */
 export async function readMoment(ports: { db: Database; director: Director; clock: Clock }): Promise<Moment> {
   const { db, director, clock } = ports;
   const live = await db.rollouts.live();
   return { live, fleet: await director.incumbents(), candidates: await director.candidates(), now: clock.now() };
 }
 
-/** What one rollout is to know of a moment: all but what the analysis says. @throws VedetteError as `Gate`. */
+/** All but what the analysis says. */
 export async function readWorld(
   rollout: Rollout,
   moment: Moment,

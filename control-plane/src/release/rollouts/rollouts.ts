@@ -19,9 +19,9 @@ import { inScope } from "./cohort.ts";
 import { describeReplay } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
 import { operate } from "./operate.ts";
-import { type Moment, readMoment, readWorld } from "./read-world.ts";
+import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
-import type { Gate, Judge, World } from "./world.ts";
+import type { Judge, World } from "./world.ts";
 
 export interface Rollouts {
   /**
@@ -44,8 +44,7 @@ export interface RolloutPorts {
   readonly director: Director;
   readonly online: (agent: string) => boolean;
   readonly gate: Gate;
-  /** A judge remembers what it read: one for what happens, and one of its own for each replay. */
-  readonly newJudge: () => Judge;
+  readonly judge: Judge;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Hex, once a rollout. */
@@ -59,7 +58,6 @@ const machine = "control-plane";
 export function createRollouts(ports: RolloutPorts): Rollouts {
   const { db, clock, logger } = ports;
   const serial = createSerial();
-  const judge = ports.newJudge();
   /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
   const told = new Map<number, Told>();
 
@@ -90,7 +88,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
 
   async function advanceOne(rollout: Rollout, moment: Moment): Promise<boolean> {
     const facts = await readWorld(rollout, moment, ports);
-    const verdict = rollout.members.size === 0 ? null : await judge(rollout, facts.devices, moment.now);
+    const verdict = rollout.members.size === 0 ? null : await ports.judge(rollout, facts.devices, moment.now);
     const world: World = { ...facts, verdict };
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
@@ -134,7 +132,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
       checkPolicy(policy);
       const rollout = await find(id);
       const steps = (await db.rollouts.history(id)).map(({ at, changes }) => ({ at, changes: changes as Changes }));
-      return describeReplay(rollout, await replay(rollout, policy, steps, ports.newJudge()));
+      return describeReplay(rollout, await replay(rollout, policy, steps, ports.judge));
     },
     start: (request, actor) =>
       serial(async () => {

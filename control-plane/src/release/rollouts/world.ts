@@ -42,9 +42,6 @@ export interface GateAnswer {
   readonly why: string;
 }
 
-/** Whether a version may be released at all; release/gate answers. @throws VedetteError not_found. */
-export type Gate = (model: string, version: number) => Promise<GateAnswer>;
-
 export interface World {
   /** The whole fleet, without revoked devices. */
   readonly devices: readonly DeviceFacts[];
@@ -59,7 +56,6 @@ export interface World {
 
 /**
  * What the evidence says of a rollout, by its policy; release/analysis answers.
- * It remembers what it read: looks at one rollout come one after the other. A replay has a judge of its own.
  * @param now only what came until then may be judged by: a replay asks of the past.
  */
 export type Judge = (rollout: Rollout, devices: readonly DeviceFacts[], now: number) => Promise<RolloutVerdict>;

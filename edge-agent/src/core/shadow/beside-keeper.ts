@@ -78,7 +78,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const beside = options.beside();
     return stopped || beside?.state === "rejected" ? null : beside;
   };
-  const lived = createTimer(clock, () => aside(apply({ kind: "lived" })));
+  const lived = createTimer(clock, () => aside(apply({ what: "lived" })));
 
   /** Asks no more of what is not wanted any more, and gives its memory back. */
   const drop = async () => {
@@ -116,12 +116,12 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       await options.exclusive(() => options.fetch({ model, digest, release, length }, from.trusted));
       fetched = digest;
       begun = "";
-      await apply({ kind: "fetched" });
+      await apply({ what: "fetched" });
     }
     if (loaded?.digest !== digest) {
       if (!current() || !options.mayLoad(digest)) return;
       // Another try in the same process follows no crash.
-      if (begun !== digest) await apply({ kind: "started" });
+      if (begun !== digest) await apply({ what: "started" });
       begun = digest;
       const before = current();
       if (!before) return;
@@ -131,7 +131,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       lived.in(livedAfterMs);
     }
     // Also where a try before this one could not save it.
-    await apply({ kind: "proved", forgiven: options.endsAbruptly });
+    await apply({ what: "proved", forgiven: options.endsAbruptly });
     ask();
   };
 
@@ -152,7 +152,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       idOf: options.idOf,
       failed: (reason, why) => {
         log.error("shadow.given_up", { model, digest: now.digest, reason, why });
-        aside(apply({ kind: "failed", reason, why }));
+        aside(apply({ what: "failed", reason, why }));
         work.now();
       },
       ...limitsOf(options),
@@ -170,7 +170,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const lost = damaged.includes(reason) && now.state !== "fetching" && fetched !== digest;
     if (!lost && !unfit.includes(reason)) throw error;
     log.error(lost ? "shadow.lost" : "shadow.rejected", { model, digest, reason, why: messageOf(error) });
-    await apply(lost ? { kind: "lost" } : { kind: "failed", reason, why: messageOf(error) });
+    await apply(lost ? { what: "lost" } : { what: "failed", reason, why: messageOf(error) });
     work.now();
   };
 
@@ -207,8 +207,8 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       trouble = undefined;
       const { beside, digest: answering } = next ?? {};
       // Nothing is held against itself.
-      if (!beside || answering === undefined || beside.digest === answering) await apply({ kind: "withdrawn" });
-      else await apply({ kind: "assigned", version: { ...beside, answering }, rev });
+      if (!beside || answering === undefined || beside.digest === answering) await apply({ what: "withdrawn" });
+      else await apply({ what: "assigned", version: { ...beside, answering }, rev });
       look();
     },
     now: look,
@@ -233,7 +233,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     async stop() {
       stopped = true;
       work.cancel();
-      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ kind: "stopped" }));
+      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ what: "stopped" }));
       await drop();
     },
   };

@@ -32,28 +32,28 @@ export interface Beside {
 
 export type BesideEvent =
   | {
-      readonly kind: "assigned";
+      readonly what: "assigned";
       readonly version: Pick<Beside, "digest" | "release" | "length" | "answering" | "sample">;
       readonly rev: number;
     }
-  | { readonly kind: "withdrawn" }
-  | { readonly kind: "fetched" }
+  | { readonly what: "withdrawn" }
+  | { readonly what: "fetched" }
   /** Its files, whole before, are no longer. */
-  | { readonly kind: "lost" }
+  | { readonly what: "lost" }
   /** About to be loaded by this process: saved before, so that one which dies of it counts. */
-  | { readonly kind: "started" }
+  | { readonly what: "started" }
   /** `forgiven`: what ended the earlier processes was no crash of this version. */
-  | { readonly kind: "proved"; readonly forgiven: boolean }
+  | { readonly what: "proved"; readonly forgiven: boolean }
   /** This process has stood with it for a while. */
-  | { readonly kind: "lived" }
+  | { readonly what: "lived" }
   /** This process, which had begun with it, ends cleanly. */
-  | { readonly kind: "stopped" }
-  | { readonly kind: "failed"; readonly reason: RejectReason; readonly why: string };
+  | { readonly what: "stopped" }
+  | { readonly what: "failed"; readonly reason: RejectReason; readonly why: string };
 
 /** The fourth start of a version whose processes died does not happen. */
 export const maxBesideStarts = 3;
 
-const transitions: Readonly<Partial<Record<BesideEvent["kind"], Partial<Record<Beside["state"], Beside["state"]>>>>> = {
+const transitions: Readonly<Partial<Record<BesideEvent["what"], Partial<Record<Beside["state"], Beside["state"]>>>>> = {
   fetched: { fetching: "verified" },
   lost: { verified: "fetching", proving: "fetching", asking: "fetching" },
   started: { verified: "proving", proving: "proving", asking: "asking" },
@@ -65,12 +65,12 @@ const transitions: Readonly<Partial<Record<BesideEvent["kind"], Partial<Record<B
 
 /** What becomes of it; the very same where the event changes nothing. */
 export function stepBeside(beside: Beside | null, event: BesideEvent): Beside | null {
-  if (event.kind === "assigned") return assign(beside, event.version, event.rev);
-  if (event.kind === "withdrawn") return null;
-  const state = beside && transitions[event.kind]?.[beside.state];
+  if (event.what === "assigned") return assign(beside, event.version, event.rev);
+  if (event.what === "withdrawn") return null;
+  const state = beside && transitions[event.what]?.[beside.state];
   if (!beside || !state) return beside;
   const { starts } = beside;
-  switch (event.kind) {
+  switch (event.what) {
     case "fetched":
     case "lost":
       return { ...beside, state };
@@ -97,7 +97,7 @@ export function stepBeside(beside: Beside | null, event: BesideEvent): Beside | 
 
 function assign(
   beside: Beside | null,
-  version: Extract<BesideEvent, { kind: "assigned" }>["version"],
+  version: Extract<BesideEvent, { what: "assigned" }>["version"],
   rev: number,
 ): Beside {
   const { digest, release, length, answering, sample } = version;
