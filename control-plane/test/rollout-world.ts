@@ -1,10 +1,9 @@
 /** A fleet of pretended devices around the pure engine: what the director would decide, what they would report. Exact. */
 import { type RolloutVerdict, rolloutPolicy } from "@vedette/protocol/rollout";
-import type { RolloutAct } from "@vedette/protocol/rollouts-api";
 import type { z } from "zod";
 import type { Member, Rollout, StageKind } from "../src/db/rollout-records.ts";
 import { type Advanced, advance, type Decision, isOver } from "../src/release/rollouts/advance.ts";
-import { operate } from "../src/release/rollouts/operate.ts";
+import { type Act, operate } from "../src/release/rollouts/operate.ts";
 import type { DeviceFacts, Progress, World } from "../src/release/rollouts/world.ts";
 
 export const candidate = "c".repeat(64);
@@ -75,7 +74,7 @@ export interface PretendedSite {
   world(): World;
   /** One round of the reconciler, the control plane restarted before it: the engine, then the director. */
   round(): Advanced;
-  act(act: RolloutAct): void;
+  act(act: Act): void;
   /** Devices follow what they are assigned, as their nature is, and serve so many predictions. */
   live(served: number, only?: (device: PretendedDevice) => boolean): void;
   of(agent: string): PretendedDevice;

@@ -138,25 +138,23 @@ export const memberStates = [
 export type MemberState = (typeof memberStates)[number];
 
 /** What the evidence says of one metric. Oriented: positive is worse. In the unit of its margin. */
-export const finding = z.object({
-  metric: z.string(),
-  says: z.enum(["fine", "worse", "undecided", "no_evidence"]),
-  estimate: z.number().nullable(),
+export interface Finding {
+  readonly metric: string;
+  readonly says: "fine" | "worse" | "undecided" | "no_evidence";
+  readonly estimate: number | null;
   /** Holds at all times at once, at the policy's errors: [low for worse, high for fine]. */
-  low: z.number().nullable(),
-  high: z.number().nullable(),
-  margin: z.number(),
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly margin: number;
   /** Pairs that it rests on; devices for drift, values for business metrics. */
-  n: z.number(),
+  readonly n: number;
   /** About so many more of them until it is decided, at the present estimate; null where it is, or cannot be told. */
-  more: z.number().nullable(),
-  why: z.string(),
-});
-export type Finding = z.infer<typeof finding>;
-export const rolloutVerdict = z.object({
-  verdict: z.enum(["promote", "rollback", "undecided"]),
-  findings: z.array(finding),
+  readonly more: number | null;
+  readonly why: string;
+}
+export interface RolloutVerdict {
+  readonly verdict: "promote" | "rollback" | "undecided";
+  readonly findings: readonly Finding[];
   /** One sentence with the numbers, for people. */
-  why: z.string(),
-});
-export type RolloutVerdict = z.infer<typeof rolloutVerdict>;
+  readonly why: string;
+}

@@ -1,7 +1,7 @@
 /** /v1/rollouts: releases in stages, as they are started, watched and acted on. */
 import { z } from "zod";
 import { agentId, modelName, sha256Hex } from "./ids.ts";
-import { memberStates, rolloutPolicy, rolloutStates, rolloutVerdict } from "./rollout.ts";
+import { type Finding, memberStates, rolloutPolicy, rolloutStates } from "./rollout.ts";
 
 /** POST /v1/rollouts. */
 export const startRollout = z.strictObject({
@@ -19,6 +19,23 @@ export type RolloutAct = (typeof rolloutActs)[number];
 /** POST /v1/rollouts/{id}/{act}. */
 export const actOnRollout = z.strictObject({ reason: z.string().min(1).max(500).optional() });
 
+const finding = z.object({
+  metric: z.string(),
+  says: z.enum(["fine", "worse", "undecided", "no_evidence"]),
+  estimate: z.number().nullable(),
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  margin: z.number(),
+  n: z.number(),
+  more: z.number().nullable(),
+  why: z.string(),
+}) satisfies z.ZodType<Finding>;
+const verdict = z.object({
+  verdict: z.enum(["promote", "rollback", "undecided"]),
+  findings: z.array(finding),
+  why: z.string(),
+});
+
 const stageKind = z.enum(["shadow", "canary"]);
 /** One of the list: without its devices. */
 export const rolloutFacts = z.object({
@@ -34,7 +51,7 @@ export const rolloutFacts = z.object({
   /** Why it stands where it stands, for people. */
   why: z.string(),
   /** The last one. */
-  verdict: rolloutVerdict.nullable(),
+  verdict: verdict.nullable(),
   createdAt: z.iso.datetime(),
   createdBy: z.string(),
   endedAt: z.iso.datetime().nullable(),

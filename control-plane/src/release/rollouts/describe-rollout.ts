@@ -12,7 +12,7 @@ export function describeFacts(rollout: RolloutFacts): Told {
   return {
     ...{ id, model, version, digest, state, stage, why, createdBy },
     policy,
-    verdict,
+    verdict: verdict && { ...verdict, findings: [...verdict.findings] },
     stageSince: iso(rollout.stageSince),
     createdAt: new Date(rollout.createdAt).toISOString(),
     endedAt: iso(rollout.endedAt),

@@ -1,11 +1,11 @@
 /** What a rollout's history remembers of the world: only what changed, so that `rollout replay` can tell it again. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import type { RolloutAct } from "@vedette/protocol/rollouts-api";
+import type { Act } from "./operate.ts";
 import type { DeviceFacts, World } from "./world.ts";
 
 /** One step of the history: what the world was told to be, or what an operator did. */
 export type Changes =
-  | { readonly act: RolloutAct }
+  | { readonly act: Act }
   | {
       readonly devices?: readonly DeviceFacts[];
       /** No longer in the fleet, or never of this rollout. */

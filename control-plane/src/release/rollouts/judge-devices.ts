@@ -50,7 +50,6 @@ export function combine(devices: Finding, analysis: RolloutVerdict): RolloutVerd
   return { verdict: "undecided", findings, why: open.join("; ") };
 }
 
-/** For people: three digits. */
 export function percent(share: number): string {
   return `${Number((share * 100).toPrecision(3))} %`;
 }

@@ -5,11 +5,13 @@ import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { type Advanced, end, isOver } from "./advance.ts";
 import { putOff } from "./ramp.ts";
 
+export type Act = RolloutAct;
+
 /**
  * @param reason of the operator, for people and the audit.
  * @throws VedetteError conflict where the rollout is over, or there is nothing to do so with.
  */
-export function operate(rollout: Rollout, act: RolloutAct, reason: string | null, now: number): Advanced {
+export function operate(rollout: Rollout, act: Act, reason: string | null, now: number): Advanced {
   if (isOver(rollout.state)) {
     throw new VedetteError(
       "conflict",
@@ -61,12 +63,7 @@ function anew(member: Member, now: number): Member {
   return { ...member, state: "waiting", since: now, given: null, reached: false, reason: null };
 }
 
-function changed(
-  rollout: Rollout,
-  act: RolloutAct,
-  reason: string | null,
-  detail: Record<string, unknown> = {},
-): Advanced {
+function changed(rollout: Rollout, act: Act, reason: string | null, detail: Record<string, unknown> = {}): Advanced {
   return { rollout, decisions: [{ action: `rollout.${act}`, detail: { ...detail, reason } }] };
 }
 

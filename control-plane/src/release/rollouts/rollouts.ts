@@ -5,7 +5,7 @@
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { RolloutPolicy } from "@vedette/protocol/rollout";
-import type { Replayed, RolloutAct, StartRollout } from "@vedette/protocol/rollouts-api";
+import type { Replayed, StartRollout } from "@vedette/protocol/rollouts-api";
 import type { Database } from "../../db/database.ts";
 import type { AuditEntry } from "../../db/records.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
@@ -18,7 +18,7 @@ import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
 import { describeReplay } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
-import { operate } from "./operate.ts";
+import { type Act, operate } from "./operate.ts";
 import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
 import type { Judge, World } from "./world.ts";
@@ -30,7 +30,7 @@ export interface Rollouts {
    */
   start(request: StartRollout, actor: string): Promise<number>;
   /** @throws VedetteError not_found, conflict. */
-  act(id: number, act: RolloutAct, reason: string | null, actor: string): Promise<void>;
+  act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
   reconcile(): Promise<void>;
   /** What another policy would have done with what happened. @throws VedetteError not_found, invalid_argument. */
