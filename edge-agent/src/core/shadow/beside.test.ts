@@ -135,6 +135,7 @@ it("[S55] after a restart without a network it is asked on, from the disk, and n
   await run.agent.stop();
   disk.kill();
   const next = await start();
+  expect(next.slot()?.beside).toMatchObject({ pairs: 4 });
   expect(await ask(next, 1)).toEqual([2]);
   await next.clock.advance(2000);
   expect(next.slot()?.beside).toMatchObject({ digest: second.digest, state: "asking", pairs: 4 });
@@ -257,6 +258,8 @@ it("[S58] where the device is behind, rows are dropped and counted, and none wai
     run.agent.predict({ model: "rain", rows: Float32Array.from({ length: 32 }, () => i) }),
   );
   await Promise.all([Promise.all(many), run.clock.advance(50)]);
+  // 256 rows are taken, the first run of them is asked, and all others are dropped at once.
+  expect(run.slot()?.beside).toMatchObject({ pairs: 0, skipped: 40 * 32 - 256 });
   await run.clock.advance(12_000);
   const { rows = 0, skipped = 0 } = peer.parcels.at(-1)?.counts ?? {};
   expect(rows + skipped).toBe(40 * 32);
