@@ -56,10 +56,12 @@ import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
+import { forgetEvidence } from "./release/rollouts/forget-evidence.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
+import { steadyClock } from "./steady-clock.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -123,6 +125,7 @@ const alertsEveryMs = 30_000;
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
   const { clock, logger } = parts;
+  const steady = steadyClock(clock);
   const { site } = config;
   /** In the order of starting; closed in the opposite order. */
   const closers: (() => Promise<void>)[] = [];
@@ -167,6 +170,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       commands,
       disconnect: (agent) => broker.disconnect(agent),
       clock,
+      steady,
       hint: (agent, rev) => broker.hint(agent, rev),
       logger,
     });
@@ -203,10 +207,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
     const rollouts = createRollouts({
-      ...{ db, director, clock, logger },
+      ...{ db, director, logger, clock: steady },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
       judge: parts.judge ?? createEvidenceJudge({ db, labels }),
+      judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, of: "past" }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });
@@ -274,6 +279,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
       ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
+      { name: "rollouts' evidence", everyMs: reconcileEveryMs, work: () => forgetEvidence({ db, clock }) },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },

@@ -75,7 +75,7 @@ async function site() {
       ...{ fromAt: at, toAt: at, rows, counts, disagreements, omitted: 0, receivedAt: at },
     });
   };
-  const judge = () => createEvidenceJudge({ db, labels: lake.labels });
+  const judge = (of: "now" | "past" = "now") => createEvidenceJudge({ db, labels: lake.labels, of });
   return { db, lake, send, judge };
 }
 const of = ({ findings }: RolloutVerdict, metric: string) => findings.find((finding) => finding.metric === metric);
@@ -96,7 +96,7 @@ test("parcels of members since the rollout began count once, whoever answered; a
 
 test("a replay asks of the past, and is told what was known then", async () => {
   const { send, judge } = await site();
-  const look = judge();
+  const look = judge("past");
   await send("dev", began + minute, { fit: [1000, 0, 0, 0] });
   await send("dev", began + 3 * minute, { fit: [0, 1000, 0, 0] });
   expect((await look(rollout, devices, noon)).verdict).toBe("rollback");

@@ -2,6 +2,7 @@
  * Reads what a rollout is judged by: the parcels that its members sent, labels that came since, what devices say of drift, and
  * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
  */
+import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { ShadowParcel } from "@vedette/protocol/shadow";
 import type { Database } from "../../db/database.ts";
@@ -11,6 +12,7 @@ import { noMean } from "../../monitoring/performance/mean-sequence.ts";
 import type { MetricGroup } from "../../monitoring/performance/measured.ts";
 import type { Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
+import { together } from "./even-shares.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
 import { judgeStage } from "./judge-evidence.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
@@ -27,12 +29,14 @@ const mostDisagreements = 200_000;
 interface Tally {
   /** UTC ms, of the parcels' arrival. */
   readonly since: number;
-  pairs: PairedEvidence;
+  /** By device, members or not yet. */
+  readonly pairs: Map<string, PairedEvidence>;
   /** Prediction id → what the version beside the answering one said. */
   readonly disagreements: Map<string, string | number>;
   /** By device and answering version: rows asked of both, and of the answering one alone. */
   readonly asked: Map<string, { rows: number; skipped: number }>;
-  labels: PairedLabels;
+  /** By device. */
+  labels: ReadonlyMap<string, PairedLabels>;
   labelsAt: number;
 }
 /** What was read of one rollout so far, so that each look reads what is new. */
@@ -46,24 +50,30 @@ interface Read {
   last: Tally | null;
 }
 
-export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, "pairs" | "metrics"> }): Judge {
-  const { db, labels } = ports;
+/** @param ports.of `past` reads what had come until the moment that it is asked of; `now` all there is, whatever clocks said. */
+export function createEvidenceJudge(ports: {
+  db: Database;
+  labels: Pick<Labels, "pairs" | "metrics">;
+  of?: "now" | "past";
+}): Judge {
+  const { db, labels, of = "now" } = ports;
   const known = new Map<number, Read>();
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
-    const { model, digest: candidate, members } = rollout;
+    const { model, digest: candidate } = rollout;
     for (const incumbent of incumbents) {
       for (;;) {
         const after = read.after.get(incumbent) ?? 0;
         const parcels = await db.shadows.between(model, [candidate, incumbent], after, atOnce);
         for (const parcel of parcels) {
-          if (parcel.receivedAt > now) return;
+          if (of === "past" && parcel.receivedAt > now) return;
           read.after.set(incumbent, parcel.id);
-          if (!members.has(parcel.agent)) continue;
           for (const tally of talliesOf(read))
             if (parcel.receivedAt >= tally.since) take(parcel, candidate, model, tally);
         }
         if (parcels.length < atOnce) break;
+        // Weeks of a fleet are millions: others have their turn in between.
+        await setImmediate();
       }
     }
   }
@@ -75,28 +85,38 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
     const agents = [...new Set([...tally.asked.keys()].map((key) => key.split(" ")[0] as string))];
     const since = new Date(tally.since).toISOString();
     const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...tally.disagreements] });
-    let [n, onlyCandidateRight, onlyIncumbentRight] = [0, 0, 0];
+    const sums = new Map<string, PairedLabels>();
     for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of found) {
       const { rows = 0, skipped = 0 } = tally.asked.get(`${agent} ${digest}`) ?? {};
       if (rows === 0) continue;
       const candidateAnswers = digest === rollout.digest;
       // Which of the labelled rows were asked of both is known of disagreements only: of the rest, their share.
-      n += Math.max(onlyAnsweringRight + onlyBesideRight, Math.round((labelled * rows) / (rows + skipped)));
-      onlyCandidateRight += candidateAnswers ? onlyAnsweringRight : onlyBesideRight;
-      onlyIncumbentRight += candidateAnswers ? onlyBesideRight : onlyAnsweringRight;
+      const n = Math.max(onlyAnsweringRight + onlyBesideRight, Math.round((labelled * rows) / (rows + skipped)));
+      const sum = sums.get(agent) ?? noEvidence.labels;
+      sums.set(agent, {
+        n: sum.n + n,
+        onlyCandidateRight: sum.onlyCandidateRight + (candidateAnswers ? onlyAnsweringRight : onlyBesideRight),
+        onlyIncumbentRight: sum.onlyIncumbentRight + (candidateAnswers ? onlyBesideRight : onlyAnsweringRight),
+      });
     }
-    tally.labels = { n, onlyCandidateRight, onlyIncumbentRight };
+    tally.labels = sums;
   }
 
-  async function readBusiness({ model, version, policy }: Rollout): Promise<Evidence["business"]> {
+  async function readBusiness(
+    { model, version, policy }: Rollout,
+    incumbents: readonly string[],
+  ): Promise<Evidence["business"]> {
     const names = policy.metrics.flatMap(({ metric }) => /^business:(.*)$/.exec(metric)?.[1] ?? []);
     if (names.length === 0) return noEvidence.business;
     const groups = await labels.metrics(model);
+    // Of versions that nobody runs any more nothing follows for the one that is to be replaced.
+    const replaced = (await db.versions.list(model)).filter(({ digest }) => incumbents.includes(digest));
+    const isReplaced = (group: MetricGroup) => replaced.some((one) => one.version === group.version);
     return new Map(
       names.map((name) => {
-        const named = groups.filter((group) => group.name === name && group.version !== null);
+        const named = groups.filter((group) => group.name === name);
         const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
-        return [name, { candidate, incumbent: together(named.filter((group) => group.version !== version)) }];
+        return [name, { candidate, incumbent: meanOf(named.filter(isReplaced)) }];
       }),
     );
   }
@@ -118,11 +138,15 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
     const incumbents = [...new Set(members.flatMap(({ incumbent }) => incumbent ?? []))];
     await readParcels(rollout, incumbents, read, now);
     const drift = driftOf(rollout, devices, await db.devices.list());
-    const business = await readBusiness(rollout);
+    const business = await readBusiness(rollout, incumbents);
     const [whole, last = null] = await Promise.all(
       talliesOf(read).map(async (tally): Promise<Evidence> => {
         await readLabels(rollout, tally, now);
-        return { pairs: tally.pairs, labels: tally.labels, drift, business };
+        const told = members.flatMap(({ agent }) => {
+          const pairs = tally.pairs.get(agent);
+          return pairs ? [{ pairs, labels: tally.labels.get(agent) ?? noEvidence.labels }] : [];
+        });
+        return { ...together(told), drift, business };
       }),
     );
     return judgeStage(whole ?? noEvidence, last, rollout.policy);
@@ -138,13 +162,12 @@ function nothingRead(since: number): Read {
 }
 
 function emptyTally(since: number): Tally {
-  const { labels } = noEvidence;
   return {
     since,
-    pairs: noPairs,
+    pairs: new Map(),
     disagreements: new Map(),
     asked: new Map(),
-    labels,
+    labels: new Map(),
     labelsAt: Number.NEGATIVE_INFINITY,
   };
 }
@@ -157,7 +180,8 @@ function take(
   model: string,
   tally: Tally,
 ): void {
-  tally.pairs = addPairs(tally.pairs, counts, answering === candidate ? "candidate" : "incumbent");
+  const before = tally.pairs.get(agent) ?? noPairs;
+  tally.pairs.set(agent, addPairs(before, counts, answering === candidate ? "candidate" : "incumbent"));
   const asked = tally.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
   asked.rows += counts.rows;
   asked.skipped += counts.skipped;
@@ -191,7 +215,7 @@ function driftOf(rollout: Rollout, facts: readonly DeviceFacts[], devices: reado
 }
 
 /** Chan, Golub & LeVeque (1979): sums of squares of parts, about the mean of all. */
-function together(groups: readonly MetricGroup[]): MeanState {
+function meanOf(groups: readonly MetricGroup[]): MeanState {
   return groups.reduce<MeanState>((a, { mean: b }) => {
     const n = a.n + b.n;
     if (n === 0) return a;
