@@ -112,7 +112,9 @@ function ended(as: "promote" | "rollback", busy: { worse: number; better: number
   return ends / rollouts;
 }
 
-test("[R52] looked at again and again, the errors are kept where one device has nearly all of the traffic", () => {
+test("[R52] looked at again and again, the errors are kept where one device has nearly all of the traffic", {
+  timeout: 60_000,
+}, () => {
   const equal = { worse: 0.03, better: 0.03 };
   expect(ended("rollback", equal, equal)).toBeLessThanOrEqual(0.05);
   const worse = { worse: 0.05, better: 0.03 };

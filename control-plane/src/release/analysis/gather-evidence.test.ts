@@ -94,6 +94,31 @@ test("parcels of members since the rollout began count once, whoever answered; a
   expect(of(await judge()(rollout, devices, noon), "unfit")).toMatchObject(expected);
 });
 
+test("[R52] one device of five that tells a flood, through the database, counts for its share, and for nothing once it is gone", async () => {
+  const { send, judge } = await site();
+  const names = ["liar", "a", "b", "c", "d"];
+  const members = new Map(names.map((agent) => [agent, member(agent)]));
+  const many = { ...rollout, members };
+  await send("liar", began + minute, { fit: [2_000_000, 0, 0, 0] });
+  for (const agent of names.slice(1)) await send(agent, began + minute, { fit: [475, 25, 0, 0] });
+  const there = names.map(facts);
+  const found = await judge()(many, there, noon);
+  // Twice a fifth is the liar's: 40 %.
+  expect(of(found, "unfit")).toMatchObject({ n: 3_333, estimate: expect.closeTo(0.03), says: "worse" });
+  const revoked = await judge()(many, there.slice(1), noon);
+  expect(of(revoked, "unfit")).toMatchObject({ n: 2_000, estimate: expect.closeTo(0.05) });
+});
+
+test("what a device told before it was a member counts once it is one, as after a restart", async () => {
+  const { send, judge } = await site();
+  const look = judge();
+  await send("stranger", began + minute, { fit: [100, 0, 0, 0] });
+  expect(of(await look(rollout, devices, noon), "unfit")).toMatchObject({ n: 0 });
+  const joined = { ...rollout, members: new Map([...rollout.members, ["stranger", member("stranger")] as const]) };
+  expect(of(await look(joined, devices, noon), "unfit")).toMatchObject({ n: 100 });
+  expect(of(await judge()(joined, devices, noon), "unfit")).toMatchObject({ n: 100 });
+});
+
 test("a replay asks of the past, and is told what was known then", async () => {
   const { send, judge } = await site();
   const look = judge("past");

@@ -128,7 +128,9 @@ describe("the engine", () => {
     expect(site.rollout.stage).toBe(1);
   });
 
-  test("[R51] where devices come and go all the time, no more than twice the stage's share ever have the version", () => {
+  test("[R51] where devices come and go all the time, no more than twice the stage's share ever have the version", {
+    timeout: 60_000,
+  }, () => {
     const site = pretendSite(rolloutOf({ stages: canaries(0.05, 1), served: 1_000 }), fleet(200, { online: false }));
     const had = new Set<string>();
     // Pages: each is open for two rounds of forty, and says that it follows.
