@@ -56,7 +56,6 @@ import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
-import { forgetEvidence } from "./release/rollouts/forget-evidence.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
@@ -279,7 +278,6 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
       ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
-      { name: "rollouts' evidence", everyMs: reconcileEveryMs, work: () => forgetEvidence({ db, clock }) },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },

@@ -1,6 +1,6 @@
 /** Shadows: which pairs of versions the director signed for which device, and what devices found. */
 import type { ShadowParcel } from "@vedette/protocol/shadow";
-import { and, asc, count, eq, gt, inArray, lt, notInArray, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { shadowPairs, shadowParcels } from "./shadows-schema.ts";
 
@@ -25,8 +25,6 @@ export interface ShadowRepository {
     after: number,
     limit: number,
   ): Promise<ShadowParcelRecord[]>;
-  /** Forgets the oldest parcels that came before a moment, but those of these candidates. Answers how many. */
-  prune(before: number, keep: readonly string[], most: number): Promise<number>;
 }
 
 export function shadowRepository(db: Connection): ShadowRepository {
@@ -68,16 +66,6 @@ export function shadowRepository(db: Connection): ShadowRepository {
         .orderBy(asc(id))
         .limit(limit)
         .all();
-    },
-    async prune(before, keep, most) {
-      const { id, receivedAt, answering, beside } = shadowParcels;
-      const old = db
-        .select({ id })
-        .from(shadowParcels)
-        .where(and(lt(receivedAt, before), notInArray(answering, [...keep]), notInArray(beside, [...keep])))
-        .orderBy(asc(id))
-        .limit(most);
-      return db.delete(shadowParcels).where(inArray(id, old)).run().changes;
     },
   };
 }

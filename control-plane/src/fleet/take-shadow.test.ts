@@ -172,17 +172,6 @@ test("[R56] nor more parcels than a device sends: one that floods fills no disk,
   expect(await at.db.shadows.sentOf("d1", at.parcel)).toEqual({ rows: 1_010, parcels: 101 });
 });
 
-test("parcels are forgotten some at a time, once they are old, but for those of a rollout that goes on", async () => {
-  const at = await site();
-  for (let n = 0; n < 5; n++) await at.take("d1", { ...at.parcel, window: { ...at.parcel.window, n } });
-  const then = at.clock.now() + 1;
-  const { shadows } = at.db;
-  expect(await shadows.prune(then - 1, [], 10)).toBe(0);
-  expect(await shadows.prune(then, [at.second.digest], 10)).toBe(0);
-  expect(await shadows.prune(then, [at.flood.digest], 3)).toBe(3);
-  expect(await shadows.prune(then, [], 3)).toBe(2);
-});
-
 test("[S64] nor are more rows taken than a device can have answered since", async () => {
   const at = await site();
   const many = 2_999_000;
