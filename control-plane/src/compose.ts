@@ -206,7 +206,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
-      judge: parts.judge ?? createEvidenceJudge({ db, labels }),
+      judge: parts.judge ?? createEvidenceJudge({ db, labels, clock }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

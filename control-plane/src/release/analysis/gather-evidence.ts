@@ -3,37 +3,34 @@
  * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
  */
 import type { ReportedSlot } from "@vedette/protocol/messages";
-import type { ShadowParcel } from "@vedette/protocol/shadow";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
 import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
 import { noMean } from "../../monitoring/performance/mean-sequence.ts";
 import type { MetricGroup } from "../../monitoring/performance/measured.ts";
-import type { Labels } from "../../ports.ts";
+import type { Clock, Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
+import { type AskedOfBoth, askedOfBoth } from "./asked-of-both.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
 import { judgeStage } from "./judge-evidence.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
 
 const atOnce = 500;
-/** Joining labels reads the lake: not at every look. ms. */
-const labelsEveryMs = 30_000;
+/** Joining labels reads the lake: it may take this part of the time, and is not done more often than this, ms. */
+const labelsShare = 0.05;
+const labelsEveryMs = 5_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
-/** Disagreements whose labels are looked for; the newest count. */
-const mostDisagreements = 200_000;
 
 /** What came since one moment. */
 interface Tally {
   /** UTC ms, of the parcels' arrival. */
   readonly since: number;
   pairs: PairedEvidence;
-  /** Prediction id → what the version beside the answering one said. */
-  readonly disagreements: Map<string, string | number>;
-  /** By device and answering version: rows asked of both, and of the answering one alone. */
-  readonly asked: Map<string, { rows: number; skipped: number }>;
+  readonly asked: AskedOfBoth;
   labels: PairedLabels;
-  labelsAt: number;
+  /** UTC ms: not before. */
+  labelsAgainAt: number;
 }
 /** What was read of one rollout so far, so that each look reads what is new. */
 interface Read {
@@ -46,8 +43,12 @@ interface Read {
   last: Tally | null;
 }
 
-export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, "pairs" | "metrics"> }): Judge {
-  const { db, labels } = ports;
+export function createEvidenceJudge(ports: {
+  db: Database;
+  labels: Pick<Labels, "pairs" | "metrics">;
+  clock: Pick<Clock, "now">;
+}): Judge {
+  const { db, labels, clock } = ports;
   const known = new Map<number, Read>();
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
@@ -61,7 +62,11 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
           read.after.set(incumbent, parcel.id);
           if (!members.has(parcel.agent)) continue;
           for (const tally of talliesOf(read))
-            if (parcel.receivedAt >= tally.since) take(parcel, candidate, model, tally);
+            if (parcel.receivedAt >= tally.since) {
+              const answers = parcel.answering === candidate ? "candidate" : "incumbent";
+              tally.pairs = addPairs(tally.pairs, parcel.counts, answers);
+              tally.asked.add({ ...parcel, window: { from: parcel.fromAt, to: parcel.toAt } }, model);
+            }
         }
         if (parcels.length < atOnce) break;
       }
@@ -70,22 +75,13 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
 
   async function readLabels(rollout: Rollout, tally: Tally, now: number): Promise<void> {
     const wanted = rollout.policy.metrics.some(({ metric }) => metric === "accuracy");
-    if (!wanted || tally.asked.size === 0 || now - tally.labelsAt < labelsEveryMs) return;
-    tally.labelsAt = now;
-    const agents = [...new Set([...tally.asked.keys()].map((key) => key.split(" ")[0] as string))];
-    const since = new Date(tally.since).toISOString();
-    const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...tally.disagreements] });
-    let [n, onlyCandidateRight, onlyIncumbentRight] = [0, 0, 0];
-    for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of found) {
-      const { rows = 0, skipped = 0 } = tally.asked.get(`${agent} ${digest}`) ?? {};
-      if (rows === 0) continue;
-      const candidateAnswers = digest === rollout.digest;
-      // Which of the labelled rows were asked of both is known of disagreements only: of the rest, their share.
-      n += Math.max(onlyAnsweringRight + onlyBesideRight, Math.round((labelled * rows) / (rows + skipped)));
-      onlyCandidateRight += candidateAnswers ? onlyAnsweringRight : onlyBesideRight;
-      onlyIncumbentRight += candidateAnswers ? onlyBesideRight : onlyAnsweringRight;
-    }
-    tally.labels = { n, onlyCandidateRight, onlyIncumbentRight };
+    if (!wanted || !tally.asked.any || now < tally.labelsAgainAt) return;
+    const began = clock.now();
+    const { asked } = tally;
+    const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
+    tally.labels = asked.labelsOf(await labels.pairs(request), rollout.digest);
+    const tookMs = Math.max(0, clock.now() - began);
+    tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
   }
 
   async function readBusiness({ model, version, policy }: Rollout): Promise<Evidence["business"]> {
@@ -142,31 +138,10 @@ function emptyTally(since: number): Tally {
   return {
     since,
     pairs: noPairs,
-    disagreements: new Map(),
-    asked: new Map(),
+    asked: askedOfBoth(),
     labels,
-    labelsAt: Number.NEGATIVE_INFINITY,
+    labelsAgainAt: Number.NEGATIVE_INFINITY,
   };
-}
-
-type Parcel = Pick<ShadowParcel, "answering" | "counts" | "disagreements"> & { readonly agent: string };
-
-function take(
-  { agent, answering, counts, disagreements }: Parcel,
-  candidate: string,
-  model: string,
-  tally: Tally,
-): void {
-  tally.pairs = addPairs(tally.pairs, counts, answering === candidate ? "candidate" : "incumbent");
-  const asked = tally.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
-  asked.rows += counts.rows;
-  asked.skipped += counts.skipped;
-  tally.asked.set(`${agent} ${answering}`, asked);
-  for (const { id, says } of disagreements) tally.disagreements.set(`${agent}.${model}.${id}`, says);
-  for (const id of tally.disagreements.keys()) {
-    if (tally.disagreements.size <= mostDisagreements) break;
-    tally.disagreements.delete(id);
-  }
 }
 
 interface Reporting {
