@@ -17,7 +17,7 @@ import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
 
 const atOnce = 500;
 /** Joining labels reads the lake: it may take this part of the time, and is not done more often than this, ms. */
-const labelsShare = 0.05;
+const labelsShare = 0.2;
 const labelsEveryMs = 5_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
