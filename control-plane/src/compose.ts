@@ -209,8 +209,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...{ db, director, logger, clock: steady },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
-      judge: parts.judge ?? createEvidenceJudge({ db, labels }),
-      judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, of: "past" }),
+      judge: parts.judge ?? createEvidenceJudge({ db, labels, clock }),
+      judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, clock, of: "past" }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

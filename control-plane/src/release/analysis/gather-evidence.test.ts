@@ -46,7 +46,8 @@ const devices = ["dev", "other", "stranger"].map(facts);
 async function site() {
   const folder = testFolder();
   const db = await openDatabase(join(folder, "plane.db"));
-  const lake = await openLake({ clock: manualClock(), logger: silentLogger, deviceKeys: testKeys, folder });
+  const clock = manualClock();
+  const lake = await openLake({ clock, logger: silentLogger, deviceKeys: testKeys, folder });
   onTestFinished(async () => {
     await lake.close();
     await db.close();
@@ -75,7 +76,7 @@ async function site() {
       ...{ fromAt: at, toAt: at, rows, counts, disagreements, omitted: 0, receivedAt: at },
     });
   };
-  const judge = (of: "now" | "past" = "now") => createEvidenceJudge({ db, labels: lake.labels, of });
+  const judge = (of: "now" | "past" = "now") => createEvidenceJudge({ db, labels: lake.labels, clock, of });
   return { db, lake, send, judge };
 }
 const of = ({ findings }: RolloutVerdict, metric: string) => findings.find((finding) => finding.metric === metric);
@@ -149,7 +150,8 @@ test("labels tell who was right where the two said different things", async () =
   const { lake, send, judge } = await site();
   await lake.ingestion.take("dev", "rain", makeFrame()); // dry, rain, dry
   const says = (n: number, label: string) => ({ id: `${epoch}.${n}`, says: label });
-  await send("dev", noon - minute, { fit: [3, 0, 0, 0], disagreements: [says(0, "rain"), says(1, "dry")] });
+  const answered = noon - minute + 1000; // by the batch's clock and its offset
+  await send("dev", answered, { fit: [3, 0, 0, 0], disagreements: [says(0, "rain"), says(1, "dry")] });
   expect(of(await judge()(rollout, devices, noon), "accuracy")).toMatchObject({ says: "no_evidence" });
   const label = (n: number, truth: string) => ({
     ...{
@@ -169,4 +171,33 @@ test("labels tell who was right where the two said different things", async () =
   });
   await lake.labels.add([{ ...label(1, "dry"), at: noon + 1 }]);
   expect(of(await judge()(rollout, devices, noon), "accuracy")).toMatchObject({ n: 3, estimate: expect.closeTo(0) });
+});
+
+test("[A2] labelled answers of times in which nobody was asked beside tell nothing, however many they are", async () => {
+  const { lake, send, judge } = await site();
+  await lake.ingestion.take("dev", "rain", makeFrame({ count: 500 }));
+  const label = (n: number) => ({
+    ...{
+      kind: "id" as const,
+      model: "rain",
+      key: `dev.rain.${epoch}.${n}`,
+      time: 0,
+      label: "dry",
+      at: noon,
+      entity: null,
+    },
+  });
+  await lake.labels.add(Array.from({ length: 500 }, (_, n) => label(n)));
+  // The first of them were answered in the span of this parcel, and the others some hundred ms after it.
+  const answered = noon - minute + 1000;
+  await send("dev", answered, { fit: [40, 0, 0, 0], disagreements: [{ id: `${epoch}.1`, says: "dry" }] });
+  expect(of(await judge()(rollout, devices, noon), "accuracy")).toMatchObject({
+    n: 40,
+    estimate: expect.closeTo(-1 / 40),
+  });
+  const later = await site();
+  await later.lake.ingestion.take("dev", "rain", makeFrame({ count: 500 }));
+  await later.lake.labels.add(Array.from({ length: 500 }, (_, n) => label(n)));
+  await later.send("dev", noon - 1000, { fit: [40, 0, 0, 0] });
+  expect(of(await later.judge()(rollout, devices, noon), "accuracy")).toMatchObject({ says: "no_evidence" });
 });

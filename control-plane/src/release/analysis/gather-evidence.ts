@@ -4,26 +4,25 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
-import type { ShadowParcel } from "@vedette/protocol/shadow";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
 import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
 import { noMean } from "../../monitoring/performance/mean-sequence.ts";
 import type { MetricGroup } from "../../monitoring/performance/measured.ts";
-import type { Labels } from "../../ports.ts";
+import type { Clock, Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
+import { type AskedOfBoth, askedOfBoth } from "./asked-of-both.ts";
 import { together } from "./even-shares.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
 import { judgeStage } from "./judge-evidence.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
 
 const atOnce = 500;
-/** Joining labels reads the lake: not at every look. ms. */
-const labelsEveryMs = 30_000;
+/** Joining labels reads the lake: it may take this part of the time, and is not done more often than this, ms. */
+const labelsShare = 0.2;
+const labelsEveryMs = 5_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
-/** Disagreements whose labels are looked for; the newest count. */
-const mostDisagreements = 200_000;
 
 /** What came since one moment. */
 interface Tally {
@@ -31,13 +30,11 @@ interface Tally {
   readonly since: number;
   /** By device, members or not yet. */
   readonly pairs: Map<string, PairedEvidence>;
-  /** Prediction id → what the version beside the answering one said. */
-  readonly disagreements: Map<string, string | number>;
-  /** By device and answering version: rows asked of both, and of the answering one alone. */
-  readonly asked: Map<string, { rows: number; skipped: number }>;
+  readonly asked: AskedOfBoth;
   /** By device. */
   labels: ReadonlyMap<string, PairedLabels>;
-  labelsAt: number;
+  /** UTC ms: not before. */
+  labelsAgainAt: number;
 }
 /** What was read of one rollout so far, so that each look reads what is new. */
 interface Read {
@@ -54,9 +51,10 @@ interface Read {
 export function createEvidenceJudge(ports: {
   db: Database;
   labels: Pick<Labels, "pairs" | "metrics">;
+  clock: Pick<Clock, "now">;
   of?: "now" | "past";
 }): Judge {
-  const { db, labels, of = "now" } = ports;
+  const { db, labels, clock, of = "now" } = ports;
   const known = new Map<number, Read>();
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
@@ -69,7 +67,11 @@ export function createEvidenceJudge(ports: {
           if (of === "past" && parcel.receivedAt > now) return;
           read.after.set(incumbent, parcel.id);
           for (const tally of talliesOf(read))
-            if (parcel.receivedAt >= tally.since) take(parcel, candidate, model, tally);
+            if (parcel.receivedAt >= tally.since) {
+              const answers = parcel.answering === candidate ? "candidate" : "incumbent";
+              tally.pairs.set(parcel.agent, addPairs(tally.pairs.get(parcel.agent) ?? noPairs, parcel.counts, answers));
+              tally.asked.add({ ...parcel, window: { from: parcel.fromAt, to: parcel.toAt } }, model);
+            }
         }
         if (parcels.length < atOnce) break;
         // Weeks of a fleet are millions: others have their turn in between.
@@ -80,26 +82,14 @@ export function createEvidenceJudge(ports: {
 
   async function readLabels(rollout: Rollout, tally: Tally, now: number): Promise<void> {
     const wanted = rollout.policy.metrics.some(({ metric }) => metric === "accuracy");
-    if (!wanted || tally.asked.size === 0 || now - tally.labelsAt < labelsEveryMs) return;
-    tally.labelsAt = now;
-    const agents = [...new Set([...tally.asked.keys()].map((key) => key.split(" ")[0] as string))];
-    const since = new Date(tally.since).toISOString();
-    const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...tally.disagreements] });
-    const sums = new Map<string, PairedLabels>();
-    for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of found) {
-      const { rows = 0, skipped = 0 } = tally.asked.get(`${agent} ${digest}`) ?? {};
-      if (rows === 0) continue;
-      const candidateAnswers = digest === rollout.digest;
-      // Which of the labelled rows were asked of both is known of disagreements only: of the rest, their share.
-      const n = Math.max(onlyAnsweringRight + onlyBesideRight, Math.round((labelled * rows) / (rows + skipped)));
-      const sum = sums.get(agent) ?? noEvidence.labels;
-      sums.set(agent, {
-        n: sum.n + n,
-        onlyCandidateRight: sum.onlyCandidateRight + (candidateAnswers ? onlyAnsweringRight : onlyBesideRight),
-        onlyIncumbentRight: sum.onlyIncumbentRight + (candidateAnswers ? onlyBesideRight : onlyAnsweringRight),
-      });
-    }
-    tally.labels = sums;
+    if (!wanted || !tally.asked.any || now < tally.labelsAgainAt) return;
+    const began = clock.now();
+    const { asked } = tally;
+    const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
+    const byAgent = Map.groupBy(await labels.pairs(request), ({ agent }) => agent);
+    tally.labels = new Map([...byAgent].map(([agent, truths]) => [agent, asked.labelsOf(truths, rollout.digest)]));
+    const tookMs = Math.max(0, clock.now() - began);
+    tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
   }
 
   async function readBusiness(
@@ -165,32 +155,10 @@ function emptyTally(since: number): Tally {
   return {
     since,
     pairs: new Map(),
-    disagreements: new Map(),
-    asked: new Map(),
+    asked: askedOfBoth(),
     labels: new Map(),
-    labelsAt: Number.NEGATIVE_INFINITY,
+    labelsAgainAt: Number.NEGATIVE_INFINITY,
   };
-}
-
-type Parcel = Pick<ShadowParcel, "answering" | "counts" | "disagreements"> & { readonly agent: string };
-
-function take(
-  { agent, answering, counts, disagreements }: Parcel,
-  candidate: string,
-  model: string,
-  tally: Tally,
-): void {
-  const before = tally.pairs.get(agent) ?? noPairs;
-  tally.pairs.set(agent, addPairs(before, counts, answering === candidate ? "candidate" : "incumbent"));
-  const asked = tally.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
-  asked.rows += counts.rows;
-  asked.skipped += counts.skipped;
-  tally.asked.set(`${agent} ${answering}`, asked);
-  for (const { id, says } of disagreements) tally.disagreements.set(`${agent}.${model}.${id}`, says);
-  for (const id of tally.disagreements.keys()) {
-    if (tally.disagreements.size <= mostDisagreements) break;
-    tally.disagreements.delete(id);
-  }
 }
 
 interface Reporting {
