@@ -152,6 +152,26 @@ test("killed after a decision was written and before devices were told, it is to
   expect(assignment?.slots[0]).toMatchObject({ digest: one.digest });
 });
 
+test("[R54] a restart is not that all devices went away: no other one stands in for a canary that has not said hello yet", async () => {
+  const first = await ready();
+  await first.live();
+  await first.start({ stages: [{ kind: "canary", share: 0.25 }, canaries[1] as (typeof canaries)[number]] });
+  await first.live(1);
+  first.site.clock.advance(10_000);
+  const before = await first.look();
+  const canary = before.members[0]?.agent ?? "";
+  await first.site.close();
+  const { site, round } = await ready({ home: first.site.home, clock: first.site.clock });
+  const other = names.find((name) => name !== canary) ?? "";
+  await site.fleet.presence(other, true, 2);
+  expect((await round()).members.map(({ agent, state }) => [agent, state])).toEqual([[canary, "updating"]]);
+  // Nor is it that they are there for ever.
+  site.clock.advance(150_000);
+  await site.fleet.presence(other, true, 2);
+  const states = (await round()).members.map(({ agent, state }) => [agent, state]);
+  expect(Object.fromEntries(states)).toEqual({ [canary]: "offline", [other]: "updating" });
+});
+
 test("absurd requests are the asker's fault, each with its reason, and leave no rollout", async () => {
   const { site, live } = await ready();
   await live();
