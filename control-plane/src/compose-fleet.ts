@@ -46,7 +46,7 @@ export async function composeFleet(ports: {
   const revocation = await openRevocation({ db, clock, disconnect });
   const director = createDirector({ db, trust, key: () => keys.director, clock });
   const deviceTokens = createDeviceTokens({ db, key: () => keys.deviceTokens, clock, site });
-  const presence = createPresence({ db, clock, logger });
+  const presence = createPresence({ db, clock, logger, before: await db.devices.list() });
   const fleet = createFleet({
     site,
     db,

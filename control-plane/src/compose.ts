@@ -207,7 +207,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const publishVersion = createPublishVersion({ trust, blobs, clock });
     const rollouts = createRollouts({
       ...{ db, director, logger, clock: steady },
-      online: (agent) => presence.online(agent),
+      online: (agent) => presence.there(agent),
       gate: parts.gate ?? gates.answer,
       judge: parts.judge ?? createEvidenceJudge({ db, labels, clock }),
       judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, clock, of: "past" }),

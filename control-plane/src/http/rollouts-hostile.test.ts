@@ -151,3 +151,83 @@ test("killed after a decision was written and before devices were told, it is to
   const { assignment } = await hello(site, canary, { abilities: newer });
   expect(assignment?.slots[0]).toMatchObject({ digest: one.digest });
 });
+
+test("[R54] a restart is not that all devices went away: no other one stands in for a canary that has not said hello yet", async () => {
+  const first = await ready();
+  await first.live();
+  await first.start({ stages: [{ kind: "canary", share: 0.25 }, canaries[1] as (typeof canaries)[number]] });
+  await first.live(1);
+  first.site.clock.advance(10_000);
+  const before = await first.look();
+  const canary = before.members[0]?.agent ?? "";
+  await first.site.close();
+  const { site, round } = await ready({ home: first.site.home, clock: first.site.clock });
+  const other = names.find((name) => name !== canary) ?? "";
+  await site.fleet.presence(other, true, 2);
+  expect((await round()).members.map(({ agent, state }) => [agent, state])).toEqual([[canary, "updating"]]);
+  // Nor is it that they are there for ever.
+  site.clock.advance(150_000);
+  await site.fleet.presence(other, true, 2);
+  const states = (await round()).members.map(({ agent, state }) => [agent, state]);
+  expect(Object.fromEntries(states)).toEqual({ [canary]: "offline", [other]: "updating" });
+});
+
+test("absurd requests are the asker's fault, each with its reason, and leave no rollout", async () => {
+  const { site, live } = await ready();
+  await live();
+  const last = { kind: "canary", share: 1 };
+  const metric = (over: object) => ({ metrics: [{ metric: "unfit", margin: 0.02, ...over }] });
+  const policies: object[] = [
+    ...[0, -1, 1e308, null, "1", 1.0000001].map((share) => ({ stages: [{ kind: "canary", share }, last] })),
+    { stages: Array.from({ length: 10_000 }, () => last) },
+    { stages: [] },
+    ...[0, -5, 1.5, 1e308, null].map((served) => ({ served })),
+    ...[0, -0.1, null].map((margin) => metric({ margin })),
+    ...[0, 1, 0.5, -0.1].map((wrongPromotion) => ({ errors: { wrongPromotion, wrongRollback: 0.05 } })),
+    metric({ weight: 0 }),
+    metric({ metric: "happiness" }),
+    metric({ metric: "business:" }),
+    metric({ metric: "latency", quantile: 1 }),
+    { metrics: [] },
+    { window: { from: "24:00", until: "03:00" } },
+    { window: { from: "01:00", until: "03:00", zone: "Mars/Olympus" } },
+    { window: { from: "01:00", until: "03:00", days: [] } },
+    { startAt: "tomorrow" },
+    { startAt: "2026-02-30T00:00:00Z" },
+    { ramp: { perHour: 0 } },
+    { ramp: { first: 1, factor: 1 } },
+    { ramp: { perHour: 1, factor: 2, first: 1 } },
+    { timeoutMinutes: 1e308 },
+    { selector: { labels: {} } },
+    { selector: { labels: { "a=b": "x" } } },
+    { selector: { devices: ["../../etc"] } },
+    { selector: { labels: { city: "nowhere" } } },
+    { undecided: { afterMinutes: 1, end: "hope" } },
+    { surprise: true },
+  ];
+  for (const policy of policies) {
+    const answer = await site.call("POST", "/v1/rollouts", { model: "rain", version: 2, policy });
+    const { error } = answer.body as { error: { code: string; message: string } };
+    expect([answer.status >= 400 && answer.status < 500, error.message.length > 10, policy]).toEqual([
+      true,
+      true,
+      policy,
+    ]);
+  }
+  for (const path of ["0", "-1", "1e3", "99999999999999999999", "1;drop", "2"]) {
+    const { status } = await site.call("GET", `/v1/rollouts/${path}`);
+    expect([path, status >= 400 && status < 500]).toEqual([path, true]);
+  }
+  expect((await site.call("GET", "/v1/rollouts")).body).toEqual({ rollouts: [] });
+});
+
+test("of twenty who start at the same moment one does, and of acts at the same moment the first counts", async () => {
+  const { site, live, start, look } = await ready();
+  await live();
+  const starts = await Promise.all(Array.from({ length: 20 }, () => start()));
+  expect(starts.map(({ status }) => status).toSorted()).toEqual([200, ...Array(19).fill(409)]);
+  const acts = ["abort", "pause", "abort", "resume", "abort"];
+  const acted = await Promise.all(acts.map((act) => site.call("POST", `/v1/rollouts/1/${act}`, {})));
+  expect(acted.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect(await look()).toMatchObject({ state: expect.stringMatching(/aborted|paused/) });
+});

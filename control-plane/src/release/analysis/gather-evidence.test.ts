@@ -106,8 +106,19 @@ test("[R52] one device of five that tells a flood, through the database, counts 
   const found = await judge()(many, there, noon);
   // Twice a fifth is the liar's: 40 %.
   expect(of(found, "unfit")).toMatchObject({ n: 3_333, estimate: expect.closeTo(0.03), says: "worse" });
+  expect(found.why).not.toContain("without");
   const revoked = await judge()(many, there.slice(1), noon);
   expect(of(revoked, "unfit")).toMatchObject({ n: 2_000, estimate: expect.closeTo(0.05) });
+});
+
+test("a rollback that rests on one device says which", async () => {
+  const { send, judge } = await site();
+  const names = ["broken", "a", "b", "c", "d"];
+  const many = { ...rollout, members: new Map(names.map((agent) => [agent, member(agent)])) };
+  await send("broken", began + minute, { fit: [0, 500, 0, 0] });
+  for (const agent of names.slice(1)) await send(agent, began + minute, { fit: [500, 0, 0, 0] });
+  const { verdict, why } = await judge()(many, names.map(facts), noon);
+  expect([verdict, why]).toEqual(["rollback", expect.stringMatching(/surely worse; without broken it would go on$/)]);
 });
 
 test("what a device told before it was a member counts once it is one, as after a restart", async () => {

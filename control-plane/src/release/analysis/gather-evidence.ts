@@ -4,6 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
 import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
@@ -23,6 +24,9 @@ const labelsShare = 0.2;
 const labelsEveryMs = 5_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
+
+/** Devices of which each is left out once to see whether it alone makes the verdict; in larger fleets none can. */
+const mostTriedWithout = 100;
 
 /** What came since one moment. */
 interface Tally {
@@ -129,18 +133,31 @@ export function createEvidenceJudge(ports: {
     await readParcels(rollout, incumbents, read, now);
     const drift = driftOf(rollout, devices, await db.devices.list());
     const business = await readBusiness(rollout, incumbents);
-    const [whole, last = null] = await Promise.all(
-      talliesOf(read).map(async (tally): Promise<Evidence> => {
-        await readLabels(rollout, tally, now);
-        const told = members.flatMap(({ agent }) => {
+    await Promise.all(talliesOf(read).map((tally) => readLabels(rollout, tally, now)));
+    const agents = members.map(({ agent }) => agent);
+    const judged = (of: readonly string[]) => {
+      const [whole, last = null] = talliesOf(read).map((tally): Evidence => {
+        const told = of.flatMap((agent) => {
           const pairs = tally.pairs.get(agent);
           return pairs ? [{ pairs, labels: tally.labels.get(agent) ?? noEvidence.labels }] : [];
         });
         return { ...together(told), drift, business };
-      }),
+      });
+      return judgeStage(whole ?? noEvidence, last, rollout.policy);
+    };
+    return namingTheOne(
+      judged,
+      agents.filter((agent) => read.whole.pairs.has(agent)),
     );
-    return judgeStage(whole ?? noEvidence, last, rollout.policy);
   };
+}
+
+/** A rollback that rests on one device says which: whoever is woken looks there first. */
+function namingTheOne(judged: (of: readonly string[]) => RolloutVerdict, agents: readonly string[]): RolloutVerdict {
+  const verdict = judged(agents);
+  if (verdict.verdict !== "rollback" || agents.length < 3 || agents.length > mostTriedWithout) return verdict;
+  const one = agents.find((agent) => judged(agents.filter((other) => other !== agent)).verdict !== "rollback");
+  return one === undefined ? verdict : { ...verdict, why: `${verdict.why}; without ${one} it would go on` };
 }
 
 function talliesOf({ whole, last }: Read): Tally[] {
