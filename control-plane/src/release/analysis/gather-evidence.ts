@@ -79,7 +79,8 @@ export function createEvidenceJudge(ports: {
     const began = clock.now();
     const { asked } = tally;
     const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
-    tally.labels = asked.labelsOf(await labels.pairs(request), rollout.digest);
+    const byDevice = asked.labelsOf(await labels.pairs(request), rollout.digest);
+    tally.labels = [...byDevice.values()].reduce(plus, noEvidence.labels);
     const tookMs = Math.max(0, clock.now() - began);
     tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
   }
@@ -122,6 +123,14 @@ export function createEvidenceJudge(ports: {
       }),
     );
     return judgeStage(whole ?? noEvidence, last, rollout.policy);
+  };
+}
+
+function plus(a: PairedLabels, b: PairedLabels): PairedLabels {
+  return {
+    n: a.n + b.n,
+    onlyCandidateRight: a.onlyCandidateRight + b.onlyCandidateRight,
+    onlyIncumbentRight: a.onlyIncumbentRight + b.onlyIncumbentRight,
   };
 }
 
