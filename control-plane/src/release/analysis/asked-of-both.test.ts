@@ -23,25 +23,33 @@ test("[A2] labelled rows count in the share that was asked of both, and never mo
   const asked = askedOfBoth();
   expect(asked.any).toBe(false);
   asked.add(parcel(300, { skipped: 100 }), "rain");
-  expect(asked.labelsOf(truth(200), "other").n).toBe(150);
-  expect(asked.labelsOf(truth(4000), "other").n).toBe(300);
-  expect(asked.labelsOf([{ ...truth(10)[0]!, agent: "stranger" }], "other").n).toBe(0);
+  expect(asked.labelsOf(truth(200), "other").get("dev")?.n).toBe(150);
+  expect(asked.labelsOf(truth(4000), "other").get("dev")?.n).toBe(300);
+  expect(asked.labelsOf([{ ...truth(10)[0]!, agent: "stranger" }], "other").size).toBe(0);
 });
 
 test("who answered decides whose right answers they are", () => {
   const asked = askedOfBoth();
   asked.add(parcel(100, { says: 5 }), "rain");
-  expect(asked.labelsOf(truth(100, 3, 2), "one")).toEqual({ n: 100, onlyCandidateRight: 3, onlyIncumbentRight: 2 });
-  expect(asked.labelsOf(truth(100, 3, 2), "other")).toEqual({ n: 100, onlyCandidateRight: 2, onlyIncumbentRight: 3 });
+  expect(asked.labelsOf(truth(100, 3, 2), "one").get("dev")).toEqual({
+    n: 100,
+    onlyCandidateRight: 3,
+    onlyIncumbentRight: 2,
+  });
+  expect(asked.labelsOf(truth(100, 3, 2), "other").get("dev")).toEqual({
+    n: 100,
+    onlyCandidateRight: 2,
+    onlyIncumbentRight: 3,
+  });
 });
 
 test("[A2] what is not listed passes for no agreement: where no answer may leave the device, labels tell nothing", () => {
   const asked = askedOfBoth();
   asked.add(parcel(1000, { says: 50, omitted: 150 }), "rain");
-  expect(asked.labelsOf(truth(1000), "other").n).toBe(250);
+  expect(asked.labelsOf(truth(1000), "other").get("dev")?.n).toBe(250);
   const withheld = askedOfBoth();
   withheld.add(parcel(1000, { omitted: 200 }), "rain");
-  expect(withheld.labelsOf(truth(1000), "other").n).toBe(0);
+  expect(withheld.labelsOf(truth(1000), "other").get("dev")?.n).toBe(0);
 });
 
 test("disagreements beyond the most are forgotten, the oldest first, and count as not listed", () => {
@@ -51,7 +59,7 @@ test("disagreements beyond the most are forgotten, the oldest first, and count a
   expect(asked.disagreements().map(([id]) => id)).toEqual(
     Array.from({ length: 10 }, (_, i) => `dev.rain.e.${100 + i}`),
   );
-  expect(asked.labelsOf(truth(200), "other").n).toBe(100);
+  expect(asked.labelsOf(truth(200), "other").get("dev")?.n).toBe(100);
 });
 
 test("spans that touch are one, and a device that sends few rows for years has no endless list of them", () => {
@@ -77,5 +85,5 @@ test("[R52] a device that floods its list of disagreements takes nothing from th
   const kept = asked.disagreements();
   expect(kept.length).toBeLessThanOrEqual(100);
   expect(kept.filter(([id]) => id.startsWith("dev.")).length).toBe(10);
-  expect(asked.labelsOf(truth(100), "other").n).toBe(100);
+  expect(asked.labelsOf(truth(100), "other").get("dev")?.n).toBe(100);
 });

@@ -4,7 +4,7 @@
  */
 import type { ShadowParcel } from "@vedette/protocol/shadow";
 import type { PairedTruth } from "../../monitoring/performance/measured.ts";
-import type { PairedLabels } from "./evidence.ts";
+import { noEvidence, type PairedLabels } from "./evidence.ts";
 
 /** Of the answers of one version on one device. */
 interface Asked {
@@ -34,8 +34,8 @@ export interface AskedOfBoth {
   spans(): [agent: string, digest: string, from: number, to: number][];
   /** Prediction id → what the version beside the answering one said. */
   disagreements(): [id: string, says: string | number][];
-  /** @param truths of the answers in `spans`. */
-  labelsOf(truths: readonly PairedTruth[], candidate: string): PairedLabels;
+  /** By device. @param truths of the answers in `spans`. */
+  labelsOf(truths: readonly PairedTruth[], candidate: string): Map<string, PairedLabels>;
 }
 
 /** Spans no farther apart are one: a device that answers sends a parcel a minute. ms. */
@@ -86,15 +86,18 @@ export function askedOfBoth(most = 200_000): AskedOfBoth {
       ),
     disagreements: () => [...asked.values()].flatMap(({ listed }) => [...listed]),
     labelsOf(truths, candidate) {
-      const sum = { n: 0, onlyCandidateRight: 0, onlyIncumbentRight: 0 };
+      const sums = new Map<string, PairedLabels>();
       for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of truths) {
         const of = asked.get(`${agent} ${digest}`);
         if (!of || of.rows === 0) continue;
-        sum.n += Math.max(onlyAnsweringRight + onlyBesideRight, labelledPairs(of, labelled));
-        sum.onlyCandidateRight += digest === candidate ? onlyAnsweringRight : onlyBesideRight;
-        sum.onlyIncumbentRight += digest === candidate ? onlyBesideRight : onlyAnsweringRight;
+        const { n, onlyCandidateRight, onlyIncumbentRight } = sums.get(agent) ?? noEvidence.labels;
+        sums.set(agent, {
+          n: n + Math.max(onlyAnsweringRight + onlyBesideRight, labelledPairs(of, labelled)),
+          onlyCandidateRight: onlyCandidateRight + (digest === candidate ? onlyAnsweringRight : onlyBesideRight),
+          onlyIncumbentRight: onlyIncumbentRight + (digest === candidate ? onlyBesideRight : onlyAnsweringRight),
+        });
       }
-      return sum;
+      return sums;
     },
   };
 }

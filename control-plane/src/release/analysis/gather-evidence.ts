@@ -90,8 +90,7 @@ export function createEvidenceJudge(ports: {
     const began = clock.now();
     const { asked } = tally;
     const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
-    const byAgent = Map.groupBy(await labels.pairs(request), ({ agent }) => agent);
-    tally.labels = new Map([...byAgent].map(([agent, truths]) => [agent, asked.labelsOf(truths, rollout.digest)]));
+    tally.labels = asked.labelsOf(await labels.pairs(request), rollout.digest);
     const tookMs = Math.max(0, clock.now() - began);
     tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
   }
