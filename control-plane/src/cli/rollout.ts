@@ -26,6 +26,12 @@ const acts: Readonly<Record<RolloutAct, { what: string; done: string; example: s
   retry: { what: "try devices that failed or timed out again", done: "tries them again", example: "7" },
 };
 
+/** Of the reason, in a list. */
+const longest = 120;
+function inShort(why: string): string {
+  return why.length <= longest ? why : `${why.slice(0, longest - 2)} …`;
+}
+
 export function addRollout(program: Command, io: Io): void {
   const rollout = program
     .command("rollout")
@@ -74,7 +80,7 @@ export function addRollout(program: Command, io: Io): void {
       const rows = rollouts.map((one) => [
         ...[one.id, one.model, one.version, one.state],
         `${one.stage + 1}/${one.policy.stages.length}`,
-        ...[one.createdAt, one.createdBy, one.why],
+        ...[one.createdAt, one.createdBy, inShort(one.why)],
       ]);
       const columns = ["id", "model", "version", "state", "stage", "started", "by", "why"];
       context.answer(

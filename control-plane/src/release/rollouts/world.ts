@@ -56,6 +56,6 @@ export interface World {
 
 /**
  * What the evidence says of a rollout, by its policy; release/analysis answers.
- * @param now only what came until then may be judged by: a replay asks of the past.
+ * @param now UTC ms; a replay asks of moments of the past, and is told what was known then.
  */
 export type Judge = (rollout: Rollout, devices: readonly DeviceFacts[], now: number) => Promise<RolloutVerdict>;

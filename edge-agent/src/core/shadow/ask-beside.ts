@@ -76,6 +76,8 @@ interface Waiting {
   readonly jobs: readonly Pick<AskedJob, "n" | "refused" | "given">[];
   readonly answers: readonly (ModelAnswer | null)[] | null;
   readonly took: RunTook;
+  /** When it was answered, UTC ms. */
+  readonly at: number;
 }
 interface Version {
   readonly digest: string;
@@ -137,7 +139,7 @@ export function createBesideAsker(options: {
     const bytes = bytesOf(inputs);
     if (waiting.length > 0 && waitingBytes + bytes > limits.waitingBytes) return false;
     const about = jobs.map(({ n, refused, given }) => ({ n, refused, given }));
-    waiting.push({ inputs, rows, bytes, jobs: about, answers, took: { ...took } });
+    waiting.push({ inputs, rows, bytes, jobs: about, answers, took: { ...took }, at: clock.now() });
     waitingRows += rows;
     waitingBytes += bytes;
     return true;
@@ -162,23 +164,24 @@ export function createBesideAsker(options: {
       });
   }
 
-  async function ask({ inputs, rows, jobs, answers, took }: Waiting): Promise<void> {
+  async function ask({ inputs, rows, jobs, answers, took, at }: Waiting): Promise<void> {
     const started = clock.monotonic();
     const { side, own, hangs } = await run(inputs, rows, took);
     credit -= clock.monotonic() - started;
     if (closed) return;
     const places = placesOf(jobs);
-    watch.add({
+    const seen = {
       rows,
       answering: {
         manifest: answering.manifest,
         answers,
-        refused: (row) => refusedAt(jobs, places, row),
+        refused: (row: number) => refusedAt(jobs, places, row),
         ms: answers && timeOf(took, own),
       },
       beside: side,
-      id: (row) => idOf(numberAt(jobs, places, row)),
-    });
+      id: (row: number) => idOf(numberAt(jobs, places, row)),
+    };
+    watch.add(seen, at);
     running = 0; // it is counted, also where it is closed now
     if (hangs) options.failed("latency_budget", `a run of it did not end within ${hangMs + limits.hangMs} ms`);
   }
@@ -192,13 +195,13 @@ export function createBesideAsker(options: {
       for (const { n } of jobs) rows += n;
       if (take(jobs, rows, answers, took)) {
         if (running === 0 && !again.waiting) again.in(0);
-      } else watch.skip(rows);
+      } else watch.skip(rows, clock.now());
     },
     close(over) {
       if (closed) return;
       closed = true;
       again.cancel();
-      if (waitingRows + running > 0) watch.skip(waitingRows + running);
+      if (waitingRows + running > 0) watch.skip(waitingRows + running, clock.now());
       waiting = [];
       watch.close(over);
     },

@@ -290,3 +290,24 @@ it("asks nothing, and listens for nothing, where nothing is assigned beside", as
   expect(device.peer.subscriptions.filter((each) => each.endsWith("/sack"))).toEqual([]);
   expect(device.disk.paths().filter((path) => path.startsWith("shadow/"))).toEqual([]);
 });
+
+it("tells how far it is with each parcel, not only with the regular report", async () => {
+  const { run, peer } = await shadowed({ scale: 3 });
+  // A second, and the report's own delay: the regular one comes after half a minute.
+  await ask(run, 200);
+  await run.clock.advance(1000);
+  expect(peer.parcels.map(({ counts }) => counts.rows)).toEqual([200]);
+  expect(peer.reports.at(-1)?.slots[0]?.beside).toMatchObject({ pairs: 200 });
+});
+
+it("a parcel spans the answers that it is about, by the clock that their predictions are logged by", async () => {
+  const { run, peer } = await shadowed({ scale: 3 });
+  const first = run.clock.now();
+  await ask(run, 3);
+  const last = run.clock.now();
+  await run.clock.advance(100_000);
+  const { from, to } = peer.parcels[0]?.window ?? { from: 0, to: 0 };
+  expect(from).toBeGreaterThanOrEqual(first);
+  expect(to).toBeLessThanOrEqual(last);
+  expect(to - from).toBeGreaterThan(5);
+});
