@@ -250,6 +250,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       missing: () => ingestion.missingByReason(),
       expiring: () => trust.expiring(),
       harmOf: harmOracle.harmOf,
+      gateOf: parts.gate ? undefined : gates.show,
       diskSpace: () => parts.diskSpace(data),
     });
     const { alerts } = alerting;

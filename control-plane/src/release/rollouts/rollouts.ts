@@ -13,6 +13,7 @@ import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { Director } from "../director.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
+import { machine, subjectOf } from "./audit-names.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
@@ -52,8 +53,6 @@ export interface RolloutPorts {
   /** Brings every device's assignment up to date, and tells those whose changed. */
   readonly assign: () => Promise<void>;
 }
-
-const machine = "control-plane";
 
 export function createRollouts(ports: RolloutPorts): Rollouts {
   const { db, clock, logger } = ports;
@@ -161,9 +160,4 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
         await round();
       }),
   };
-}
-
-/** The subject of its audit entries. */
-function subjectOf(id: number): string {
-  return `rollout-${id}`;
 }
