@@ -8,7 +8,7 @@ import type { ExpiringRole } from "../../release/trust-repository.ts";
 import { type Alerts, openAlerts } from "./alerts.ts";
 import { type AlertDelivery, createAlertDelivery } from "./deliver-alerts.ts";
 import { postWebhook } from "./post-webhook.ts";
-import { readHeaders } from "./receiver-headers.ts";
+import { moveAddresses, readSecrets } from "./receiver-secrets.ts";
 import { droppedPerformance } from "./sources/dropped-performance.ts";
 import { endedRollouts } from "./sources/ended-rollouts.ts";
 import { expiringMetadata } from "./sources/expiring-metadata.ts";
@@ -38,7 +38,7 @@ export async function openAlerting(ports: {
   logger: Logger;
   /** Of the control plane; known when it listens. */
   url: () => string;
-  /** What is sent along to receivers, a file each. */
+  /** Addresses of receivers, and what is sent along to them: a file each. */
   headersFolder: string;
   /** In [0, 1). */
   random: () => number;
@@ -53,7 +53,8 @@ export async function openAlerting(ports: {
 }): Promise<Alerting> {
   const { site, db, clock, logger, url, headersFolder, random, listWatches } = ports;
   const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url()}/runbooks` });
-  const headers = (receiver: string) => readHeaders(headersFolder, receiver);
+  await moveAddresses(headersFolder, db.alerts);
+  const secrets = (receiver: string) => readSecrets(headersFolder, receiver);
   /** Read once a look: of a large fleet it is the dearest part. */
   let devices: Promise<Device[]> | undefined;
   const listDevices = () => {
@@ -78,7 +79,7 @@ export async function openAlerting(ports: {
   const watch = createWatch({ alerts, sources, logger });
   return {
     alerts,
-    delivery: createAlertDelivery({ site, url, db, clock, logger, headers, post: postWebhook, random }),
+    delivery: createAlertDelivery({ site, url, db, clock, logger, secrets, post: postWebhook, random }),
     async look() {
       devices = undefined;
       await watch();
