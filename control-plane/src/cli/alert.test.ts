@@ -176,7 +176,7 @@ test("[A14] the whole address of a receiver is in its own file alone; elsewhere 
   receiver.got.length = 0;
   const later = vedetteOf(again, folder);
   expect(await later("alert", "receiver", "test", "--name", "old")).toMatchObject({ code: 0 });
-  expect(receiver.got[0]).toMatchObject({ url: `/services/${secret}`, headers: { "x-token": "abc" } });
+  expect(receiver.got[0]).toMatchObject({ path: `/services/${secret}`, headers: { "x-token": "abc" } });
   expect((await later("alert", "receiver", "list")).out).not.toContain("hush-hush");
   await rm(join(data, "receiver-headers", "old"));
   expect(await later("alert", "receiver", "test", "--name", "old")).toMatchObject({

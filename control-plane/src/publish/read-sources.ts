@@ -31,6 +31,8 @@ export interface ModelDescription {
   readonly confidenceFloor?: number | undefined;
   readonly cacheAgeMs?: number | undefined;
   readonly latencyMs?: number | undefined;
+  /** That it may take at most. */
+  readonly memoryBytes?: number | undefined;
   /** ISO date-time. */
   readonly freshUntil?: string | undefined;
   /** When the model was trained, as ISO date-time; files do not say. */

@@ -43,7 +43,7 @@ export interface KeeperOptions {
   /** Removes what no pin of any model names. */
   evict(): Promise<void>;
   /** What is asked beside its answers: loaded, kept and limited so. */
-  readonly shadow: Pick<BesideOptions, "load" | "unload" | "keep" | "idOf" | "limits">;
+  readonly shadow: Pick<BesideOptions, "load" | "lacks" | "unload" | "keep" | "idOf" | "limits">;
   /** Something that a report says has changed. */
   changed(): void;
 }
@@ -56,7 +56,7 @@ export interface ModelKeeper {
   readonly trouble: { readonly code: ErrorCode; readonly why: string } | undefined;
   /** How far the candidate is that answers on probation. */
   readonly probation: { passed: number; of: number } | undefined;
-  readonly beside: Pick<BesideKeeper, "report">;
+  readonly beside: Pick<BesideKeeper, "report" | "now">;
   /** Predictions answered by the serving version since it began to serve. */
   served(): number;
   /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */

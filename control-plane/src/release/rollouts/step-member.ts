@@ -7,7 +7,8 @@
  *        └── failed ◀──── rejected (from any of them): given nothing any more, until it is retried
  *
  * One that is away is `offline`, apart; what it was given and never followed is taken back, so that it is taken anew, within
- * limits and window, once it is there again. One that may not run the candidate (any more) is `left_out`.
+ * limits and window, once it is there again. One that may not run the candidate (any more), or has no memory for both
+ * versions, is `left_out`.
  */
 import type { MemberState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
@@ -42,6 +43,8 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   if (fresh && progress.kind === "rejected") return become("failed", progress.why, nothing);
   if (member.given !== member.kind) return stepWaiting(member, device, rollout.policy.timeoutMinutes, now, become);
 
+  // It keeps what it was given: so it goes on saying so, and takes part once it can.
+  if (fresh && progress.kind === "unable" && member.kind === "shadow") return become("left_out", progress.why);
   const reached = member.reached || (fresh && progress.kind !== "nothing");
   if (fresh && served(progress, member) >= rollout.policy.served) return become("counted", null, { reached });
   if (member.state === "counted") {
