@@ -75,6 +75,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     ...(what.log ? [what.log] : []),
     ...(what.drift ? [["drift", what.drift]] : []),
     ...(evaluation ? [["evaluation", sha256(evaluation)]] : []),
+    ...(what.memoryBytes === undefined ? [] : [["memory", what.memoryBytes]]),
     ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
   ];
   return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };

@@ -43,8 +43,6 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   if (fresh && progress.kind === "rejected") return become("failed", progress.why, nothing);
   if (member.given !== member.kind) return stepWaiting(member, device, rollout.policy.timeoutMinutes, now, become);
 
-  // It keeps what it was given: so it goes on saying so, and takes part once it can.
-  if (fresh && progress.kind === "unable" && member.kind === "shadow") return become("left_out", progress.why);
   const reached = member.reached || (fresh && progress.kind !== "nothing");
   if (fresh && served(progress, member) >= rollout.policy.served) return become("counted", null, { reached });
   if (member.state === "counted") {
@@ -52,6 +50,9 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
     const stands = !fresh || member.kind === "shadow" || progress.kind === "answering";
     return stands ? member : become("reverted", "it had counted, and serves another version now", { reached });
   }
+  // It keeps what it was given: so it goes on saying so, and takes part once it can.
+  if (fresh && progress.kind === "unable" && member.kind === "shadow")
+    return become("left_out", progress.why, { reached });
   if (member.state === "timed_out" && (reached || device.online))
     return become("timed_out", member.reason, { reached });
   if (!device.online && !reached) return become("offline", "it is away", nothing);
