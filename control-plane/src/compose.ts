@@ -53,6 +53,7 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
+import { createEvidenceRetention } from "./release/forget-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
@@ -117,7 +118,7 @@ const rolloutsEveryMs = 2_000;
 const gateEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
-const driftPruneEveryMs = 600_000;
+const pruneEveryMs = 600_000;
 const alertsEveryMs = 30_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -277,7 +278,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
-      { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
+      { name: "drift windows", everyMs: pruneEveryMs, work: () => drift.prune() },
+      { name: "evidence", everyMs: pruneEveryMs, work: createEvidenceRetention({ db, clock, logger }) },
       { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
       { name: "alerts", everyMs: alertsEveryMs, work: alerting.look },
       { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },

@@ -73,8 +73,8 @@ test("[Y9] what was removed for its age does not come again", async () => {
     raised: [],
     closed: [],
   });
-  expect(await db.drift.prune({ before: 0, windows: 1, rounds: 1 })).toBe(0);
-  expect(await db.drift.prune({ before: 0, windows: 0, rounds: 0 })).toBe(1);
+  expect(await db.drift.prune({ at: 1, before: 0, windows: 1, rounds: 1 })).toBe(0);
+  expect(await db.drift.prune({ at: 1, before: 0, windows: 0, rounds: 0 })).toBe(1);
   await intake.take("d1", message);
   expect(await db.drift.pending(digest)).toEqual([]);
   await intake.take("d1", { ...message, window: { ...message.window, n: 1 } });

@@ -14,6 +14,7 @@ import { createSerial } from "../../serial.ts";
 import type { Director } from "../director.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
 import { machine, subjectOf } from "./audit-names.ts";
+import { checkKept } from "./check-kept.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
@@ -34,7 +35,10 @@ export interface Rollouts {
   act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
   reconcile(): Promise<void>;
-  /** What another policy would have done with what happened. @throws VedetteError not_found, invalid_argument. */
+  /**
+   * What another policy would have done with what happened.
+   * @throws VedetteError not_found, invalid_argument, conflict (what it rests on is not kept any more).
+   */
   replay(id: number, policy: RolloutPolicy): Promise<Replayed>;
   /** A rollout with its devices as they are now. @throws VedetteError not_found. */
   look(id: number): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
@@ -92,7 +96,10 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
     const about = inScope(rollout, world.devices).map((device) => forHistory(device, rollout.policy.served));
-    const { changes, told: now } = changesOf(before, world, about, moment.now);
+    const { changes, told: now } = changesOf(before, world, about, {
+      now: moment.now,
+      began: rollout.createdAt,
+    });
     if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
     await write(rollout, advanced, machine, moment.now, changes);
     if (isOver(advanced.rollout.state)) told.delete(rollout.id);
@@ -130,6 +137,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     async replay(id, policy) {
       checkPolicy(policy);
       const rollout = await find(id);
+      checkKept(rollout, policy, clock.now());
       const steps = (await db.rollouts.history(id)).map(({ at, changes }) => ({ at, changes: changes as Changes }));
       return describeReplay(rollout, await replay(rollout, policy, steps, ports.judge));
     },
