@@ -56,7 +56,7 @@ import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createEvidenceRetention } from "./release/forget-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
-import { describeLive } from "./release/rollouts/describe-rollout.ts";
+import { devicesWithRollouts, productionWithRollouts, readRolloutsNow } from "./release/rollouts/in-production.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
@@ -318,13 +318,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       deviceTokens,
       authority,
       deviceLogin: link.deviceLogin,
-      listDevices: devices,
+      listDevices: async () => devicesWithRollouts(await devices(), await readRolloutsNow(db, clock.now())),
       describeProduction: async () => {
         const watched = await watches.list();
-        const live = (await db.rollouts.live()).map(describeLive);
+        const answer = await describeProduction({ site, db, director, lake, drift, clock });
         return {
-          ...(await describeProduction({ site, db, director, lake, drift, clock })),
-          ...(live.length > 0 && { rollouts: live }),
+          ...productionWithRollouts(answer, await readRolloutsNow(db, clock.now())),
           ...(watched.length > 0 && { watched }),
         };
       },

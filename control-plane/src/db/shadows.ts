@@ -1,6 +1,6 @@
 /** Shadows: which pairs of versions the director signed for which device, and what devices found. */
 import type { PairCounts, ShadowParcel } from "@vedette/protocol/shadow";
-import { and, asc, eq, exists, gt, inArray, isNull, lt, notExists, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, gte, inArray, isNull, lt, notExists, or, type SQL, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { rollouts } from "./rollouts-schema.ts";
 import { shadowPairs, shadowParcels, shadowPruned } from "./shadows-schema.ts";
@@ -35,7 +35,7 @@ export interface ShadowRepository {
     ms: number,
     add: (a: PairCounts, b: PairCounts) => PairCounts,
   ): Promise<number>;
-  /** Removes parcels from before a moment, but for those of live rollouts' versions; `limit` of them are looked at. */
+  /** Removes parcels from before a moment, but for versions whose rollout is live or ended since; `limit` of them are looked at. */
   prune(what: {
     before: number;
     after: number;
@@ -139,7 +139,7 @@ export function shadowRepository(db: Connection): ShadowRepository {
       const { id, receivedAt } = shadowParcels;
       return db.transaction((tx) => {
         const seen = tx
-          .select({ id, of: notLive(tx, shadowParcels) })
+          .select({ id, of: notLive(tx, shadowParcels, before) })
           .from(shadowParcels)
           .where(and(gt(id, after), lt(receivedAt, before)))
           .orderBy(asc(id))
@@ -185,14 +185,18 @@ function forget(tx: Connection, { id, agent, model, epoch, n, answering, beside 
     .run();
 }
 
-/** Whether no live rollout is of either version of a pair. */
-function notLive(tx: Connection, { model, answering, beside }: typeof shadowParcels | typeof shadowPairs): SQL<number> {
+/** Whether no rollout that is live, or ended since a moment, is of either version of a pair. */
+function notLive(
+  tx: Connection,
+  { model, answering, beside }: typeof shadowParcels | typeof shadowPairs,
+  since = Number.MAX_SAFE_INTEGER,
+): SQL<number> {
   const live = tx
     .select({ one: sql`1` })
     .from(rollouts)
     .where(
       and(
-        isNull(rollouts.endedAt),
+        or(isNull(rollouts.endedAt), gte(rollouts.endedAt, since)),
         eq(rollouts.model, model),
         or(eq(rollouts.digest, answering), eq(rollouts.digest, beside)),
       ),

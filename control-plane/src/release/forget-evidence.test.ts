@@ -90,7 +90,7 @@ test("[A18] what devices found is removed 35 days after the end of its rollout, 
   clock.set(start + parcelsKeptMs);
   await work();
   expect(await kept(candidate)).toHaveLength(1);
-  clock.advance(hour);
+  clock.advance(hour + 1);
   await work();
   expect(await kept(candidate)).toHaveLength(0);
   expect(await db.shadows.add(parcelOf(2499, clock.now(), candidate))).toBe(false);
