@@ -4,7 +4,16 @@ import { show } from "./table.ts";
 
 type Slot = NonNullable<Device["reported"]>["slots"][number];
 
-export function describeDevice({ agent, online, labels, lastSeen, assigned, reported, revoked, rollouts = [] }: Device): string {
+export function describeDevice({
+  agent,
+  online,
+  labels,
+  lastSeen,
+  assigned,
+  reported,
+  revoked,
+  rollouts = [],
+}: Device): string {
   const state = revoked ? `revoked at ${revoked.at}: ${show(revoked.reason)}` : online ? "online" : "offline";
   const named = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   const models = [...new Set([...assigned, ...(reported?.slots ?? [])].map(({ model }) => model))].sort();
@@ -35,14 +44,20 @@ function ofModel(wanted: number | undefined, slot: Slot | undefined): string[] {
       ? [line("candidate", `version ${candidate.release}: ${told(candidate.state, candidate.reason, candidate.why)}`)]
       : []),
     ...(beside
-      ? [line("beside", `version ${beside.release}: ${told(beside.state, beside.reason, beside.why)}, ${beside.pairs} pairs`)]
+      ? [
+          line(
+            "beside",
+            `version ${beside.release}: ${told(beside.state, beside.reason, beside.why)}, ${beside.pairs} pairs`,
+          ),
+        ]
       : []),
   ];
 }
 
 function because({ rollout, version, as, state, why }: NonNullable<Device["rollouts"]>[number]): string {
   const told = why === null ? "" : `: ${show(why)}`;
-  if (as === "returned") return `returned from version ${version} (rollout ${rollout}, ${show(state).replaceAll("_", " ")}${told})`;
+  if (as === "returned")
+    return `returned from version ${version} (rollout ${rollout}, ${show(state).replaceAll("_", " ")}${told})`;
   const role = as === "canary" ? "answers by" : "is asked";
   return `${role} version ${version} as ${as} of rollout ${rollout}, ${show(state).replaceAll("_", " ")}${told}`;
 }

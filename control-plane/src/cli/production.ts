@@ -98,7 +98,10 @@ function describeVersion(model: string, version: Version, at: string): string {
       ...(canary.length > 0 ? [`canary on ${named(canary)}`] : []),
       ...(shadow.length > 0 ? [`asked beside the version that answers on ${named(shadow)}`] : []),
     ];
-    lines.push(["by rollout", `${rollout}: ${parts.join("; ") || "on no device yet"} (vedette rollout show ${rollout})`]);
+    lines.push([
+      "by rollout",
+      `${rollout}: ${parts.join("; ") || "on no device yet"} (vedette rollout show ${rollout})`,
+    ]);
   }
   const trial = version.pending.filter(onProbation);
   const waiting = version.pending.filter((each) => !onProbation(each));

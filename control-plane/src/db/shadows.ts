@@ -70,11 +70,7 @@ export function shadowRepository(db: Connection): ShadowRepository {
     async add(parcel) {
       return db.transaction((tx) => {
         const { agent, model, epoch, n } = parcel;
-        const those = and(
-          eq(shadowPruned.agent, agent),
-          eq(shadowPruned.model, model),
-          eq(shadowPruned.epoch, epoch),
-        );
+        const those = and(eq(shadowPruned.agent, agent), eq(shadowPruned.model, model), eq(shadowPruned.epoch, epoch));
         const pruned = tx.select({ upTo: shadowPruned.upTo }).from(shadowPruned).where(those).get();
         if (pruned && n <= pruned.upTo) return false;
         return tx.insert(shadowParcels).values(parcel).onConflictDoNothing().run().changes > 0;

@@ -307,7 +307,9 @@ test("[A21] what runs where, and because of which rollout, is told in the middle
   await start({ stages: [{ kind: "shadow", share: 0.5 }, ...stages] });
   const shadows = (await look()).members.map(({ agent }) => agent).sort();
   expect((await vedette("production")).out).toMatch(
-    new RegExp(`rain version 2: in no answer yet.*\n(.*\n)*? +by rollout +1: asked beside .* on ${shadows.join(", ")} `),
+    new RegExp(
+      `rain version 2: in no answer yet.*\n(.*\n)*? +by rollout +1: asked beside .* on ${shadows.join(", ")} `,
+    ),
   );
   await site.call("POST", "/v1/rollouts/1/abort", { reason: "not today" });
   await start();
@@ -315,10 +317,16 @@ test("[A21] what runs where, and because of which rollout, is told in the middle
   await round();
   const [canary = ""] = (await look(2)).members.map(({ agent }) => agent);
   const said = (await vedette("production")).out;
-  expect(said).toMatch(new RegExp(`rain version 2: in production on 1 of 1 device\n(.*\n)*? +trained (.*\n)*? +by rollout +2: canary on ${canary} `));
+  expect(said).toMatch(
+    new RegExp(
+      `rain version 2: in production on 1 of 1 device\n(.*\n)*? +trained (.*\n)*? +by rollout +2: canary on ${canary} `,
+    ),
+  );
   expect(said).toMatch(/rain version 1: in production on 3 of 3 devices/);
   const shown = (await vedette("device", "show", canary)).out;
-  expect(shown).toMatch(/serving +version 2, 20 predictions\n(.*\n)*? +rollout +answers by version 2 as canary of rollout 2, counted/);
+  expect(shown).toMatch(
+    /serving +version 2, 20 predictions\n(.*\n)*? +rollout +answers by version 2 as canary of rollout 2, counted/,
+  );
   expect((await vedette("device", "list")).out).toContain("rain@2 canary (2)");
   devices.rejecting.add(canary);
   await devices.live(20);
@@ -332,7 +340,10 @@ test("[A21] what runs where, and because of which rollout, is told in the middle
     /rollout +returned from version 2 \(rollout 2, rolled back: .*proof_failed.*\)/,
   );
   expect((await vedette("device", "list")).out).toContain("back from rain@2 (2)");
-  expect(await vedette("device", "show", "nobody")).toMatchObject({ code: 1, err: expect.stringContaining("device list") });
+  expect(await vedette("device", "show", "nobody")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("device list"),
+  });
   site.clock.advance(8 * 86_400_000);
   expect((await vedette("production")).out).not.toContain("rolled back");
 });

@@ -163,7 +163,13 @@ test("[A16] nothing is asked beside what answers where the device has no memory 
       ...(mib !== undefined && { memoryBytes: mib * 2 ** 20 }),
     },
   });
-  const standing = ["rain", "wind"].map((model, id) => ({ id, model, version: 1, selector: { all: true as const }, createdAt: 0 }));
+  const standing = ["rain", "wind"].map((model, id) => ({
+    id,
+    model,
+    version: 1,
+    selector: { all: true as const },
+    createdAt: 0,
+  }));
   const rain = (mib: number | undefined, kind: "shadow" | "canary") => {
     const overlay = { agent: "gauge-1", model: "rain", version: 2, kind, sample: 1 };
     const slot = decideSlots(has(mib), standing, all, [overlay]).slots.find(({ model }) => model === "rain");

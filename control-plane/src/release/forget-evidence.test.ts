@@ -40,21 +40,47 @@ async function site() {
     return id;
   };
   const parcelOf = (n: number, at: number, of: string, over: Partial<ShadowParcel["counts"]> = {}) => {
-    const latency = { answering: [[latencyBin(2 + n), 2]] as [number, number][], beside: [[latencyBin(3), 2]] as [number, number][] };
+    const latency = {
+      answering: [[latencyBin(2 + n), 2]] as [number, number][],
+      beside: [[latencyBin(3), 2]] as [number, number][],
+    };
     const counts = {
-      ...{ rows: 2, skipped: 1, fit: [2, 0, 0, 0] as ShadowParcel["counts"]["fit"], agreed: 1, table: [[0, n % 2, 2]] as [number, number, number][] },
+      ...{
+        rows: 2,
+        skipped: 1,
+        fit: [2, 0, 0, 0] as ShadowParcel["counts"]["fit"],
+        agreed: 1,
+        table: [[0, n % 2, 2]] as [number, number, number][],
+      },
       ...{ value: null, confidence: { n: 2, sum: 0.5, sumSquares: 0.25 }, latency, ...over },
     };
     const disagreements = [{ id: `${"0".repeat(16)}.${n}`, says: "yes" }];
     return {
-      ...{ agent: "d1", model: "rain", answering: incumbent, beside: of, epoch: of.slice(0, 16), n, fromAt: at, toAt: at },
+      ...{
+        agent: "d1",
+        model: "rain",
+        answering: incumbent,
+        beside: of,
+        epoch: of.slice(0, 16),
+        n,
+        fromAt: at,
+        toAt: at,
+      },
       ...{ rows: 2, counts, disagreements, omitted: 0, receivedAt: at },
     };
   };
   const kept = (of: string) => db.shadows.between("rain", [incumbent, of], 0, 1e6);
   const evidenceOf = async (of: string) =>
     (await kept(of)).reduce((sum, { counts }) => addPairs(sum, counts, "incumbent"), noPairs);
-  return { db, clock, rollout, parcelOf, kept, evidenceOf, work: createEvidenceRetention({ db, clock, logger: silentLogger }) };
+  return {
+    db,
+    clock,
+    rollout,
+    parcelOf,
+    kept,
+    evidenceOf,
+    work: createEvidenceRetention({ db, clock, logger: silentLogger }),
+  };
 }
 
 test("[A18] parcels of a rollout that is over become few, say the same together, and are counted once, however often they come", async () => {
@@ -73,7 +99,9 @@ test("[A18] parcels of a rollout that is over become few, say the same together,
   const after = await kept(candidate);
   expect(after).toHaveLength(8);
   expect(await evidenceOf(candidate)).toEqual(before);
-  expect(after.flatMap(({ disagreements }) => disagreements)).toEqual(sent.flatMap(({ disagreements }) => disagreements));
+  expect(after.flatMap(({ disagreements }) => disagreements)).toEqual(
+    sent.flatMap(({ disagreements }) => disagreements),
+  );
   expect(after.reduce((sum, { rows }) => sum + rows, 0)).toBe(240);
   for (const parcel of sent) expect(await db.shadows.add(parcel)).toBe(false);
   expect(await db.shadows.add(parcelOf(120, clock.now(), candidate))).toBe(true);

@@ -21,6 +21,7 @@ import { enroll, type Identity, loadIdentity, loginOf } from "./identity.ts";
 import { openIndexedDbStorage } from "./indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "./opfs-storage.ts";
 import { createOrtWebBackend, runtimeFolder, runtimeVersion } from "./ort-web-backend.ts";
+import { pageMemory } from "./page-memory.ts";
 import { createPageProver } from "./page-prover.ts";
 import { webClock } from "./web-clock.ts";
 import { openDeviceKey, webCrypto, webRandom } from "./web-crypto.ts";
@@ -33,11 +34,6 @@ const here = import.meta.url;
 const agentVersion = "0.1.0";
 /** Highest ONNX opset that onnxruntime-web 1.30 is asked to take. */
 const highestOpset = 23;
-/** The most that 32-bit WebAssembly can address; less where the browser says that its machine has less (in GiB, roughly). */
-function pageMemory(): number {
-  const { deviceMemory } = navigator as Navigator & { readonly deviceMemory?: number };
-  return Math.min(2 ** 32, (deviceMemory ?? Number.POSITIVE_INFINITY) * 2 ** 30);
-}
 /** A page that is being reloaded lets go of its home within this time. */
 const lockWaitMs = 1_500;
 
@@ -81,7 +77,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       kernelAbi: kernels.abi,
       backends: ["wasm"],
       domains: [...operators.keys()],
-      memoryBytes: pageMemory(),
+      memoryBytes: pageMemory((navigator as Navigator & { readonly deviceMemory?: number }).deviceMemory),
     };
     const agent = await createAgent({
       site: identity.site,

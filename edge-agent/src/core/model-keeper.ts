@@ -157,7 +157,10 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     if (left <= 0) return undefined;
     work.in(left);
     const seconds = Math.ceil(left / 1000);
-    return { code: "crash_loop", why: `${starts} processes of the agent died with it: the next try is in ${seconds} s` };
+    return {
+      code: "crash_loop",
+      why: `${starts} processes of the agent died with it: the next try is in ${seconds} s`,
+    };
   };
 
   /**

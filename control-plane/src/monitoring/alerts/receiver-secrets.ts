@@ -16,7 +16,10 @@ export interface ReceiverSecrets {
 
 const headers = z.record(z.string(), z.string());
 /** Before addresses were kept here, too, a file had the headers alone. */
-const file = z.union([z.strictObject({ url: z.url(), headers }), headers.transform((old) => ({ url: null, headers: old }))]);
+const file = z.union([
+  z.strictObject({ url: z.url(), headers }),
+  headers.transform((old) => ({ url: null, headers: old })),
+]);
 
 /** @throws VedetteError not_found where the address is not here, as after a backup that was restored without its secrets. */
 export async function readSecrets(folder: string, receiver: string): Promise<ReceiverSecrets> {

@@ -10,7 +10,10 @@ export function checkKept({ id, endedAt, policy: was }: Rollout, policy: Rollout
   const over = now - (endedAt ?? now);
   const days = (ms: number) => ms / 86_400_000;
   if (over >= historyKeptMs)
-    throw new VedetteError("conflict", `rollout ${id} ended over ${days(historyKeptMs)} days ago: its history is not kept any more`);
+    throw new VedetteError(
+      "conflict",
+      `rollout ${id} ended over ${days(historyKeptMs)} days ago: its history is not kept any more`,
+    );
   if (over < parcelsKeptMs || judgesAlike(policy, was)) return;
   const why = `what devices found in rollout ${id} was kept for ${days(parcelsKeptMs)} days after its end`;
   throw new VedetteError("conflict", `${why}: only a policy with its very metrics and errors can be replayed still`);

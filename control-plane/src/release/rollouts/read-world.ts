@@ -68,7 +68,9 @@ function factsOf(
   const decided = device.slots.find((slot) => slot.model === model);
   const said = device.report?.slots.find((slot) => slot.model === model);
   const data = device.report?.data;
-  const answering = candidates.filter((one) => slots.some((slot) => slot.digest === one.digest && slot.model === one.model));
+  const answering = candidates.filter((one) =>
+    slots.some((slot) => slot.digest === one.digest && slot.model === one.model),
+  );
   return {
     agent: device.agent,
     labels: device.labels,

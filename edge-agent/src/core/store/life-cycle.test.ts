@@ -49,7 +49,8 @@ describe("life cycle", () => {
 
   it("[A17] tries the only version that there is on, however often its processes died", () => {
     let pins = run(installed(1, 1).slice(0, 2));
-    for (let i = 0; i < 3 * maxStarts; i++) pins = run([{ kind: "started" }, { kind: "proved", forgiven: false }], pins);
+    for (let i = 0; i < 3 * maxStarts; i++)
+      pins = run([{ kind: "started" }, { kind: "proved", forgiven: false }], pins);
     expect(pins.candidate).toMatchObject({ state: "probation", starts: 3 * maxStarts });
     expect(run([{ kind: "passed", served: 20 }], pins).serving).toEqual({ ...version(1), served: 20 });
   });

@@ -196,7 +196,8 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
       return to === candidate.state ? pins : { ...pins, candidate: { ...candidate, state: to as "verified" } };
     case "started":
       // With none to return to, trying on is all there is: the keeper waits ever longer.
-      if (candidate.starts >= maxStarts && (pins.serving ?? pins.previous)) return reject(pins, candidate, "crash_loop", now);
+      if (candidate.starts >= maxStarts && (pins.serving ?? pins.previous))
+        return reject(pins, candidate, "crash_loop", now);
       return { ...pins, candidate: { ...candidate, state: to as "proving", starts: candidate.starts + 1 } };
     case "failed":
       return reject(pins, { ...candidate, why: event.why }, event.reason, now);

@@ -42,7 +42,8 @@ export function endedRollouts(ports: {
       : there.length > 0
         ? `${namedAgents(there)} are on their way back to the version before.`
         : "No device that is there runs it any more.";
-    const later = away.length > 0 ? ` Away, and back to the version before once they are heard of: ${namedAgents(away)}.` : "";
+    const later =
+      away.length > 0 ? ` Away, and back to the version before once they are heard of: ${namedAgents(away)}.` : "";
     return [
       {
         name,
@@ -68,16 +69,11 @@ export function endedRollouts(ports: {
       const rollouts = await db.rollouts.list(mostRollouts);
       if (rollouts.length === 0) return { wrong: [] };
       const devices = await listDevices();
-      const seen = new Set<string>();
-      const wrong: Raise[] = [];
       // The newest first: of a version that was tried twice, only the later try says what devices run because of it.
-      for (const rollout of rollouts) {
-        const isLast = !seen.has(rollout.model);
-        seen.add(rollout.model);
-        if (seen.has(rollout.digest)) continue;
-        seen.add(rollout.digest);
-        wrong.push(...(await alertOf(rollout, isLast, devices)));
-      }
+      const lastOfVersion = [...Map.groupBy(rollouts, ({ digest }) => digest).values()].flatMap(([one]) => one ?? []);
+      const isLast = ({ id, model }: RolloutFacts) => rollouts.find((one) => one.model === model)?.id === id;
+      const wrong: Raise[] = [];
+      for (const one of lastOfVersion) wrong.push(...(await alertOf(one, isLast(one), devices)));
       return { wrong };
     },
   };

@@ -32,10 +32,7 @@ interface Halt {
   readonly description: string;
 }
 
-export function haltedRollouts(ports: {
-  db: Pick<Database, "rollouts" | "audit">;
-  clock: Clock;
-}): AlertSource {
+export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">; clock: Clock }): AlertSource {
   const { db, clock } = ports;
   const last = async (id: number, action: string) =>
     (await db.audit.latest(1, { subject: subjectOf(id), action })).at(0);

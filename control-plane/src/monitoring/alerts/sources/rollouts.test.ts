@@ -50,7 +50,15 @@ const dbOf = (of: World) =>
 function device(agent: string, seen: number, over: { serves?: string; tries?: string; assigned?: string }): Device {
   const at = (of: string) => ({ digest: of, release: of === digest ? 2 : 1 });
   const slot: ReportedSlot = {
-    ...{ model: "rain", serving: at(over.serves ?? older), previous: null, served: 5, drift: [], sources: {}, reasons: {} },
+    ...{
+      model: "rain",
+      serving: at(over.serves ?? older),
+      previous: null,
+      served: 5,
+      drift: [],
+      sources: {},
+      reasons: {},
+    },
     candidate: over.tries === undefined ? null : { ...at(over.tries), state: "probation" },
   };
   return {
@@ -163,7 +171,9 @@ test("[A12] a stage that has no device to go on with is told with the reasons; o
     ],
   ]);
   running(members());
-  expect(await told(source)).toEqual([["warning VedetteRolloutStuck", expect.stringContaining("no device can take part")]]);
+  expect(await told(source)).toEqual([
+    ["warning VedetteRolloutStuck", expect.stringContaining("no device can take part")],
+  ]);
   running(members(away, member("d2", { since: at, takenAt: at })));
   expect(await names(source)).toEqual([]);
   // Most are late: it goes on without them.
@@ -171,12 +181,20 @@ test("[A12] a stage that has no device to go on with is told with the reasons; o
   running(members(counted, member("d1", { state: "timed_out", since: at, takenAt: at })));
   expect(await names(source)).toEqual(["info VedetteRolloutStuck"]);
   // Devices that are off while their window is open: nobody is ever taken.
-  const shut = member("d1", { state: "waiting", given: null, takenAt: null, since: at, reason: "it is outside its maintenance window" });
+  const shut = member("d1", {
+    state: "waiting",
+    given: null,
+    takenAt: null,
+    since: at,
+    reason: "it is outside its maintenance window",
+  });
   of.clock.advance(7 * day);
   running(members(shut), { window: { from: "22:00", until: "04:00" } });
   expect(await names(source)).toEqual([]);
   of.clock.advance(day);
-  expect(await told(source)).toEqual([["warning VedetteRolloutStuck", expect.stringContaining("nobody was taken since")]]);
+  expect(await told(source)).toEqual([
+    ["warning VedetteRolloutStuck", expect.stringContaining("nobody was taken since")],
+  ]);
 });
 
 test("[A12] a stage that stays undecided without an end in its policy is told, with what nobody measures", async () => {
@@ -206,7 +224,11 @@ test("[A12] a stage that stays undecided without an end in its policy is told, w
 test("[A13] a new version that the gate holds is told while it is new; an override shortly before its end", async () => {
   const of = world();
   const start = of.clock.now();
-  let state: Pick<GateState, "state" | "why" | "override"> = { state: "failed", why: "accuracy: worse", override: null };
+  let state: Pick<GateState, "state" | "why" | "override"> = {
+    state: "failed",
+    why: "accuracy: worse",
+    override: null,
+  };
   const newest = { model: "rain", version: 2, digest, createdAt: start };
   const versions = { modelNames: async () => ["rain"], list: async () => [{ ...newest, version: 1 }, newest] };
   const source = gatedVersions({
@@ -228,7 +250,9 @@ test("[A13] a new version that the gate holds is told while it is new; an overri
   state = { state: "overridden", why: "", override };
   expect(await names(source)).toEqual([]);
   of.clock.advance(6 * 3_600_000);
-  expect(await told(source)).toEqual([["info VedetteOverrideEnding", expect.stringContaining("ann let it pass: trust me")]]);
+  expect(await told(source)).toEqual([
+    ["info VedetteOverrideEnding", expect.stringContaining("ann let it pass: trust me")],
+  ]);
   of.rollouts = [rolloutOf({}, {})];
   expect(await told(source)).toEqual([
     ["warning VedetteOverrideEnding", expect.stringContaining("Rollout 1 of it is aborted then")],
