@@ -79,7 +79,7 @@ async function site() {
     parcelOf,
     kept,
     evidenceOf,
-    work: createEvidenceRetention({ db, clock, logger: silentLogger }),
+    work: createEvidenceRetention({ db, clock, logger: silentLogger, atOnce: 10 }),
   };
 }
 
@@ -113,15 +113,19 @@ test("[A18] what devices found is removed 35 days after the end of its rollout, 
   const { db, clock, rollout, parcelOf, kept, work } = await site();
   const start = clock.now();
   await db.shadows.sign("d1", [{ model: "rain", answering: incumbent, beside: candidate }], start);
-  for (let n = 0; n < 2500; n++) await db.shadows.add(parcelOf(n, start + n, candidate));
+  for (let n = 0; n < 45; n++) {
+    await db.shadows.add(parcelOf(n, start + n * minute, candidate));
+    // Of no rollout: they stay as they came until they go.
+    await db.shadows.add(parcelOf(n, start + n * minute, other));
+  }
   const id = await rollout(candidate, start + hour);
   clock.set(start + parcelsKeptMs);
   await work();
-  expect(await kept(candidate)).toHaveLength(1);
+  expect([(await kept(candidate)).length, (await kept(other)).length]).toEqual([3, 45]);
   clock.advance(hour + 1);
   await work();
-  expect(await kept(candidate)).toHaveLength(0);
-  expect(await db.shadows.add(parcelOf(2499, clock.now(), candidate))).toBe(false);
+  expect([(await kept(candidate)).length, (await kept(other)).length]).toEqual([0, 0]);
+  expect(await db.shadows.add(parcelOf(44, clock.now(), candidate))).toBe(false);
   expect(await db.rollouts.history(id)).toHaveLength(1);
   // A year later nothing of it is left: not even what kept its parcels from being counted twice, since none is taken any more.
   clock.set(start + historyKeptMs + day);

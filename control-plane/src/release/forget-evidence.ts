@@ -18,15 +18,16 @@ export const parcelsKeptMs = 35 * day;
 export const historyKeptMs = 400 * day;
 /** After an assignment named it for the first time, what a device tells of a pair is refused. */
 const pairsKeptMs = 400 * day;
-const atOnce = 1000;
 const mostRollouts = 10_000;
 
 export function createEvidenceRetention(ports: {
   db: Pick<Database, "rollouts" | "shadows">;
   clock: Clock;
   logger: Logger;
+  /** Parcels that one transaction looks at. */
+  atOnce?: number;
 }): () => Promise<void> {
-  const { db, clock, logger } = ports;
+  const { db, clock, logger, atOnce = 1000 } = ports;
   /** Rollouts whose parcels this process has merged; what a restart forgot is looked at again, once. */
   const merged = new Set<number>();
 

@@ -40,7 +40,7 @@ export function endedRollouts(ports: {
     const back = lingers
       ? `${namedAgents(there)} answer${there.length === 1 ? "s" : ""} by it still, and did not follow their assignment.`
       : there.length > 0
-        ? `${namedAgents(there)} are on their way back to the version before.`
+        ? `On their way back to the version before: ${namedAgents(there)}.`
         : "No device that is there runs it any more.";
     const later =
       away.length > 0 ? ` Away, and back to the version before once they are heard of: ${namedAgents(away)}.` : "";

@@ -88,7 +88,7 @@ test("[A10] a rollback is told for a day, and wakes somebody while devices that 
   const seen = () => of.clock.now();
   of.devices = [device("d1", seen(), { serves: digest }), device("d2", seen(), {})];
   expect(await told(source)).toEqual([
-    ["warning VedetteRolloutRolledBack", expect.stringContaining("d1 are on their way back")],
+    ["warning VedetteRolloutRolledBack", expect.stringContaining("On their way back to the version before: d1.")],
   ]);
   of.clock.advance(10 * minute);
   // On probation it answers, too; one that was assigned it again by somebody is not stuck; one that is away cannot follow.
@@ -99,7 +99,7 @@ test("[A10] a rollback is told for a day, and wakes somebody while devices that 
     device("d4", seen() - 20 * minute, { serves: digest }),
   ];
   expect(await told(source)).toEqual([
-    ["critical VedetteRolloutRolledBack", expect.stringMatching(/^Rollout 1 .*d1, d2 answer by it still.*Away.*: d4$/)],
+    ["critical VedetteRolloutRolledBack", expect.stringMatching(/^Rollout 1 .*d1, d2 answer by it still.*Away.*: d4\.$/)],
   ]);
   of.devices = [device("d4", start - day, { serves: digest })];
   expect(await names(source)).toEqual(["warning VedetteRolloutRolledBack"]);
