@@ -99,7 +99,10 @@ test("[A10] a rollback is told for a day, and wakes somebody while devices that 
     device("d4", seen() - 20 * minute, { serves: digest }),
   ];
   expect(await told(source)).toEqual([
-    ["critical VedetteRolloutRolledBack", expect.stringMatching(/^Rollout 1 .*d1, d2 answer by it still.*Away.*: d4\.$/)],
+    [
+      "critical VedetteRolloutRolledBack",
+      expect.stringMatching(/^Rollout 1 .*d1, d2 answer by it still.*Away.*: d4\.$/),
+    ],
   ]);
   of.devices = [device("d4", start - day, { serves: digest })];
   expect(await names(source)).toEqual(["warning VedetteRolloutRolledBack"]);
