@@ -1,12 +1,13 @@
 /** Rollouts, their members, and what the director lays over the standing rules because of them. */
 import type { RolloutState } from "@vedette/protocol/rollout";
-import { and, asc, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull } from "drizzle-orm";
 import { insertRule } from "./assignments.ts";
 import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
 import type { AuditEntry, RuleRecord } from "./records.ts";
 import type { Member, Overlay, Rollout } from "./rollout-records.ts";
 import { rolloutHistory, rolloutMembers, rollouts } from "./rollouts-schema.ts";
+import { assignmentRules } from "./schema.ts";
 
 /** All but what its members are. */
 export type RolloutFacts = Omit<Rollout, "members">;
@@ -36,6 +37,11 @@ export interface RolloutRepository {
   }): Promise<void>;
   /** Of live rollouts, for one device or all: the older rollout first. */
   overlays(agent?: string): Promise<Overlay[]>;
+  /**
+   * Of these digests, which devices (or whether one) got them of a rollout that was rolled back or aborted since, and that
+   * nobody started or assigned anew.
+   */
+  takenBack(digests: readonly string[], agent?: string): Promise<{ agent: string; digest: string }[]>;
   /** In the order in which it happened. */
   history(id: number): Promise<HistoryStep[]>;
 }
@@ -105,6 +111,28 @@ export function rolloutRepository(db: Connection): RolloutRepository {
               return kind ? [{ agent: member.agent, model: one.model, version: one.version, kind, sample }] : [];
             });
         });
+    },
+    async takenBack(digests, only) {
+      const { id, model, version, digest, state, endedAt } = rollouts;
+      const last = new Map<
+        string,
+        { id: number; state: RolloutState; model: string; version: number; endedAt: number }
+      >();
+      const those = db.select({ id, model, version, digest, state, endedAt }).from(rollouts);
+      for (const one of those.where(inArray(digest, digests)).orderBy(asc(id)).all()) {
+        last.set(one.digest, { ...one, endedAt: one.endedAt ?? Number.POSITIVE_INFINITY });
+      }
+      return [...last].flatMap(([of, one]) => {
+        if (one.state !== "rolled_back" && one.state !== "aborted") return [];
+        const rule = and(eq(assignmentRules.model, one.model), eq(assignmentRules.version, one.version));
+        const later = and(rule, gt(assignmentRules.createdAt, one.endedAt));
+        if (db.select({ id: assignmentRules.id }).from(assignmentRules).where(later).get()) return [];
+        const { agent, rollout, takenAt } = rolloutMembers;
+        const had = db.select({ agent }).from(rolloutMembers);
+        const ofDevice = only === undefined ? undefined : eq(agent, only);
+        const all = had.where(and(eq(rollout, one.id), isNotNull(takenAt), ofDevice)).all();
+        return all.map((member) => ({ agent: member.agent, digest: of }));
+      });
     },
     async history(id) {
       const { at, changes } = rolloutHistory;

@@ -60,12 +60,14 @@ export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): bool
  * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
+ * @param takenBack digests that a rollout gave this device and took back: it does not keep these for want of another.
  */
 export function decideSlots(
   device: DeviceRecord,
   rules: readonly RuleRecord[],
   candidates: readonly Candidate[],
   overlays: readonly Overlay[] = [],
+  takenBack: ReadonlySet<string> = new Set(),
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
@@ -79,8 +81,12 @@ export function decideSlots(
         ? refusal(wanted, device)
         : `${device.agent} has ${maxSlots} models already, the most a device runs`
       : `${model} version ${version} is not published`;
-    if (reason !== undefined) withheld.push({ model, version, reason });
-    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates);
+    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, takenBack);
+    if (reason !== undefined) {
+      const back =
+        !chosen && takenBack.size > 0 ? "; what it got of a rollout was taken back: assign another version" : "";
+      withheld.push({ model, version, reason: `${reason}${back}` });
+    }
     if (!chosen || slots.length >= maxSlots) continue;
     const overlay = overlays.find((one) => one.model === model);
     slots.push(overlaid(slotOf(chosen), overlay, device, candidates));
@@ -109,14 +115,20 @@ function overlaid(
   return { ...incumbent, beside: beside(candidate) };
 }
 
-/** What it serves, or returns to by itself where that was revoked: the version before it, which it still has. */
-function servingStill(device: DeviceRecord, model: string, candidates: readonly Candidate[]): Candidate | undefined {
+/** What it serves, or returns to where that was revoked or taken back: the version before it, which it still has. */
+function servingStill(
+  device: DeviceRecord,
+  model: string,
+  candidates: readonly Candidate[],
+  takenBack: ReadonlySet<string>,
+): Candidate | undefined {
   const slot = device.report?.slots.find((one) => one.model === model);
   const fit = (digest: string | undefined) => {
     const candidate = candidates.find((one) => one.model === model && one.digest === digest);
-    return candidate && refusal(candidate, device) === undefined ? candidate : undefined;
+    const fits = candidate && !takenBack.has(candidate.digest) && refusal(candidate, device) === undefined;
+    return fits ? candidate : undefined;
   };
   const serving = candidates.find((one) => one.model === model && one.digest === slot?.serving?.digest);
-  const revoked = serving?.assignable === "revoked";
-  return fit(slot?.serving?.digest) ?? (revoked ? fit(slot?.previous?.digest) : undefined);
+  const goes = serving && (serving.assignable === "revoked" || takenBack.has(serving.digest));
+  return fit(slot?.serving?.digest) ?? (goes ? fit(slot?.previous?.digest) : undefined);
 }

@@ -23,6 +23,7 @@ export function cohortSize({ share }: Pick<Stage, "share">, eligible: number): n
 export function leftOut(rollout: Rollout, device: DeviceFacts, kind: StageKind): string | null {
   if (device.takenBy !== null) return `rollout ${device.takenBy} of the same model has it`;
   if (device.lacks !== null) return device.lacks;
+  if (device.stranded) return `it has nothing to return to: ${device.stranded}`;
   if (device.incumbent === null) return `no standing rule gives it a version of ${rollout.model} to return to`;
   if (device.incumbent === rollout.digest) return "a standing rule gives it this version already";
   if (kind === "shadow" && !device.shadows) return "its agent cannot ask a second version: update it";

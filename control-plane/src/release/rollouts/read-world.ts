@@ -58,7 +58,7 @@ function overlapping(a: Rollout, b: Rollout, fleet: Moment["fleet"]): boolean {
 
 function factsOf(
   { model, digest }: Rollout,
-  { device, slots }: Moment["fleet"][number],
+  { device, slots, withheld }: Moment["fleet"][number],
   candidate: Candidate | undefined,
   others: readonly Rollout[],
   online: (agent: string) => boolean,
@@ -67,11 +67,16 @@ function factsOf(
   const decided = device.slots.find((slot) => slot.model === model);
   const said = device.report?.slots.find((slot) => slot.model === model);
   const data = device.report?.data;
+  const refused = withheld.find((one) => one.model === model);
+  const kept = slots.find((slot) => slot.model === model)?.digest ?? null;
+  // Where the rule's version may not be run, a device keeps what it serves: the candidate is nothing that it could return to.
+  const incumbent = refused && kept === digest ? null : kept;
   return {
     agent: device.agent,
     labels: device.labels,
     online: online(device.agent),
-    incumbent: slots.find((slot) => slot.model === model)?.digest ?? null,
+    incumbent,
+    ...(incumbent === null && refused && { stranded: refused.reason }),
     lacks: candidate ? (refusal(candidate, device) ?? null) : null,
     shadows: asksBeside(device),
     overBudget:
