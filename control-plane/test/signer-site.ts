@@ -49,10 +49,11 @@ export async function signerSite() {
   const init = async (name: string, ...more: string[]) => {
     const signer = await person(name, "signer");
     const told = ["--root", root, "--gate-key", await gateKey(), "--proposer", proposer];
-    expect(await signer("signer", "init", "--model", "pump", ...told, ...more)).toMatchObject({ code: 0, err: "" });
+    const made = await signer("signer", "init", "--model", "pump", "--name", name, ...told, ...more);
+    expect(made).toMatchObject({ code: 0, err: "" });
     return signer;
   };
-  const pub = (name: string) => join(folder, name, "keys", "signer-pump.pub");
+  const pub = (name: string) => join(folder, name, "keys", `${name}.pub`);
   const delegate = async (names: readonly string[], threshold: number) => {
     const add = [
       "--role",
@@ -64,7 +65,14 @@ export async function signerSite() {
       "--threshold",
       `${threshold}`,
     ];
-    expect(await ops("keys", "rotate", ...add)).toMatchObject({ code: 0, err: "" });
+    const begun = await ops("keys", "rotate", ...add, "--json");
+    expect(begun).toMatchObject({ code: 0, err: "" });
+    const { outcome, file } = begun.json() as { outcome: string; file: string };
+    if (outcome === "put") return;
+    // Its next metadata take a second signature already: one of the signers', by a person who may put it.
+    const person = { tokenFile: join(folder, "ops.token"), now: () => at.clock.now() };
+    const signed = await vedetteOf(site, join(folder, names[0] as string), person)("keys", "sign", file);
+    expect(signed).toMatchObject({ code: 0 });
   };
   return {
     folder,
@@ -98,7 +106,7 @@ export async function signerSite() {
       const token = { text: await readFile(join(folder, `${name}.token`), "utf8"), from: "a test" };
       const honest = createApiClient(site.url, token);
       const api = { ...honest, ...lies(honest) };
-      return createSigner({ home, keys, key: await readKey(keys, "signer-pump"), api, now: () => at.clock.now() });
+      return createSigner({ home, keys, key: await readKey(keys, name), api, now: () => at.clock.now() });
     },
   };
 }

@@ -44,7 +44,7 @@ export function signerWorld() {
     sign(delegate(firstTargets(online, noon), "rain", { keys: of, threshold: 1 }, noon), [keys.targets]);
   const config: SignerConfig = {
     format: "vedette.signer/1",
-    ...{ site: "test", model: "rain", rootSha256: "0".repeat(64) },
+    ...{ site: "test", model: "rain", key: "signer-rain", rootSha256: "0".repeat(64) },
     gateKeys: [keys.gate.publicKey],
     proposers: [{ name: "ci", publicKey: keys.proposer.publicKey }],
     acceptOverrides: false,

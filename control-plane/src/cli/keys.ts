@@ -198,7 +198,8 @@ function show({ name, keyid }: { name: string; keyid: string }): string {
   return `${name} ${keyid.slice(0, 8)}`;
 }
 
-function parseHolder(text: string): string {
+/** A name that may stand in the metadata. */
+export function parseHolder(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(text)) return text;
   throw new InvalidArgumentError("A name is 1-63 of A-Z a-z 0-9 . _ @ -");
 }

@@ -4,10 +4,11 @@ import { ed25519PublicKey } from "@vedette/protocol/signed";
 import type { Command } from "commander";
 import { readKey, readPublicKey } from "../publish/offline-keys.ts";
 import { createSigner } from "../signer/run-signer.ts";
-import { changeSigner, setUpSigner, signerKeyName } from "../signer/set-up-signer.ts";
+import { changeSigner, setUpSigner } from "../signer/set-up-signer.ts";
 import { openSignerHome, type SignerConfig } from "../signer/signer-home.ts";
 import { type Context, contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
+import { parseHolder } from "./keys.ts";
 import { duration, fitting, list } from "./option-values.ts";
 import { runLoop, runOnce } from "./signer-run.ts";
 
@@ -19,6 +20,7 @@ const patient: typeof fetch = (input, init) => fetch(input, { ...init, signal: A
 
 interface InitFlags {
   model: string;
+  name?: string;
   root: string;
   gateKey: string[];
   proposer?: string[];
@@ -42,6 +44,7 @@ export function addSigner(program: Command, io: Io): void {
     .command("init")
     .description("make a signer's key in --home, and note whom it believes; once")
     .requiredOption("--model <name>", "the only model that it signs for", fitting(modelName))
+    .option("--name <name>", "of its key, as the metadata tell it (default: signer-<model>)", parseHolder)
     .requiredOption("--root <sha256>", "of the site's first root, as `keys init` printed it", fitting(sha256Hex))
     .requiredOption("--gate-key <keys>", "public keys of the gate, hex, as `gate key` printed them", hexKeys)
     .option("--proposer <files>", "public keys of those who may propose, as propose-pump.pub", list)
@@ -59,7 +62,7 @@ export function addSigner(program: Command, io: Io): void {
       const proposers = flags.proposer ? await Promise.all(flags.proposer.map(readPublicKey)) : null;
       const { model, root: rootSha256, gateKey: gateKeys, acceptOverrides = false } = flags;
       const made = await setUpSigner(
-        { model, rootSha256, gateKeys, proposers, acceptOverrides },
+        { model, name: flags.name ?? `signer-${model}`, rootSha256, gateKeys, proposers, acceptOverrides },
         openSignerHome(context.home),
         await context.api(patient),
         await context.ring(),
@@ -140,9 +143,9 @@ export function addSigner(program: Command, io: Io): void {
 /** The key is opened here once: a wrong passphrase is told at the start. */
 async function open(context: Context, io: Io): Promise<Parameters<typeof runLoop>[1]> {
   const home = openSignerHome(context.home);
-  const { model } = await home.config();
+  const { key: name } = await home.config();
   const { folder: keys, passphrase } = await context.ring();
-  const key = await readKey(keys, signerKeyName(model), passphrase);
+  const key = await readKey(keys, name, passphrase);
   const api = await context.api(patient);
   return { ...createSigner({ home, keys, key, api, now: io.now }), home, random: Math.random };
 }

@@ -88,9 +88,10 @@ export function createSigner(ports: {
     const offered = sha256(JSON.stringify([facts.offer, config, versions]));
     if (settled.get(facts.id) === offered) return undefined;
     const event = { release: facts.id, digest: facts.digest };
+    const offer = await api.release(facts.id);
     let judged: Awaited<ReturnType<typeof judge>>;
     try {
-      judged = await judge(await api.release(facts.id), trusted);
+      judged = await judge(offer, trusted);
     } catch (error) {
       if (passing.includes(codeOf(error))) throw error;
       const why = messageOf(error).slice(0, longestWhy);
@@ -99,6 +100,11 @@ export function createSigner(ports: {
       return { outcome: "refused", ...event, version: facts.version, why };
     }
     const text = sign(judged.text, [key]);
+    if (text === offer.draft) {
+      // Its own signature is there, and others' are waited for.
+      settled.set(facts.id, offered);
+      return undefined;
+    }
     const { release, digest, proposedAt } = judged;
     await home.noteSigned({ release, digest, proposedAt, signedAt: new Date(now()).toISOString(), text });
     const after = await api.signRelease(facts.id, text);

@@ -8,6 +8,8 @@ import type { SignerConfig, SignerHome } from "./signer-home.ts";
 
 export interface SignerSetUp {
   readonly model: string;
+  /** Of its key, as the metadata will tell it. */
+  readonly name: string;
   readonly rootSha256: string;
   readonly gateKeys: readonly string[];
   /** Null: anybody may propose. */
@@ -21,17 +23,12 @@ export interface SetUp {
   readonly file: string;
 }
 
-/** Name of the signer's key. */
-export function signerKeyName(model: string): string {
-  return `signer-${model}`;
-}
-
 /**
  * Makes the key, takes the site's metadata from the pinned root on, and notes what was told.
  * @throws VedetteError conflict where the folder is a signer's already; and as `syncTrust` does.
  */
 export async function setUpSigner(
-  { model, rootSha256, gateKeys, proposers, acceptOverrides }: SignerSetUp,
+  { model, name, rootSha256, gateKeys, proposers, acceptOverrides }: SignerSetUp,
   home: SignerHome,
   api: Pick<TrustApi, "trust" | "metadata">,
   ring: KeyRing,
@@ -41,7 +38,6 @@ export async function setUpSigner(
   }
   const { site } = await api.trust();
   await syncTrust(api, ring.folder, rootSha256);
-  const name = signerKeyName(model);
   // Left by one that was cut short: the same key.
   const key = await makeKey(ring.folder, name, ring.passphrase).catch((error: unknown) => {
     if (error instanceof VedetteError && error.code === "conflict") return readKey(ring.folder, name, ring.passphrase);
@@ -50,7 +46,7 @@ export async function setUpSigner(
   const file = await writePublicKey(ring.folder, key);
   const config: SignerConfig = {
     format: "vedette.signer/1",
-    ...{ site, model, rootSha256, gateKeys: [...gateKeys], acceptOverrides },
+    ...{ site, model, key: name, rootSha256, gateKeys: [...gateKeys], acceptOverrides },
     proposers: proposers === null ? null : proposers.map(({ name: who, publicKey }) => ({ name: who, publicKey })),
   };
   await home.writeConfig(config);

@@ -17,6 +17,8 @@ const signerConfig = z.strictObject({
   site: siteId,
   /** The only model that it signs for. */
   model: modelName,
+  /** Name of its key. */
+  key: z.string().min(1),
   /** Of the site's first root: all other metadata are verified from there. */
   rootSha256: sha256Hex,
   /** Public keys of the gate, as its owner told them; never what the control plane says. */

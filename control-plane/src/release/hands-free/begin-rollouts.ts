@@ -5,6 +5,7 @@
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Database } from "../../db/database.ts";
 import type { ReleaseRecord } from "../../db/releases.ts";
+import type { Rollout } from "../../db/rollout-records.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { Rollouts } from "../rollouts/rollouts.ts";
 
@@ -17,7 +18,7 @@ export function isHandsFree({ createdBy }: { readonly createdBy: string }): bool
 
 interface Ports {
   readonly db: Database;
-  readonly rollouts: Pick<Rollouts, "start">;
+  readonly rollouts: Pick<Rollouts, "start" | "act">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -40,6 +41,11 @@ export async function beginRollouts(ports: Ports): Promise<void> {
   }
 }
 
+/** It waits in a queue that a newer version has joined. */
+function isStale(rollout: Rollout): boolean {
+  return isHandsFree(rollout) && rollout.stage === 0 && rollout.stageSince === null;
+}
+
 async function begin(
   { id, model, version, digest, rolloutWhy }: ReleaseRecord,
   policy: Parameters<Rollouts["start"]>[0]["policy"],
@@ -49,6 +55,8 @@ async function begin(
   try {
     // One that began just before the control plane was killed is not begun twice.
     const begun = (await db.rollouts.list(1000, { model })).find((one) => one.digest === digest && isHandsFree(one));
+    const stale = begun ? [] : (await db.rollouts.live()).filter((one) => one.model === model && isStale(one));
+    for (const one of stale) await rollouts.act(one.id, "abort", `version ${version} took its place`, machine);
     const rollout = begun?.id ?? (await rollouts.start({ model, version, policy, queue: true }, machine));
     const detail = { model, version, digest, rollout };
     await db.releases.change(

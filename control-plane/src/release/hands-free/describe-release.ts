@@ -50,8 +50,8 @@ export function stateOf(
   if (gate.state === "failed") return { state: "held", why: `the gate does not let it pass: ${gate.why}` };
   if (refusal !== null) return { state: "refused", why: refusal };
   const { good, threshold } = signatures ?? { good: 0, threshold: 1 };
-  const has = threshold === 1 ? "" : `, which has ${good} of ${threshold} signatures`;
-  return { state: "waiting", why: `${gate.why}; it waits for a signer${has}` };
+  const waits = threshold === 1 ? "it waits for a signer" : `it has ${good} of ${threshold} signatures of signers`;
+  return { state: "waiting", why: `${gate.why}; ${waits}` };
 }
 
 function offerOf({ digest, proposal, draft }: ReleaseRecord, standing: Standing | null): string {
