@@ -38,10 +38,10 @@ export interface RolloutRepository {
   /** Of live rollouts, for one device or all: the older rollout first. */
   overlays(agent?: string): Promise<Overlay[]>;
   /**
-   * Of these digests, which devices (or whether one) got them of a rollout that was rolled back or aborted since, and that
-   * nobody started or assigned anew.
+   * Of these digests, which devices (or whether one) have them of a rollout that goes on, or got them of one that was rolled
+   * back or aborted since; not those that somebody assigned afterwards.
    */
-  takenBack(digests: readonly string[], agent?: string): Promise<{ agent: string; digest: string }[]>;
+  lent(digests: readonly string[], agent?: string): Promise<{ agent: string; digest: string }[]>;
   /** In the order in which it happened. */
   history(id: number): Promise<HistoryStep[]>;
 }
@@ -112,26 +112,17 @@ export function rolloutRepository(db: Connection): RolloutRepository {
             });
         });
     },
-    async takenBack(digests, only) {
-      const { id, model, version, digest, state, endedAt } = rollouts;
-      const last = new Map<
-        string,
-        { id: number; state: RolloutState; model: string; version: number; endedAt: number }
-      >();
-      const those = db.select({ id, model, version, digest, state, endedAt }).from(rollouts);
-      for (const one of those.where(inArray(digest, digests)).orderBy(asc(id)).all()) {
-        last.set(one.digest, { ...one, endedAt: one.endedAt ?? Number.POSITIVE_INFINITY });
-      }
-      return [...last].flatMap(([of, one]) => {
-        if (one.state !== "rolled_back" && one.state !== "aborted") return [];
-        const rule = and(eq(assignmentRules.model, one.model), eq(assignmentRules.version, one.version));
-        const later = and(rule, gt(assignmentRules.createdAt, one.endedAt));
-        if (db.select({ id: assignmentRules.id }).from(assignmentRules).where(later).get()) return [];
-        const { agent, rollout, takenAt } = rolloutMembers;
-        const had = db.select({ agent }).from(rolloutMembers);
+    async lent(digests, only) {
+      const { agent, rollout, takenAt, given } = rolloutMembers;
+      const rows = db.select().from(rollouts).where(inArray(rollouts.digest, digests)).orderBy(asc(rollouts.id)).all();
+      const last = new Map(rows.map((row) => [row.digest, row]));
+      return [...last.values()].flatMap(({ id, model, version, digest, state, endedAt }) => {
+        if (state === "promoted" || (endedAt !== null && assignedAfter(db, { model, version }, endedAt))) return [];
+        const has = isNotNull(endedAt === null ? given : takenAt);
         const ofDevice = only === undefined ? undefined : eq(agent, only);
-        const all = had.where(and(eq(rollout, one.id), isNotNull(takenAt), ofDevice)).all();
-        return all.map((member) => ({ agent: member.agent, digest: of }));
+        const members = db.select({ agent }).from(rolloutMembers);
+        const all = members.where(and(eq(rollout, id), has, ofDevice)).all();
+        return all.map((member) => ({ agent: member.agent, digest }));
       });
     },
     async history(id) {
@@ -140,6 +131,12 @@ export function rolloutRepository(db: Connection): RolloutRepository {
       return db.select({ at, changes }).from(rolloutHistory).where(those).orderBy(asc(rolloutHistory.id)).all();
     },
   };
+}
+
+function assignedAfter(db: Connection, of: { model: string; version: number }, at: number): boolean {
+  const { id, model, version, createdAt } = assignmentRules;
+  const later = and(eq(model, of.model), eq(version, of.version), gt(createdAt, at));
+  return db.select({ id }).from(assignmentRules).where(later).get() !== undefined;
 }
 
 function put(tx: Connection, rollout: number, member: Member): void {

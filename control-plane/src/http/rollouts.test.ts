@@ -266,7 +266,7 @@ test("[H19] where what a rollout returns to is revoked it stops and says so; tak
           expect.objectContaining({
             version: 1,
             pending: expect.arrayContaining([
-              { agent: canary, state: "withheld", reason: expect.stringContaining("taken back: assign another") },
+              { agent: canary, state: "withheld", reason: expect.stringContaining("is not its own: assign another") },
             ]),
           }),
         ]),

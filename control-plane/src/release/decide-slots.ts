@@ -60,14 +60,15 @@ export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): bool
  * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
- * @param takenBack digests that a rollout gave this device and took back: it does not keep these for want of another.
+ * @param lent digests that a rollout gave this device and did not promote: whether it has them is the rollout's to say, and
+ * it does not keep them for want of another.
  */
 export function decideSlots(
   device: DeviceRecord,
   rules: readonly RuleRecord[],
   candidates: readonly Candidate[],
   overlays: readonly Overlay[] = [],
-  takenBack: ReadonlySet<string> = new Set(),
+  lent: ReadonlySet<string> = new Set(),
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
@@ -81,21 +82,29 @@ export function decideSlots(
         ? refusal(wanted, device)
         : `${device.agent} has ${maxSlots} models already, the most a device runs`
       : `${model} version ${version} is not published`;
-    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, takenBack);
-    if (reason !== undefined) {
-      const back =
-        !chosen && takenBack.size > 0 ? "; what it got of a rollout was taken back: assign another version" : "";
-      withheld.push({ model, version, reason: `${reason}${back}` });
-    }
-    if (!chosen || slots.length >= maxSlots) continue;
+    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, lent);
     const overlay = overlays.find((one) => one.model === model);
-    slots.push(overlaid(slotOf(chosen), overlay, device, candidates));
+    if (reason !== undefined) withheld.push({ model, version, reason: `${reason}${chosen ? "" : instead(lent)}` });
+    if (slots.length >= maxSlots) continue;
+    if (chosen) slots.push(overlaid(slotOf(chosen), overlay, device, candidates));
+    else if (overlay?.kind === "canary") slots.push(...alone(overlay, device, candidates));
   }
   return { slots, withheld };
 }
 
 function slotOf({ model, digest, length, version }: Candidate): AssignedSlot {
   return { model, digest, length, release: version };
+}
+
+/** What is said of a device that has nothing of its own. */
+function instead(lent: ReadonlySet<string>): string {
+  return lent.size > 0 ? "; what it got of a rollout is not its own: assign another version" : "";
+}
+
+/** What a rollout gave it, where there is nothing to pair it with. */
+function alone(overlay: Overlay, device: DeviceRecord, candidates: readonly Candidate[]): AssignedSlot[] {
+  const found = candidates.find(({ model, version }) => model === overlay.model && version === overlay.version);
+  return found && refusal(found, device) === undefined ? [slotOf(found)] : [];
 }
 
 /** Paired with each other: who does not answer is asked the same, off the answer's path. */
@@ -115,20 +124,20 @@ function overlaid(
   return { ...incumbent, beside: beside(candidate) };
 }
 
-/** What it serves, or returns to where that was revoked or taken back: the version before it, which it still has. */
+/** What it serves, or returns to where that was revoked or lent: the version before it, which it still has. */
 function servingStill(
   device: DeviceRecord,
   model: string,
   candidates: readonly Candidate[],
-  takenBack: ReadonlySet<string>,
+  lent: ReadonlySet<string>,
 ): Candidate | undefined {
   const slot = device.report?.slots.find((one) => one.model === model);
   const fit = (digest: string | undefined) => {
     const candidate = candidates.find((one) => one.model === model && one.digest === digest);
-    const fits = candidate && !takenBack.has(candidate.digest) && refusal(candidate, device) === undefined;
+    const fits = candidate && !lent.has(candidate.digest) && refusal(candidate, device) === undefined;
     return fits ? candidate : undefined;
   };
   const serving = candidates.find((one) => one.model === model && one.digest === slot?.serving?.digest);
-  const goes = serving && (serving.assignable === "revoked" || takenBack.has(serving.digest));
+  const goes = serving && (serving.assignable === "revoked" || lent.has(serving.digest));
   return fit(slot?.serving?.digest) ?? (goes ? fit(slot?.previous?.digest) : undefined);
 }

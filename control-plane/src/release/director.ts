@@ -62,15 +62,15 @@ export function createDirector(ports: {
     const choices = await candidates();
     const byAgent = Map.groupBy(overlays, ({ agent }) => agent);
     const fleet = await inFleet();
-    const back = await takenBack(fleet);
+    const back = await lent(fleet);
     return fleet.map((device) => ({
       device,
       ...decideSlots(device, rules, choices, byAgent.get(device.agent), back.get(device.agent)),
     }));
   }
 
-  /** Digests that rollouts gave a device and took back, of those that devices say they still have. */
-  async function takenBack(devices: readonly DeviceRecord[], only?: string): Promise<Map<string, Set<string>>> {
+  /** Digests that rollouts gave a device and did not promote, of those that devices say they have. */
+  async function lent(devices: readonly DeviceRecord[], only?: string): Promise<Map<string, Set<string>>> {
     const had = new Set<string>();
     for (const { report } of devices) {
       for (const { serving, previous } of report?.slots ?? []) {
@@ -78,7 +78,7 @@ export function createDirector(ports: {
       }
     }
     const found = new Map<string, Set<string>>();
-    for (const { agent, digest } of await db.rollouts.takenBack([...had], only)) {
+    for (const { agent, digest } of await db.rollouts.lent([...had], only)) {
       found.set(agent, (found.get(agent) ?? new Set()).add(digest));
     }
     return found;
@@ -100,7 +100,7 @@ export function createDirector(ports: {
         const device = await db.devices.find(agent);
         if (!device || device.revokedAt !== null) return undefined;
         const overlays = await db.rollouts.overlays(agent);
-        const back = (await takenBack([device], agent)).get(agent);
+        const back = (await lent([device], agent)).get(agent);
         const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays, back);
         const rev = numbered(device, slots, reportedRev);
         if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);

@@ -68,9 +68,7 @@ function factsOf(
   const said = device.report?.slots.find((slot) => slot.model === model);
   const data = device.report?.data;
   const refused = withheld.find((one) => one.model === model);
-  const kept = slots.find((slot) => slot.model === model)?.digest ?? null;
-  // Where the rule's version may not be run, a device keeps what it serves: the candidate is nothing that it could return to.
-  const incumbent = refused && kept === digest ? null : kept;
+  const incumbent = slots.find((slot) => slot.model === model)?.digest ?? null;
   return {
     agent: device.agent,
     labels: device.labels,
