@@ -104,7 +104,7 @@ function describeList(releases: readonly ReleaseFacts[]): string {
   if (releases.length === 0) return "Nothing was proposed: vedette model publish --propose\n";
   const rows = releases.map((one) => [
     ...[one.id, one.model, one.version, one.state, one.createdAt, one.createdBy],
-    ...[one.rollout?.id ?? null, one.why],
+    ...[one.rollout?.id ?? null, one.rollout?.id === null ? `${one.why}; no rollout: ${one.rollout.why}` : one.why],
   ]);
   return table(["id", "model", "version", "state", "proposed", "by", "rollout", "why"], rows);
 }

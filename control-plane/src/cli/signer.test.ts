@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { RolloutFacts } from "@vedette/protocol/rollouts-api";
 import { expect, test, vi } from "vitest";
+import { vedetteOf } from "../../test/commands.ts";
 import { runCaptured } from "../../test/run-captured.ts";
 import { signerSite } from "../../test/signer-site.ts";
-import { abilities, enroll, hello } from "../../test/site.ts";
+import { abilities, enroll, hello, trustOf } from "../../test/site.ts";
 import { readKey } from "../publish/offline-keys.ts";
 import { sign, versionOf, withVersion } from "../publish/trust-metadata.ts";
 
@@ -16,10 +17,27 @@ const offline = () => Promise.reject(new VedetteError("offline", "the line is cu
 vi.setConfig({ testTimeout: 180_000 });
 
 test("[H7] what is proposed and passed the gate is signed by another process than the control plane, which has no key for it", async () => {
-  const { propose, init, delegate, ops, site, folder, release, versions, actions } = await signerSite();
+  const { propose, init: setUp, delegate, ops, site, folder, release, versions, actions } = await signerSite();
   const first = await propose("1h");
   expect(first).toMatchObject({ state: "waiting", version: 2 });
-  const signer = await init("signer");
+  const signer = await setUp("signer");
+
+  // It is set up once, and only where all that it is to believe was said.
+  const init = (...more: string[]) =>
+    signer("signer", "init", "--model", "pump", ...more, "--gate-key", "0".repeat(64));
+  const { rootSha256 } = await trustOf(site);
+  expect(await init("--root", rootSha256 ?? "", "--any-proposer")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("signer's already"),
+  });
+  expect(await init("--root", rootSha256 ?? "")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("who may propose"),
+  });
+  const stranger = await vedetteOf(site, join(folder, "other"), { tokenFile: join(folder, "ops.token") })(
+    ...["signer", "init", "--model", "pump", "--gate-key", "0".repeat(64), "--root", "0".repeat(64), "--any-proposer"],
+  );
+  expect(stranger).toMatchObject({ code: 2, err: expect.stringContaining("is it this site's") });
 
   // Nobody has said yet that its key counts.
   const early = await signer("signer", "run", "--once", "--json");
@@ -310,7 +328,7 @@ test("[H17] what a signer signed is rolled out by itself where its model says so
   await later();
   await vi.waitFor(async () => {
     expect(await rollouts()).toMatchObject([{ version: 3, createdBy: "hands-free", state: "running" }]);
-  }, 10_000);
+  }, 60_000);
   await vi.waitFor(async () => expect(await release(second.id)).toMatchObject({ rollout: { id: 1 } }), 10_000);
   await restart();
   await later();

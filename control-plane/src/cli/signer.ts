@@ -1,4 +1,5 @@
 /** `vedette signer`: a process of its own, with a key of its own, that signs what is proposed for one model. */
+import { VedetteError } from "@vedette/protocol/errors";
 import { modelName, sha256Hex } from "@vedette/protocol/ids";
 import { ed25519PublicKey } from "@vedette/protocol/signed";
 import type { Command } from "commander";
@@ -57,7 +58,7 @@ export function addSigner(program: Command, io: Io): void {
     .action(async (flags: InitFlags, command: Command) => {
       const context = contextOf(command, io);
       if ((flags.proposer === undefined) === (flags.anyProposer === undefined)) {
-        command.error("error: say who may propose: --proposer <files>, or --any-proposer");
+        throw new VedetteError("invalid_argument", "say who may propose: --proposer <files>, or --any-proposer");
       }
       const proposers = flags.proposer ? await Promise.all(flags.proposer.map(readPublicKey)) : null;
       const { model, root: rootSha256, gateKey: gateKeys, acceptOverrides = false } = flags;
@@ -122,7 +123,7 @@ export function addSigner(program: Command, io: Io): void {
 
   signer
     .command("status")
-    .description("whom a signer believes, what it signed, how its last look ended, and what is proposed now")
+    .description("whom a signer believes, what it signed, and how its last look ended")
     .addHelpText("after", "\nExample:\n  $ vedette signer status --home signer")
     .action(async (_flags: object, command: Command) => {
       const context = contextOf(command, io);
