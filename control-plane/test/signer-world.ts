@@ -10,7 +10,7 @@ import { makeBundle, type TestBundle } from "./bundle.ts";
 import { noon } from "./clock.ts";
 import { makeKey } from "./operator.ts";
 
-export function namedKey(name: string): OfflineKey {
+function namedKey(name: string): OfflineKey {
   const { publicKeyHex: publicKey, ...key } = makeKey();
   return { name, publicKey, ...key };
 }

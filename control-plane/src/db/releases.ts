@@ -28,7 +28,7 @@ export interface ReleaseRecord {
   readonly rolloutWhy: string | null;
   readonly rolloutSettled: boolean;
 }
-export type ReleaseDraft = Pick<
+type ReleaseDraft = Pick<
   ReleaseRecord,
   "model" | "digest" | "manifest" | "modelSignature" | "proposal" | "createdAt" | "createdBy"
 >;

@@ -24,7 +24,7 @@ export const namedRoles = ["snapshot", "timestamp", "director"] as const;
 export type NamedRole = (typeof namedRoles)[number];
 
 /** Keys that are made before they count; the gate's counts once what it said before is said anew by it. */
-export type StagedRole = NamedRole | "gate";
+type StagedRole = NamedRole | "gate";
 
 /** The keys of the moment. */
 export interface OnlineKeys {

@@ -56,7 +56,7 @@ const signerStatus = z.object({
   version: z.int().nullable(),
   why: z.string(),
 });
-export type SignerStatus = z.infer<typeof signerStatus>;
+type SignerStatus = z.infer<typeof signerStatus>;
 
 export interface SignerHome {
   readonly folder: string;

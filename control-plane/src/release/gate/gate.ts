@@ -63,7 +63,7 @@ export interface Gates {
   /** For the engine. */
   readonly answer: Gate;
 }
-export interface ProposedState {
+interface ProposedState {
   readonly number: number;
   readonly state: GateState;
   /** As it was signed. */
