@@ -51,7 +51,7 @@ export function addRelease(program: Command, io: Io): void {
     });
 
   release
-    .command("hands-free")
+    .command("auto")
     .description("roll out by itself what a signer signed, by this policy; without flags: by the default one")
     .requiredOption("--model <name>", "the model", fitting(modelName))
     .option("--off", "an operator starts the rollouts again")
@@ -64,7 +64,7 @@ export function addRelease(program: Command, io: Io): void {
     .option("--in-flight <n>", "devices at most that have it and do not count yet", integerFrom(1, 1e9))
     .option("--timeout <duration>", "a device that does not count after so long is counted apart", duration)
     .option("--max-failures <share>", "of the devices reached: more of them that fail end it", share)
-    .addHelpText("after", "\nExample:\n  $ vedette release hands-free --model rain-gauge --policy policy.json")
+    .addHelpText("after", "\nExample:\n  $ vedette release auto --model rain-gauge --policy policy.json")
     .action(async ({ model, off, ...flags }: PolicyFlags & { model: string; off?: boolean }, command: Command) => {
       const context = contextOf(command, io);
       const policy = off ? null : await policyOf(flags);
