@@ -1,5 +1,7 @@
+import { VedetteError } from "@vedette/protocol/errors";
 import type { GateReport } from "@vedette/protocol/gate-api";
 import type { Release } from "@vedette/protocol/release-api";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
 import { noon } from "../../test/clock.ts";
@@ -151,6 +153,42 @@ test("[H13] under a release number it signs one digest for ever, the very same t
   const lost = withVersion(addRelease(known.project, "rain", third, noon), 7);
   const next = await judgeOffer(offer(), { ...known, signed: [entry(third.digest, 9, lost)] });
   expect(versionOf(next.text)).toBe(8);
+});
+
+test("[H11] whatever character of an offer is another, either nothing is signed or the same as without", async () => {
+  const honest = offer({ draft: sign(addRelease(known.project, "rain", second, noon - day), [keys.stranger]) });
+  const saying = (text: string) => readTargets(text, "project-rain").toJSON().signed.targets;
+  const expected = saying((await judgeOffer(honest, known)).text);
+  const change = (text: string, at: number, to: string) => {
+    const place = Math.floor(at * text.length);
+    return `${text.slice(0, place)}${to}${text.slice(place + 1)}`;
+  };
+  const changes: readonly ((at: number, to: string) => Partial<Release>)[] = [
+    (at, to) => ({ manifest: change(honest.manifest, at, to) }),
+    (at, to) => ({ digest: change(honest.digest, at, to) }),
+    (at, to) => ({ draft: change(honest.draft ?? "", at, to) }),
+    (at, to) => ({ proposal: { ...honest.proposal, payload: change(honest.proposal.payload, at, to) } }),
+    (at, to) => ({ report: { ...report(), payload: change(report().payload, at, to) } }),
+    (at, to) => ({ report: signedBy(keys.stranger, "gate-report", change(report().payload, at, to)) }),
+  ];
+  let signed = 0;
+  const property = fc.asyncProperty(
+    fc.constantFrom(...changes),
+    fc.double({ min: 0, max: 0.9999, noNaN: true }),
+    fc.constantFrom(...'0129afz{}[],:"\\ '),
+    async (made, at, to) => {
+      const judged = await judgeOffer({ ...honest, ...made(at, to) }, known).catch((error: unknown) => {
+        if (error instanceof VedetteError) return undefined;
+        throw error;
+      });
+      if (!judged) return;
+      signed++;
+      expect(saying(judged.text)).toEqual(expected);
+    },
+  );
+  await fc.assert(property, { numRuns: 600 });
+  // Characters that became themselves, and ends that are still near enough.
+  expect(signed).toBeLessThan(150);
 });
 
 test("[H16] only what was proposed by a key that it was told, lately, and after what it signed before", async () => {
