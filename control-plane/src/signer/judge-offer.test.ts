@@ -157,7 +157,7 @@ test("[H13] under a release number it signs one digest for ever, the very same t
 
 test("[H11] whatever character of an offer is another, either nothing is signed or the same as without", async () => {
   const honest = offer({ draft: sign(addRelease(known.project, "rain", second, noon - day), [keys.stranger]) });
-  const saying = (text: string) => readTargets(text, "project-rain").toJSON().signed.targets;
+  const saying = (text: string) => readTargets(text, "project-rain").signed.toJSON().targets;
   const expected = saying((await judgeOffer(honest, known)).text);
   const change = (text: string, at: number, to: string) => {
     const place = Math.floor(at * text.length);
