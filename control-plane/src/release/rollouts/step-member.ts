@@ -12,7 +12,7 @@
  */
 import type { MemberState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
-import { leftOut } from "./cohort.ts";
+import { leftOut, stranded } from "./cohort.ts";
 import type { DeviceFacts } from "./world.ts";
 
 /** Whether it has what its kind says, and does not count yet: also where it is away, until it is timed out. */
@@ -42,7 +42,9 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   if (!device) return become("left_out", "it is not in the fleet any more", nothing);
   if (member.state === "failed") return member;
   const out = leftOut(rollout, device, member.kind);
-  if (out !== null) return become("left_out", out, nothing);
+  // One that has the candidate keeps it where what it would return to was revoked: `advance` pauses, and says so.
+  const keeps = member.given !== null && out === stranded(device);
+  if (out !== null && !keeps) return become("left_out", out, nothing);
 
   const fresh = member.given !== null && device.reportedRev > member.takenRev;
   const { progress } = device;
