@@ -15,7 +15,7 @@ export function judgeDevices(rollout: Rollout): Finding {
   const n = members.filter(reached).length;
   const estimate = n === 0 ? null : failed.length / n;
   const common = { metric: "devices", estimate, low: null, high: null, margin: failures.share, n };
-  const bad = `of ${n} devices that it reached, ${failed.length} failed or reverted`;
+  const bad = `${failed.length} of ${n} devices that it reached failed or reverted`;
   if (failed.length >= failures.atLeast && failed.length > failures.share * n) {
     const first = failed[0];
     const why = `${bad}, more than ${percent(failures.share)}: ${first?.agent}: ${first?.reason ?? first?.state}`;
