@@ -2,7 +2,7 @@
  * Takes what a device found where it asked two versions the same: refuses for good what cannot be true, stores the rest once,
  * and answers what the device is to know. Talks to the database; rollouts judge by what is stored.
  */
-import type { Manifest } from "@vedette/protocol/bundle";
+import { type Manifest, parseManifest } from "@vedette/protocol/bundle";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { LatencyCounts, PairSums, ShadowAck, ShadowParcel } from "@vedette/protocol/shadow";
 import type { Database } from "../db/database.ts";
@@ -11,7 +11,10 @@ import type { Clock, Logger } from "../ports.ts";
 export interface ShadowIntake {
   /** Notes what an assignment lets a device tell of; before it is sent. */
   sign(agent: string, slots: readonly AssignedSlot[]): Promise<void>;
-  /** Stores a parcel, or refuses it for good. Throws where another try may go better; the device then tries again. */
+  /**
+   * Stores a parcel, or refuses it for good.
+   * @throws whatever the database does: nothing is answered then, and the device tries again.
+   */
   take(agent: string, parcel: ShadowParcel): Promise<ShadowAck>;
 }
 
@@ -38,7 +41,7 @@ export function createShadowIntake(ports: {
     if (known) return known;
     const text = await db.versions.manifest(digest);
     if (text === undefined) return undefined;
-    const { model, output } = JSON.parse(text) as Manifest;
+    const { model, output } = parseManifest(text);
     versions.set(digest, { model, output });
     return versions.get(digest);
   };

@@ -72,7 +72,7 @@ async function site() {
       latency,
     };
     return db.shadows.add({
-      ...{ agent, model: "rain", answering, beside: answering === incumbent ? candidate : incumbent, epoch, n: n++ },
+      ...{ agent, model: "rain", answering, beside: answering === candidate ? incumbent : candidate, epoch, n: n++ },
       ...{ fromAt: at, toAt: at, rows, counts, disagreements, omitted: 0, receivedAt: at },
     });
   };
@@ -103,6 +103,15 @@ test("a replay asks of the past, and is told what was known then", async () => {
   expect((await look(rollout, devices, noon)).verdict).toBe("rollback");
   expect((await look(rollout, devices, began + 2 * minute)).verdict).toBe("promote");
   expect((await look(rollout, devices, noon)).verdict).toBe("rollback");
+});
+
+test("what one incumbent's devices send later hides nothing of another's", async () => {
+  const { send, judge } = await site();
+  const elder = "ef".repeat(32);
+  await send("dev", began + 3 * minute, { fit: [100, 0, 0, 0] });
+  await send("other", began + minute, { fit: [70, 0, 0, 0], answering: elder });
+  const apart = [facts("dev"), { ...facts("other"), incumbent: elder }];
+  expect(of(await judge()(rollout, apart, began + 2 * minute), "unfit")).toMatchObject({ n: 70 });
 });
 
 test("[J4] the last stage is passed by what all devices show in it, and what came before speaks for a rollback only", async () => {

@@ -53,12 +53,12 @@ export function createEvidenceJudge(ports: {
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
     const { model, digest: candidate, members } = rollout;
-    for (const incumbent of incumbents) {
+    pairs: for (const incumbent of incumbents) {
       for (;;) {
         const after = read.after.get(incumbent) ?? 0;
         const parcels = await db.shadows.between(model, [candidate, incumbent], after, atOnce);
         for (const parcel of parcels) {
-          if (parcel.receivedAt > now) return;
+          if (parcel.receivedAt > now) continue pairs;
           read.after.set(incumbent, parcel.id);
           if (!members.has(parcel.agent)) continue;
           for (const tally of talliesOf(read))

@@ -33,6 +33,7 @@ export function judgeStage(whole: Evidence, last: Evidence | null, { metrics, er
   return inLast.verdict === "promote" ? soFar : inLast;
 }
 
+/** One look at one body of evidence, at the policy's errors as they stand. */
 export function judgeEvidence(evidence: Evidence, { metrics, errors }: Judged): RolloutVerdict {
   const weights = metrics.reduce((sum, { weight }) => sum + weight, 0);
   const findings = metrics.map((rule) =>

@@ -10,7 +10,7 @@ import { buildInputs } from "@vedette/protocol/input-rows";
 import type { Output } from "../../publish/graph.ts";
 import { openGraphApart } from "../../publish/graph-apart.ts";
 import { classOf, namedLabels } from "../../publish/training-metrics.ts";
-import { failed, judged } from "./checks.ts";
+import { failed, measured, unmeasured } from "./checks.ts";
 import { judgeLosses, mean, share } from "./paired-losses.ts";
 
 /** A version as it is run: its manifest and its graph's bytes. */
@@ -30,21 +30,20 @@ export async function checkAccuracy(
   textOf: (sha256: string) => Promise<string | undefined>,
 ): Promise<GateCheck> {
   const name = "accuracy";
-  const unmeasured = (why: string) => judged(name, null, null, null, { passed: null, why });
   const named = evaluationLineage.safeParse(candidate.manifest.lineage.evaluation);
-  if (!named.success) return unmeasured("no labelled rows were given at publishing (--evaluation)");
+  if (!named.success) return unmeasured(name, "no labelled rows were given at publishing (--evaluation)");
   const text = await textOf(named.data.sha256);
   if (text === undefined) return failed(name, `the labelled rows ${named.data.sha256} were not sent: publish it again`);
   const rows = evaluationRows.parse(JSON.parse(text));
   if (candidate.manifest.output.task === "tensor")
-    return unmeasured("its outputs have no task, so none is right or wrong");
+    return unmeasured(name, "its outputs have no task, so none is right or wrong");
   try {
     const mine = await lossesOf(candidate, rows);
-    const alone = (why: string) =>
-      judged(name, 1 - mean(mine), null, "share", {
-        passed: true,
-        why: `right ${share(1 - mean(mine))} of ${mine.length} rows; ${why}`,
-      });
+    const alone = (why: string) => {
+      const right = 1 - mean(mine);
+      const said = `right ${share(right)} of ${mine.length} rows; ${why}`;
+      return measured(name, { measured: right, limit: null, unit: "share", passed: true, why: said });
+    };
     if (!champion) return alone("no device runs another version to hold it against");
     const lacking = lackingField(champion.manifest, rows) ?? otherTask(champion.manifest, candidate.manifest);
     if (lacking !== undefined)

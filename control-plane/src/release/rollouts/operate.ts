@@ -1,11 +1,11 @@
 /** What an operator may do with a rollout. Pure: answers what becomes of it, or says why not. */
 import { VedetteError } from "@vedette/protocol/errors";
+import type { RolloutAct } from "@vedette/protocol/rollouts-api";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { type Advanced, end, isOver } from "./advance.ts";
 import { putOff } from "./ramp.ts";
 
-/** POST /v1/rollouts/{id}/{act}. */
-export type Act = "pause" | "resume" | "abort" | "approve" | "retry";
+export type Act = RolloutAct;
 
 /**
  * @param reason of the operator, for people and the audit.

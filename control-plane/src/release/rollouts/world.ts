@@ -38,10 +38,8 @@ export interface DeviceFacts {
 
 export interface GateAnswer {
   readonly passed: boolean;
-  /** For people: what it rests on, or what failed. */
+  /** For people: what it rests on, what failed, or who let it pass all the same. */
   readonly why: string;
-  /** Who let it pass though it failed, where somebody did. */
-  readonly override?: string | undefined;
 }
 
 export interface World {
