@@ -22,8 +22,15 @@ export interface ShadowIntake {
 const mostRowsASecond = 50_000;
 /** Its first rows may come at once. */
 const graceMs = 60_000;
+/** Nor does it send a parcel more often than this; what it kept while it was away is few. ms. */
+const leastBetweenMs = 2_000;
+const graceParcels = 100;
 /** Of sums in doubles. */
 const rounding = 1e-6;
+
+type Sent = Awaited<ReturnType<Database["shadows"]["sentOf"]>>;
+/** Pairs of devices: some tens of MB. */
+const mostRemembered = 100_000;
 
 type Version = { readonly model: string; readonly output: Manifest["output"] };
 
@@ -35,6 +42,18 @@ export function createShadowIntake(ports: {
   const { db, clock, logger } = ports;
   /** Versions never change. */
   const versions = new Map<string, Version>();
+
+  /** By device and pair, what was taken of it: the database would add it up anew for each parcel. */
+  const taken = new Map<string, Sent>();
+
+  const sentOf = async (agent: string, parcel: ShadowParcel): Promise<{ key: string; sent: Sent }> => {
+    const { model, answering, beside } = parcel;
+    const key = [agent, model, answering, beside].join(" ");
+    const sent = taken.get(key) ?? (await db.shadows.sentOf(agent, parcel));
+    if (taken.size >= mostRemembered) taken.clear();
+    taken.set(key, sent);
+    return { key, sent };
+  };
 
   const versionOf = async (digest: string): Promise<Version | undefined> => {
     const known = versions.get(digest);
@@ -55,9 +74,14 @@ export function createShadowIntake(ports: {
     if (one?.model !== model || other?.model !== model) return `these are no two versions of ${model}`;
     const contradiction = wrongParcel(parcel, one.output, other.output);
     if (contradiction !== null) return contradiction;
-    const rows = counts.rows + (await db.shadows.rowsOf(agent, parcel));
-    const most = (mostRowsASecond * (Math.max(0, clock.now() - signedAt) + graceMs)) / 1000;
-    return rows > most ? `${rows} rows since the pair was assigned are more than a device answers` : null;
+    const { sent } = await sentOf(agent, parcel);
+    const passed = Math.max(0, clock.now() - signedAt);
+    const rows = counts.rows + sent.rows;
+    if (rows > (mostRowsASecond * (passed + graceMs)) / 1000)
+      return `${rows} rows since the pair was assigned are more than a device answers`;
+    if (sent.parcels >= graceParcels + passed / leastBetweenMs)
+      return `${sent.parcels + 1} parcels since the pair was assigned are more than a device sends`;
+    return null;
   };
 
   return {
@@ -85,6 +109,10 @@ export function createShadowIntake(ports: {
         omitted,
         receivedAt: clock.now(),
       });
+      if (isNew) {
+        const { key, sent } = await sentOf(agent, parcel);
+        taken.set(key, { rows: sent.rows + counts.rows, parcels: sent.parcels + 1 });
+      }
       logger.debug("shadow.parcel", { agent, model, n, rows: counts.rows, isNew });
       return { epoch, n };
     },

@@ -75,3 +75,15 @@ test("spans that touch are one, and a device that sends few rows for years has n
   expect(asked.spans().length).toBe(200);
   expect(asked.spans()[0]?.[2]).toBe(0);
 });
+
+test("[R52] a device that floods its list of disagreements takes nothing from those of the others", () => {
+  const asked = askedOfBoth(100);
+  asked.add(parcel(100, { says: 10 }), "rain");
+  for (let i = 1; i <= 50; i++) {
+    asked.add({ ...parcel(1000, { from: i * 1000, says: 100 }), agent: "liar" }, "rain");
+  }
+  const kept = asked.disagreements();
+  expect(kept.length).toBeLessThanOrEqual(100);
+  expect(kept.filter(([id]) => id.startsWith("dev.")).length).toBe(10);
+  expect(asked.labelsOf(truth(100), "other").get("dev")?.n).toBe(100);
+});

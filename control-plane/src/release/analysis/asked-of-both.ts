@@ -14,8 +14,8 @@ interface Asked {
   /** Rows asked of both, and of the answering one alone in the same spans. */
   rows: number;
   skipped: number;
-  /** Disagreements that are known one by one, and those that are only counted. */
-  listed: number;
+  /** Disagreements that are known one by one, by prediction id what the other version said, and how many are only counted. */
+  readonly listed: Map<string, string | number>;
   omitted: number;
   /** UTC ms, in their order. */
   spans: [from: number, to: number][];
@@ -43,10 +43,24 @@ const apartMs = 60_000;
 /** Of one version on one device; over it the oldest two are one. */
 const mostSpans = 200;
 
-/** @param most disagreements that are known one by one; the newest are. */
+/** @param most disagreements that are known one by one: over it the oldest of the device that lists most are counted only. */
 export function askedOfBoth(most = 200_000): AskedOfBoth {
   const asked = new Map<string, Asked>();
-  const disagreements = new Map<string, { readonly of: Asked; readonly says: string | number }>();
+  let listed = 0;
+
+  /** A device that floods its list takes nothing from those of the others. */
+  function makeRoom(): void {
+    while (listed > most) {
+      const longest = [...asked.values()].reduce((a, b) => (b.listed.size > a.listed.size ? b : a));
+      // A tenth at once, so that it is not looked for at each parcel.
+      const drop = Math.max(listed - most, Math.ceil(longest.listed.size / 10));
+      for (const id of [...longest.listed.keys()].slice(0, drop)) {
+        longest.listed.delete(id);
+        longest.omitted++;
+        listed--;
+      }
+    }
+  }
 
   return {
     get any() {
@@ -54,27 +68,23 @@ export function askedOfBoth(most = 200_000): AskedOfBoth {
     },
     add({ agent, answering, counts, window, disagreements: told, omitted }, model) {
       const key = `${agent} ${answering}`;
-      const none = { agent, digest: answering, rows: 0, skipped: 0, listed: 0, omitted: 0, spans: [] };
+      const none = { agent, digest: answering, rows: 0, skipped: 0, listed: new Map(), omitted: 0, spans: [] };
       const of: Asked = asked.get(key) ?? none;
       asked.set(key, of);
       of.rows += counts.rows;
       of.skipped += counts.skipped;
-      of.listed += told.length;
       of.omitted += omitted;
       of.spans = withSpan(of.spans, [window.from, window.to]);
-      for (const { id, says } of told) disagreements.set(`${agent}.${model}.${id}`, { of, says });
-      for (const [id, { of: first }] of disagreements) {
-        if (disagreements.size <= most) break;
-        disagreements.delete(id);
-        first.listed--;
-        first.omitted++;
-      }
+      listed -= of.listed.size;
+      for (const { id, says } of told) of.listed.set(`${agent}.${model}.${id}`, says);
+      listed += of.listed.size;
+      makeRoom();
     },
     spans: () =>
       [...asked.values()].flatMap(({ agent, digest, spans }) =>
         spans.map(([from, to]): [string, string, number, number] => [agent, digest, from, to]),
       ),
-    disagreements: () => [...disagreements].map(([id, { says }]) => [id, says]),
+    disagreements: () => [...asked.values()].flatMap(({ listed }) => [...listed]),
     labelsOf(truths, candidate) {
       const sums = new Map<string, PairedLabels>();
       for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of truths) {
@@ -98,7 +108,7 @@ export function askedOfBoth(most = 200_000): AskedOfBoth {
  * are: else what is not listed would pass for agreement.
  */
 function labelledPairs({ rows, skipped, listed, omitted }: Asked, labelled: number): number {
-  const known = listed + omitted === 0 ? 1 : listed / (listed + omitted);
+  const known = listed.size + omitted === 0 ? 1 : listed.size / (listed.size + omitted);
   return Math.round(Math.min(rows, (labelled * rows) / (rows + skipped)) * known);
 }
 

@@ -76,7 +76,7 @@ async function site() {
       ...{ fromAt: at, toAt: at, rows, counts, disagreements, omitted: 0, receivedAt: at },
     });
   };
-  const judge = () => createEvidenceJudge({ db, labels: lake.labels, clock });
+  const judge = (of: "now" | "past" = "now") => createEvidenceJudge({ db, labels: lake.labels, clock, of });
   return { db, lake, send, judge };
 }
 const of = ({ findings }: RolloutVerdict, metric: string) => findings.find((finding) => finding.metric === metric);
@@ -95,9 +95,45 @@ test("parcels of members since the rollout began count once, whoever answered; a
   expect(of(await judge()(rollout, devices, noon), "unfit")).toMatchObject(expected);
 });
 
-test("a replay asks of the past, and is told what was known then", async () => {
+test("[R52] one device of five that tells a flood, through the database, counts for its share, and for nothing once it is gone", async () => {
+  const { send, judge } = await site();
+  const names = ["liar", "a", "b", "c", "d"];
+  const members = new Map(names.map((agent) => [agent, member(agent)]));
+  const many = { ...rollout, members };
+  await send("liar", began + minute, { fit: [2_000_000, 0, 0, 0] });
+  for (const agent of names.slice(1)) await send(agent, began + minute, { fit: [475, 25, 0, 0] });
+  const there = names.map(facts);
+  const found = await judge()(many, there, noon);
+  // Twice a fifth is the liar's: 40 %.
+  expect(of(found, "unfit")).toMatchObject({ n: 3_333, estimate: expect.closeTo(0.03), says: "worse" });
+  expect(found.why).not.toContain("without");
+  const revoked = await judge()(many, there.slice(1), noon);
+  expect(of(revoked, "unfit")).toMatchObject({ n: 2_000, estimate: expect.closeTo(0.05) });
+});
+
+test("a rollback that rests on one device says which", async () => {
+  const { send, judge } = await site();
+  const names = ["broken", "a", "b", "c", "d"];
+  const many = { ...rollout, members: new Map(names.map((agent) => [agent, member(agent)])) };
+  await send("broken", began + minute, { fit: [0, 500, 0, 0] });
+  for (const agent of names.slice(1)) await send(agent, began + minute, { fit: [500, 0, 0, 0] });
+  const { verdict, why } = await judge()(many, names.map(facts), noon);
+  expect([verdict, why]).toEqual(["rollback", expect.stringMatching(/surely worse; without broken it would go on$/)]);
+});
+
+test("what a device told before it was a member counts once it is one, as after a restart", async () => {
   const { send, judge } = await site();
   const look = judge();
+  await send("stranger", began + minute, { fit: [100, 0, 0, 0] });
+  expect(of(await look(rollout, devices, noon), "unfit")).toMatchObject({ n: 0 });
+  const joined = { ...rollout, members: new Map([...rollout.members, ["stranger", member("stranger")] as const]) };
+  expect(of(await look(joined, devices, noon), "unfit")).toMatchObject({ n: 100 });
+  expect(of(await judge()(joined, devices, noon), "unfit")).toMatchObject({ n: 100 });
+});
+
+test("a replay asks of the past, and is told what was known then", async () => {
+  const { send, judge } = await site();
+  const look = judge("past");
   await send("dev", began + minute, { fit: [1000, 0, 0, 0] });
   await send("dev", began + 3 * minute, { fit: [0, 1000, 0, 0] });
   expect((await look(rollout, devices, noon)).verdict).toBe("rollback");
@@ -111,7 +147,7 @@ test("what one incumbent's devices send later hides nothing of another's", async
   await send("dev", began + 3 * minute, { fit: [100, 0, 0, 0] });
   await send("other", began + minute, { fit: [70, 0, 0, 0], answering: elder });
   const apart = [facts("dev"), { ...facts("other"), incumbent: elder }];
-  expect(of(await judge()(rollout, apart, began + 2 * minute), "unfit")).toMatchObject({ n: 70 });
+  expect(of(await judge("past")(rollout, apart, began + 2 * minute), "unfit")).toMatchObject({ n: 70 });
 });
 
 test("[J4] the last stage is passed by what all devices show in it, and what came before speaks for a rollback only", async () => {

@@ -2,7 +2,9 @@
  * Reads what a rollout is judged by: the parcels that its members sent, labels that came since, what devices say of drift, and
  * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
  */
+import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
 import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
@@ -11,6 +13,7 @@ import type { MetricGroup } from "../../monitoring/performance/measured.ts";
 import type { Clock, Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
 import { type AskedOfBoth, askedOfBoth } from "./asked-of-both.ts";
+import { together } from "./even-shares.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
 import { judgeStage } from "./judge-evidence.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
@@ -22,13 +25,18 @@ const labelsEveryMs = 5_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
 
+/** Devices of which each is left out once to see whether it alone makes the verdict; in larger fleets none can. */
+const mostTriedWithout = 100;
+
 /** What came since one moment. */
 interface Tally {
   /** UTC ms, of the parcels' arrival. */
   readonly since: number;
-  pairs: PairedEvidence;
+  /** By device, members or not yet. */
+  readonly pairs: Map<string, PairedEvidence>;
   readonly asked: AskedOfBoth;
-  labels: PairedLabels;
+  /** By device. */
+  labels: ReadonlyMap<string, PairedLabels>;
   /** UTC ms: not before. */
   labelsAgainAt: number;
 }
@@ -43,32 +51,35 @@ interface Read {
   last: Tally | null;
 }
 
+/** @param ports.of `past` reads what had come until the moment that it is asked of; `now` all there is, whatever clocks said. */
 export function createEvidenceJudge(ports: {
   db: Database;
   labels: Pick<Labels, "pairs" | "metrics">;
   clock: Pick<Clock, "now">;
+  of?: "now" | "past";
 }): Judge {
-  const { db, labels, clock } = ports;
+  const { db, labels, clock, of = "now" } = ports;
   const known = new Map<number, Read>();
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
-    const { model, digest: candidate, members } = rollout;
+    const { model, digest: candidate } = rollout;
     pairs: for (const incumbent of incumbents) {
       for (;;) {
         const after = read.after.get(incumbent) ?? 0;
         const parcels = await db.shadows.between(model, [candidate, incumbent], after, atOnce);
         for (const parcel of parcels) {
-          if (parcel.receivedAt > now) continue pairs;
+          if (of === "past" && parcel.receivedAt > now) continue pairs;
           read.after.set(incumbent, parcel.id);
-          if (!members.has(parcel.agent)) continue;
           for (const tally of talliesOf(read))
             if (parcel.receivedAt >= tally.since) {
               const answers = parcel.answering === candidate ? "candidate" : "incumbent";
-              tally.pairs = addPairs(tally.pairs, parcel.counts, answers);
+              tally.pairs.set(parcel.agent, addPairs(tally.pairs.get(parcel.agent) ?? noPairs, parcel.counts, answers));
               tally.asked.add({ ...parcel, window: { from: parcel.fromAt, to: parcel.toAt } }, model);
             }
         }
         if (parcels.length < atOnce) break;
+        // Weeks of a fleet are millions: others have their turn in between.
+        await setImmediate();
       }
     }
   }
@@ -79,21 +90,26 @@ export function createEvidenceJudge(ports: {
     const began = clock.now();
     const { asked } = tally;
     const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
-    const byDevice = asked.labelsOf(await labels.pairs(request), rollout.digest);
-    tally.labels = [...byDevice.values()].reduce(plus, noEvidence.labels);
+    tally.labels = asked.labelsOf(await labels.pairs(request), rollout.digest);
     const tookMs = Math.max(0, clock.now() - began);
     tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
   }
 
-  async function readBusiness({ model, version, policy }: Rollout): Promise<Evidence["business"]> {
+  async function readBusiness(
+    { model, version, policy }: Rollout,
+    incumbents: readonly string[],
+  ): Promise<Evidence["business"]> {
     const names = policy.metrics.flatMap(({ metric }) => /^business:(.*)$/.exec(metric)?.[1] ?? []);
     if (names.length === 0) return noEvidence.business;
     const groups = await labels.metrics(model);
+    // Of versions that nobody runs any more nothing follows for the one that is to be replaced.
+    const replaced = (await db.versions.list(model)).filter(({ digest }) => incumbents.includes(digest));
+    const isReplaced = (group: MetricGroup) => replaced.some((one) => one.version === group.version);
     return new Map(
       names.map((name) => {
-        const named = groups.filter((group) => group.name === name && group.version !== null);
+        const named = groups.filter((group) => group.name === name);
         const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
-        return [name, { candidate, incumbent: together(named.filter((group) => group.version !== version)) }];
+        return [name, { candidate, incumbent: meanOf(named.filter(isReplaced)) }];
       }),
     );
   }
@@ -115,23 +131,32 @@ export function createEvidenceJudge(ports: {
     const incumbents = [...new Set(members.flatMap(({ incumbent }) => incumbent ?? []))];
     await readParcels(rollout, incumbents, read, now);
     const drift = driftOf(rollout, devices, await db.devices.list());
-    const business = await readBusiness(rollout);
-    const [whole, last = null] = await Promise.all(
-      talliesOf(read).map(async (tally): Promise<Evidence> => {
-        await readLabels(rollout, tally, now);
-        return { pairs: tally.pairs, labels: tally.labels, drift, business };
-      }),
+    const business = await readBusiness(rollout, incumbents);
+    await Promise.all(talliesOf(read).map((tally) => readLabels(rollout, tally, now)));
+    const agents = members.map(({ agent }) => agent);
+    const judged = (of: readonly string[]) => {
+      const [whole, last = null] = talliesOf(read).map((tally): Evidence => {
+        const told = of.flatMap((agent) => {
+          const pairs = tally.pairs.get(agent);
+          return pairs ? [{ pairs, labels: tally.labels.get(agent) ?? noEvidence.labels }] : [];
+        });
+        return { ...together(told), drift, business };
+      });
+      return judgeStage(whole ?? noEvidence, last, rollout.policy);
+    };
+    return namingTheOne(
+      judged,
+      agents.filter((agent) => read.whole.pairs.has(agent)),
     );
-    return judgeStage(whole ?? noEvidence, last, rollout.policy);
   };
 }
 
-function plus(a: PairedLabels, b: PairedLabels): PairedLabels {
-  return {
-    n: a.n + b.n,
-    onlyCandidateRight: a.onlyCandidateRight + b.onlyCandidateRight,
-    onlyIncumbentRight: a.onlyIncumbentRight + b.onlyIncumbentRight,
-  };
+/** A rollback that rests on one device says which: whoever is woken looks there first. */
+function namingTheOne(judged: (of: readonly string[]) => RolloutVerdict, agents: readonly string[]): RolloutVerdict {
+  const verdict = judged(agents);
+  if (verdict.verdict !== "rollback" || agents.length < 3 || agents.length > mostTriedWithout) return verdict;
+  const one = agents.find((agent) => judged(agents.filter((other) => other !== agent)).verdict !== "rollback");
+  return one === undefined ? verdict : { ...verdict, why: `${verdict.why}; without ${one} it would go on` };
 }
 
 function talliesOf({ whole, last }: Read): Tally[] {
@@ -143,12 +168,11 @@ function nothingRead(since: number): Read {
 }
 
 function emptyTally(since: number): Tally {
-  const { labels } = noEvidence;
   return {
     since,
-    pairs: noPairs,
+    pairs: new Map(),
     asked: askedOfBoth(),
-    labels,
+    labels: new Map(),
     labelsAgainAt: Number.NEGATIVE_INFINITY,
   };
 }
@@ -175,7 +199,7 @@ function driftOf(rollout: Rollout, facts: readonly DeviceFacts[], devices: reado
 }
 
 /** Chan, Golub & LeVeque (1979): sums of squares of parts, about the mean of all. */
-function together(groups: readonly MetricGroup[]): MeanState {
+function meanOf(groups: readonly MetricGroup[]): MeanState {
   return groups.reduce<MeanState>((a, { mean: b }) => {
     const n = a.n + b.n;
     if (n === 0) return a;

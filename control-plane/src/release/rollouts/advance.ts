@@ -105,7 +105,7 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
       detail: { stage: next.stage + 1, kind: stage?.kind, agents: admitted.taken },
     });
   }
-  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world);
+  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world, now);
   return { rollout: settled(rollout, { ...next, why: summary(next) }), decisions };
 }
 
@@ -126,12 +126,12 @@ function observe(rollout: Rollout, world: World, now: number, decisions: Decisio
     decisions.push({ action: `rollout.device_${state}`, detail: { stage: rollout.stage + 1, devices } });
   }
   const members = changed.size === 0 ? rollout.members : new Map([...rollout.members, ...changed]);
-  return judged(members === rollout.members ? rollout : { ...rollout, members }, world);
+  return judged(members === rollout.members ? rollout : { ...rollout, members }, world, now);
 }
 
-function judged(rollout: Rollout, { verdict }: World): Rollout {
+function judged(rollout: Rollout, { verdict }: World, now: number): Rollout {
   if (rollout.members.size === 0 || verdict === null) return rollout;
-  return { ...rollout, verdict: combine(judgeDevices(rollout), verdict) };
+  return { ...rollout, verdict: combine(judgeDevices(rollout, now), verdict) };
 }
 
 type EndOfStage =

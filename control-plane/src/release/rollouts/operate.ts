@@ -60,7 +60,7 @@ function anew(member: Member, now: number): Member {
   if (member.state === "timed_out" && member.reached) {
     return { ...member, state: "updating", since: now, takenAt: now, reason: "it is given its time again" };
   }
-  return { ...member, state: "waiting", since: now, given: null, reached: false, reason: null };
+  return { ...member, state: "waiting", since: now, given: null, takenAt: null, reached: false, reason: null };
 }
 
 function changed(rollout: Rollout, act: Act, reason: string | null, detail: Record<string, unknown> = {}): Advanced {

@@ -170,7 +170,7 @@ export function createBesideAsker(options: {
     credit -= clock.monotonic() - started;
     if (closed) return;
     const places = placesOf(jobs);
-    const paired = {
+    const seen = {
       rows,
       answering: {
         manifest: answering.manifest,
@@ -181,7 +181,7 @@ export function createBesideAsker(options: {
       beside: side,
       id: (row: number) => idOf(numberAt(jobs, places, row)),
     };
-    watch.add(paired, at);
+    watch.add(seen, at);
     running = 0; // it is counted, also where it is closed now
     if (hangs) options.failed("latency_budget", `a run of it did not end within ${hangMs + limits.hangMs} ms`);
   }
