@@ -7,8 +7,8 @@
  *        └── failed ◀──── rejected (from any of them): given nothing any more, until it is retried
  *
  * One that is away is `offline`, apart; what it was given and never followed is taken back, so that it is taken anew, within
- * limits and window, once it is there again. One that may not run the candidate (any more), or has no memory for both
- * versions, is `left_out`.
+ * limits and window, once it is there again. One that may not run the candidate (any more), has no memory for both
+ * versions, or is not in the fleet any more (also where it failed: it may have lied) is `left_out`.
  */
 import type { MemberState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
