@@ -36,6 +36,8 @@ export interface RolloutRepository {
   }): Promise<void>;
   /** Of live rollouts, for one device or all: the older rollout first. */
   overlays(agent?: string): Promise<Overlay[]>;
+  /** Of live rollouts, of one device or all, whatever they are given now. */
+  members(agent?: string): Promise<{ agent: string; model: string; version: number }[]>;
   /** In the order in which it happened. */
   history(id: number): Promise<HistoryStep[]>;
 }
@@ -105,6 +107,16 @@ export function rolloutRepository(db: Connection): RolloutRepository {
               return kind ? [{ agent: member.agent, model: one.model, version: one.version, kind, sample }] : [];
             });
         });
+    },
+    async members(agent) {
+      const { rollout, agent: of } = rolloutMembers;
+      const { id, model, version, endedAt } = rollouts;
+      return db
+        .select({ agent: of, model, version })
+        .from(rolloutMembers)
+        .innerJoin(rollouts, eq(id, rollout))
+        .where(and(isNull(endedAt), ...(agent === undefined ? [] : [eq(of, agent)])))
+        .all();
     },
     async history(id) {
       const { at, changes } = rolloutHistory;

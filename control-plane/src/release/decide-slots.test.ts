@@ -145,6 +145,12 @@ test("[S32] where its rule's version is revoked a device is assigned what it ret
   expect(releases(at(1, 2), gone, good)).toEqual([2]);
   expect(releases(at(2, 1), gone, good)).toEqual([2]);
   expect(releases(at(1, null), gone, good)).toEqual([]);
+  // What a rollout took back was meant for nobody: it is not kept, nor is what a device only says it has.
+  const meant = ({ version }: Candidate) => version !== 2;
+  const kept = (device: DeviceRecord, ...known: Candidate[]) =>
+    decideSlots(device, [rule], known, [], meant).slots.map((slot) => slot.release);
+  expect(kept(at(2, 1), gone, good)).toEqual([]);
+  expect(kept(at(2, 3), gone, good, candidate(3, "yes"))).toEqual([3]);
   // Only a revocation sends it back: what it serves and is merely not listed any more is no reason.
   expect(releases(at(1, 2), candidate(1, "not listed"), good)).toEqual([]);
 });

@@ -25,6 +25,9 @@ export interface Withheld {
   readonly version: number;
   readonly reason: string;
 }
+/** Versions that somebody meant a device to run, so that it may keep one where what it should run may not be assigned. */
+export type Meant = (candidate: Candidate) => boolean;
+const any: Meant = () => true;
 export interface Decision {
   readonly slots: readonly AssignedSlot[];
   readonly withheld: readonly Withheld[];
@@ -56,16 +59,18 @@ export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): bool
 
 /**
  * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
- * keeps what it serves, where that may still be assigned; it never gets what it lacks the means for.
+ * keeps what it serves, where that may still be assigned and was meant for it; it never gets what it lacks the means for.
  * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
+ * @param meant a version that a rollout took back is meant for nobody, though a device may say that it serves it.
  */
 export function decideSlots(
   device: DeviceRecord,
   rules: readonly RuleRecord[],
   candidates: readonly Candidate[],
   overlays: readonly Overlay[] = [],
+  meant: Meant = any,
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
@@ -80,7 +85,7 @@ export function decideSlots(
         : `${device.agent} has ${maxSlots} models already, the most a device runs`
       : `${model} version ${version} is not published`;
     if (reason !== undefined) withheld.push({ model, version, reason });
-    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates);
+    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, meant);
     if (!chosen || slots.length >= maxSlots) continue;
     const overlay = overlays.find((one) => one.model === model);
     slots.push(overlaid(slotOf(chosen), overlay, device, candidates));
@@ -109,14 +114,19 @@ function overlaid(
   return { ...incumbent, beside: beside(candidate) };
 }
 
-/** What it serves, or returns to by itself where that was revoked: the version before it, which it still has. */
-function servingStill(device: DeviceRecord, model: string, candidates: readonly Candidate[]): Candidate | undefined {
+/** What it serves, or returns to where that was revoked or taken back: the version before it, which it still has. */
+function servingStill(
+  device: DeviceRecord,
+  model: string,
+  candidates: readonly Candidate[],
+  meant: Meant,
+): Candidate | undefined {
   const slot = device.report?.slots.find((one) => one.model === model);
   const fit = (digest: string | undefined) => {
     const candidate = candidates.find((one) => one.model === model && one.digest === digest);
-    return candidate && refusal(candidate, device) === undefined ? candidate : undefined;
+    return candidate && meant(candidate) && refusal(candidate, device) === undefined ? candidate : undefined;
   };
   const serving = candidates.find((one) => one.model === model && one.digest === slot?.serving?.digest);
-  const revoked = serving?.assignable === "revoked";
-  return fit(slot?.serving?.digest) ?? (revoked ? fit(slot?.previous?.digest) : undefined);
+  const gone = serving !== undefined && (serving.assignable === "revoked" || !meant(serving));
+  return fit(slot?.serving?.digest) ?? (gone ? fit(slot?.previous?.digest) : undefined);
 }

@@ -11,7 +11,7 @@ import type { DeviceRecord } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
 import type { Clock } from "../ports.ts";
 import { createSerial } from "../serial.ts";
-import { type Candidate, type Decision, decideSlots } from "./decide-slots.ts";
+import { type Candidate, type Decision, decideSlots, type Meant } from "./decide-slots.ts";
 import type { SigningKey } from "./online-keys.ts";
 import type { TrustRepository } from "./trust-repository.ts";
 
@@ -57,13 +57,22 @@ export function createDirector(ports: {
     return (await db.devices.list()).filter((device) => device.revokedAt === null);
   }
 
+  /** Versions that a rule ever named, and those of rollouts that are under way, on their members. */
+  async function readMeant(agent?: string): Promise<(agent: string) => Meant> {
+    const key = ({ model, version }: { model: string; version: number }) => `${model} ${version}`;
+    const named = new Set((await db.assignments.everNamed()).map(key));
+    const rolling = new Set((await db.rollouts.members(agent)).map((one) => `${one.agent} ${key(one)}`));
+    return (of) => (candidate) => named.has(key(candidate)) || rolling.has(`${of} ${key(candidate)}`);
+  }
+
   async function decisions(overlays: readonly Overlay[]): Promise<(Decision & { readonly device: DeviceRecord })[]> {
     const rules = await db.assignments.inForce();
     const choices = await candidates();
+    const meant = await readMeant();
     const byAgent = Map.groupBy(overlays, ({ agent }) => agent);
     return (await inFleet()).map((device) => ({
       device,
-      ...decideSlots(device, rules, choices, byAgent.get(device.agent)),
+      ...decideSlots(device, rules, choices, byAgent.get(device.agent), meant(device.agent)),
     }));
   }
   const preview = async () => decisions(await db.rollouts.overlays());
@@ -83,7 +92,8 @@ export function createDirector(ports: {
         const device = await db.devices.find(agent);
         if (!device || device.revokedAt !== null) return undefined;
         const overlays = await db.rollouts.overlays(agent);
-        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays);
+        const meant = (await readMeant(agent))(agent);
+        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays, meant);
         const rev = numbered(device, slots, reportedRev);
         if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);
         return { rev, slots };
