@@ -63,7 +63,7 @@ export const rules = {
 /** Whether the 98 % interval of the Hodges–Lehmann shift (Mann & Whitney's U, normal approximation) lies above a quarter of it. */
 function isHigher(a: readonly number[], b: readonly number[]): boolean {
   const [m, n] = [a.length, b.length];
-  const shifts = a.flatMap((x) => b.map((y) => x - y)).sort((x, y) => x - y);
+  const shifts = Float64Array.from(a.flatMap((x) => b.map((y) => x - y))).sort();
   const z = 2.326;
   const rank = Math.floor((m * n) / 2 - z * Math.sqrt((m * n * (m + n + 1)) / 12));
   const low = shifts[Math.max(0, rank)] ?? 0;
