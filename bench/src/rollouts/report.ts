@@ -10,7 +10,7 @@ import { type RuleName, ruleNames } from "./run-rollouts.ts";
 export interface KeptCell {
   readonly name: string;
   readonly count: number;
-  readonly commit: string;
+  readonly commits: readonly string[];
   readonly outcomes: Readonly<Partial<Record<RuleName, readonly Outcome[]>>>;
 }
 type Ran = KeptCell & { readonly cell: Cell };
@@ -104,5 +104,5 @@ function countOf(ran: readonly Ran[]): string {
 }
 
 function commitsOf(ran: readonly Ran[]): string {
-  return [...new Set(ran.map(({ commit }) => commit))].join(", ");
+  return [...new Set(ran.flatMap(({ commits }) => commits))].join(", ");
 }

@@ -1,6 +1,6 @@
 /**
- * `rollouts` of the bench command: runs the cells that are asked for and were not run yet, then reports all there are. An hour at
- * once is more than a machine that others use can give, so what has been run is kept, a line a cell.
+ * `rollouts` of the bench command: runs what is asked for and was not run yet, then reports all there is. An hour at once is more
+ * than a machine that others use can give, so what has been run is kept, a line for each time that a cell was run.
  */
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -29,18 +29,20 @@ export async function measureRollouts(
   const kept = await keptIn(file);
   const { commit } = machine;
 
-  async function run(name: string, of: number, work: () => Promise<KeptCell["outcomes"]>): Promise<void> {
-    if (of === 0 || !name.includes(cells) || (kept.get(name)?.count ?? 0) >= of) return;
-    process.stderr.write(`${name}\n`);
-    const cell = { name, count: of, commit, outcomes: await work() };
+  /** @param work of the runs from one number to before another. */
+  async function run(name: string, of: number, work: (from: number) => Promise<KeptCell["outcomes"]>): Promise<void> {
+    const from = kept.get(name)?.count ?? 0;
+    if (!name.includes(cells) || from >= of) return;
+    process.stderr.write(`${name}: ${from} to ${of}\n`);
+    const more = { name, count: of - from, commits: [commit], outcomes: await work(from) };
     await mkdir(dirname(file), { recursive: true });
-    await appendFile(file, `${JSON.stringify(cell)}\n`);
-    kept.set(name, cell);
+    await appendFile(file, `${JSON.stringify(more)}\n`);
+    kept.set(name, joined(kept.get(name), more));
   }
 
-  for (const cell of cellsOf()) await run(nameOf(cell), count, async () => runRollouts(cell, count));
+  for (const cell of cellsOf()) await run(nameOf(cell), count, async (from) => runRollouts(cell, count, from));
   for (const cell of agentCells())
-    await run(agentsName(cell), agents, async () => ({ vedette: await runEach(cell, agents) }));
+    await run(agentsName(cell), agents, async (from) => ({ vedette: await runEach(cell, agents, from) }));
 
   const found = <T extends Cell>(all: readonly T[], name: (cell: T) => string) =>
     all.flatMap((cell) => {
@@ -53,13 +55,26 @@ export async function measureRollouts(
 
 const agentsName = (cell: Cell): string => `agents: ${nameOf(cell)}`;
 
-async function runEach(cell: Cell, count: number): Promise<Outcome[]> {
+async function runEach(cell: Cell, count: number, from: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (let run = 0; run < count; run++) outcomes.push(await runAgents(cell, run));
+  for (let run = from; run < count; run++) outcomes.push(await runAgents(cell, run));
   return outcomes;
 }
 
-/** By name; the last one run. A line that a stop cut short is run again. */
+function joined(before: KeptCell | undefined, more: KeptCell): KeptCell {
+  if (!before) return more;
+  const names = Object.keys(more.outcomes) as (keyof KeptCell["outcomes"])[];
+  return {
+    name: more.name,
+    count: before.count + more.count,
+    commits: [...new Set([...before.commits, ...more.commits])],
+    outcomes: Object.fromEntries(
+      names.map((name) => [name, [...(before.outcomes[name] ?? []), ...(more.outcomes[name] ?? [])]]),
+    ),
+  };
+}
+
+/** By name. A line that a stop cut short is run again. */
 async function keptIn(file: string): Promise<Map<string, KeptCell>> {
   let text = "";
   try {
@@ -71,5 +86,8 @@ async function keptIn(file: string): Promise<Map<string, KeptCell>> {
     .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
     .slice(0, -1);
-  return new Map(whole.map((line) => JSON.parse(line) as KeptCell).map((cell) => [cell.name, cell]));
+  const cells = new Map<string, KeptCell>();
+  for (const cell of whole.map((line) => JSON.parse(line) as KeptCell))
+    cells.set(cell.name, joined(cells.get(cell.name), cell));
+  return cells;
 }

@@ -16,11 +16,11 @@ export const ruleNames: readonly RuleName[] = ["vedette", ...others];
 /** Shares of the default policy's stages. Each next one begins with the look after the one before it was found good. */
 const stages = [0.2, 0.05, 0.25, 1];
 
-/** @returns by rule: what it made of each of `count` rollouts. */
-export function runRollouts(cell: Cell, count: number): Record<RuleName, Outcome[]> {
+/** @returns by rule: what it made of each of the rollouts from number `from` to before `count`. */
+export function runRollouts(cell: Cell, count: number, from = 0): Record<RuleName, Outcome[]> {
   const outcomes = Object.fromEntries(ruleNames.map((name) => [name, [] as Outcome[]])) as Record<RuleName, Outcome[]>;
   const seed = seedOf(nameOf(cell));
-  for (let i = 0; i < count; i++) {
+  for (let i = from; i < count; i++) {
     outcomes.vedette.push(runEngine(cell, `${seed}/${i}`, drawFrom([seed, i, 2])));
     // The same numbers for each rule until one of them goes on to the next stage.
     for (const name of others)
