@@ -11,8 +11,8 @@ import { kindsOf } from "./generate.ts";
 import type { Outcome } from "./outcome.ts";
 
 const hourMs = 3_600_000;
-/** As compose.ts has it. */
-const roundMs = 2_000;
+/** compose.ts has 2 s: most of a run would be spent on looking at what has not changed. */
+const roundMs = 20_000;
 const mostHours = 72;
 const spellMs = hourMs;
 /** Of the inputs, how large a part each version answers wrongly where they are as good. */
