@@ -60,6 +60,7 @@ import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
+import { steadyClock } from "./steady-clock.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -123,6 +124,7 @@ const alertsEveryMs = 30_000;
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
   const { clock, logger } = parts;
+  const steady = steadyClock(clock);
   const { site } = config;
   /** In the order of starting; closed in the opposite order. */
   const closers: (() => Promise<void>)[] = [];
@@ -167,6 +169,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       commands,
       disconnect: (agent) => broker.disconnect(agent),
       clock,
+      steady,
       hint: (agent, rev) => broker.hint(agent, rev),
       logger,
     });
@@ -203,10 +206,11 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
     const rollouts = createRollouts({
-      ...{ db, director, clock, logger },
-      online: (agent) => presence.online(agent),
+      ...{ db, director, logger, clock: steady },
+      online: (agent) => presence.there(agent),
       gate: parts.gate ?? gates.answer,
-      judge: parts.judge ?? createEvidenceJudge({ db, labels }),
+      judge: parts.judge ?? createEvidenceJudge({ db, labels, clock }),
+      judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, clock, of: "past" }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

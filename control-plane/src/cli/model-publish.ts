@@ -180,9 +180,15 @@ See docs/guides/models.md for what may be exported how.`,
               `  sent     ${sentBytes} bytes\n` +
               `  gate     ${state}: ${why}\n` +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
-              `Next: vedette model assign --name ${version.model} --version ${version.version} --all\n`,
+              `Next: ${nextCommand(version)}\n`,
       );
     });
+}
+
+/** A first version is assigned; the next ones are released beside it. */
+function nextCommand({ model, version }: { model: string; version: number }): string {
+  if (version === 1) return `vedette model assign --name ${model} --version 1 --all`;
+  return `vedette rollout start --model ${model} --version ${version}, in stages; or vedette model assign --help`;
 }
 
 async function readRules(path: string): Promise<unknown> {

@@ -1,6 +1,6 @@
 /** Shadows: which pairs of versions the director signed for which device, and what devices found. */
 import type { ShadowParcel } from "@vedette/protocol/shadow";
-import { and, asc, eq, gt, inArray, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { shadowPairs, shadowParcels } from "./shadows-schema.ts";
 
@@ -16,8 +16,8 @@ export interface ShadowRepository {
   signedAt(agent: string, pair: SignedPair): Promise<number | undefined>;
   /** Stores a parcel once by its (epoch, n). Answers whether it is new. */
   add(parcel: Omit<ShadowParcelRecord, "id">): Promise<boolean>;
-  /** Rows of a pair that a device sent so far. */
-  rowsOf(agent: string, pair: SignedPair): Promise<number>;
+  /** What a device sent of a pair so far. */
+  sentOf(agent: string, pair: SignedPair): Promise<{ readonly rows: number; readonly parcels: number }>;
   /** What came of two versions of a model since a parcel, whichever of them answered, in the order of arrival. */
   between(
     model: string,
@@ -52,15 +52,10 @@ export function shadowRepository(db: Connection): ShadowRepository {
     async add(parcel) {
       return db.insert(shadowParcels).values(parcel).onConflictDoNothing().run().changes > 0;
     },
-    async rowsOf(agent, pair) {
+    async sentOf(agent, pair) {
       const rows = sql<number>`coalesce(sum(${shadowParcels.rows}), 0)`;
-      return (
-        db
-          .select({ rows })
-          .from(shadowParcels)
-          .where(pairOf(shadowParcels, agent, pair))
-          .get()?.rows ?? 0
-      );
+      const sent = db.select({ rows, parcels: count() }).from(shadowParcels);
+      return sent.where(pairOf(shadowParcels, agent, pair)).get() ?? { rows: 0, parcels: 0 };
     },
     async between(model, versions, after, limit) {
       const { id, model: of, answering, beside } = shadowParcels;

@@ -197,6 +197,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
         unload: ({ session }) => session.release(),
         keep: shadowOutbox.of(model),
         idOf: (n) => log.id(n).split(".").slice(-2).join("."),
+        offset: state.offset,
         limits: given.options?.shadow,
       },
       evict: async () => {

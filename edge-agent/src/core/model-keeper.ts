@@ -43,7 +43,7 @@ export interface KeeperOptions {
   /** Removes what no pin of any model names. */
   evict(): Promise<void>;
   /** What is asked beside its answers: loaded, kept and limited so. */
-  readonly shadow: Pick<BesideOptions, "load" | "unload" | "keep" | "idOf" | "limits">;
+  readonly shadow: Pick<BesideOptions, "load" | "unload" | "keep" | "idOf" | "offset" | "limits">;
   /** Something that a report says has changed. */
   changed(): void;
 }

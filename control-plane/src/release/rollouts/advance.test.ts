@@ -128,6 +128,47 @@ describe("the engine", () => {
     expect(site.rollout.stage).toBe(1);
   });
 
+  test("[R51] where devices come and go all the time, no more than twice the stage's share ever have the version", {
+    timeout: 60_000,
+  }, () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(0.05, 1), served: 1_000 }), fleet(200, { online: false }));
+    const had = new Set<string>();
+    // Pages: each is open for two rounds of forty, and says that it follows.
+    for (let i = 0; i < 400; i++) {
+      for (const [d, one] of site.devices.entries()) one.online = (d + i) % 40 < 2;
+      site.round();
+      site.live(1);
+      for (const one of site.devices) if (one.holds !== null) had.add(one.agent);
+      site.now += 10_000;
+    }
+    expect([site.rollout.stage, had.size > 10, had.size <= 20]).toEqual([0, true, true]);
+    // Those who have it count when they come back often enough.
+    site.verdict = verdictOf("promote");
+    for (let i = 0; i < 4; i++) {
+      for (const one of site.devices) one.online = true;
+      site.live(1_000);
+      site.round();
+    }
+    expect(site.rollout.stage).toBe(1);
+  });
+
+  test("[R57] pages that are open for moments, too short to follow, do not hold up a stage for longer than its time", () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(1), timeoutMinutes: 60 }), fleet(10));
+    site.verdict = verdictOf("promote");
+    const steady = (agent: string) => agent < "d5";
+    site.round();
+    for (let i = 0; site.rollout.state === "running" && i < 400; i++) {
+      // At any time some of the others are there, and gone before they said anything.
+      for (const one of site.devices) if (!steady(one.agent)) one.online = (Number(one.agent.slice(1)) + i) % 5 < 2;
+      site.live(20, ({ agent }) => steady(agent));
+      site.round();
+      site.now += minute;
+    }
+    expect(site.rollout).toMatchObject({ state: "promoted" });
+    expect(site.now - Date.UTC(2026, 0, 5)).toBeLessThanOrEqual(70 * minute);
+    expect(states(site).counted).toBe(5);
+  });
+
   test("[R33] one that does not count in time is timed out, and counts when it does after all", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), timeoutMinutes: 60 }), fleet(2));
     site.of("d1").nature = "stalls";

@@ -1,13 +1,13 @@
 /**
  * The rollout engine: what becomes of a rollout in the world as it is now. Pure and idempotent: no I/O, no clock, no
- * randomness. `reconcile.ts` reads the world, calls this, and writes what came out with its decisions in one transaction.
+ * randomness. `rollouts.ts` reads the world, calls this, and writes what came out with its decisions in one transaction.
  *
  *     queued ─▶ scheduled ─▶ waiting_for_approval ─▶ running ─▶ (next stage …) ─▶ promoted
  *                                   any of them ◀─▶ paused        any of them ─▶ rolled_back, aborted
  *
  * What is over stays as it is. Paused, nobody new is taken and no stage ends; but what turns out bad is taken back.
  */
-import type { RolloutState } from "@vedette/protocol/rollout";
+import type { Finding, RolloutState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { admit, growCohort } from "./admit.ts";
 import { combine, judgeDevices, percent } from "./judge-devices.ts";
@@ -26,11 +26,12 @@ export interface Advanced {
   readonly decisions: readonly Decision[];
 }
 
+/** Whether it is over for good. */
 export function isOver(state: RolloutState): boolean {
   return state === "promoted" || state === "rolled_back" || state === "aborted";
 }
 
-/** @param now UTC ms. */
+/** One look at it. @param now UTC ms. */
 export function advance(rollout: Rollout, world: World, now: number): Advanced {
   if (isOver(rollout.state)) return { rollout, decisions: [] };
   const unfit = whyUnfit(rollout, world);
@@ -104,7 +105,7 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
       detail: { stage: next.stage + 1, kind: stage?.kind, agents: admitted.taken },
     });
   }
-  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world);
+  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world, now);
   return { rollout: settled(rollout, { ...next, why: summary(next) }), decisions };
 }
 
@@ -125,12 +126,12 @@ function observe(rollout: Rollout, world: World, now: number, decisions: Decisio
     decisions.push({ action: `rollout.device_${state}`, detail: { stage: rollout.stage + 1, devices } });
   }
   const members = changed.size === 0 ? rollout.members : new Map([...rollout.members, ...changed]);
-  return judged(members === rollout.members ? rollout : { ...rollout, members }, world);
+  return judged(members === rollout.members ? rollout : { ...rollout, members }, world, now);
 }
 
-function judged(rollout: Rollout, { verdict }: World): Rollout {
+function judged(rollout: Rollout, { verdict }: World, now: number): Rollout {
   if (rollout.members.size === 0 || verdict === null) return rollout;
-  return { ...rollout, verdict: combine(judgeDevices(rollout), verdict) };
+  return { ...rollout, verdict: combine(judgeDevices(rollout, now), verdict) };
 }
 
 type EndOfStage =
@@ -177,7 +178,7 @@ export function end(
   state: "promoted" | "rolled_back" | "aborted",
   why: string,
   now: number,
-  findings: readonly unknown[] = [],
+  findings: readonly Finding[] = [],
 ): Advanced {
   const action =
     state === "promoted" ? "rollout.promote" : state === "rolled_back" ? "rollout.roll_back" : "rollout.abort";

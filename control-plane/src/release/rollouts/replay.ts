@@ -3,6 +3,7 @@
  * does not depend on the replayed decisions: one that the other policy would have taken earlier has nothing to tell before it
  * really was, and one that it would not have taken tells all the same; `limits` says so.
  */
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { RolloutPolicy } from "@vedette/protocol/rollout";
@@ -53,6 +54,8 @@ export async function replay(
   };
   for (const { at, changes } of steps) {
     if (isOver(now.state)) break;
+    // Weeks of a large fleet take a while: others have their turn in between.
+    await setImmediate();
     if ("act" in changes) {
       // What an operator did stands, where there is something to do it with.
       const done = attempt(() => operate(now, changes.act, null, at));

@@ -4,7 +4,7 @@
  * decides anew and devices are told. Killed anywhere in between, the next round goes on from what was written.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { RolloutPolicy } from "@vedette/protocol/rollout";
+import type { RolloutPolicy, RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Replayed, StartRollout } from "@vedette/protocol/rollouts-api";
 import type { Database } from "../../db/database.ts";
 import type { AuditEntry } from "../../db/records.ts";
@@ -18,10 +18,11 @@ import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
 import { describeReplay } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
+import { unjudged } from "./judge-devices.ts";
 import { type Act, operate } from "./operate.ts";
 import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
-import type { Judge, World } from "./world.ts";
+import type { DeviceFacts, Judge, World } from "./world.ts";
 
 export interface Rollouts {
   /**
@@ -45,6 +46,8 @@ export interface RolloutPorts {
   readonly online: (agent: string) => boolean;
   readonly gate: Gate;
   readonly judge: Judge;
+  /** One for each replay, that is asked of moments of the past; `judge` where there is no other. */
+  readonly judgeOfPast?: () => Judge;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Hex, once a rollout. */
@@ -57,6 +60,7 @@ const machine = "control-plane";
 
 export function createRollouts(ports: RolloutPorts): Rollouts {
   const { db, clock, logger } = ports;
+  const { judgeOfPast = () => ports.judge } = ports;
   const serial = createSerial();
   /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
   const told = new Map<number, Told>();
@@ -86,9 +90,19 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     for (const { action, detail } of decisions) logger.info(action, { rollout: after.id, model, version, ...detail });
   }
 
+  /** What devices themselves say still counts where the lake, or what else the evidence is read from, does not answer. */
+  async function judged(rollout: Rollout, devices: readonly DeviceFacts[], now: number): Promise<RolloutVerdict> {
+    try {
+      return await ports.judge(rollout, devices, now);
+    } catch (error) {
+      logger.error("rollouts.not_judged", { rollout: rollout.id, why: messageOf(error) });
+      return unjudged(rollout, messageOf(error));
+    }
+  }
+
   async function advanceOne(rollout: Rollout, moment: Moment): Promise<boolean> {
     const facts = await readWorld(rollout, moment, ports);
-    const verdict = rollout.members.size === 0 ? null : await ports.judge(rollout, facts.devices, moment.now);
+    const verdict = rollout.members.size === 0 ? null : await judged(rollout, facts.devices, moment.now);
     const world: World = { ...facts, verdict };
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
@@ -132,7 +146,8 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
       checkPolicy(policy);
       const rollout = await find(id);
       const steps = (await db.rollouts.history(id)).map(({ at, changes }) => ({ at, changes: changes as Changes }));
-      return describeReplay(rollout, await replay(rollout, policy, steps, ports.judge));
+      // A judge of its own: what a replay reads is not what the rollout itself is judged by.
+      return describeReplay(rollout, await replay(rollout, policy, steps, judgeOfPast()));
     },
     start: (request, actor) =>
       serial(async () => {

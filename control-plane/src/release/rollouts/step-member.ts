@@ -19,9 +19,15 @@ export function inFlight({ kind, given, state }: Member): boolean {
   return given === kind && (state === "updating" || state === "reverted" || state === "offline");
 }
 
-/** Whether a stage still waits for it. */
-export function unsettled({ state }: Member): boolean {
-  return state === "waiting" || state === "updating" || state === "reverted";
+/**
+ * Whether a stage still waits for it. Not for one that had its time before, and is taken again because it was away: a page
+ * that is opened for some seconds each hour would hold it up for ever.
+ */
+export function waitedFor(member: Member, timeoutMinutes: number, now: number): boolean {
+  const { state, takenAt } = member;
+  if (state === "reverted") return true;
+  const late = takenAt !== null && now - takenAt >= timeoutMinutes * 60_000;
+  return (state === "waiting" || state === "updating") && !late;
 }
 
 /** @param device undefined where it is not in the fleet any more. Answers the very same member where nothing changed. */

@@ -38,10 +38,8 @@ export interface DeviceFacts {
 
 export interface GateAnswer {
   readonly passed: boolean;
-  /** For people: what it rests on, or what failed. */
+  /** For people: what it rests on, what failed, or who let it pass all the same. */
   readonly why: string;
-  /** Who let it pass though it failed, where somebody did. */
-  readonly override?: string | undefined;
 }
 
 export interface World {
@@ -58,6 +56,6 @@ export interface World {
 
 /**
  * What the evidence says of a rollout, by its policy; release/analysis answers.
- * @param now only what came until then may be judged by: a replay asks of the past.
+ * @param now UTC ms; a replay asks of moments of the past, and is told what was known then.
  */
 export type Judge = (rollout: Rollout, devices: readonly DeviceFacts[], now: number) => Promise<RolloutVerdict>;

@@ -363,6 +363,7 @@ export function createModelSlot(options: {
     },
     askBeside(asker) {
       beside = asker;
+      if (place.version) place.version.session.compared = asker?.answering === place.version.digest;
     },
     get waits() {
       return place.queue?.waits ?? false;

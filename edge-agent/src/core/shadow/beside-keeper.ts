@@ -42,6 +42,8 @@ export interface BesideOptions {
   unload(version: BesideVersion): Promise<void>;
   /** `epoch.n` of a prediction's number. */
   idOf(n: number): string;
+  /** ms to add to the device's clock to reach the control plane's; null before it is known. */
+  offset(): number | null;
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   changed(): void;
   readonly limits?: Partial<BesideLimits & PairLimits> | undefined;
@@ -141,7 +143,13 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const version = slot.version;
     if (asker || !now || !loaded || loaded.digest !== now.digest || version?.digest !== now.answering) return;
     const { sample } = now;
-    const watch = createPairWatch({ answering: version, beside: loaded, keep, clock, ...limitsOf(options) });
+    const watch = createPairWatch({
+      ...{ answering: version, beside: loaded, keep, clock },
+      offset: options.offset,
+      // Who waits for evidence sees it come.
+      cut: options.changed,
+      ...limitsOf(options),
+    });
     asker = createBesideAsker({
       answering: version,
       beside: loaded,
