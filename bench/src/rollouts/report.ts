@@ -41,15 +41,16 @@ function generatedTable(ran: readonly Ran[]): string[] {
     "",
     "**vedette** is the real engine (`advance`) with its judge, a step an hour and whenever a device is through what it must serve:",
     "shadows and canaries, at most 100 devices under way at once, one in twenty of 20 and more joining in the first two days; who is",
-    "offline changes every six hours, is stood in for and caught up with; all devices that are there are waited for. **reached**: the",
+    "offline changes every six hours, is stood in for and caught up with; all devices that are there are waited for. Devices answer",
+    "equally often, so their shares of the evidence are even (decision 30) and sums of all are judged. **reached**: the",
     "share of the devices that ever answered by the candidate, median and most. The other three are re-implemented from their",
     "documentation and look each hour at as many devices as the stage names, none of them under way, late or waited for.",
     "",
-    `| cell | ${ruleNames.join(" | ")} | reached |`,
-    `|---|${ruleNames.map(() => "---").join("|")}|---|`,
-    ...ran.map(({ cell, outcomes }) => {
+    `| cell | runs | ${ruleNames.join(" | ")} | reached |`,
+    `|---|---|${ruleNames.map(() => "---").join("|")}|---|`,
+    ...ran.map(({ cell, count, outcomes }) => {
       const by = ruleNames.map((name) => told(cell, outcomes[name] ?? []));
-      return `| ${nameOf(cell)} | ${by.join(" | ")} | ${reachedOf(outcomes.vedette)} |`;
+      return `| ${nameOf(cell)} | ${count} | ${by.join(" | ")} | ${reachedOf(outcomes.vedette)} |`;
     }),
     "",
   ];
@@ -65,14 +66,14 @@ function agentsTable(ran: readonly Ran[]): string[] {
     "suffice sooner), for three days at most. Effect 3: worse by three margins. Uneven: some devices are asked little that the candidate",
     "errs on, others little else. Offline: who is there is drawn anew each hour.",
     "",
-    "| cell | wrong | open | hours: median, longest | labelled pairs at the end | reached: median, most |",
-    "|---|---|---|---|---|---|",
-    ...ran.map(({ cell, outcomes: { vedette = [] } }) => {
+    "| cell | runs | wrong | open | hours: median, longest | labelled pairs at the end | reached: median, most |",
+    "|---|---|---|---|---|---|---|",
+    ...ran.map(({ cell, count, outcomes: { vedette = [] } }) => {
       const hours = sorted(vedette.map((one) => one.hours));
       const pairs = sorted(vedette.map((one) => one.pairs));
       const open = vedette.filter(({ said }) => said === "undecided").length;
       const times = `${middle(hours)}, ${hours.at(-1)}`;
-      return `| ${nameOf(cell)} | ${wrongOf(cell, vedette)} | ${open} | ${times} | ${middle(pairs)} | ${reachedOf(vedette)} |`;
+      return `| ${nameOf(cell)} | ${count} | ${wrongOf(cell, vedette)} | ${open} | ${times} | ${middle(pairs)} | ${reachedOf(vedette)} |`;
     }),
     "",
   ];
