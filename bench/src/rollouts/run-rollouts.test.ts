@@ -31,8 +31,11 @@ describe("wrong promotions and wrong rollbacks, looked at every hour, are no mor
 
 test("devices that are away, late or many hold up no good version, and a bad one hardly answers anybody", () => {
   const all = (name: string) => runRollouts(cellOf(name), 5).vedette;
-  const good = all("200 devices, 60/h, effect 0");
-  expect(good.map(({ said, reached }) => [said, reached])).toEqual(good.map(() => ["promote", expect.closeTo(1, 1)]));
+  for (const { said, reached = 0 } of all("200 devices, 60/h, effect 0")) {
+    expect(said).toBe("promote");
+    // All but those who had not joined yet.
+    expect(reached).toBeGreaterThan(0.85);
+  }
   for (const one of all("20 devices, 60/h, effect 0, 30 % offline")) expect(one.said).toBe("promote");
   for (const one of all("20 devices, 60/h, effect 5, 30 % offline"))
     expect(one).toMatchObject({ said: "rollback", reached: 0 });
