@@ -53,9 +53,10 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
+import { createEvidenceRetention } from "./release/forget-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
-import { describeLive } from "./release/rollouts/describe-rollout.ts";
+import { devicesWithRollouts, productionWithRollouts, readRolloutsNow } from "./release/rollouts/in-production.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
@@ -118,7 +119,7 @@ const rolloutsEveryMs = 2_000;
 const gateEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
-const driftPruneEveryMs = 600_000;
+const pruneEveryMs = 600_000;
 const alertsEveryMs = 30_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
@@ -254,6 +255,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       missing: () => ingestion.missingByReason(),
       expiring: () => trust.expiring(),
       harmOf: harmOracle.harmOf,
+      gateOf: parts.gate ? undefined : gates.show,
       diskSpace: () => parts.diskSpace(data),
     });
     const { alerts } = alerting;
@@ -280,7 +282,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
-      { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
+      { name: "drift windows", everyMs: pruneEveryMs, work: () => drift.prune() },
+      { name: "evidence", everyMs: pruneEveryMs, work: createEvidenceRetention({ db, clock, logger }) },
       { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
       { name: "alerts", everyMs: alertsEveryMs, work: alerting.look },
       { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },
@@ -319,13 +322,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       deviceTokens,
       authority,
       deviceLogin: link.deviceLogin,
-      listDevices: devices,
+      listDevices: async () => devicesWithRollouts(await devices(), await readRolloutsNow(db, clock.now())),
       describeProduction: async () => {
         const watched = await watches.list();
-        const live = (await db.rollouts.live()).map(describeLive);
+        const answer = await describeProduction({ site, db, director, lake, drift, clock });
         return {
-          ...(await describeProduction({ site, db, director, lake, drift, clock })),
-          ...(live.length > 0 && { rollouts: live }),
+          ...productionWithRollouts(answer, await readRolloutsNow(db, clock.now())),
           ...(watched.length > 0 && { watched }),
         };
       },

@@ -230,6 +230,20 @@ export const device = z.object({
   lastSeen: z.iso.datetime().nullable(),
   assigned: z.array(z.object({ model: modelName, version: z.int(), digest: sha256Hex })),
   reported: reported.nullable(),
+  /** What it runs, or is asked, because of rollouts under way; and what was taken back from it within a week. */
+  rollouts: z
+    .array(
+      z.object({
+        rollout: z.int(),
+        model: modelName,
+        version: z.int(),
+        as: z.enum(["shadow", "canary", "returned"]),
+        /** Of the device in the rollout (`memberStates` of rollout.ts); where it returned, of the rollout. */
+        state: z.string(),
+        why: z.string().nullable(),
+      }),
+    )
+    .optional(),
   /** Null: it may log in. */
   revoked: z.object({ at: z.iso.datetime(), reason: z.string() }).nullable().optional(),
 });
@@ -263,6 +277,10 @@ export const production = z.object({
           assignedTo: z.array(selector),
           /** Devices that have served predictions with this digest and still do. */
           serving: z.array(agentId),
+          /** Devices that were given it by rollouts under way: to answer, or to be asked beside what answers. */
+          byRollout: z
+            .array(z.object({ rollout: z.int(), canary: z.array(agentId), shadow: z.array(agentId) }))
+            .optional(),
           /** Devices that should, and have not yet (or said why not). */
           pending: z.array(
             z.object({
@@ -302,6 +320,18 @@ export const production = z.object({
             .optional(),
         }),
       ),
+      /** The last rollout, where it was taken back within a week: devices that had it, and those that run it still. */
+      takenBack: z
+        .object({
+          rollout: z.int(),
+          version: z.int(),
+          state: z.string(),
+          why: z.string(),
+          endedAt: z.iso.datetime(),
+          devices: z.int().min(0),
+          waiting: z.array(agentId),
+        })
+        .optional(),
       /** Every version that is published. */
       published: z.array(z.int()),
       /** The model's other rows in the lake: of versions not told here, and of answers before there was a version. */

@@ -2,7 +2,7 @@ import { type AgentAbilities, lacks } from "@vedette/protocol/capability";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { DeviceRecord, RuleRecord } from "../db/records.ts";
-import { type Candidate, decideSlots, matches } from "./decide-slots.ts";
+import { type Candidate, decideSlots, lacksForBoth, matches } from "./decide-slots.ts";
 
 const requires = fc.record({
   capability: fc.integer({ min: 1, max: 2 }),
@@ -153,4 +153,43 @@ test("[S32] where its rule's version is revoked a device is assigned what it ret
   expect(kept(at(2, 3), gone, good, candidate(3, "yes"))).toEqual([3]);
   // Only a revocation sends it back: what it serves and is merely not listed any more is no reason.
   expect(releases(at(1, 2), candidate(1, "not listed"), good)).toEqual([]);
+});
+
+test("[A16] nothing is asked beside what answers where the device has no memory for both, whatever models it has", () => {
+  const version = (model: string, version: number, mib: number): Candidate => ({
+    ...{ model, version, digest: `${model}${version}`, length: 1, assignable: "yes" },
+    requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"], memoryBytes: mib * 2 ** 20 },
+  });
+  const all = [version("rain", 1, 200), version("rain", 2, 300), version("wind", 1, 400)];
+  const has = (mib: number | undefined): DeviceRecord => ({
+    ...{ agent: "gauge-1", labels: {}, publicKey: "", enrolledAt: 0, lastSeen: null, rev: 0, report: null, slots: [] },
+    ...{ revokedAt: null, revokedReason: null, token: "" },
+    abilities: {
+      ...{ capability: 3, agent: "0.1.0", runtime: "test", opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+      ...(mib !== undefined && { memoryBytes: mib * 2 ** 20 }),
+    },
+  });
+  const standing = ["rain", "wind"].map((model, id) => ({
+    id,
+    model,
+    version: 1,
+    selector: { all: true as const },
+    createdAt: 0,
+  }));
+  const rain = (mib: number | undefined, kind: "shadow" | "canary") => {
+    const overlay = { agent: "gauge-1", model: "rain", version: 2, kind, sample: 1 };
+    const slot = decideSlots(has(mib), standing, all, [overlay]).slots.find(({ model }) => model === "rain");
+    return [slot?.digest, slot?.beside?.digest];
+  };
+  expect([rain(900, "shadow"), rain(899, "shadow")]).toEqual([
+    ["rain1", "rain2"],
+    ["rain1", undefined],
+  ]);
+  expect([rain(undefined, "canary"), rain(899, "canary")]).toEqual([
+    ["rain2", "rain1"],
+    ["rain2", undefined],
+  ]);
+  expect(lacksForBoth(all[1] as Candidate, [all[0], all[2]] as Candidate[], has(899))).toBe(
+    "gauge-1 lacks memory for both: up to 300 MiB beside 600 MiB (has 899 MiB)",
+  );
 });

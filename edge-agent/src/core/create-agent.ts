@@ -25,6 +25,7 @@ import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
 import { letGo } from "./log/let-go.ts";
 import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
+import { createMemoryUse } from "./memory-use.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import { answersGolden } from "./prove/prove.ts";
@@ -122,9 +123,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     for (const call of listeners) call();
   };
 
-  const { load, loadBeside } = createLoader({
+  // What answers goes first: what is asked beside it looks anew whether there is room.
+  const memory = createMemoryUse(abilities.memoryBytes, () => {
+    for (const { keeper } of models.values()) keeper.beside.now();
+  });
+  const { load, loadBeside, lacksBeside, release } = createLoader({
     ports,
     store,
+    memory,
     kernels,
     abi: abilities.kernelAbi,
     outbox: driftOutbox,
@@ -183,7 +189,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       load,
       unload: async (version) => {
         await closeAll(`version ${version.digest}`, [
-          () => version.session.release(),
+          () => release(version.session),
           () => version.drift?.close(!stopping),
         ]);
       },
@@ -194,7 +200,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       exclusive,
       shadow: {
         load: loadBeside,
-        unload: ({ session }) => session.release(),
+        lacks: lacksBeside,
+        unload: ({ session }) => release(session),
         keep: shadowOutbox.of(model),
         idOf: (n) => log.id(n).split(".").slice(-2).join("."),
         offset: state.offset,

@@ -66,6 +66,31 @@ describe("the engine", () => {
     expect(other.rollout).toMatchObject({ state: "rolled_back", why: expect.stringContaining("3 of 10") });
   });
 
+  test("[A16] a device without memory for both is no fault: it is left out of a shadow stage, another stands in, and it is a canary later", () => {
+    const stages = [{ kind: "shadow" as const, share: 0.5 }, ...canaries(1)];
+    const site = pretendSite(rolloutOf({ stages }), fleet(4));
+    const [first = "", second = ""] = inOrder(site.rollout.salt, ["d0", "d1", "d2", "d3"]);
+    site.of(first).nature = "lacks memory";
+    site.round();
+    site.live(20);
+    site.round();
+    expect(site.member(first)).toMatchObject({ state: "left_out", reason: "lacks memory for both", given: "shadow" });
+    expect(states(site)).toEqual({ left_out: 1, counted: 1, updating: 1 });
+    expect(site.member(second)?.state).toBe("counted");
+    // Once there is room it takes part.
+    site.of(first).nature = "good";
+    site.live(20);
+    site.round();
+    expect(states(site)).toEqual({ counted: 3 });
+    site.of(first).nature = "lacks memory";
+    site.live(20);
+    site.verdict = verdictOf("promote");
+    site.round();
+    site.live(20);
+    site.round();
+    expect(site.rollout.state).toBe("promoted");
+  });
+
   test("[R31] a device that counted and serves another version is opened again, and counts as failing meanwhile", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 0.5, atLeast: 1 } }), fleet(4));
     site.round();

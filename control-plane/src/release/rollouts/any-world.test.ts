@@ -64,6 +64,7 @@ const lies: fc.Arbitrary<Progress> = fc.oneof(
   fc.record({ kind: fc.constant("answering" as const), served: fc.nat(1000) }),
   fc.record({ kind: fc.constant("asked" as const), pairs: fc.nat(1000) }),
   fc.constant({ kind: "rejected" as const, why: "it says so" }),
+  fc.constant({ kind: "unable" as const, why: "it says so" }),
   fc.constant({ kind: "updating" as const, why: "it says so" }),
 );
 /** What happens between two rounds of the reconciler. */
@@ -88,7 +89,7 @@ const events = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("nature" as const),
       one,
-      nature: fc.constantFrom("good" as const, "rejects" as const, "stalls" as const),
+      nature: fc.constantFrom("good" as const, "rejects" as const, "stalls" as const, "lacks memory" as const),
     }),
   },
   {

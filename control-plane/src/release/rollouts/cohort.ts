@@ -29,6 +29,7 @@ export function leftOut(rollout: Rollout, device: DeviceFacts, kind: StageKind):
   if (device.incumbent === null) return `no standing rule gives it a version of ${rollout.model} to return to`;
   if (device.incumbent === rollout.digest) return "a standing rule gives it this version already";
   if (kind === "shadow" && !device.shadows) return "its agent cannot ask a second version: update it";
+  if (kind === "shadow" && device.lacksBoth) return device.lacksBoth;
   return null;
 }
 
@@ -59,7 +60,10 @@ export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly De
   const ordered = inOrder(rollout.salt, [...facts.keys()]);
   const size = cohortSize(stage, ordered.length);
   const settled = ["counted", "failed", "timed_out"];
-  const there = (agent: string) => facts.get(agent)?.online || settled.includes(memberOf(agent)?.state ?? "");
+  const there = (agent: string) => {
+    const { state = "" } = memberOf(agent) ?? {};
+    return state !== "left_out" && (facts.get(agent)?.online || settled.includes(state));
+  };
   const cohort = ordered.filter((agent, i) => i < size || memberOf(agent));
   const had = (agent: string) => {
     const member = memberOf(agent);

@@ -28,10 +28,7 @@ export async function replay(
   steps: readonly { readonly at: number; readonly changes: Changes }[],
   judge: Judge,
 ): Promise<ReplayedRollout> {
-  const asRecorded = isDeepStrictEqual(
-    [policy.metrics, policy.errors],
-    [rollout.policy.metrics, rollout.policy.errors],
-  );
+  const asRecorded = judgesAlike(policy, rollout.policy);
   let now: Rollout = {
     ...rollout,
     ...{ policy, state: "running", stage: 0, stageSince: null, approvals: [], ramp: { from: null, takings: [] } },
@@ -76,6 +73,11 @@ export async function replay(
     decisions.push(...advanced.decisions.map((one) => ({ ...one, at })));
   }
   return { rollout: now, decisions };
+}
+
+/** Whether the recorded verdicts are those of both policies. */
+export function judgesAlike(one: RolloutPolicy, other: RolloutPolicy): boolean {
+  return isDeepStrictEqual([one.metrics, one.errors], [other.metrics, other.errors]);
 }
 
 /** A device's report was about a revision of then: here it is about the taking that the replay decided. */

@@ -13,6 +13,8 @@ import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { Director } from "../director.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
+import { machine, subjectOf } from "./audit-names.ts";
+import { checkKept } from "./check-kept.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
@@ -34,7 +36,10 @@ export interface Rollouts {
   act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
   reconcile(): Promise<void>;
-  /** What another policy would have done with what happened. @throws VedetteError not_found, invalid_argument. */
+  /**
+   * What another policy would have done with what happened.
+   * @throws VedetteError not_found, invalid_argument, conflict (what it rests on is not kept any more).
+   */
   replay(id: number, policy: RolloutPolicy): Promise<Replayed>;
   /** A rollout with its devices as they are now. @throws VedetteError not_found. */
   look(id: number): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
@@ -55,8 +60,6 @@ export interface RolloutPorts {
   /** Brings every device's assignment up to date, and tells those whose changed. */
   readonly assign: () => Promise<void>;
 }
-
-const machine = "control-plane";
 
 export function createRollouts(ports: RolloutPorts): Rollouts {
   const { db, clock, logger } = ports;
@@ -107,7 +110,10 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
     const about = inScope(rollout, world.devices).map((device) => forHistory(device, rollout.policy.served));
-    const { changes, told: now } = changesOf(before, world, about, moment.now);
+    const { changes, told: now } = changesOf(before, world, about, {
+      now: moment.now,
+      began: rollout.createdAt,
+    });
     if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
     await write(rollout, advanced, machine, moment.now, changes);
     if (isOver(advanced.rollout.state)) told.delete(rollout.id);
@@ -145,6 +151,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     async replay(id, policy) {
       checkPolicy(policy);
       const rollout = await find(id);
+      checkKept(rollout, policy, clock.now());
       const steps = (await db.rollouts.history(id)).map(({ at, changes }) => ({ at, changes: changes as Changes }));
       // A judge of its own: what a replay reads is not what the rollout itself is judged by.
       return describeReplay(rollout, await replay(rollout, policy, steps, judgeOfPast()));
@@ -176,9 +183,4 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
         await round();
       }),
   };
-}
-
-/** The subject of its audit entries. */
-function subjectOf(id: number): string {
-  return `rollout-${id}`;
 }

@@ -11,7 +11,9 @@ export type Progress =
   | { readonly kind: "answering"; readonly served: number }
   /** It is asked beside the incumbent: so many pairs. */
   | { readonly kind: "asked"; readonly pairs: number }
-  | { readonly kind: "rejected"; readonly why: string };
+  | { readonly kind: "rejected"; readonly why: string }
+  /** It cannot have both versions in memory now: no fault of the candidate. */
+  | { readonly kind: "unable"; readonly why: string };
 
 export interface DeviceFacts {
   readonly agent: string;
@@ -23,6 +25,8 @@ export interface DeviceFacts {
   readonly lacks: string | null;
   /** Its agent knows how to ask a second version. */
   readonly shadows: boolean;
+  /** Why it cannot have the candidate in memory beside what it runs, for people; null: it can. Histories of before do not say. */
+  readonly lacksBoth?: string | null | undefined;
   /** It spent what it may send and receive for now. */
   readonly overBudget: boolean;
   /** Another live rollout of the same model that it is a member of. */

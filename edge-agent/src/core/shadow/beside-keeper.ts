@@ -4,7 +4,7 @@
  * it and says when something has changed.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { codeOf, messageOf } from "@vedette/protocol/errors";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
 import { damaged, unfit } from "../install-errors.ts";
 import type { Ports, TrustedTargets } from "../ports.ts";
@@ -39,6 +39,8 @@ export interface BesideOptions {
   fetch(slot: AssignedSlot, trusted: TrustedTargets): Promise<Manifest>;
   /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
   load(digest: string, quick: boolean): Promise<BesideVersion>;
+  /** Why there is no memory for it beside what answers, for people; null where there is. @throws VedetteError as `load`. */
+  lacks(digest: string): Promise<string | null>;
   unload(version: BesideVersion): Promise<void>;
   /** `epoch.n` of a prediction's number. */
   idOf(n: number): string;
@@ -88,15 +90,23 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const version = slot.version?.digest;
     const goesOn =
       now?.digest === loaded?.digest && asking?.answering === now?.answering && asking?.sample === now?.sample;
-    if (asker && (!goesOn || version !== asking?.answering)) {
-      const over = !stopped && (now?.digest !== loaded?.digest || now?.answering !== asking?.answering);
-      slot.askBeside(null);
-      asker.close(over);
-      asker = undefined;
-      asking = undefined;
-    }
+    if (!goesOn || version !== asking?.answering)
+      cease(!stopped && (now?.digest !== loaded?.digest || now?.answering !== asking?.answering));
     if (!stopped && !options.beside()) keep.end();
-    if (!loaded || now?.digest === loaded.digest) return;
+    if (now?.digest !== loaded?.digest) await leave();
+  };
+
+  /** @param over the pair is done with. */
+  const cease = (over: boolean) => {
+    if (!asker) return;
+    slot.askBeside(null);
+    asker.close(over);
+    asker = undefined;
+    asking = undefined;
+  };
+
+  const leave = async () => {
+    if (!loaded) return;
     const leaving = loaded;
     loaded = undefined;
     lived.cancel();
@@ -119,6 +129,14 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       fetched = digest;
       begun = "";
       await apply({ what: "fetched" });
+    }
+    if (!current()) return;
+    const lacks = await options.lacks(digest);
+    if (lacks !== null) {
+      // Also where it is loaded already, and what answers has come since. Tried again: others may go.
+      cease(false);
+      await leave();
+      throw new VedetteError("lacks_memory", lacks);
     }
     if (loaded?.digest !== digest) {
       if (!current() || !options.mayLoad(digest)) return;

@@ -1,6 +1,8 @@
 /** A version that is asked beside the one that answers, on the whole core: what comes of it, and that answers never do. */
 import type { Manifest } from "@vedette/protocol/bundle";
+import { topics } from "@vedette/protocol/topics";
 import { expect, it } from "vitest";
+import { agentName, site } from "../test/fake-peer.ts";
 import { createDevice } from "../test/harness.ts";
 import { ask, proofRuns, shadowed } from "../test/shadowed.ts";
 import { sampled } from "./sampled.ts";
@@ -310,4 +312,52 @@ it("a parcel spans the answers that it is about, by the clock that their predict
   expect(from).toBeGreaterThanOrEqual(first);
   expect(to).toBeLessThanOrEqual(last);
   expect(to - from).toBeGreaterThan(5);
+});
+
+it("[A15] where the device has no memory for both, it is not loaded, which is said and tried again; answers go on", async () => {
+  const { run, second, peer } = await shadowed({ scale: 3 }, 1, 1.5e9);
+  expect(run.slot()).toMatchObject({
+    serving: { release: 1 },
+    beside: {
+      digest: second.digest,
+      reason: "lacks_memory",
+      why: "lacks memory for both: up to 954 MiB beside 954 MiB (has 1431 MiB)",
+      pairs: 0,
+    },
+  });
+  expect(await ask(run, 3)).toEqual([2, 4, 6]);
+  await run.clock.advance(700_000);
+  // No process begins with it, so none is blamed on it.
+  expect(run.slot()?.beside).toMatchObject({ state: "verified", reason: "lacks_memory" });
+  expect(run.loaded).toEqual([2]);
+  expect(peer.parcels).toEqual([]);
+});
+
+it("[A15] what answers goes first: a version that is asked gives its memory back, and has it again when there is room", async () => {
+  const { run, first, second, peer } = await shadowed({ scale: 3 }, 1, 2.5e9);
+  expect(await ask(run, 2)).toEqual([2, 4]);
+  expect(run.loaded).toEqual([2, 3]);
+  const wind = peer.publish("wind", 1, { scale: 5 });
+  const beside = { digest: second.digest, length: second.length, release: 2, sample: 1 };
+  const bothModels = () => {
+    peer.assignSilently(first, wind);
+    peer.slots = peer.slots.map((slot) => (slot.model === "rain" ? { ...slot, beside } : slot));
+    peer.retain(topics(site).desired(agentName), JSON.stringify({ rev: peer.rev }));
+  };
+  bothModels();
+  await run.clock.advance(2000);
+  expect(run.loaded.toSorted()).toEqual([2, 5]);
+  expect(run.slot()?.beside).toMatchObject({ digest: second.digest, reason: "lacks_memory" });
+  expect((await run.predict(2, "wind"))?.value).toBe(10);
+  expect(await ask(run, 2)).toEqual([2, 4]);
+  await run.clock.advance(60_000);
+  peer.assignBeside(first, second);
+  await run.clock.advance(1000);
+  expect(run.loaded.toSorted()).toEqual([2, 3]);
+  expect(run.slot()?.beside?.reason).toBeUndefined();
+  await ask(run, 3);
+  expect(run.slot()?.beside).toMatchObject({ state: "asking", pairs: 5 });
+  // What it found before is not lost, nor told twice.
+  await run.clock.advance(120_000);
+  expect(peer.parcels.reduce((sum, { counts }) => sum + counts.rows, 0)).toBe(5);
 });

@@ -5,8 +5,8 @@ import { servingDevice } from "./harness.ts";
 /** Runs of a version's proof. */
 export const proofRuns = 15;
 /** y = 2x answers; beside it what is given, fetched and proven. */
-export async function shadowed(beside: FakeModel, sample = 1) {
-  const device = await servingDevice();
+export async function shadowed(beside: FakeModel, sample = 1, memoryBytes?: number) {
+  const device = await servingDevice(memoryBytes);
   const { peer, run, first } = device;
   const second = peer.publish("rain", 2, beside);
   peer.assignBeside(first, second, sample);
