@@ -56,13 +56,15 @@ export function inScope(rollout: Rollout, devices: readonly DeviceFacts[]): Devi
  */
 export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly DeviceFacts[]): string[] {
   const eligible = inScope(rollout, devices).filter((device) => leftOut(rollout, device, stage.kind) === null);
-  const facts = new Map(eligible.map((device) => [device.agent, device]));
-  const ordered = inOrder(rollout.salt, [...facts.keys()]);
-  const size = cohortSize(stage, ordered.length);
   const memberOf = (agent: string) => {
     const member = rollout.members.get(agent);
     return member && (member.kind === stage.kind || member.kind === "canary") ? member : undefined;
   };
+  // Hashing a large fleet is most of what a round costs.
+  if (eligible.every(({ agent }) => memberOf(agent))) return [];
+  const facts = new Map(eligible.map((device) => [device.agent, device]));
+  const ordered = inOrder(rollout.salt, [...facts.keys()]);
+  const size = cohortSize(stage, ordered.length);
   const settled = ["counted", "failed", "timed_out"];
   const there = (agent: string) => {
     const { state = "" } = memberOf(agent) ?? {};
