@@ -53,6 +53,7 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
+import { createExperimentJudge } from "./release/experiments/gather-units.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { describeLive } from "./release/rollouts/describe-rollout.ts";
@@ -206,7 +207,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
-      judge: parts.judge ?? createEvidenceJudge({ db, labels }),
+      judge: createExperimentJudge({ labels, judge: parts.judge ?? createEvidenceJudge({ db, labels }) }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

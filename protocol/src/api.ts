@@ -321,6 +321,8 @@ export const production = z.object({
         stage: z.int(),
         stages: z.int(),
         why: z.string(),
+        /** It is an experiment. */
+        experiment: z.boolean().optional(),
       }),
     )
     .optional(),

@@ -36,9 +36,10 @@ export function describeProduction({
   watched = [],
   rollouts = [],
 }: Production): string {
-  const under = rollouts.map(({ id, model, version, state, stage, stages, why }) => {
-    const where = `${show(state).replaceAll("_", " ")}, stage ${stage} of ${stages}`;
-    return `Rollout ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette rollout watch ${id}`;
+  const under = rollouts.map(({ id, model, version, state, stage, stages, why, experiment }) => {
+    const [Name, name] = experiment ? ["Experiment", "experiment"] : ["Rollout", "rollout"];
+    const where = `${show(state).replaceAll("_", " ")}${experiment ? "" : `, stage ${stage} of ${stages}`}`;
+    return `${Name} ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette ${name} watch ${id}`;
   });
   const paragraphs = [
     ...under,

@@ -3,7 +3,7 @@
  * be asked at any time.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { besideCapability, lacks } from "@vedette/protocol/capability";
+import { besideCapability, lacks, splitCapability } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
@@ -54,10 +54,16 @@ export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): bool
   return (abilities?.capability ?? 0) >= besideCapability;
 }
 
+/** Whether its agent can split requests between two versions. */
+export function splitsRequests({ abilities }: Pick<DeviceRecord, "abilities">): boolean {
+  return (abilities?.capability ?? 0) >= splitCapability;
+}
+
 /**
  * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
  * keeps what it serves, where that may still be assigned; it never gets what it lacks the means for.
- * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
+ * A rollout's candidate takes the incumbent's place, is asked beside it, or answers some of the entities; where it may not be
+ * run, the incumbent stays.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
  */
@@ -92,7 +98,7 @@ function slotOf({ model, digest, length, version }: Candidate): AssignedSlot {
   return { model, digest, length, release: version };
 }
 
-/** Paired with each other: who does not answer is asked the same, off the answer's path. */
+/** Paired with each other: who does not answer is asked the same, off the answer's path. An experiment pairs nothing. */
 function overlaid(
   incumbent: AssignedSlot,
   overlay: Overlay | undefined,
@@ -103,7 +109,12 @@ function overlaid(
     overlay && candidates.find(({ model, version }) => model === overlay.model && version === overlay.version);
   if (!found || found.digest === incumbent.digest || refusal(found, device) !== undefined) return incumbent;
   const candidate = slotOf(found);
-  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: overlay.sample });
+  const { sample, split } = overlay;
+  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: sample ?? 1 });
+  if (overlay.kind === "split") {
+    return split && splitsRequests(device) ? { ...incumbent, beside: { ...beside(candidate), split } } : incumbent;
+  }
+  if (sample === null) return overlay.kind === "canary" ? candidate : incumbent;
   if (!asksBeside(device)) return overlay.kind === "canary" ? candidate : incumbent;
   if (overlay.kind === "canary") return { ...candidate, beside: beside(incumbent) };
   return { ...incumbent, beside: beside(candidate) };

@@ -43,7 +43,7 @@ export interface KeeperOptions {
   /** Removes what no pin of any model names. */
   evict(): Promise<void>;
   /** What is asked beside its answers: loaded, kept and limited so. */
-  readonly shadow: Pick<BesideOptions, "load" | "unload" | "keep" | "idOf" | "limits">;
+  readonly shadow: Pick<BesideOptions, "load" | "loadToAnswer" | "unload" | "secondLog" | "keep" | "idOf" | "limits">;
   /** Something that a report says has changed. */
   changed(): void;
 }
@@ -260,6 +260,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     ports: options.ports,
     slot,
     endsAbruptly: options.endsAbruptly,
+    probation: options.probation,
+    selfTest: options.selfTest,
     beside: () => pins.beside,
     apply(of) {
       const before = pins.beside;

@@ -6,9 +6,7 @@ import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { ShadowParcel } from "@vedette/protocol/shadow";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
-import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
-import { noMean } from "../../monitoring/performance/mean-sequence.ts";
-import type { MetricGroup } from "../../monitoring/performance/measured.ts";
+import { addMeans, noMean } from "../../monitoring/performance/mean-sequence.ts";
 import type { Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
@@ -96,7 +94,8 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
       names.map((name) => {
         const named = groups.filter((group) => group.name === name && group.version !== null);
         const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
-        return [name, { candidate, incumbent: together(named.filter((group) => group.version !== version)) }];
+        const others = named.filter((group) => group.version !== version).map(({ mean }) => mean);
+        return [name, { candidate, incumbent: others.reduce(addMeans, noMean) }];
       }),
     );
   }
@@ -188,18 +187,4 @@ function driftOf(rollout: Rollout, facts: readonly DeviceFacts[], devices: reado
     if (verdict === "critical") shares[of].critical++;
   }
   return shares;
-}
-
-/** Chan, Golub & LeVeque (1979): sums of squares of parts, about the mean of all. */
-function together(groups: readonly MetricGroup[]): MeanState {
-  return groups.reduce<MeanState>((a, { mean: b }) => {
-    const n = a.n + b.n;
-    if (n === 0) return a;
-    const apart = b.mean - a.mean;
-    return {
-      n,
-      mean: a.mean + (apart * b.n) / n,
-      squares: a.squares + b.squares + (apart * apart * a.n * b.n) / n,
-    };
-  }, noMean);
 }
