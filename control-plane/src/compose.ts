@@ -207,7 +207,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
-      judge: createExperimentJudge({ labels, judge: parts.judge ?? createEvidenceJudge({ db, labels }) }),
+      judge: createExperimentJudge({ labels, logger, judge: parts.judge ?? createEvidenceJudge({ db, labels }) }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

@@ -1,11 +1,11 @@
 import { type ExperimentInDetail, experiment } from "@vedette/protocol/experiments-api";
 import type { Reported } from "@vedette/protocol/messages";
 import { lotOf } from "@vedette/protocol/split";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
 import { vedetteOf } from "../../test/commands.ts";
 import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
-import { abilities, enroll, hello, initialiseTrust, publish } from "../../test/site.ts";
+import { abilities, enroll, hello, initialiseTrust, publish, type Site, startSite } from "../../test/site.ts";
 
 const one = makeBundle("rain", "one");
 const two = makeBundle("rain", "two");
@@ -16,8 +16,9 @@ const refused = (code: string, words: string) => ({
   body: { error: { code, message: expect.stringContaining(words) } },
 });
 
-async function ready(): Promise<RecordsSite> {
-  const site = await startRecordsSite();
+/** @param start brings a lake where something is measured. */
+async function ready<S extends Site>(start: () => Promise<S>): Promise<S> {
+  const site = await start();
   const operator = await initialiseTrust(site);
   await publish(site, operator, [one]);
   await publish(site, operator, [one, two]);
@@ -27,17 +28,17 @@ async function ready(): Promise<RecordsSite> {
   return site;
 }
 /** Is online, and says hello. */
-async function there(site: RecordsSite, name: string, has = able) {
+async function there(site: Site, name: string, has = able) {
   await site.fleet.presence(name, true, 1);
   return (await hello(site, name, { abilities: has })).assignment?.slots[0];
 }
-const start = (site: RecordsSite, more: object = {}, over: object = {}) =>
+const start = (site: Site, more: object = {}, over: object = {}) =>
   site.call("POST", "/v1/experiments", { model: "rain", version: 2, plan: { ...plan, ...more }, ...over });
-const look = async (site: RecordsSite, id = 1): Promise<ExperimentInDetail> =>
+const look = async (site: Site, id = 1): Promise<ExperimentInDetail> =>
   experiment.parse((await site.call("GET", `/v1/experiments/${id}`)).body);
 
 test("[C10] devices are divided, and each is assigned what its arm says: nothing is asked of both", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   expect(await start(site)).toMatchObject({ status: 200, body: { id: 1, state: "running" } });
   const { devices } = await look(site);
   expect(devices.map(({ arm }) => arm).toSorted()).toEqual(["candidate", "candidate", "incumbent", "incumbent"]);
@@ -49,7 +50,7 @@ test("[C10] devices are divided, and each is assigned what its arm says: nothing
 });
 
 test("[C10] by entities the signed assignment names both versions and the lot; who cannot is told apart", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   await there(site, "gauge-4", { ...able, capability: 3 });
   await start(site, { split: "entities", share: 0.25 });
   const slot = await there(site, "gauge-1");
@@ -64,7 +65,7 @@ test("[C10] by entities the signed assignment names both versions and the lot; w
 });
 
 test("[C10] a device is in one rollout or experiment of a model, and nothing is assigned beside it", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   const policy = { stages: [{ kind: "canary", share: 1 }] };
   const rollout = () => site.call("POST", "/v1/rollouts", { model: "rain", version: 2, policy });
   await start(site);
@@ -90,7 +91,7 @@ test("[C10] a device is in one rollout or experiment of a model, and nothing is 
 });
 
 test("what could not be told apart or compared is refused before anything begins", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   const only = { selector: { devices: ["gauge-1"] } };
   expect(await start(site, {}, only)).toMatchObject(refused("unsupported", "split by entities"));
   expect(await start(site, { split: "entities" }, only)).toMatchObject({ status: 200 });
@@ -104,7 +105,7 @@ test("what could not be told apart or compared is refused before anything begins
 });
 
 test("[C11] stopped with the candidate kept, it is the rule; every step is in the audit, with what was found", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   await start(site);
   const { status, body } = await site.call("POST", "/v1/experiments/1/stop", {
     keep: "candidate",
@@ -126,14 +127,14 @@ test("[C11] stopped with the candidate kept, it is the rule; every step is in th
 });
 
 test("[C11] stopped with the incumbent kept, every device returns to it", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   await start(site);
   expect(await site.call("POST", "/v1/experiments/1/stop", {})).toMatchObject({ body: { state: "concluded" } });
   for (const name of names) expect((await there(site, name))?.digest).toBe(one.digest);
 });
 
 test("[C3] a device whose candidate trips says so, and the experiment is taken back", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   await start(site, { split: "entities" });
   const rev = (await hello(site, "gauge-1", { abilities: able })).assignment?.rev ?? 0;
   const serving = { digest: one.digest, release: 1 };
@@ -178,7 +179,7 @@ async function answered(site: RecordsSite, version: 1 | 2, entities: readonly st
 }
 
 test("[C9] units are told by their lots: each counts once, from its first answer after the split began, by any key", async () => {
-  const site = await ready();
+  const site = await ready(startRecordsSite);
   await start(site, { split: "entities" });
   const salt = (await there(site, "gauge-1"))?.beside?.split?.salt ?? "";
   const all = Array.from({ length: 80 }, (_, i) => `customer-${i}`);
@@ -200,9 +201,15 @@ test("[C9] units are told by their lots: each counts once, from its first answer
     { entity: "nobody", value: 50 },
   ].map((line) => ({ model: "rain", name: "sales", at: began + 60_000, ...line }));
   expect(await site.call("POST", "/v1/metrics", sales)).toMatchObject({ status: 200, body: { stored: sales.length } });
-  site.clock.advance(20_000);
-  await look(site);
-  const { result } = await look(site);
+  const { result } = await vi.waitFor(
+    async () => {
+      site.clock.advance(2_000);
+      const now = await look(site);
+      expect(now.result?.candidate.measured).toBe(mine.length);
+      return now;
+    },
+    { timeout: 20_000, interval: 200 },
+  );
   expect(result).toMatchObject({
     says: "better",
     candidate: {
@@ -222,7 +229,7 @@ test("[C9] units are told by their lots: each counts once, from its first answer
 });
 
 test("[C15] a metric of a prediction goes with the entity that was erased, also one that comes later", async () => {
-  const site = await ready();
+  const site = await ready(startRecordsSite);
   await answered(site, 1, ["customer-1", "customer-2"], 0, site.clock.now());
   const line = (n: number) => {
     const prediction = `gauge-1.rain.${"1".repeat(16)}.${n}`;
@@ -242,7 +249,7 @@ test("[C15] a metric of a prediction goes with the entity that was erased, also 
 });
 
 test("the commands start, list, show and stop one, and say in words what the API says", async () => {
-  const site = await ready();
+  const site = await ready(startSite);
   const vedette = vedetteOf(site, site.home, { now: () => site.clock.now() });
   const started = await vedette(
     "experiment",

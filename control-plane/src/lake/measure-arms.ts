@@ -30,7 +30,7 @@ export async function measureArms(
     for (const one of metrics)
       if (one.name === name) yield [one.device, one.entity, one.prediction, one.value, one.at] as const;
   };
-  const columns = { device: "text", entity: "text", prediction: "text", value: "number", at: "number" } as const;
+  const columns = { device: "text", entity: "text", prediction: "text", value: "number", moment: "number" } as const;
   await loadTable(connection, "told", columns, told());
   const unit = split === "devices" ? "agent" : "entity";
   const ms = "epoch_ms(time)::DOUBLE";
@@ -49,7 +49,7 @@ export async function measureArms(
       FROM answers JOIN begun USING (agent) WHERE ms > begun.since AND ${unit} IS NOT NULL GROUP BY ${unit}),
     measured AS (
       SELECT coalesce(t.${split === "devices" ? "device" : "entity"}, p.${unit}) AS unit, t.value,
-             coalesce(epoch_ms(p.time)::DOUBLE, t.at) AS ms
+             coalesce(epoch_ms(p.time)::DOUBLE, t.moment) AS ms
       FROM told t LEFT JOIN predictions p ON p.id = t.prediction)
     SELECT parts.unit, any_value(by_candidate), any_value(by_incumbent), count(m.value)::DOUBLE, avg(m.value),
            coalesce(var_pop(m.value) * count(m.value), 0)

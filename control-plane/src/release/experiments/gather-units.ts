@@ -1,39 +1,72 @@
 /**
- * Makes the judge of experiments: reads what was measured of both arms (lake and business metrics join in the label thread), and
- * says what came out. `compose.ts` puts it before the judge of releases; the engine never rolls an experiment back by it.
+ * Makes the judge of experiments: has both arms measured (lake and business metrics join in the label thread), and says what came
+ * out. `compose.ts` puts it before the judge of releases. The engine does not wait for it: what was found last holds until
+ * something newer is, so that a long look at the lake holds up no failing device.
  */
-import type { Labels } from "../../ports.ts";
+import { messageOf } from "@vedette/protocol/errors";
+import type { RolloutVerdict } from "@vedette/protocol/rollout";
+import type { Rollout } from "../../db/rollout-records.ts";
+import type { Labels, Logger } from "../../ports.ts";
 import type { Judge } from "../rollouts/world.ts";
 import { judgeExperiment } from "./judge-experiment.ts";
 
 /** Joining reads the lake: not at every look. ms. */
 const everyMs = 10_000;
+/** What was found of an experiment that nobody asks of any more is forgotten. ms. */
+const forgetAfterMs = 3_600_000;
 
-/** @param judge of releases. */
-export function createExperimentJudge(ports: { labels: Pick<Labels, "units">; judge: Judge }): Judge {
-  /** What was found last, and when. */
-  const known = new Map<number, { readonly at: number; readonly verdict: ReturnType<Judge> }>();
-  return (rollout, devices, now) => {
-    const { id, experiment: plan, members, model, version, salt, createdAt } = rollout;
-    if (!plan) return ports.judge(rollout, devices, now);
-    const before = known.get(id);
-    if (before && now >= before.at && now - before.at < everyMs) return before.verdict;
-    const judge = async () => {
-      const measured = await ports.labels.units({
-        ...{ model, version, salt, split: plan.split, share: plan.share, since: createdAt },
-        name: plan.metric.replace(/^business:/, ""),
-        devices: [...members.values()].map(({ agent, joinedAt, kind }) => {
-          return { agent, from: joinedAt, candidate: kind !== "control" };
-        }),
-      });
-      const result = judgeExperiment(plan, measured, now - createdAt);
-      return { verdict: "undecided" as const, findings: [], why: result.why, result };
-    };
-    const verdict = judge();
-    known.set(id, { at: now, verdict });
-    // Asked again at the next look.
-    verdict.catch(() => known.delete(id));
-    for (const [other, { at }] of known) if (now - at > 360 * everyMs) known.delete(other);
-    return verdict;
+interface Look {
+  /** UTC ms of the last one that began. */
+  at: number;
+  busy: boolean;
+  found: RolloutVerdict;
+}
+
+/** @param ports.judge of releases. */
+export function createExperimentJudge(ports: {
+  labels: Pick<Labels, "units">;
+  judge: Judge;
+  logger: Pick<Logger, "error">;
+}): Judge {
+  const looks = new Map<number, Look>();
+
+  async function measure(rollout: Rollout, now: number): Promise<RolloutVerdict> {
+    const { experiment: plan, members, model, version, salt, createdAt } = rollout;
+    if (!plan) return begun(rollout);
+    const measured = await ports.labels.units({
+      ...{ model, version, salt, split: plan.split, share: plan.share, since: createdAt },
+      name: plan.metric.replace(/^business:/, ""),
+      devices: [...members.values()].map(({ agent, joinedAt, kind }) => {
+        return { agent, from: joinedAt, candidate: kind !== "control" };
+      }),
+    });
+    const result = judgeExperiment(plan, measured, now - createdAt);
+    return { verdict: "undecided", findings: [], why: result.why, result };
+  }
+
+  return async (rollout, devices, now) => {
+    if (!rollout.experiment) return ports.judge(rollout, devices, now);
+    const { id } = rollout;
+    const look = looks.get(id) ?? { at: Number.NEGATIVE_INFINITY, busy: false, found: begun(rollout) };
+    looks.set(id, look);
+    if (!look.busy && now - look.at >= everyMs) {
+      Object.assign(look, { at: now, busy: true });
+      measure(rollout, now)
+        .then((found) => Object.assign(look, { found }))
+        .catch((error: unknown) => {
+          ports.logger.error("experiments.not_measured", { experiment: id, why: messageOf(error) });
+        })
+        .finally(() => {
+          look.busy = false;
+        });
+    }
+    for (const [other, { at, busy }] of looks) if (!busy && now - at > forgetAfterMs) looks.delete(other);
+    return look.found;
   };
+}
+
+/** Before anything is found: what a process before this one had found. */
+function begun({ verdict }: Rollout): RolloutVerdict {
+  const result = verdict?.result;
+  return { verdict: "undecided", findings: [], why: result?.why ?? "nothing is measured yet", result };
 }
