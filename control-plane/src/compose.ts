@@ -203,11 +203,13 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     });
     const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
+    const judges = createExperimentJudge({ labels, logger, judge: parts.judge ?? createEvidenceJudge({ db, labels }) });
+    closers.push(judges.close);
     const rollouts = createRollouts({
       ...{ db, director, clock, logger },
       online: (agent) => presence.online(agent),
       gate: parts.gate ?? gates.answer,
-      judge: createExperimentJudge({ labels, logger, judge: parts.judge ?? createEvidenceJudge({ db, labels }) }),
+      judge: judges.judge,
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });

@@ -18,16 +18,17 @@ const forgetAfterMs = 3_600_000;
 interface Look {
   /** UTC ms of the last one that began. */
   at: number;
-  busy: boolean;
+  /** That is under way. Never rejects. */
+  under: Promise<void> | null;
   found: RolloutVerdict;
 }
 
-/** @param ports.judge of releases. */
+/** @param ports.judge of releases. Closing resolves when no look is under way: the lake must not be closed before. */
 export function createExperimentJudge(ports: {
   labels: Pick<Labels, "units">;
   judge: Judge;
   logger: Pick<Logger, "error">;
-}): Judge {
+}): { judge: Judge; close(): Promise<void> } {
   const looks = new Map<number, Look>();
 
   async function measure(rollout: Rollout, now: number): Promise<RolloutVerdict> {
@@ -44,24 +45,32 @@ export function createExperimentJudge(ports: {
     return { verdict: "undecided", findings: [], why: result.why, result };
   }
 
-  return async (rollout, devices, now) => {
-    if (!rollout.experiment) return ports.judge(rollout, devices, now);
-    const { id } = rollout;
-    const look = looks.get(id) ?? { at: Number.NEGATIVE_INFINITY, busy: false, found: begun(rollout) };
-    looks.set(id, look);
-    if (!look.busy && now - look.at >= everyMs) {
-      Object.assign(look, { at: now, busy: true });
-      measure(rollout, now)
-        .then((found) => Object.assign(look, { found }))
-        .catch((error: unknown) => {
-          ports.logger.error("experiments.not_measured", { experiment: id, why: messageOf(error) });
-        })
-        .finally(() => {
-          look.busy = false;
-        });
+  async function renew(look: Look, rollout: Rollout): Promise<void> {
+    try {
+      look.found = await measure(rollout, look.at);
+    } catch (error) {
+      ports.logger.error("experiments.not_measured", { experiment: rollout.id, why: messageOf(error) });
+    } finally {
+      look.under = null;
     }
-    for (const [other, { at, busy }] of looks) if (!busy && now - at > forgetAfterMs) looks.delete(other);
-    return look.found;
+  }
+
+  return {
+    async judge(rollout, devices, now) {
+      if (!rollout.experiment) return ports.judge(rollout, devices, now);
+      const { id } = rollout;
+      const look = looks.get(id) ?? { at: Number.NEGATIVE_INFINITY, under: null, found: begun(rollout) };
+      looks.set(id, look);
+      if (!look.under && now - look.at >= everyMs) {
+        look.at = now;
+        look.under = renew(look, rollout);
+      }
+      for (const [other, { at, under }] of looks) if (!under && now - at > forgetAfterMs) looks.delete(other);
+      return look.found;
+    },
+    async close() {
+      await Promise.all([...looks.values()].map(({ under }) => under));
+    },
   };
 }
 
