@@ -3,7 +3,7 @@ import type { ExperimentPlan } from "@vedette/protocol/experiment";
 import type { MemberState, RolloutPolicy, RolloutState, RolloutVerdict, Stage } from "@vedette/protocol/rollout";
 import type { Split } from "@vedette/protocol/split";
 
-export type StageKind = Stage["kind"];
+type StageKind = Stage["kind"];
 /** In an experiment a device answers by the candidate (canary), by the incumbent (control), or by either (split). */
 export type MemberKind = StageKind | "control" | "split";
 

@@ -25,7 +25,7 @@ export interface ModelLogs {
   stored(upTo: number, epoch: string): void;
 }
 
-export const secondFolder = (model: string): string => `spool/${model}/second`;
+const secondFolder = (model: string): string => `spool/${model}/second`;
 
 /**
  * @param open of a folder of this model's.

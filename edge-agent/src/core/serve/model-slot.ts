@@ -69,7 +69,7 @@ export interface ModelSlot {
 }
 
 /** A version that answers some of the entities, in a log of its own: a batch is of one version. */
-export interface SecondVersion {
+interface SecondVersion {
   readonly version: ServingVersion;
   readonly log: SlotLog;
   takes(entity: string): boolean;
