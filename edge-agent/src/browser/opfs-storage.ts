@@ -67,7 +67,7 @@ export async function openOpfsStorage(home: string): Promise<Storage> {
           if (open) return readAll(open);
           const handle = await unlessMissing(fileOf(path, false));
           if (!handle) return undefined;
-          const file = await handle.createSyncAccessHandle();
+          const file = await openSync(handle);
           try {
             return readAll(file);
           } finally {
@@ -79,7 +79,7 @@ export async function openOpfsStorage(home: string): Promise<Storage> {
       inTurn(path, () =>
         guarded("write", path, async () => {
           const handle = await fileOf(path, true, "~");
-          const file = await handle.createSyncAccessHandle();
+          const file = await openSync(handle);
           try {
             file.truncate(0);
             writeAll(file, bytes, 0);
@@ -111,12 +111,27 @@ export async function openOpfsStorage(home: string): Promise<Storage> {
       inTurn(path, () =>
         guarded("append to", path, async () => {
           if (appending.has(path)) throw new VedetteError("busy", `${path} is open to append already: close it first`);
-          const file = await (await fileOf(path, true)).createSyncAccessHandle();
+          const file = await openSync(await fileOf(path, true));
           appending.set(path, file);
           return appendFile(path, file, () => appending.delete(path));
         }),
       ),
   };
+}
+
+const opening = new Set<WorkerFileHandle>();
+
+/**
+ * Chromium (seen in 156) never settles the promise of a handle that is garbage-collected meanwhile, and nothing else of ours
+ * holds it: what waited for the file then waited for ever.
+ */
+async function openSync(handle: WorkerFileHandle): Promise<SyncFile> {
+  opening.add(handle);
+  try {
+    return await handle.createSyncAccessHandle();
+  } finally {
+    opening.delete(handle);
+  }
 }
 
 function appendFile(path: string, file: SyncFile, closed: () => void): AppendFile {

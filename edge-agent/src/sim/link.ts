@@ -218,10 +218,8 @@ export function createLink(options: {
             connection.topics.add(topic);
             peer()?.subscribed(connection, topic);
           }),
-        async unsubscribe(topic) {
-          if (!mine?.open) throw offline();
-          mine.topics.delete(topic);
-        },
+        // Carried like the SUBSCRIBE before it, so that no late copy of that one undoes it.
+        unsubscribe: (topic) => ask(topic, new Uint8Array(), 1, (connection) => void connection.topics.delete(topic)),
         async close() {
           closed = true;
           if (mine) link.cut();

@@ -104,7 +104,10 @@ describe.skipIf(!existsSync(chromiumPath) && !process.env.CI)("in Chromium", () 
     });
     server = await serve(folder, site.firstRoot);
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({ executablePath: chromiumPath, args: [...chromiumArgs] });
+    browser = await chromium.launch({
+      executablePath: chromiumPath,
+      args: [...chromiumArgs, "--js-flags=--expose-gc"],
+    });
     page = await (await browser.newContext()).newPage();
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => {
@@ -157,6 +160,7 @@ describe.skipIf(!existsSync(chromiumPath) && !process.env.CI)("in Chromium", () 
     expect(first).toMatchObject({
       opfs: true,
       isolated: true,
+      endedAmidCollection: 20,
       release: 7,
       expired: "expired",
       sameKey: true,

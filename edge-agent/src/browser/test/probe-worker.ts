@@ -58,6 +58,30 @@ async function probeStorage(open: () => Promise<Storage>) {
   };
 }
 
+/** Opens and reads while the browser collects all that nobody holds: how many of `times` came to an end. */
+async function endedAmidCollection(times: number): Promise<number> {
+  const { gc } = globalThis as { gc?: () => void };
+  if (!gc) throw new Error("start the browser with --js-flags=--expose-gc");
+  const storage = await openOpfsStorage("collected");
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    gc();
+    port2.postMessage(null);
+  };
+  port2.postMessage(null);
+  let ended = 0;
+  for (let i = 0; i < times; i++) {
+    const work = storage
+      .append(`a/${i}`)
+      .then((file) => file.close())
+      .then(() => storage.read(`a/${i}`))
+      .then(() => void ended++);
+    await Promise.race([work, new Promise((resolve) => setTimeout(resolve, 1_000))]);
+  }
+  port1.close();
+  return ended;
+}
+
 async function answersOf({ runtime, asked }: ProbeInput) {
   const answers: Readonly<Record<string, Tensor>>[] = [];
   for (const { model, feeds } of asked) {
@@ -110,6 +134,7 @@ async function probe(input: ProbeInput) {
     opfs: await hasOpfs(),
     isolated: globalThis.crossOriginIsolated,
     storage: await probeStorage(() => openOpfsStorage("probe")),
+    endedAmidCollection: await endedAmidCollection(20),
     indexedDb: await probeStorage(() => openIndexedDbStorage("probe")),
     release: await trusted.release(target.model, target.digest, target.length),
     expired: await trust.refresh(async (file) => files[file], now + 2 * 86_400_000).then(() => "accepted", codeOf),
