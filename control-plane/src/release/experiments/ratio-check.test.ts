@@ -18,14 +18,16 @@ function everAlarms(streams: number, length: number, planned: number, real: numb
   return { share: at.length / streams, median: at.toSorted((a, b) => a - b)[Math.floor(at.length / 2)] };
 }
 
-test("[C7] a split as planned alarms no more often than stated, looked at after each unit", () => {
+test("[C7] a split as planned alarms no more often than stated, looked at after each unit", {
+  timeout: 120_000,
+}, () => {
   for (const planned of [0.5, 0.1, 0.9]) {
     // One of the two checks: half of the error; 2,000 streams stray by .0016.
     expect(everAlarms(2000, 1000, planned, planned).share).toBeLessThanOrEqual(ratioError / 2 + 0.005);
   }
 });
 
-test("[C7] an arm that loses units is found", () => {
+test("[C7] an arm that loses units is found", { timeout: 120_000 }, () => {
   // Of the candidate's units a half, a fifth is lost: 1 : 2 and 4 : 5 instead of 1 : 1.
   const half = everAlarms(200, 2000, 0.5, 1 / 3);
   expect(half.share).toBe(1);
