@@ -163,19 +163,34 @@ test("[C3] a device whose candidate trips says so, and the experiment is taken b
   expect(await look(site)).toMatchObject({ state: "rolled_back", why: expect.stringContaining("it threw") });
 });
 
-/** A batch of gauge-1's answers, one each entity. */
-async function answered(site: RecordsSite, version: 1 | 2, entities: readonly string[], seq: number, from: number) {
+/** A batch of a device's answers, one each entity. */
+async function answered(
+  site: RecordsSite,
+  version: 1 | 2,
+  entities: readonly (string | null)[],
+  { agent = "gauge-1", seq = 0, from }: { agent?: string; seq?: number; from: number },
+) {
   const { digest } = version === 1 ? one : two;
   const count = entities.length;
+  const epoch = `${version}`.repeat(16);
   await site.take({
-    ...{ agent: "gauge-1", seq, count, firstN: 100 * seq },
-    header: { digest, release: version, epoch: `${version}`.repeat(16) },
-    epoch: `${version}`.repeat(16),
+    ...{ agent, seq, count, epoch, firstN: 100 * seq },
+    header: { digest, release: version },
     columns: {
       entity: ["text", [...entities]],
       time: ["f64", Float64Array.from(entities, (_, i) => from + i)],
     },
   });
+}
+/** Looks until so many units have values. */
+function untilMeasured(site: RecordsSite, { candidate, incumbent }: { candidate: number; incumbent: number }) {
+  const look = async () => {
+    site.clock.advance(2_000);
+    const now = experiment.parse((await site.call("GET", "/v1/experiments/1")).body);
+    expect(now.result).toMatchObject({ candidate: { measured: candidate }, incumbent: { measured: incumbent } });
+    return now.result;
+  };
+  return vi.waitFor(look, { timeout: 20_000, interval: 200 });
 }
 
 test("[C9] units are told by their lots: each counts once, from its first answer after the split began, by any key", async () => {
@@ -187,11 +202,11 @@ test("[C9] units are told by their lots: each counts once, from its first answer
   const theirs = all.filter((name) => lotOf(salt, name) >= 0.5);
   const began = site.clock.now() + 1000;
   // Before the candidate's first answer there is no split: these take part in nothing.
-  await answered(site, 1, ["too-early", ...theirs.slice(0, 1)], 0, began - 500);
-  await answered(site, 2, ["the-first", ...mine], 0, began);
-  await answered(site, 1, theirs, 1, began + 10);
+  await answered(site, 1, ["too-early", ...theirs.slice(0, 1)], { from: began - 500 });
+  await answered(site, 2, ["the-first", ...mine], { from: began });
+  await answered(site, 1, theirs, { seq: 1, from: began + 10 });
   // One of the candidate's, answered by the incumbent too: it stays where its lot put it.
-  await answered(site, 1, mine.slice(0, 1), 2, began + 500);
+  await answered(site, 1, mine.slice(0, 1), { seq: 2, from: began + 500 });
   const sales = [
     ...mine.map((entity, i) => ({ entity, value: 3 + (i % 2) })),
     ...theirs.map((entity, i) => ({ entity, value: 1 + (i % 2) })),
@@ -201,15 +216,7 @@ test("[C9] units are told by their lots: each counts once, from its first answer
     { entity: "nobody", value: 50 },
   ].map((line) => ({ model: "rain", name: "sales", at: began + 60_000, ...line }));
   expect(await site.call("POST", "/v1/metrics", sales)).toMatchObject({ status: 200, body: { stored: sales.length } });
-  const { result } = await vi.waitFor(
-    async () => {
-      site.clock.advance(2_000);
-      const now = await look(site);
-      expect(now.result?.candidate.measured).toBe(mine.length);
-      return now;
-    },
-    { timeout: 20_000, interval: 200 },
-  );
+  const result = await untilMeasured(site, { candidate: mine.length, incumbent: theirs.length });
   expect(result).toMatchObject({
     says: "better",
     candidate: {
@@ -228,9 +235,37 @@ test("[C9] units are told by their lots: each counts once, from its first answer
   expect(result?.difference?.estimate).toBeCloseTo(2, 0);
 });
 
+test("[C9] by devices the unit is the device, however much it says, and it counts from when it was drawn", async () => {
+  const site = await ready(startRecordsSite);
+  await start(site);
+  const { devices } = await look(site);
+  const of = (wanted: string) => devices.filter(({ arm }) => arm === wanted).map(({ agent }) => agent);
+  const began = site.clock.now() + 1000;
+  for (const agent of of("candidate")) {
+    await answered(site, 1, [null], { agent, from: began });
+    await answered(site, 2, [null, null], { agent, from: began + 10 });
+  }
+  for (const agent of of("incumbent")) await answered(site, 1, [null, null], { agent, from: began });
+  // Before it was drawn.
+  await answered(site, 1, [null], { agent: of("incumbent")[0] as string, seq: 1, from: began - 9_999_999 });
+  const values = [
+    ...of("candidate").flatMap((device, i) => Array.from({ length: 1 + 9 * i }, () => ({ device, value: 4 }))),
+    ...of("incumbent").map((agent) => ({ prediction: `${agent}.rain.${"1".repeat(16)}.0`, value: 2 })),
+    { device: of("incumbent")[0], value: 100, at: began - 5_000_000 },
+  ].map((line) => ({ model: "rain", name: "sales", at: began + 60_000, ...line }));
+  expect(await site.call("POST", "/v1/metrics", values)).toMatchObject({ status: 200 });
+  const result = await untilMeasured(site, { candidate: 2, incumbent: 2 });
+  expect(result).toMatchObject({
+    says: "too_few",
+    candidate: { units: 2, values: 11, mean: 4, crossed: 0 },
+    incumbent: { units: 2, values: 2, mean: 2, crossed: 0 },
+    why: expect.stringContaining("compared by entities"),
+  });
+});
+
 test("[C15] a metric of a prediction goes with the entity that was erased, also one that comes later", async () => {
   const site = await ready(startRecordsSite);
-  await answered(site, 1, ["customer-1", "customer-2"], 0, site.clock.now());
+  await answered(site, 1, ["customer-1", "customer-2"], { from: site.clock.now() });
   const line = (n: number) => {
     const prediction = `gauge-1.rain.${"1".repeat(16)}.${n}`;
     return { model: "rain", name: "sales", value: 1, at: site.clock.now(), prediction };
