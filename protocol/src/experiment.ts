@@ -30,7 +30,7 @@ const arm = z.object({
   /** Of these, with a value of the metric, and how many values. */
   measured: count,
   values: count,
-  /** Of the units' means; null without any. */
+  /** Of the units' means; null without any, and where the result is withheld. */
   mean: z.number().nullable(),
   /** Units that the other version answered, too: they count where the lot put them. */
   crossed: count,

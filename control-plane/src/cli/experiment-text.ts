@@ -21,7 +21,7 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
     const first = waiting[0];
     lines.push(
       "",
-      `${waiting.length} of ${devices.length} devices do not answer by the candidate yet: ${first?.agent} (${first?.state.replaceAll("_", " ")}${first?.reason ? `: ${first.reason}` : ""})`,
+      `${waiting.length} of ${devices.length} devices do not answer by the candidate: ${first?.agent} (${first?.state.replaceAll("_", " ")}${first?.reason ? `: ${first.reason}` : ""})`,
     );
   }
   if (leftOut.length > 0) {

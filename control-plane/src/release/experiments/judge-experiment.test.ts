@@ -55,12 +55,14 @@ test("few units are no result, and a fleet of few devices is told what to do", (
 
 test("[C8] where the split is not what was planned nothing is compared, and it is said where to look", () => {
   const lost = judgeExperiment(plan, { candidate: arm(812, 2), incumbent: arm(1107, 1) }, day);
-  expect(lost).toMatchObject({ says: "withheld", difference: null, more: null });
-  expect(lost.why).toContain("812 : 1107 units where 50 : 50 was planned. Do not believe any comparison of them");
+  expect(lost).toMatchObject({ says: "withheld", difference: null, more: null, candidate: { units: 812, mean: null } });
+  expect(lost.why).toContain(
+    "812 : 1107 (candidate : incumbent) units where 50 : 50 was planned. Do not believe any comparison of them",
+  );
   // All took part, but values are told of one arm only.
   const silent = judgeExperiment(plan, { candidate: arm(500, 2, 1000), incumbent: arm(1000, 1) }, day);
   expect(silent).toMatchObject({ says: "withheld", difference: null });
-  expect(silent.why).toContain("500 : 1000 units with values of sales");
+  expect(silent.why).toContain("500 : 1000 (candidate : incumbent) units with values of sales");
   // As planned, it is not.
   expect(
     judgeExperiment({ ...plan, share: 1 / 3 }, { candidate: arm(500, 2), incumbent: arm(1000, 1) }, day).says,

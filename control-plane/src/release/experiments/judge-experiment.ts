@@ -16,7 +16,7 @@ export function judgeExperiment(plan: ExperimentPlan, measured: ArmsMeasured, el
   const common = { candidate: armOf(candidate), incumbent: armOf(incumbent), checks };
   const alarm = checks.find((check) => check.alarm);
   if (alarm) {
-    const ratio = `${alarm.candidate} : ${alarm.incumbent}`;
+    const ratio = `${alarm.candidate} : ${alarm.incumbent} (candidate : incumbent)`;
     const which = alarm.of === "units" ? "units" : `units with values of ${nameOf(plan)}`;
     const look =
       alarm.of === "units"
@@ -25,7 +25,9 @@ export function judgeExperiment(plan: ExperimentPlan, measured: ArmsMeasured, el
     const why =
       `the split is not what was planned: ${ratio} ${which} where ${ofShare(plan.share)} was planned. ` +
       `Do not believe any comparison of them; look at ${look}`;
-    return { ...common, says: "withheld", difference: null, more: null, why };
+    // Nor does a program get what a person is not shown.
+    const arms = { candidate: { ...common.candidate, mean: null }, incumbent: { ...common.incumbent, mean: null } };
+    return { ...arms, checks, says: "withheld", difference: null, more: null, why };
   }
   const difference = compareArms(candidate, incumbent, plan.error);
   if (!difference) return { ...common, says: "too_few", difference: null, more: null, why: whyTooFew(plan, measured) };
