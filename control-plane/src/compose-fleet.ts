@@ -36,14 +36,17 @@ export async function composeFleet(ports: {
   disconnect: (agent: string) => Promise<void>;
   hint: (agent: string, rev: number) => Promise<void>;
   clock: Clock;
+  /** The one that rollouts go by, where that is another. */
+  steady?: Clock;
   logger: Logger;
 }): Promise<FleetRooms> {
   const { site, db, keys, ingestion, drift, commands, disconnect, hint, clock, logger } = ports;
+  const { steady = clock } = ports;
   const trust = await openTrustRepository({ db, keys, clock, logger });
   const revocation = await openRevocation({ db, clock, disconnect });
   const director = createDirector({ db, trust, key: () => keys.director, clock });
   const deviceTokens = createDeviceTokens({ db, key: () => keys.deviceTokens, clock, site });
-  const presence = createPresence({ db, clock, logger });
+  const presence = createPresence({ db, clock, logger, before: await db.devices.list() });
   const fleet = createFleet({
     site,
     db,
@@ -53,7 +56,7 @@ export async function composeFleet(ports: {
     presence,
     ingestion,
     drift,
-    shadows: createShadowIntake({ db, clock, logger }),
+    shadows: createShadowIntake({ db, clock: steady, logger }),
     revocation,
     commands,
     clock,

@@ -54,13 +54,15 @@ import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createExperimentJudge } from "./release/experiments/gather-units.ts";
+import { createEvidenceRetention } from "./release/forget-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
-import { describeLive } from "./release/rollouts/describe-rollout.ts";
+import { devicesWithRollouts, productionWithRollouts, readRolloutsNow } from "./release/rollouts/in-production.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
+import { steadyClock } from "./steady-clock.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -118,12 +120,13 @@ const rolloutsEveryMs = 2_000;
 const gateEveryMs = 60_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
-const driftPruneEveryMs = 600_000;
+const pruneEveryMs = 600_000;
 const alertsEveryMs = 30_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
   const { clock, logger } = parts;
+  const steady = steadyClock(clock);
   const { site } = config;
   /** In the order of starting; closed in the opposite order. */
   const closers: (() => Promise<void>)[] = [];
@@ -168,6 +171,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       commands,
       disconnect: (agent) => broker.disconnect(agent),
       clock,
+      steady,
       hint: (agent, rev) => broker.hint(agent, rev),
       logger,
     });
@@ -203,13 +207,15 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     });
     const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
-    const judges = createExperimentJudge({ labels, logger, judge: parts.judge ?? createEvidenceJudge({ db, labels }) });
+    const ofReleases = parts.judge ?? createEvidenceJudge({ db, labels, clock });
+    const judges = createExperimentJudge({ labels, logger, judge: ofReleases });
     closers.push(judges.close);
     const rollouts = createRollouts({
-      ...{ db, director, clock, logger },
-      online: (agent) => presence.online(agent),
+      ...{ db, director, logger, clock: steady },
+      online: (agent) => presence.there(agent),
       gate: parts.gate ?? gates.answer,
       judge: judges.judge,
+      judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, clock, of: "past" }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });
@@ -253,6 +259,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       missing: () => ingestion.missingByReason(),
       expiring: () => trust.expiring(),
       harmOf: harmOracle.harmOf,
+      gateOf: parts.gate ? undefined : gates.show,
       diskSpace: () => parts.diskSpace(data),
     });
     const { alerts } = alerting;
@@ -279,7 +286,8 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
-      { name: "drift windows", everyMs: driftPruneEveryMs, work: () => drift.prune() },
+      { name: "drift windows", everyMs: pruneEveryMs, work: () => drift.prune() },
+      { name: "evidence", everyMs: pruneEveryMs, work: createEvidenceRetention({ db, clock, logger }) },
       { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
       { name: "alerts", everyMs: alertsEveryMs, work: alerting.look },
       { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },
@@ -318,13 +326,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       deviceTokens,
       authority,
       deviceLogin: link.deviceLogin,
-      listDevices: devices,
+      listDevices: async () => devicesWithRollouts(await devices(), await readRolloutsNow(db, clock.now())),
       describeProduction: async () => {
         const watched = await watches.list();
-        const live = (await db.rollouts.live()).map(describeLive);
+        const answer = await describeProduction({ site, db, director, lake, drift, clock });
         return {
-          ...(await describeProduction({ site, db, director, lake, drift, clock })),
-          ...(live.length > 0 && { rollouts: live }),
+          ...productionWithRollouts(answer, await readRolloutsNow(db, clock.now())),
           ...(watched.length > 0 && { watched }),
         };
       },

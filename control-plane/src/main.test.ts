@@ -21,11 +21,11 @@ import {
   type TestDevice,
   trustOf,
 } from "../test/site.ts";
-import { verifyEd25519 } from "./fleet/verify-ed25519.ts";
 import { openLake } from "./lake/open-lake.ts";
 import { parseConfig, startControlPlane } from "./main.ts";
 import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
 import { systemClock } from "./system-clock.ts";
+import { verifyEd25519 } from "./verify-ed25519.ts";
 
 const names = topics("test");
 

@@ -24,7 +24,7 @@ export interface PretendedDevice {
   reportedRev: number;
   progress: Progress;
   /** What it will do with the candidate. */
-  nature: "good" | "rejects" | "stalls";
+  nature: "good" | "rejects" | "stalls" | "lacks memory";
 }
 
 export function device(agent: string, over: Partial<PretendedDevice> = {}): PretendedDevice {
@@ -155,6 +155,8 @@ function follow(one: PretendedDevice, served: number): void {
   if (one.holds === null) one.progress = { kind: "nothing" };
   else if (rejectedHere) return;
   else if (one.nature === "rejects") one.progress = { kind: "rejected", why: "proof_failed: off by 0.3" };
+  else if (one.nature === "lacks memory" && (one.holds === "shadow" || one.holds === "split"))
+    one.progress = { kind: "unable", why: "lacks memory for both" };
   else if (one.nature === "stalls") one.progress = { kind: "updating", why: "fetching" };
   else if (one.holds === "shadow") {
     one.progress = { kind: "asked", pairs: (one.progress.kind === "asked" ? one.progress.pairs : 0) + served };

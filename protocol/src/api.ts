@@ -230,6 +230,22 @@ export const device = z.object({
   lastSeen: z.iso.datetime().nullable(),
   assigned: z.array(z.object({ model: modelName, version: z.int(), digest: sha256Hex })),
   reported: reported.nullable(),
+  /** What it runs, or is asked, because of rollouts under way; and what was taken back from it within a week. */
+  rollouts: z
+    .array(
+      z.object({
+        rollout: z.int(),
+        model: modelName,
+        version: z.int(),
+        as: z.enum(["shadow", "canary", "split", "returned"]),
+        /** It is an experiment that has this number. */
+        experiment: z.boolean().optional(),
+        /** Of the device in the rollout (`memberStates` of rollout.ts); where it returned, of the rollout. */
+        state: z.string(),
+        why: z.string().nullable(),
+      }),
+    )
+    .optional(),
   /** Null: it may log in. */
   revoked: z.object({ at: z.iso.datetime(), reason: z.string() }).nullable().optional(),
 });
@@ -263,6 +279,20 @@ export const production = z.object({
           assignedTo: z.array(selector),
           /** Devices that have served predictions with this digest and still do. */
           serving: z.array(agentId),
+          /** Devices that were given it by rollouts under way: to answer, or to be asked beside what answers. */
+          byRollout: z
+            .array(
+              z.object({
+                rollout: z.int(),
+                /** It is an experiment that has this number. */
+                experiment: z.boolean().optional(),
+                canary: z.array(agentId),
+                shadow: z.array(agentId),
+                /** Of an experiment: it answers some of the entities there. */
+                split: z.array(agentId).optional(),
+              }),
+            )
+            .optional(),
           /** Devices that should, and have not yet (or said why not). */
           pending: z.array(
             z.object({
@@ -302,6 +332,20 @@ export const production = z.object({
             .optional(),
         }),
       ),
+      /** The last rollout, where it was taken back within a week: devices that had it, and those that run it still. */
+      takenBack: z
+        .object({
+          rollout: z.int(),
+          /** It is an experiment that has this number. */
+          experiment: z.boolean().optional(),
+          version: z.int(),
+          state: z.string(),
+          why: z.string(),
+          endedAt: z.iso.datetime(),
+          devices: z.int().min(0),
+          waiting: z.array(agentId),
+        })
+        .optional(),
       /** Every version that is published. */
       published: z.array(z.int()),
       /** The model's other rows in the lake: of versions not told here, and of answers before there was a version. */

@@ -63,8 +63,23 @@ export function lacks(requires: Requirements, has: AgentAbilities): string[] {
   const foreign = has.domains && requires.domains?.filter((domain) => !has.domains?.includes(domain));
   if (foreign && foreign.length > 0) missing.push(`operators of ${foreign.join(", ")}`);
   if (has.memoryBytes !== undefined && requires.memoryBytes !== undefined && has.memoryBytes < requires.memoryBytes) {
-    const mega = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
     missing.push(`${mega(requires.memoryBytes)} of memory (has ${mega(has.memoryBytes)})`);
   }
   return missing;
 }
+
+/**
+ * Why one more version cannot be in memory with others, for people; null where it can, or an end does not say.
+ * @param others bytes that each of them may take at most. @param bytes that it may. @param has of the device.
+ */
+export function lacksMemoryFor(
+  others: readonly (number | undefined)[],
+  bytes: number | undefined,
+  has: number | undefined,
+): string | null {
+  const taken = others.reduce<number>((sum, each) => sum + (each ?? 0), 0);
+  if (has === undefined || bytes === undefined || taken + bytes <= has) return null;
+  return `lacks memory for both: up to ${mega(bytes)} beside ${mega(taken)} (has ${mega(has)})`;
+}
+
+const mega = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;

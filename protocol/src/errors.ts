@@ -44,6 +44,7 @@ const systemFaults = [
   "backend_unavailable",
   "busy",
   "data_budget",
+  "lacks_memory",
   "internal",
 ] as const;
 

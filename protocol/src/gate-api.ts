@@ -16,7 +16,7 @@ export const gateCheck = z.object({
   measured: z.number().nullable(),
   /** What `measured` is held against; null where there is no limit. */
   limit: z.number().nullable(),
-  /** Of both: `ms`, `bytes`, `share`. */
+  /** Of both, for people: `ms`, `bytes`, `share`, `of loss`. */
   unit: z.string().max(32).nullable(),
   /** For people. */
   why: z.string().max(2000),

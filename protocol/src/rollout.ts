@@ -148,7 +148,7 @@ export interface Finding {
   readonly low: number | null;
   readonly high: number | null;
   readonly margin: number;
-  /** Pairs (for drift and business metrics: devices) that it rests on. */
+  /** Pairs that it rests on; devices for drift, values for business metrics. */
   readonly n: number;
   /** About so many more of them until it is decided, at the present estimate; null where it is, or cannot be told. */
   readonly more: number | null;

@@ -1,7 +1,7 @@
 /** /v1/rollouts: releases in stages, as they are started, watched and acted on. */
 import { z } from "zod";
 import { agentId, modelName, sha256Hex } from "./ids.ts";
-import { memberStates, rolloutPolicy, rolloutStates } from "./rollout.ts";
+import { type Finding, memberStates, rolloutPolicy, rolloutStates } from "./rollout.ts";
 
 /** POST /v1/rollouts. */
 export const startRollout = z.strictObject({
@@ -13,7 +13,9 @@ export const startRollout = z.strictObject({
 });
 export type StartRollout = z.infer<typeof startRollout>;
 
+/** What an operator may do with one. */
 export const rolloutActs = ["pause", "resume", "abort", "approve", "retry"] as const;
+export type RolloutAct = (typeof rolloutActs)[number];
 /** POST /v1/rollouts/{id}/{act}. */
 export const actOnRollout = z.strictObject({ reason: z.string().min(1).max(500).optional() });
 
@@ -27,7 +29,7 @@ const finding = z.object({
   n: z.number(),
   more: z.number().nullable(),
   why: z.string(),
-});
+}) satisfies z.ZodType<Finding>;
 const verdict = z.object({
   verdict: z.enum(["promote", "rollback", "undecided"]),
   findings: z.array(finding),

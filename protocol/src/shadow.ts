@@ -78,7 +78,10 @@ export const shadowParcel = z.object({
     epoch: epochId,
     /** 0, 1, 2 … within the epoch. */
     n: count,
-    /** UTC ms by the device's clock: of its first and last row. */
+    /**
+     * UTC ms, by the control plane's clock as far as the device knows it, like the times of its predictions: when the first
+     * and the last of its rows were answered.
+     */
     from: z.number(),
     to: z.number(),
   }),

@@ -1,5 +1,5 @@
 /** Alerts end to end: a real control plane, the command line, and a receiver that is a real HTTP server. */
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -11,6 +11,7 @@ import { vedetteOf } from "../../test/commands.ts";
 import { type Receiver, startReceiver } from "../../test/receiver.ts";
 import { abilities, enroll, hello, initialiseTrust, type Site, startSite } from "../../test/site.ts";
 import type { Parts } from "../compose.ts";
+import { openDatabase } from "../db/database.ts";
 import type { DiskSpace } from "../monitoring/alerts/sources/low-disk.ts";
 import type { WebhookPayload } from "../monitoring/alerts/webhook-payload.ts";
 import type { MissingCount } from "../ports.ts";
@@ -142,11 +143,57 @@ test("[Z10] a receiver's headers are sent to it alone: in no answer, log, databa
   expect(await readdir(join(site.home, "data", "receiver-headers"))).toEqual(["default"]);
 });
 
+test("[A14] the whole address of a receiver is in its own file alone; elsewhere its scheme and host are", async () => {
+  const { site, folder, receiver, vedette, world } = await ready({ receiver: false });
+  const secret = "T0123/B4567/hush-hush";
+  const add = ["alert", "receiver", "add", "--to", `${receiver.url}/services/${secret}?key=hush-hush`];
+  const added = await vedette(...add);
+  expect(added).toMatchObject({ code: 0, out: expect.stringContaining(`${receiver.url}/…`) });
+  expect(await vedette("alert", "receiver", "test")).toMatchObject({ code: 0 });
+  receiver.answer = { status: 404 };
+  const refused = await vedette("alert", "receiver", "test");
+  expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("answered 404") });
+  const lists = [await vedette("alert", "receiver", "list", "--json"), await vedette("audit", "list", "--json")];
+  expect(JSON.stringify([added, refused, lists, world.logged])).not.toContain("hush-hush");
+  await site.close();
+  const data = join(site.home, "data");
+  for (const file of (await readdir(data)).filter((name) => name.startsWith("vedette.db")))
+    expect((await readFile(join(data, file))).includes("hush-hush")).toBe(false);
+  const kept = join(data, "receiver-headers", "default");
+  expect([(await stat(kept)).mode & 0o777, (await stat(join(data, "receiver-headers"))).mode & 0o777]).toEqual([
+    0o600, 0o700,
+  ]);
+
+  // As a control plane of before left it: the address in the database, the headers alone in the file.
+  const url = `${receiver.url}/services/${secret}`;
+  const db = await openDatabase(join(data, "vedette.db"));
+  const entry = { at: 0, actor: "ada", action: "alert-receiver.add", subject: "old", detail: {} };
+  await db.alerts.addReceiver({ name: "old", url, minSeverity: "info" }, entry);
+  await db.close();
+  await writeFile(join(data, "receiver-headers", "old"), JSON.stringify({ "X-Token": "abc" }), { mode: 0o600 });
+  const again = await startSite({ home: site.home });
+  receiver.answer = { status: 204 };
+  receiver.got.length = 0;
+  const later = vedetteOf(again, folder);
+  expect(await later("alert", "receiver", "test", "--name", "old")).toMatchObject({ code: 0 });
+  expect(receiver.got[0]).toMatchObject({ path: `/services/${secret}`, headers: { "x-token": "abc" } });
+  expect((await later("alert", "receiver", "list")).out).not.toContain("hush-hush");
+  await rm(join(data, "receiver-headers", "old"));
+  expect(await later("alert", "receiver", "test", "--name", "old")).toMatchObject({
+    err: expect.stringContaining("Remove the receiver, and add it again"),
+  });
+  await again.close();
+  expect((await readFile(join(data, "vedette.db"))).includes("hush-hush")).toBe(false);
+});
+
 test.each([
   ["http://169.254.169.254/latest/meta-data", "no address of a receiver"],
   ["http://[::ffff:169.254.169.254]/", "no address of a receiver"],
   ["http://2852039166/", "no address of a receiver"],
   ["http://[fe80::1]/", "no address of a receiver"],
+  ["http://[64:ff9b::a9fe:a9fe]/", "no address of a receiver"],
+  ["http://[64:ff9b:1::169.254.169.254]/", "no address of a receiver"],
+  ["http://[::169.254.169.254]/", "no address of a receiver"],
   ["http://ada:secret@hooks.example/", "may not hold a user"],
   ["file:///etc/passwd", "does not fit"],
   ["gopher://hooks.example/", "does not fit"],

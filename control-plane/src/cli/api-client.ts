@@ -43,7 +43,7 @@ export interface ApiClient extends TrustApi, PublishApi {
   rollout(id: number): Promise<rolloutsContract.RolloutInDetail>;
   actOnRollout(
     id: number,
-    act: (typeof rolloutsContract.rolloutActs)[number],
+    act: rolloutsContract.RolloutAct,
     reason: string | undefined,
   ): Promise<rolloutsContract.RolloutInDetail>;
   replayRollout(

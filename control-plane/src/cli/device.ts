@@ -1,8 +1,10 @@
 /** `vedette device`: enrolment tokens, and the fleet. */
 import type { Device } from "@vedette/protocol/api";
+import { VedetteError } from "@vedette/protocol/errors";
 import { agentId } from "@vedette/protocol/ids";
 import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
+import { describeDevice } from "./device-text.ts";
 import type { Io } from "./io.ts";
 import { duration, fitting, integerFrom, label } from "./option-values.ts";
 import { table } from "./table.ts";
@@ -46,7 +48,7 @@ export function addDevice(program: Command, io: Io): void {
     .action(async (_flags: object, command: Command) => {
       const context = contextOf(command, io);
       const devices = await (await context.api()).devices();
-      const rows = devices.map(({ agent, online, labels, assigned, reported, lastSeen, revoked }) => [
+      const rows = devices.map(({ agent, online, labels, assigned, reported, lastSeen, revoked, rollouts }) => [
         agent,
         revoked ? "revoked" : online ? "online" : "offline",
         Object.entries(labels)
@@ -55,14 +57,31 @@ export function addDevice(program: Command, io: Io): void {
         assigned.map(({ model, version }) => `${model}@${version}`).join(" ") || null,
         reported?.slots.flatMap(({ model, serving }) => (serving ? [`${model}@${serving.release}`] : [])).join(" ") ||
           null,
+        (rollouts ?? []).map(shortOf).join(" ") || null,
         faultOf(reported),
         lastSeen,
       ]);
-      const columns = ["device", "state", "labels", "assigned", "serving", "refused", "last seen"];
+      const columns = ["device", "state", "labels", "assigned", "serving", "rollout", "refused", "last seen"];
       context.answer(
         { devices },
         rows.length === 0 ? "No devices yet: vedette device enroll --help\n" : table(columns, rows),
       );
+    });
+
+  device
+    .command("show")
+    .description("one device: what it should run, what it does, and because of which rollout")
+    .argument("<device>", "its name", fitting(agentId))
+    .addHelpText("after", "\nExample:\n  $ vedette device show station-7")
+    .action(async (agent: string, _flags: object, command: Command) => {
+      const context = contextOf(command, io);
+      const found = (await (await context.api()).devices()).find((one) => one.agent === agent);
+      if (!found)
+        throw new VedetteError(
+          "not_found",
+          `no device is enrolled as ${agent}: \`vedette device list\` shows those that are`,
+        );
+      context.answer(found, describeDevice(found));
     });
 
   device
@@ -94,6 +113,13 @@ export function addDevice(program: Command, io: Io): void {
       const answer = await (await context.api()).approveDevice(agent);
       context.answer(answer, `${agent} ${answer.changed ? "may log in again" : "was not revoked"}.\n`);
     });
+}
+
+type BecauseOf = NonNullable<Device["rollouts"]>[number];
+
+function shortOf({ rollout, experiment, model, version, as }: BecauseOf): string {
+  const of = experiment ? `experiment ${rollout}` : `${rollout}`;
+  return as === "returned" ? `back from ${model}@${version} (${of})` : `${model}@${version} ${as} (${of})`;
 }
 
 /** What the device refuses and why: its control plane's metadata or assignment, or a version of a model. */

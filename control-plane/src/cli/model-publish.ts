@@ -29,6 +29,7 @@ interface PublishFlags {
   confidenceFloor?: number;
   cacheAge?: number;
   latencyMs?: number;
+  memoryMib?: number;
   freshUntil?: string;
   trainedAt?: string;
   driftWindow?: number;
@@ -79,6 +80,11 @@ export function addPublish(model: Command, io: Io): void {
       "--latency-ms <ms>",
       `latency budget of one answer (default: 20 times what it takes here, at least ${leastLatencyMs})`,
       positive,
+    )
+    .option(
+      "--memory-mib <n>",
+      "memory that it may take on a device, held to by the gate and by devices (default: 256 and 8 times its file)",
+      integerFrom(16, 1_048_576),
     )
     .option("--trained-at <moment>", "when it was trained, for `vedette production` to tell", moment)
     .option("--fresh-until <moment>", "after this the model is stale and the fallback answers", moment)
@@ -140,6 +146,7 @@ See docs/guides/models.md for what may be exported how.`,
         confidenceFloor: flags.confidenceFloor,
         cacheAgeMs: flags.cacheAge,
         latencyMs: flags.latencyMs,
+        memoryBytes: flags.memoryMib === undefined ? undefined : flags.memoryMib * 2 ** 20,
         freshUntil: flags.freshUntil,
         trainedAt: flags.trainedAt,
         driftWindow: flags.driftWindow,
@@ -180,9 +187,15 @@ See docs/guides/models.md for what may be exported how.`,
               `  sent     ${sentBytes} bytes\n` +
               `  gate     ${state}: ${why}\n` +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
-              `Next: vedette model assign --name ${version.model} --version ${version.version} --all\n`,
+              `Next: ${nextCommand(version)}\n`,
       );
     });
+}
+
+/** A first version is assigned; the next ones are released beside it. */
+function nextCommand({ model, version }: { model: string; version: number }): string {
+  if (version === 1) return `vedette model assign --name ${model} --version 1 --all`;
+  return `vedette rollout start --model ${model} --version ${version}, in stages; or vedette model assign --help`;
 }
 
 async function readRules(path: string): Promise<unknown> {

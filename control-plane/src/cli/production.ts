@@ -51,7 +51,10 @@ export function describeProduction({
   return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;
 }
 
-function describeModel({ model, versions, published, otherPredictions, missing = 0 }: Model, at: string): string[] {
+function describeModel(
+  { model, versions, published, otherPredictions, missing = 0, takenBack }: Model,
+  at: string,
+): string[] {
   const told = versions.toSorted((a, b) => b.version - a.version);
   const others = published.filter((version) => told.every((one) => one.version !== version));
   const rest = [
@@ -60,6 +63,7 @@ function describeModel({ model, versions, published, otherPredictions, missing =
     ...(missing > 0 ? [`${plural(missing, "answer")} missing, as the devices themselves counted`] : []),
   ];
   const paragraphs = told.map((version) => describeVersion(model, version, at));
+  if (takenBack) paragraphs.push(describeTakenBack(model, takenBack));
   // One version says so itself.
   if (published.length > 1 && versions.every(({ assignedTo }) => assignedTo.length === 0)) {
     paragraphs.unshift(
@@ -67,6 +71,17 @@ function describeModel({ model, versions, published, otherPredictions, missing =
     );
   }
   return rest.length > 0 ? [...paragraphs, `${model} also: ${rest.join("; ")} (vedette model list)`] : paragraphs;
+}
+
+function describeTakenBack(model: string, back: NonNullable<Model["takenBack"]>): string {
+  const { rollout, experiment, version, state, why, endedAt, devices, waiting } = back;
+  const still = waiting.length > 0 ? `; not yet: ${named(waiting)}` : "";
+  const how = show(state).replaceAll("_", " ");
+  return [
+    `${model} version ${version} was ${how} at ${minute(endedAt)} (${experiment ? "experiment" : "rollout"} ${rollout})`,
+    `  ${show(why)}`,
+    `  ${devices - waiting.length} of ${plural(devices, "device")} that had it run the version before again${still}`,
+  ].join("\n");
 }
 
 function describeVersion(model: string, version: Version, at: string): string {
@@ -79,6 +94,18 @@ function describeVersion(model: string, version: Version, at: string): string {
     ["assigned to", version.assignedTo.map(describeSelector).join("; ") || "nobody"],
     ["serving on", named(version.serving) || "no device"],
   ];
+  for (const { rollout, experiment, canary, shadow, split = [] } of version.byRollout ?? []) {
+    const kind = experiment ? "experiment" : "rollout";
+    const parts = [
+      ...(canary.length > 0 ? [`canary on ${named(canary)}`] : []),
+      ...(shadow.length > 0 ? [`asked beside the version that answers on ${named(shadow)}`] : []),
+      ...(split.length > 0 ? [`answering some of the entities on ${named(split)}`] : []),
+    ];
+    lines.push([
+      experiment ? "experiment" : "by rollout",
+      `${rollout}: ${parts.join("; ") || "on no device yet"} (vedette ${kind} show ${rollout})`,
+    ]);
+  }
   const trial = version.pending.filter(onProbation);
   const waiting = version.pending.filter((each) => !onProbation(each));
   if (trial.length > 0) {
@@ -104,8 +131,14 @@ function describeVersion(model: string, version: Version, at: string): string {
 }
 
 /** The whole paragraph in a few words. */
-function verdict({ serving, pending, assignedTo, drift }: Version): string {
+function verdict({ serving, pending, assignedTo, drift, byRollout = [] }: Version): string {
   if (serving.length + pending.length === 0) {
+    const asked = byRollout.reduce((sum, { shadow }) => sum + shadow.length, 0);
+    if (asked > 0) return `in no answer yet, and asked beside on ${plural(asked, "device")}`;
+    const split = byRollout.reduce((sum, { split = [] }) => sum + split.length, 0);
+    if (split > 0) return `answering some of the entities on ${plural(split, "device")}`;
+    const [first] = byRollout;
+    if (first) return `given to no device yet by ${first.experiment ? "experiment" : "rollout"} ${first.rollout}`;
     return assignedTo.length === 0
       ? "published, and assigned to nobody (vedette model assign --help)"
       : "assigned, and no device has it yet (vedette device enroll --help)";

@@ -17,6 +17,7 @@ const marks = {
   waiting: ".",
 };
 
+/** Some lines, ended. @param withDevices a table of its devices, too. */
 export function describeRollout(rollout: RolloutInDetail, withDevices = false): string {
   const { id, model, version, state, why, verdict, returned, leftOut } = rollout;
   const lines = [
@@ -24,7 +25,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
     `  ${why}`,
     ...stages(rollout),
   ];
-  if (verdict) lines.push("", ...evidence(verdict.findings as Finding[]));
+  if (verdict) lines.push("", ...evidence(verdict.findings));
   if (leftOut.length > 0) {
     const first = leftOut[0];
     lines.push(
@@ -109,6 +110,7 @@ function deviceTable({ members, policy }: RolloutInDetail): string {
   return table(["device", "as", "state", "served", "since", "why"], rows);
 }
 
+/** What was, what would have been, and a line for each decision. */
 export function describeReplay({ id, was, would, decisions, limits }: Replayed): string {
   const rows = decisions.map(({ at, action, detail }) => {
     const agents = Array.isArray(detail.agents) ? `${detail.agents.length} devices` : null;

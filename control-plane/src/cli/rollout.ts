@@ -1,7 +1,7 @@
 /** `vedette rollout`: release a version in stages, watch it, act on it; `rollout-watch.ts` has watch and replay. */
 import { modelName } from "@vedette/protocol/ids";
 import { type RolloutState, rolloutStates } from "@vedette/protocol/rollout";
-import { rolloutActs } from "@vedette/protocol/rollouts-api";
+import { type RolloutAct, rolloutActs } from "@vedette/protocol/rollouts-api";
 import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
@@ -13,9 +13,8 @@ import { newest } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
 const number = integerFrom(1, Number.MAX_SAFE_INTEGER);
-type Act = (typeof rolloutActs)[number];
 
-const acts: Readonly<Record<Act, { what: string; done: string; example: string }>> = {
+const acts: Readonly<Record<RolloutAct, { what: string; done: string; example: string }>> = {
   pause: { what: "take no new devices and end no stage", done: "is paused", example: '7 --reason "lunch"' },
   resume: { what: "go on where it was paused", done: "goes on", example: "7" },
   abort: {
@@ -26,6 +25,12 @@ const acts: Readonly<Record<Act, { what: string; done: string; example: string }
   approve: { what: "let the stage that waits for it begin", done: "goes on", example: "7" },
   retry: { what: "try devices that failed or timed out again", done: "tries them again", example: "7" },
 };
+
+/** Of the reason, in a list. */
+const longest = 120;
+function inShort(why: string): string {
+  return why.length <= longest ? why : `${why.slice(0, longest - 2)} …`;
+}
 
 export function addRollout(program: Command, io: Io): void {
   const rollout = program
@@ -75,7 +80,7 @@ export function addRollout(program: Command, io: Io): void {
       const rows = rollouts.map((one) => [
         ...[one.id, one.model, one.version, one.state],
         `${one.stage + 1}/${one.policy.stages.length}`,
-        ...[one.createdAt, one.createdBy, one.why],
+        ...[one.createdAt, one.createdBy, inShort(one.why)],
       ]);
       const columns = ["id", "model", "version", "state", "stage", "started", "by", "why"];
       context.answer(

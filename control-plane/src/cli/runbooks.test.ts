@@ -129,6 +129,13 @@ test("[Z14] every alert has a runbook, whose commands work and which the control
   const rain = ["--name", "rain", "--model", model, "--reference", rows, "--label", "failed"];
   expect(await place.vedette("model", "publish", ...rain)).toMatchObject({ code: 0 });
   await place.site.call("POST", "/v1/alert-receivers", { name: "pager", url: (await startReceiver()).url });
+  await writeFile(rows, `${await readFile(rows, "utf8")}1,2,3\n`);
+  expect(await place.vedette("model", "publish", ...rain)).toMatchObject({ code: 0 });
+  for (const line of [
+    "model assign --name rain --version 1 --all",
+    "rollout start --model rain --version 2 --stages canary:1",
+  ])
+    expect(await shell(place.vedette, place.folder, line)).toMatchObject({ code: 0 });
   place.site.clock.advance(340 * 86_400_000);
   await vi.waitFor(async () => {
     place.site.clock.advance(30_000);
@@ -136,7 +143,7 @@ test("[Z14] every alert has a runbook, whose commands work and which the control
   }, 20_000);
   for (const name of alertNames) {
     const { runbook: page } = alertCatalogue[name];
-    if (page !== "expired-metadata") await follow(page, place, { ALERT_ID: "1" });
+    if (page !== "expired-metadata") await follow(page, place, { ALERT_ID: "1", ROLLOUT_ID: "1" });
     const shown = await fetch(`${place.site.url}/runbooks/${page}`);
     expect([shown.status, await shown.text()]).toEqual([200, await readFile(runbook(page), "utf8")]);
   }

@@ -30,7 +30,7 @@ export const alerts = sqliteTable(
   ],
 );
 
-/** Webhooks. Their headers are secrets, in files of their own. */
+/** Webhooks. `url` is scheme and host: whole addresses and headers are secrets, in files of their own. */
 export const alertReceivers = sqliteTable("alert_receivers", {
   name: text().primaryKey(),
   url: text().notNull(),

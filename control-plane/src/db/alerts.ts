@@ -1,7 +1,7 @@
 /** Alerts, and the receivers of them with what each was told. */
 import { severities } from "@vedette/protocol/alerts-api";
 import { VedetteError } from "@vedette/protocol/errors";
-import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, or } from "drizzle-orm";
+import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import { alertGroups, alertOutbox, alertReceivers, alerts } from "./alerts-schema.ts";
 import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
@@ -20,6 +20,8 @@ export interface AlertRepository {
   receivers(): Promise<ReceiverRecord[]>;
   /** @throws VedetteError conflict where the name is taken. */
   addReceiver(receiver: Pick<ReceiverRecord, "name" | "url" | "minSeverity">, entry: AuditEntry): Promise<void>;
+  /** Puts what may be shown in place of a whole address; nothing of that is left in the file. */
+  hideAddress(name: string, shown: string): Promise<void>;
   /** Answers whether there was one. */
   removeReceiver(name: string, entry: AuditEntry): Promise<boolean>;
   /** Alerts that a receiver may have to be told of: those that fire, and those that ended since it is there or was told. */
@@ -72,6 +74,13 @@ export function alertRepository(db: Connection): AlertRepository {
         }
         record(tx, entry);
       });
+    },
+    async hideAddress(name, shown) {
+      // Else the former row stays in a free part of its page, and in the log of writes.
+      db.all(sql`PRAGMA secure_delete = ON`);
+      db.update(alertReceivers).set({ url: shown }).where(eq(alertReceivers.name, name)).run();
+      db.all(sql`PRAGMA secure_delete = OFF`);
+      db.all(sql`PRAGMA wal_checkpoint(TRUNCATE)`);
     },
     async removeReceiver(name, entry) {
       return db.transaction((tx) => {

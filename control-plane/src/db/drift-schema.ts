@@ -32,10 +32,16 @@ export const driftWindows = sqliteTable(
   ],
 );
 
-/** How far the windows of a device's state were removed for their age: these do not come again. */
+/** How far the windows of a device's state were removed for their age: these do not come again. The latest of a device. */
 export const driftPruned = sqliteTable(
   "drift_pruned",
-  { agent: text().notNull(), digest: text().notNull(), epoch: text().notNull(), upTo: integer().notNull() },
+  {
+    agent: text().notNull(),
+    digest: text().notNull(),
+    epoch: text().notNull(),
+    upTo: integer().notNull(),
+    at: integer().notNull().default(0),
+  },
   (table) => [primaryKey({ columns: [table.agent, table.digest, table.epoch] })],
 );
 

@@ -74,13 +74,30 @@ export interface DriftRepository {
    * Removes windows that prove no event: those from before a moment, and of each device and version all but the newest.
    * Of rounds likewise. Answers how many windows.
    */
-  prune(limits: { before: number; windows: number; rounds: number }): Promise<number>;
+  prune(limits: { at: number; before: number; windows: number; rounds: number }): Promise<number>;
 }
 
 /** Windows that prove one event: the first ones are what opened it. */
 const mostEvidence = 512;
 
 const { bank: _bank, ...facts } = getTableColumns(driftBanks);
+
+/**
+ * Marks kept: of a device and version, and of a device. A device sends its windows in order and begins a new epoch only where
+ * its state is gone, so that those of older epochs were answered long before.
+ */
+const marksOfVersion = 4;
+const marksOfDevice = 256;
+
+function forgetMarks(tx: Connection): void {
+  const { agent, digest, epoch, at } = driftPruned;
+  const latest = sql`ORDER BY ${at} DESC, ${epoch}`;
+  const place = sql`row_number() OVER (PARTITION BY ${agent}, ${digest} ${latest})`;
+  const placeOfAll = sql`row_number() OVER (PARTITION BY ${agent} ${latest})`;
+  const numbered = sql`SELECT rowid AS id, ${place} AS place, ${placeOfAll} AS of_all FROM ${driftPruned}`;
+  const beyond = sql`SELECT id FROM (${numbered}) WHERE place > ${marksOfVersion} OR of_all > ${marksOfDevice}`;
+  tx.run(sql`DELETE FROM ${driftPruned} WHERE rowid IN (${beyond})`);
+}
 
 export function driftRepository(db: Connection): DriftRepository {
   return {
@@ -249,7 +266,7 @@ export function driftRepository(db: Connection): DriftRepository {
         .limit(limit)
         .all();
     },
-    async prune({ before, windows, rounds }) {
+    async prune({ at, before, windows, rounds }) {
       return db.transaction((tx) => {
         const proving = tx.select({ id: driftEvidence.window }).from(driftEvidence);
         const { id, agent, digest, epoch, n, receivedAt, round } = driftWindows;
@@ -264,9 +281,13 @@ export function driftRepository(db: Connection): DriftRepository {
           .all();
         for (const row of gone) {
           const target = [driftPruned.agent, driftPruned.digest, driftPruned.epoch];
-          const set = { upTo: sql`max(${driftPruned.upTo}, ${row.upTo})` };
-          tx.insert(driftPruned).values(row).onConflictDoUpdate({ target, set }).run();
+          const set = { upTo: sql`max(${driftPruned.upTo}, ${row.upTo})`, at };
+          tx.insert(driftPruned)
+            .values({ ...row, at })
+            .onConflictDoUpdate({ target, set })
+            .run();
         }
+        if (gone.length > 0) forgetMarks(tx);
         const last = tx
           .select({ digest: driftRounds.digest, round: sql<number>`max(${driftRounds.round})` })
           .from(driftRounds)

@@ -1,7 +1,7 @@
 /** What a database taken from a backup must know of it, before a control plane opens it. restore-backup calls it. */
 import { inArray, sql } from "drizzle-orm";
 import { record } from "./audit-chain.ts";
-import { openConnection } from "./connection.ts";
+import { openConnection } from "./open-connection.ts";
 import { metadata, tokens } from "./schema.ts";
 
 /**

@@ -139,6 +139,7 @@ export interface AlertRecord {
 }
 export interface ReceiverRecord {
   readonly name: string;
+  /** As it may be shown: scheme and host. */
   readonly url: string;
   readonly minSeverity: Severity;
   readonly createdAt: number;

@@ -1,6 +1,6 @@
 /** Rollouts, their members, and what the director lays over the standing rules because of them. */
 import type { RolloutState } from "@vedette/protocol/rollout";
-import { and, asc, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from "drizzle-orm";
 import { insertRule } from "./assignments.ts";
 import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
@@ -38,6 +38,8 @@ export interface RolloutRepository {
   overlays(agent?: string): Promise<Overlay[]>;
   /** In the order in which it happened. */
   history(id: number): Promise<HistoryStep[]>;
+  /** Forgets the history of rollouts that ended before a moment. Answers how many steps. */
+  pruneHistory(before: number): Promise<number>;
 }
 
 export function rolloutRepository(db: Connection): RolloutRepository {
@@ -115,6 +117,10 @@ export function rolloutRepository(db: Connection): RolloutRepository {
       const { at, changes } = rolloutHistory;
       const those = eq(rolloutHistory.rollout, id);
       return db.select({ at, changes }).from(rolloutHistory).where(those).orderBy(asc(rolloutHistory.id)).all();
+    },
+    async pruneHistory(before) {
+      const over = db.select({ id: rollouts.id }).from(rollouts).where(lt(rollouts.endedAt, before));
+      return db.delete(rolloutHistory).where(inArray(rolloutHistory.rollout, over)).run().changes;
     },
   };
 }

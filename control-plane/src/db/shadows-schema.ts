@@ -17,6 +17,20 @@ export const shadowPairs = sqliteTable(
   (table) => [primaryKey({ columns: [table.agent, table.model, table.answering, table.beside] })],
 );
 
+/** How far the parcels of a device's state were merged or removed: these do not come again. Goes with its pair. */
+export const shadowPruned = sqliteTable(
+  "shadow_pruned",
+  {
+    agent: text().notNull(),
+    model: text().notNull(),
+    epoch: text().notNull(),
+    upTo: integer().notNull(),
+    answering: text().notNull(),
+    beside: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.agent, table.model, table.epoch] })],
+);
+
 /** What devices found where they asked two versions the same: in the order of arrival. */
 export const shadowParcels = sqliteTable(
   "shadow_parcels",

@@ -5,7 +5,7 @@
 import { isLater, openDeviceMessage, type Stamp } from "@vedette/protocol/device-message";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Database } from "../db/database.ts";
-import { verifyEd25519 } from "./verify-ed25519.ts";
+import { verifyEd25519 } from "../verify-ed25519.ts";
 
 export interface DeviceMessages {
   /**

@@ -9,7 +9,7 @@ import type { z } from "zod";
 import type { Database } from "../db/database.ts";
 import type { Clock } from "../ports.ts";
 import type { SigningKey } from "../release/online-keys.ts";
-import { verifyEd25519 } from "./verify-ed25519.ts";
+import { verifyEd25519 } from "../verify-ed25519.ts";
 
 export interface DeviceTokens {
   /**

@@ -14,7 +14,7 @@ import type { Clock } from "../ports.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
 import { noRoot } from "../release/trust-state.ts";
 import { sha256 } from "../sha256.ts";
-import { verifyEd25519 } from "./verify-ed25519.ts";
+import { verifyEd25519 } from "../verify-ed25519.ts";
 
 interface ListedToken extends TokenRecord {
   readonly id: string;

@@ -12,6 +12,11 @@ export interface Presence {
   /** Any sign of life. */
   seen(agent: string): void;
   online(agent: string): boolean;
+  /**
+   * Online; or it was when this control plane went down, and has had no time to say hello anew. For who decides by absence: a
+   * restart is not that all devices went away.
+   */
+  there(agent: string): boolean;
   /** UTC ms since the start, or undefined. */
   lastSeen(agent: string): number | undefined;
   /** Writes down what is not yet written, and stops. */
@@ -22,8 +27,19 @@ export interface Presence {
 const leaseMs = 150_000;
 const writeEveryMs = 10_000;
 
-export function createPresence(ports: { db: Database; clock: Clock; logger: Logger }): Presence {
-  const { db, clock, logger } = ports;
+/** @param ports.before devices as they were known before this start. */
+export function createPresence(ports: {
+  db: Database;
+  clock: Clock;
+  logger: Logger;
+  before?: readonly { readonly agent: string; readonly lastSeen: number | null }[];
+}): Presence {
+  const { db, clock, logger, before = [] } = ports;
+  const startedAt = clock.now();
+  const downAt = before.reduce((latest, { lastSeen }) => Math.max(latest, lastSeen ?? 0), 0);
+  const expected = new Set(
+    before.flatMap(({ agent, lastSeen }) => ((lastSeen ?? 0) > downAt - leaseMs ? [agent] : [])),
+  );
   const known = new Map<string, { sid: number | undefined; on: boolean; at: number }>();
   const unwritten = new Map<string, number>();
 
@@ -43,6 +59,10 @@ export function createPresence(ports: { db: Database; clock: Clock; logger: Logg
     unwritten.set(agent, at);
   }
 
+  const online = (agent: string): boolean => {
+    const current = known.get(agent);
+    return current?.on === true && clock.now() - current.at <= leaseMs;
+  };
   return {
     said(agent, on, sid) {
       const current = known.get(agent);
@@ -51,10 +71,8 @@ export function createPresence(ports: { db: Database; clock: Clock; logger: Logg
         known.set(agent, { ...current, on: false });
     },
     seen: (agent) => alive(agent, known.get(agent)?.sid),
-    online(agent) {
-      const current = known.get(agent);
-      return current?.on === true && clock.now() - current.at <= leaseMs;
-    },
+    online,
+    there: (agent) => online(agent) || (expected.has(agent) && !known.has(agent) && clock.now() - startedAt <= leaseMs),
     lastSeen: (agent) => known.get(agent)?.at,
     async close() {
       cancel();

@@ -49,8 +49,9 @@ export async function describeProduction(ports: {
         ...(revoked.has(version.digest) ? { revoked: true } : {}),
         ...driftOf(fleetDrift.get(version.digest)),
       }))
-      .filter(({ version, serving, pending, assignedTo }) => {
-        return version === newest || serving.length + pending.length + assignedTo.length > 0;
+      .filter(({ version, digest, serving, pending, assignedTo }) => {
+        const asked = members.some(({ device }) => device.slots.some(({ beside }) => beside?.digest === digest));
+        return version === newest || asked || serving.length + pending.length + assignedTo.length > 0;
       });
     const all = total(stored.filter((count) => count.model === model));
     return {

@@ -159,6 +159,19 @@ test("[S64] what contradicts itself is refused for good, with what is wrong", as
   expect(await at.db.shadows.between("rain", [at.first.digest, at.second.digest], 0, 10)).toEqual([]);
 });
 
+test("[R56] nor more parcels than a device sends: one that floods fills no disk, and what it sent before stays", async () => {
+  const at = await site();
+  const part = (n: number) => at.take("d1", { ...at.parcel, window: { ...at.parcel.window, n } });
+  for (let n = 0; n < 100; n++) expect(await part(n)).not.toHaveProperty("refused");
+  expect(await part(100)).toMatchObject({ refused: expect.stringContaining("more than a device sends") });
+  await at.restart();
+  expect(await part(101)).toMatchObject({ refused: expect.stringContaining("more than a device sends") });
+  at.clock.advance(2_000);
+  expect(await part(102)).not.toHaveProperty("refused");
+  expect(await part(103)).toHaveProperty("refused");
+  expect(await at.db.shadows.sentOf("d1", at.parcel)).toEqual({ rows: 1_010, parcels: 101 });
+});
+
 test("[S64] nor are more rows taken than a device can have answered since", async () => {
   const at = await site();
   const many = 2_999_000;

@@ -2,7 +2,7 @@
  * Takes what a device found where it asked two versions the same: refuses for good what cannot be true, stores the rest once,
  * and answers what the device is to know. Talks to the database; rollouts judge by what is stored.
  */
-import type { Manifest } from "@vedette/protocol/bundle";
+import { type Manifest, parseManifest } from "@vedette/protocol/bundle";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { LatencyCounts, PairSums, ShadowAck, ShadowParcel } from "@vedette/protocol/shadow";
 import type { Database } from "../db/database.ts";
@@ -11,7 +11,10 @@ import type { Clock, Logger } from "../ports.ts";
 export interface ShadowIntake {
   /** Notes what an assignment lets a device tell of; before it is sent. */
   sign(agent: string, slots: readonly AssignedSlot[]): Promise<void>;
-  /** Stores a parcel, or refuses it for good. Throws where another try may go better; the device then tries again. */
+  /**
+   * Stores a parcel, or refuses it for good.
+   * @throws whatever the database does: nothing is answered then, and the device tries again.
+   */
   take(agent: string, parcel: ShadowParcel): Promise<ShadowAck>;
 }
 
@@ -19,8 +22,15 @@ export interface ShadowIntake {
 const mostRowsASecond = 50_000;
 /** Its first rows may come at once. */
 const graceMs = 60_000;
+/** Nor does it send a parcel more often than this; what it kept while it was away is few. ms. */
+const leastBetweenMs = 2_000;
+const graceParcels = 100;
 /** Of sums in doubles. */
 const rounding = 1e-6;
+
+type Sent = Awaited<ReturnType<Database["shadows"]["sentOf"]>>;
+/** Pairs of devices: some tens of MB. */
+const mostRemembered = 100_000;
 
 type Version = { readonly model: string; readonly output: Manifest["output"] };
 
@@ -33,12 +43,24 @@ export function createShadowIntake(ports: {
   /** Versions never change. */
   const versions = new Map<string, Version>();
 
+  /** By device and pair, what was taken of it: the database would add it up anew for each parcel. */
+  const taken = new Map<string, Sent>();
+
+  const sentOf = async (agent: string, parcel: ShadowParcel): Promise<{ key: string; sent: Sent }> => {
+    const { model, answering, beside } = parcel;
+    const key = [agent, model, answering, beside].join(" ");
+    const sent = taken.get(key) ?? (await db.shadows.sentOf(agent, parcel));
+    if (taken.size >= mostRemembered) taken.clear();
+    taken.set(key, sent);
+    return { key, sent };
+  };
+
   const versionOf = async (digest: string): Promise<Version | undefined> => {
     const known = versions.get(digest);
     if (known) return known;
     const text = await db.versions.manifest(digest);
     if (text === undefined) return undefined;
-    const { model, output } = JSON.parse(text) as Manifest;
+    const { model, output } = parseManifest(text);
     versions.set(digest, { model, output });
     return versions.get(digest);
   };
@@ -52,9 +74,14 @@ export function createShadowIntake(ports: {
     if (one?.model !== model || other?.model !== model) return `these are no two versions of ${model}`;
     const contradiction = wrongParcel(parcel, one.output, other.output);
     if (contradiction !== null) return contradiction;
-    const rows = counts.rows + (await db.shadows.rowsOf(agent, parcel));
-    const most = (mostRowsASecond * (Math.max(0, clock.now() - signedAt) + graceMs)) / 1000;
-    return rows > most ? `${rows} rows since the pair was assigned are more than a device answers` : null;
+    const { sent } = await sentOf(agent, parcel);
+    const passed = Math.max(0, clock.now() - signedAt);
+    const rows = counts.rows + sent.rows;
+    if (rows > (mostRowsASecond * (passed + graceMs)) / 1000)
+      return `${rows} rows since the pair was assigned are more than a device answers`;
+    if (sent.parcels >= graceParcels + passed / leastBetweenMs)
+      return `${sent.parcels + 1} parcels since the pair was assigned are more than a device sends`;
+    return null;
   };
 
   return {
@@ -82,6 +109,10 @@ export function createShadowIntake(ports: {
         omitted,
         receivedAt: clock.now(),
       });
+      if (isNew) {
+        const { key, sent } = await sentOf(agent, parcel);
+        taken.set(key, { rows: sent.rows + counts.rows, parcels: sent.parcels + 1 });
+      }
       logger.debug("shadow.parcel", { agent, model, n, rows: counts.rows, isNew });
       return { epoch, n };
     },

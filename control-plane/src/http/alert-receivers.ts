@@ -9,7 +9,7 @@ import {
 } from "@vedette/protocol/alerts-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { refusedAddress } from "../monitoring/alerts/post-webhook.ts";
-import { readHeaders, writeHeaders } from "../monitoring/alerts/receiver-headers.ts";
+import { forgetSecrets, hasHeaders, shownAddress, writeSecrets } from "../monitoring/alerts/receiver-secrets.ts";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
@@ -23,7 +23,7 @@ export function alertReceiverRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       const { name, url, minSeverity, failures, lastError, lastDelivery } = one;
       return {
         ...{ name, url, minSeverity, failures, lastError },
-        headers: Object.keys(await readHeaders(receiverHeaders, name)).length > 0,
+        headers: await hasHeaders(receiverHeaders, name),
         lastDelivery: lastDelivery === null ? null : new Date(lastDelivery).toISOString(),
       };
     });
@@ -58,9 +58,8 @@ export function alertReceiverRoutes(app: OpenAPIHono, ports: HttpPorts): void {
           "conflict",
           `there is a receiver ${name} already: remove it first, or choose another name`,
         );
-      // Before its row: a receiver is never told of anything without its headers.
-      await writeHeaders(receiverHeaders, name, headers);
-      // The path of a webhook is often its secret.
+      // Before its row: a receiver is never told of anything without them.
+      await writeSecrets(receiverHeaders, name, { url, headers: headers ?? {} });
       const detail = { host: new URL(url).host, minSeverity, headers: Object.keys(headers ?? {}) };
       const entry = {
         at: clock.now(),
@@ -69,7 +68,7 @@ export function alertReceiverRoutes(app: OpenAPIHono, ports: HttpPorts): void {
         subject: name,
         detail,
       };
-      await db.alerts.addReceiver({ name, url, minSeverity }, entry);
+      await db.alerts.addReceiver({ name, url: shownAddress(url), minSeverity }, entry);
       return c.json(await list(), 200);
     },
   );
@@ -88,7 +87,7 @@ export function alertReceiverRoutes(app: OpenAPIHono, ports: HttpPorts): void {
       const entry = { at: clock.now(), actor, action: "alert-receiver.remove", subject: name, detail: {} };
       if (!(await db.alerts.removeReceiver(name, entry)))
         throw new VedetteError("not_found", `there is no receiver ${name}: see vedette alert receiver list`);
-      await writeHeaders(receiverHeaders, name, undefined);
+      await forgetSecrets(receiverHeaders, name);
       return c.json(await list(), 200);
     },
   );

@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { blobQuery, blobsMissing } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { sha256Hex } from "@vedette/protocol/ids";
-import { body, faults, json, operatorOnly } from "./describe.ts";
+import { body, faults, json, octets, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
 export function blobRoutes(app: OpenAPIHono, { blobs }: HttpPorts): void {
@@ -31,10 +31,7 @@ export function blobRoutes(app: OpenAPIHono, { blobs }: HttpPorts): void {
       security: operatorOnly,
       request: { params: z.object({ sha256: sha256Hex }) },
       responses: {
-        200: {
-          description: "The bytes",
-          content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
-        },
+        200: { description: "The bytes", content: octets },
         ...faults,
       },
     }),
@@ -54,10 +51,7 @@ export function blobRoutes(app: OpenAPIHono, { blobs }: HttpPorts): void {
       security: operatorOnly,
       request: {
         params: z.object({ sha256: sha256Hex }),
-        body: {
-          required: true,
-          content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
-        },
+        body: { required: true, content: octets },
       },
       responses: { 204: { description: "Stored" }, ...faults },
     }),

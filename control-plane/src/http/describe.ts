@@ -37,4 +37,7 @@ export function lines<T extends z.ZodType>(schema: T) {
   };
 }
 
+/** Bytes as they are, of a body or an answer. */
+export const octets = { "application/octet-stream": { schema: { type: "string", format: "binary" } } } as const;
+
 export const faults = { default: json(apiError, "What is wrong, where, and what to do") };

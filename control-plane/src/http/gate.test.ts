@@ -7,7 +7,7 @@ import Sqlite from "better-sqlite3";
 import { expect, test, vi } from "vitest";
 import { type Vedette, vedetteOf } from "../../test/commands.ts";
 import { abilities, enroll, hello, startSite } from "../../test/site.ts";
-import { verifyEd25519 } from "../fleet/verify-ed25519.ts";
+import { verifyEd25519 } from "../verify-ed25519.ts";
 
 /** Each report runs the model twice, in processes of their own. */
 vi.setConfig({ testTimeout: 120_000 });

@@ -1,11 +1,9 @@
 /** /v1/models/{model}/versions/{version}/gate: whether a version may be released, and why not. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { fromUtf8 } from "@vedette/protocol/bytes";
-import { VedetteError } from "@vedette/protocol/errors";
-import { evaluationRows, gateState, overrideGate } from "@vedette/protocol/gate-api";
+import { gateState, overrideGate } from "@vedette/protocol/gate-api";
 import { modelName, sha256Hex } from "@vedette/protocol/ids";
-import { sha256 as sha256Of } from "../sha256.ts";
-import { body, faults, json, operatorOnly } from "./describe.ts";
+import { keepRows } from "../release/gate/keep-rows.ts";
+import { body, faults, json, octets, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
 const params = z.object({ model: modelName, version: z.coerce.number().int().min(1).max(999_999_999) });
@@ -66,38 +64,13 @@ export function gateRoutes(app: OpenAPIHono, { gates, db }: HttpPorts): void {
       security,
       request: {
         params: z.object({ sha256: sha256Hex }),
-        body: {
-          required: true,
-          content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
-        },
+        body: { required: true, content: octets },
       },
       responses: { 204: { description: "Stored" }, ...faults },
     }),
     async (c) => {
-      const { sha256 } = c.req.valid("param");
-      const bytes = new Uint8Array(await c.req.arrayBuffer());
-      const actual = sha256Of(bytes);
-      if (actual !== sha256) {
-        throw new VedetteError("digest_mismatch", `the rows sent as ${sha256} have sha256 ${actual}: send them again`);
-      }
-      const text = fromUtf8(bytes);
-      if (!evaluationRows.safeParse(parseJson(text)).success) {
-        throw new VedetteError(
-          "invalid_argument",
-          `the rows ${sha256} are none: see vedette model publish --evaluation`,
-        );
-      }
-      await db.gates.putRows(sha256, text);
+      await keepRows(db.gates, c.req.valid("param").sha256, new Uint8Array(await c.req.arrayBuffer()));
       return c.body(null, 204);
     },
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON: the schema refuses that, too.
-    return undefined;
-  }
 }

@@ -74,7 +74,7 @@ export interface HttpPorts {
   readonly watches: Pick<Watches, "add" | "remove" | "list" | "take">;
   /** What a published version says of itself. */
   readonly publishedSpec: (model: string, version: number) => Promise<PublishedSpec>;
-  /** Folder of what is sent along to receivers of alerts, one file each. */
+  /** Folder of the addresses of receivers of alerts and what is sent along to them, one file each. */
   readonly receiverHeaders: string;
   readonly lake: Pick<Lake, "query" | "flush">;
   /** What GET /metrics counts. */

@@ -1,7 +1,10 @@
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Reported } from "@vedette/protocol/messages";
 import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import { rollout as rolloutSchema } from "@vedette/protocol/rollouts-api";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { makeBundle, type TestBundle } from "../../test/bundle.ts";
 import type { ManualClock } from "../../test/clock.ts";
 import { vedetteOf } from "../../test/commands.ts";
@@ -17,15 +20,19 @@ const newer = { ...abilities, capability: 3 };
 /** Devices that follow what they are assigned, and report it. */
 function pretend(site: Site, agents: readonly string[]) {
   const rejecting = new Set<string>();
+  const deaf = new Set<string>();
   const at = { of: (digest: string) => ({ digest, release: digest === one.digest ? 1 : 2 }) };
   const served = new Map<string, number>();
   return {
     rejecting,
+    /** These go on as they are, and report nothing new. */
+    deaf,
     /** Each says hello, follows, answers so many predictions and reports. */
     async live(predictions: number): Promise<Map<string, string>> {
       const runs = new Map<string, string>();
       for (const agent of agents) {
         await site.fleet.presence(agent, true, 1);
+        if (deaf.has(agent)) continue;
         const { assignment } = await hello(site, agent, { abilities: newer });
         const slot = assignment?.slots[0];
         if (!assignment || !slot) continue;
@@ -285,4 +292,91 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   await vedette("rollout", "abort", "2");
   expect((await vedette("rollout", "watch", "2", "--fail")).code).toBe(3);
   expect((await vedette("rollout", "start", "--model", "rain", "--stages", "canary:2")).code).toBe(1);
+});
+
+test("[A21] what runs where, and because of which rollout, is told in the middle of one and after it was taken back", async () => {
+  const { site, devices, start, round, look } = await ready();
+  const folder = await mkdtemp(join(tmpdir(), "vedette-rollouts-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await copyFile(join(site.home, "operator.token"), join(folder, "operator.token"));
+  const vedette = vedetteOf(site, folder);
+  await devices.live(5);
+  await start({ stages: [{ kind: "shadow", share: 0.5 }, ...stages] });
+  const shadows = (await look()).members.map(({ agent }) => agent).sort();
+  expect((await vedette("production")).out).toMatch(
+    new RegExp(
+      `rain version 2: in no answer yet.*\n(.*\n)*? +by rollout +1: asked beside .* on ${shadows.join(", ")} `,
+    ),
+  );
+  await site.call("POST", "/v1/rollouts/1/abort", { reason: "not today" });
+  await start();
+  await devices.live(20);
+  await round();
+  const [canary = ""] = (await look(2)).members.map(({ agent }) => agent);
+  const said = (await vedette("production")).out;
+  expect(said).toMatch(
+    new RegExp(
+      `rain version 2: in production on 1 of 1 device\n(.*\n)*? +trained (.*\n)*? +by rollout +2: canary on ${canary} `,
+    ),
+  );
+  expect(said).toMatch(/rain version 1: in production on 3 of 3 devices/);
+  const shown = (await vedette("device", "show", canary)).out;
+  expect(shown).toMatch(
+    /serving +version 2, 20 predictions\n(.*\n)*? +rollout +answers by version 2 as canary of rollout 2, counted/,
+  );
+  expect((await vedette("device", "list")).out).toContain("rain@2 canary (2)");
+  devices.rejecting.add(canary);
+  await devices.live(20);
+  await round();
+  expect(await look(2)).toMatchObject({ state: "rolled_back" });
+  expect((await vedette("production")).out).toMatch(
+    /rain version 2 was rolled back at .* \(rollout 2\)\n.*proof_failed.*\n +1 of 1 device that had it run the version before again/,
+  );
+  await devices.live(1);
+  expect((await vedette("device", "show", canary)).out).toMatch(
+    /rollout +returned from version 2 \(rollout 2, rolled back: .*proof_failed.*\)/,
+  );
+  expect((await vedette("device", "list")).out).toContain("back from rain@2 (2)");
+  expect(await vedette("device", "show", "nobody")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("device list"),
+  });
+  site.clock.advance(8 * 86_400_000);
+  expect((await vedette("production")).out).not.toContain("rolled back");
+});
+
+test("[A10] a rollback is an alert, critical while devices do not return, a warning once they did; a later rollout ends it", async () => {
+  const { site, devices, start, round } = await ready();
+  const alerts = async () => {
+    const { body } = await site.call("GET", "/v1/alerts?state=firing");
+    const told = (body as { alerts: { name: string; severity: string; labels: object }[] }).alerts;
+    return told
+      .filter(({ name }) => name.startsWith("VedetteRollout"))
+      .map(({ name, severity, labels }) => [severity, name, labels]);
+  };
+  /** Until the alerts were looked at, devices being heard of all the while. */
+  const untilTold = (what: unknown) =>
+    vi.waitFor(
+      async () => {
+        for (const name of names) await site.fleet.presence(name, true, 1);
+        site.clock.advance(30_000);
+        expect(await alerts()).toEqual(what);
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+  const labels = { model: "rain", version: "2", rollout: "1" };
+  await devices.live(5);
+  await start({ stages: [{ kind: "canary", share: 1 }] });
+  await devices.live(20);
+  for (const name of names) devices.rejecting.add(name);
+  // Two of them reject it; two go on answering by it, whatever they are told.
+  for (const name of names.slice(0, 2)) devices.deaf.add(name);
+  await devices.live(20);
+  await round();
+  await untilTold([["critical", "VedetteRolloutRolledBack", labels]]);
+  devices.deaf.clear();
+  await devices.live(1);
+  await untilTold([["warning", "VedetteRolloutRolledBack", labels]]);
+  await start();
+  await untilTold([]);
 });

@@ -2,18 +2,15 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sameWithin } from "@vedette/protocol/shadow";
 import type { PairedTruth, PairsRequest } from "../monitoring/performance/measured.ts";
-import { quoteText } from "../sql-text.ts";
 import { answersOf, loadTable } from "./join-labels.ts";
+
+/** An answer's time and its span's are told apart by this much at most: clocks are read one after the other. ms. */
+const slackMs = 50;
 
 /** @param connection after `joinTruth`. */
 export async function comparePairs(connection: DuckDBConnection, request: PairsRequest): Promise<PairedTruth[]> {
-  const { model, since, agents, disagreements } = request;
-  await loadTable(
-    connection,
-    "asked_of",
-    { agent: "text" },
-    agents.map((agent) => [agent]),
-  );
+  const { model, spans, disagreements } = request;
+  await loadTable(connection, "spans", { agent: "text", digest: "text", from_ms: "number", to_ms: "number" }, spans);
   await loadTable(
     connection,
     "beside",
@@ -31,8 +28,10 @@ export async function comparePairs(connection: DuckDBConnection, request: PairsR
     FROM (
       SELECT a.digest, a.agent, b.id IS NOT NULL AS other,
              ${right("a.label", "a.value")} AS mine, ${right("b.label", "b.value")} AS theirs
-      FROM ${answersOf(model)} a JOIN matches USING (id) JOIN asked_of USING (agent) LEFT JOIN beside b ON b.id = a.id
-      WHERE a.source = 'model' AND a.digest IS NOT NULL AND a.time >= CAST(${quoteText(since)} AS TIMESTAMP))
+      FROM ${answersOf(model)} a JOIN matches USING (id) LEFT JOIN beside b ON b.id = a.id
+      WHERE a.source = 'model' AND EXISTS (
+        SELECT 1 FROM spans s WHERE s.agent = a.agent AND s.digest = a.digest
+          AND epoch_ms(a.time) BETWEEN s.from_ms - ${slackMs} AND s.to_ms + ${slackMs}))
     GROUP BY digest, agent`);
   return result.getRows().map(([digest, agent, labelled, onlyAnsweringRight, onlyBesideRight]) => ({
     digest: digest as string,

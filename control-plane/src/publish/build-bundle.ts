@@ -163,7 +163,7 @@ async function assemble(
       shape: tensor.shape.map((size, at) => (at === 0 || declared[at] !== -1 ? (declared[at] ?? -1) : size)),
     };
   });
-  const memoryBytes = memoryFloor + 8 * sources.model.length;
+  const memoryBytes = what.memoryBytes ?? memoryFloor + 8 * sources.model.length;
   const manifest: Manifest = {
     format: bundleFormat,
     critical: needsRules(log) ? ["log"] : [],

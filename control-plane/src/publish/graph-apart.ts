@@ -37,6 +37,11 @@ export interface GraphAnswer {
 /** What the process prints before it ends itself for taking too much. */
 export const overMemory = "vedette-graph-over-memory";
 
+/** Whether a refusal of `openGraphApart`'s is for memory that its process took. */
+export function tookTooMuch(error: VedetteError): boolean {
+  return error.cause === overMemory;
+}
+
 const entry = fileURLToPath(new URL("./graph-process.ts", import.meta.url));
 /** Loading, or one run of some hundred rows. A device would give up far sooner. */
 const longestMs = 60_000;
@@ -122,7 +127,8 @@ function askChild(
         const greedy = said().includes(overMemory);
         const how = greedy ? "it took too much memory" : `its process ended (${signal ?? `exit code ${code}`})`;
         const advice = greedy ? "use a smaller model" : "the graph crashes the runtime, and no device would survive it";
-        reject(new VedetteError("invalid_model", `${doing} was too much: ${how}; ${advice}`));
+        const cause = greedy ? { cause: overMemory } : {};
+        reject(new VedetteError("invalid_model", `${doing} was too much: ${how}; ${advice}`, cause));
       });
     const failed = (cause: Error) =>
       settle(() => reject(new VedetteError("internal", `the graph's process failed: ${cause.message}`, { cause })));

@@ -1,10 +1,10 @@
 /** A graph as pages run it: onnxruntime-web's WebAssembly, one thread, here in Node. For the gate; only in a process of its own. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { fromHalf } from "@vedette/protocol/halves";
 import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import { datatypeOfOnnx, onnxTypes, type Tensor, type TensorSpec } from "@vedette/protocol/tensors";
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-web/wasm";
-import type { Graph, Output } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import { plainOutput } from "./plain-output.ts";
 
 /** Compiles the runtime, which takes a second and a hundred MB that are no model's. */
 export async function warmUpWeb(): Promise<void> {
@@ -37,7 +37,7 @@ export async function openWebGraph(model: Uint8Array): Promise<Graph> {
           Object.fromEntries(given),
           outputs.map(({ name }) => name),
         );
-        return Object.fromEntries(Object.entries(answers).map(([name, tensor]) => [name, plain(tensor)]));
+        return Object.fromEntries(Object.entries(answers).map(([name, tensor]) => [name, plainOutput(tensor)]));
       } catch (cause) {
         throw new VedetteError("invalid_model", `the model fails on WebAssembly: ${messageOf(cause)}`, { cause });
       }
@@ -56,13 +56,4 @@ function specOf(meta: InferenceSession.ValueMetadata): TensorSpec[] {
 
 function toOrt({ datatype, shape, data }: Tensor): OrtTensor {
   return new OrtTensor(onnxTypes[datatype], data as OrtTensor.DataTypeMap[OrtTensor.Type], [...shape]);
-}
-
-function plain(tensor: OrtTensor): Output {
-  if (tensor.type === "string") return { shape: tensor.dims, data: tensor.data as string[] };
-  if (tensor.type === "float16") {
-    const { buffer, byteOffset, length } = tensor.data as unknown as Uint16Array;
-    return { shape: tensor.dims, data: Array.from(new Uint16Array(buffer, byteOffset, length), fromHalf) };
-  }
-  return { shape: tensor.dims, data: Array.from(tensor.data as ArrayLike<number | bigint>, Number) };
 }

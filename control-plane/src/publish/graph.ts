@@ -1,9 +1,9 @@
 /** An ONNX graph as publishing sees it: its signature, and its answers to tensors. Talks to onnxruntime-node. */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import { fromHalf } from "@vedette/protocol/halves";
 import { lintModel } from "@vedette/protocol/onnx/lint-model";
 import { datatypeOfOnnx, onnxTypes, type Tensor, type TensorSpec } from "@vedette/protocol/tensors";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { plainOutput } from "./plain-output.ts";
 
 /** One output, flat and row-major; integers are numbers. */
 export interface Output {
@@ -48,7 +48,7 @@ export async function openGraph(model: Uint8Array): Promise<Graph> {
           Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)])),
           outputs.map((output) => output.name),
         );
-        return Object.fromEntries(Object.entries(answers).map(([name, tensor]) => [name, plain(tensor)]));
+        return Object.fromEntries(Object.entries(answers).map(([name, tensor]) => [name, plainOutput(tensor)]));
       } catch (cause) {
         throw new VedetteError("invalid_model", `the model fails on the reference data: ${messageOf(cause)}`, {
           cause,
@@ -97,13 +97,4 @@ function toOrt({ datatype, shape, data }: Tensor): OrtTensor {
   // The constructor makes a Float16Array of halves, which the native side of onnxruntime-node 1.30 reads as empty.
   if (datatype === "FP16") Object.defineProperty(made, "data", { value: data });
   return made;
-}
-
-function plain(tensor: OrtTensor): Output {
-  if (tensor.type === "string") return { shape: tensor.dims, data: tensor.data as string[] };
-  if (tensor.type === "float16") {
-    const { buffer, byteOffset, length } = tensor.data as unknown as Uint16Array;
-    return { shape: tensor.dims, data: Array.from(new Uint16Array(buffer, byteOffset, length), fromHalf) };
-  }
-  return { shape: tensor.dims, data: Array.from(tensor.data as ArrayLike<number | bigint>, Number) };
 }

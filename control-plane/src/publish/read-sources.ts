@@ -31,6 +31,8 @@ export interface ModelDescription {
   readonly confidenceFloor?: number | undefined;
   readonly cacheAgeMs?: number | undefined;
   readonly latencyMs?: number | undefined;
+  /** That it may take at most. */
+  readonly memoryBytes?: number | undefined;
   /** ISO date-time. */
   readonly freshUntil?: string | undefined;
   /** When the model was trained, as ISO date-time; files do not say. */
@@ -73,6 +75,7 @@ export async function readSources(what: ModelDescription, kernelAbi: number): Pr
     ...(what.log ? [what.log] : []),
     ...(what.drift ? [["drift", what.drift]] : []),
     ...(evaluation ? [["evaluation", sha256(evaluation)]] : []),
+    ...(what.memoryBytes === undefined ? [] : [["memory", what.memoryBytes]]),
     ...(what.task || what.refuse ? [[what.task, what.refuse]] : []),
   ];
   return { model, modelSha256, array, referenceSha256, recipe: sha256(JSON.stringify(said)) };

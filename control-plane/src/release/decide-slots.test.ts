@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { DeviceRecord, RuleRecord } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
-import { type Candidate, decideSlots, matches } from "./decide-slots.ts";
+import { type Candidate, decideSlots, lacksForBoth, matches } from "./decide-slots.ts";
 
 const requires = fc.record({
   capability: fc.integer({ min: 1, max: 2 }),
@@ -175,4 +175,48 @@ test("what lies over the rules is given as far as the device's agent knows how t
   expect(given(4, "split", { split })).toEqual([1, 2, split]);
   // An experiment asks nothing of both.
   expect(given(4, "canary", { sample: null })).toEqual([2, null, null]);
+});
+
+test("[A16] [C16] nothing is asked beside what answers where the device has no memory for both, whatever models it has", () => {
+  const version = (model: string, version: number, mib: number): Candidate => ({
+    ...{ model, version, digest: `${model}${version}`, length: 1, assignable: "yes" },
+    requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"], memoryBytes: mib * 2 ** 20 },
+  });
+  const all = [version("rain", 1, 200), version("rain", 2, 300), version("wind", 1, 400)];
+  const has = (mib: number | undefined): DeviceRecord => ({
+    ...{ agent: "gauge-1", labels: {}, publicKey: "", enrolledAt: 0, lastSeen: null, rev: 0, report: null, slots: [] },
+    ...{ revokedAt: null, revokedReason: null, token: "" },
+    abilities: {
+      ...{ capability: 4, agent: "0.1.0", runtime: "test", opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+      ...(mib !== undefined && { memoryBytes: mib * 2 ** 20 }),
+    },
+  });
+  const standing = ["rain", "wind"].map((model, id) => ({
+    id,
+    model,
+    version: 1,
+    selector: { all: true as const },
+    createdAt: 0,
+  }));
+  const split = { salt: "0".repeat(32), share: 0.5 };
+  const rain = (mib: number | undefined, kind: "shadow" | "canary" | "split") => {
+    const overlay = { agent: "gauge-1", model: "rain", version: 2, kind, sample: kind === "split" ? null : 1, split };
+    const slot = decideSlots(has(mib), standing, all, [overlay]).slots.find(({ model }) => model === "rain");
+    return [slot?.digest, slot?.beside?.digest];
+  };
+  expect([rain(900, "shadow"), rain(899, "shadow")]).toEqual([
+    ["rain1", "rain2"],
+    ["rain1", undefined],
+  ]);
+  expect([rain(900, "split"), rain(899, "split")]).toEqual([
+    ["rain1", "rain2"],
+    ["rain1", undefined],
+  ]);
+  expect([rain(undefined, "canary"), rain(899, "canary")]).toEqual([
+    ["rain2", "rain1"],
+    ["rain2", undefined],
+  ]);
+  expect(lacksForBoth(all[1] as Candidate, [all[0], all[2]] as Candidate[], has(899))).toBe(
+    "gauge-1 lacks memory for both: up to 300 MiB beside 600 MiB (has 899 MiB)",
+  );
 });

@@ -3,7 +3,7 @@
  * be asked at any time.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { besideCapability, lacks, splitCapability } from "@vedette/protocol/capability";
+import { besideCapability, lacks, lacksMemoryFor, splitCapability } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
@@ -60,10 +60,24 @@ export function splitsRequests({ abilities }: Pick<DeviceRecord, "abilities">): 
 }
 
 /**
+ * Why a device cannot have a version in memory with those that it answers by, for people; null where it can.
+ * @param answering what the standing rules give it, of all its models.
+ */
+export function lacksForBoth(
+  candidate: Candidate,
+  answering: readonly Pick<Candidate, "requires">[],
+  { agent, abilities }: Pick<DeviceRecord, "agent" | "abilities">,
+): string | null {
+  const others = answering.map(({ requires }) => requires.memoryBytes);
+  const why = lacksMemoryFor(others, candidate.requires.memoryBytes, abilities?.memoryBytes);
+  return why && `${agent} ${why}`;
+}
+
+/**
  * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
  * keeps what it serves, where that may still be assigned; it never gets what it lacks the means for.
  * A rollout's candidate takes the incumbent's place, is asked beside it, or answers some of the entities; where it may not be
- * run, the incumbent stays.
+ * run, the incumbent stays. Where the device has no memory for both, nothing is kept beside what answers.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
  */
@@ -75,22 +89,24 @@ export function decideSlots(
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
-  const slots: AssignedSlot[] = [];
+  const answering: Candidate[] = [];
   const withheld: Withheld[] = [];
   for (const [model, { version }] of [...latest].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (version === null) continue;
     const wanted = candidates.find((one) => one.model === model && one.version === version);
     const reason = wanted
-      ? slots.length < maxSlots
+      ? answering.length < maxSlots
         ? refusal(wanted, device)
         : `${device.agent} has ${maxSlots} models already, the most a device runs`
       : `${model} version ${version} is not published`;
     if (reason !== undefined) withheld.push({ model, version, reason });
     const chosen = reason === undefined ? wanted : servingStill(device, model, candidates);
-    if (!chosen || slots.length >= maxSlots) continue;
-    const overlay = overlays.find((one) => one.model === model);
-    slots.push(overlaid(slotOf(chosen), overlay, device, candidates));
+    if (chosen && answering.length < maxSlots) answering.push(chosen);
   }
+  const slots = answering.map((incumbent) => {
+    const overlay = overlays.find(({ model }) => model === incumbent.model);
+    return overlaid(slotOf(incumbent), overlay, device, candidates, answering);
+  });
   return { slots, withheld };
 }
 
@@ -104,18 +120,20 @@ function overlaid(
   overlay: Overlay | undefined,
   device: DeviceRecord,
   candidates: readonly Candidate[],
+  answering: readonly Candidate[],
 ): AssignedSlot {
   const found =
     overlay && candidates.find(({ model, version }) => model === overlay.model && version === overlay.version);
   if (!found || found.digest === incumbent.digest || refusal(found, device) !== undefined) return incumbent;
   const candidate = slotOf(found);
   const { sample, split } = overlay;
+  const both = lacksForBoth(found, answering, device) === null;
   const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: sample ?? 1 });
   if (overlay.kind === "split") {
-    return split && splitsRequests(device) ? { ...incumbent, beside: { ...beside(candidate), split } } : incumbent;
+    const splits = split && both && splitsRequests(device);
+    return splits ? { ...incumbent, beside: { ...beside(candidate), split } } : incumbent;
   }
-  if (sample === null) return overlay.kind === "canary" ? candidate : incumbent;
-  if (!asksBeside(device)) return overlay.kind === "canary" ? candidate : incumbent;
+  if (sample === null || !both || !asksBeside(device)) return overlay.kind === "canary" ? candidate : incumbent;
   if (overlay.kind === "canary") return { ...candidate, beside: beside(incumbent) };
   return { ...incumbent, beside: beside(candidate) };
 }

@@ -1,8 +1,8 @@
 /**
- * The director: decides by the standing rules, and what live rollouts lay over them, what a device runs, numbers the decision, and signs it. It may only choose
- * among bundles that the operators signed; fleet/ asks it at every hello and after every change.
+ * The director: decides by the standing rules, and by what live rollouts lay over them, what a device runs, numbers the
+ * decision, and signs it. It may only choose among bundles that the operators signed; fleet/ asks it at every hello and after
+ * every change.
  */
-
 import { isDeepStrictEqual } from "node:util";
 import type { AssignedSlot, Assignment } from "@vedette/protocol/messages";
 import { type SignedText, signedBytes } from "@vedette/protocol/signed";

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
 import { makeKey } from "../../test/operator.ts";
 import { enroll, hello, initialiseTrust, publish, type Site, startSite, trustOf } from "../../test/site.ts";
-import { verifyEd25519 } from "../fleet/verify-ed25519.ts";
+import { verifyEd25519 } from "../verify-ed25519.ts";
 
 const put = (site: Site, ...metadata: { role: string; text: string }[]) =>
   site.call("PUT", "/v1/trust/metadata", { metadata });

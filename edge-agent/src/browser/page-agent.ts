@@ -21,6 +21,7 @@ import { enroll, type Identity, loadIdentity, loginOf } from "./identity.ts";
 import { openIndexedDbStorage } from "./indexed-db-storage.ts";
 import { hasOpfs, openOpfsStorage } from "./opfs-storage.ts";
 import { createOrtWebBackend, runtimeFolder, runtimeVersion } from "./ort-web-backend.ts";
+import { pageMemory } from "./page-memory.ts";
 import { createPageProver } from "./page-prover.ts";
 import { webClock } from "./web-clock.ts";
 import { openDeviceKey, webCrypto, webRandom } from "./web-crypto.ts";
@@ -33,8 +34,6 @@ const here = import.meta.url;
 const agentVersion = "0.1.0";
 /** Highest ONNX opset that onnxruntime-web 1.30 is asked to take. */
 const highestOpset = 23;
-/** The most that 32-bit WebAssembly can address. */
-const wasmMemory = 2 ** 32;
 /** A page that is being reloaded lets go of its home within this time. */
 const lockWaitMs = 1_500;
 
@@ -78,7 +77,7 @@ export async function openPageAgent(options: OpenOptions): Promise<PageAgent> {
       kernelAbi: kernels.abi,
       backends: ["wasm"],
       domains: [...operators.keys()],
-      memoryBytes: wasmMemory,
+      memoryBytes: pageMemory((navigator as Navigator & { readonly deviceMemory?: number }).deviceMemory),
     };
     const agent = await createAgent({
       site: identity.site,

@@ -26,6 +26,7 @@ import { letGo } from "./log/let-go.ts";
 import { type ModelLogs, openModelLogs } from "./log/model-logs.ts";
 import { openPredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
+import { createMemoryUse } from "./memory-use.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import { answersGolden } from "./prove/prove.ts";
@@ -122,9 +123,14 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     for (const call of listeners) call();
   };
 
-  const { load, loadBeside } = createLoader({
+  // What answers goes first: what is asked beside it looks anew whether there is room.
+  const memory = createMemoryUse(abilities.memoryBytes, () => {
+    for (const { keeper } of models.values()) keeper.beside.now();
+  });
+  const { load, loadBeside, lacksBeside, release } = createLoader({
     ports,
     store,
+    memory,
     kernels,
     abi: abilities.kernelAbi,
     outbox: driftOutbox,
@@ -158,7 +164,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
   };
 
   const unload = ({ digest, session, drift }: BesideVersion & { drift?: DriftWatch | null }) =>
-    closeAll(`version ${digest}`, [() => session.release(), () => drift?.close(!stopping)]);
+    closeAll(`version ${digest}`, [() => release(session), () => drift?.close(!stopping)]);
 
   const addModel = async (model: string): Promise<Model> => {
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
@@ -198,11 +204,13 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       exclusive,
       shadow: {
         load: loadBeside,
-        loadToAnswer: load,
+        loadToAnswer: (pin, quick) => load(pin, quick, "beside"),
+        lacks: lacksBeside,
         unload,
         secondLog: async () => (await logs.second()).log,
         keep: shadowOutbox.of(model),
         idOf: (n) => log.id(n).split(".").slice(-2).join("."),
+        offset: state.offset,
         limits: given.options?.shadow,
       },
       evict: async () => {

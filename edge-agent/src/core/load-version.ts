@@ -2,7 +2,8 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { KernelError } from "@vedette/wasm-kernels";
-import type { Backend, Ports } from "./ports.ts";
+import type { MemoryUse } from "./memory-use.ts";
+import type { Backend, Ports, Session } from "./ports.ts";
 import { filesOfProof, prove } from "./prove/prove.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import type { BesideVersion } from "./shadow/beside-keeper.ts";
@@ -12,10 +13,17 @@ import type { DriftOutbox } from "./watch/drift-outbox.ts";
 import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 
 export interface Loader {
-  /** To answer. `quick`: what was proven before, at boot. */
-  load(pin: Pin, quick: boolean): Promise<ServingVersion>;
+  /**
+   * To answer. `quick`: what was proven before, at boot.
+   * @param as `beside`: it answers some of the entities, and gives way to what answers where memory is short.
+   */
+  load(pin: Pick<Pin, "digest" | "release">, quick: boolean, as?: "answering" | "beside"): Promise<ServingVersion>;
   /** To be asked beside what answers: where it holds up no answer, and without a drift watch. */
   loadBeside(digest: string, quick: boolean): Promise<BesideVersion>;
+  /** Why there is no memory for a version beside those that answer, for people; null where there is. */
+  lacksBeside(digest: string): Promise<string | null>;
+  /** Gives back what a version took: its session, and its place in memory. */
+  release(session: Session): Promise<void>;
 }
 
 /**
@@ -26,6 +34,7 @@ export interface Loader {
 export function createLoader(options: {
   ports: Pick<Ports, "backend" | "besideBackend" | "prover" | "clock" | "log">;
   store: Pick<BundleStore, "manifest" | "file">;
+  memory: MemoryUse;
   kernels: { openReference(bytes: Uint8Array): DriftReference };
   /** Of these kernels. */
   abi: number;
@@ -35,7 +44,7 @@ export function createLoader(options: {
   schedule: (call: () => void) => void;
   changed: () => void;
 }): Loader {
-  const { ports, store, kernels, abi, outbox, offset, schedule, changed } = options;
+  const { ports, store, memory, kernels, abi, outbox, offset, schedule, changed } = options;
   const { clock, log } = ports;
 
   const openDrift = (digest: string, manifest: Manifest, bytes: Uint8Array<ArrayBuffer>) => {
@@ -69,7 +78,25 @@ export function createLoader(options: {
     if (manifest) return manifest;
     throw new VedetteError("not_found", `the manifest ${digest} is not on this device: fetch it again`);
   };
-  const sessionOf = async (manifest: Manifest, backend: Backend, quick: boolean) => {
+  /** By session: how its place in memory is given back. */
+  const places = new WeakMap<Session, () => void>();
+  const sessionOf = async (
+    version: { digest: string; manifest: Manifest },
+    as: "answering" | "beside",
+    backend: Backend,
+    quick: boolean,
+  ): Promise<Session> => {
+    const giveBack = memory.claim(version, as);
+    try {
+      const session = await provenSession(version.manifest, backend, quick);
+      places.set(session, giveBack);
+      return session;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  };
+  const provenSession = async (manifest: Manifest, backend: Backend, quick: boolean) => {
     const file = (path: string) => store.file(manifest, path);
     // What was proven before is not again: boots are quick, and the life cycle counts those that never end.
     const apart = quick ? undefined : ports.prover;
@@ -78,11 +105,12 @@ export function createLoader(options: {
   };
 
   return {
-    async load({ digest, release }, quick) {
+    async load({ digest, release }, quick, as = "answering") {
       const manifest = await manifestOf(digest);
       const drift = openDrift(digest, manifest, await store.file(manifest, manifest.drift.file));
       try {
-        return { digest, release, manifest, session: await sessionOf(manifest, ports.backend, quick), drift };
+        const session = await sessionOf({ digest, manifest }, as, ports.backend, quick);
+        return { digest, release, manifest, session, drift };
       } catch (error) {
         drift?.close(false);
         throw error;
@@ -90,8 +118,18 @@ export function createLoader(options: {
     },
     async loadBeside(digest, quick) {
       const manifest = await manifestOf(digest);
-      const session = await sessionOf(manifest, ports.besideBackend ?? ports.backend, quick);
+      const session = await sessionOf({ digest, manifest }, "beside", ports.besideBackend ?? ports.backend, quick);
       return { digest, manifest, session };
+    },
+    async lacksBeside(digest) {
+      return memory.lacks({ digest, manifest: await manifestOf(digest) });
+    },
+    async release(session) {
+      try {
+        await session.release();
+      } finally {
+        places.get(session)?.();
+      }
     },
   };
 }

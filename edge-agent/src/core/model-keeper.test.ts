@@ -96,3 +96,38 @@ it("[V17] past its freshness deadline the ladder answers, and the device reports
   expect(peer.reports.at(-1)?.slots[0]).toMatchObject({ serving: { release: 1 }, stale: true });
   expect(await run.predict(1)).toMatchObject({ source: "none", reason: "stale_model" });
 });
+
+it("[A17] the only version that there is is tried on, ever more rarely, however often its processes died", async () => {
+  const { disk, peer, start } = createDevice();
+  const only = peer.publish("rain", 1, { scale: 2 });
+  peer.assign(only);
+  const run = await start();
+  await run.connect();
+  run.transport.disconnect();
+  const waits: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    disk.kill();
+    const boot = await start();
+    let waited = 0;
+    for (; boot.loaded.length === 0 && waited < 3_600_000; waited += 100) await boot.clock.advance(100);
+    waits.push(waited);
+    expect(boot.slot()?.candidate).toMatchObject({ state: "probation" });
+  }
+  // The first process and two more began at once; from then on each waits about twice as long as the one before.
+  expect(waits.slice(0, 2).every((ms) => ms <= 100)).toBe(true);
+  for (const [i, ms] of waits.slice(2).entries()) {
+    expect(ms).toBeGreaterThanOrEqual(500 * 2 ** i);
+    expect(ms).toBeLessThanOrEqual(1000 * 2 ** i + 200);
+  }
+  disk.kill();
+  const last = await start();
+  await last.clock.advance(1000);
+  expect(await last.predict(1)).toMatchObject({ source: "none" });
+  expect(last.slot()).toMatchObject({
+    serving: null,
+    candidate: { state: "probation", reason: "crash_loop", why: expect.stringContaining("next try is in") },
+  });
+  await last.clock.advance(3_600_000);
+  for (let i = 0; i < 3; i++) expect(await last.predict(1)).toMatchObject({ source: "model", value: 2 });
+  expect(last.slot()).toMatchObject({ serving: { release: 1 }, candidate: null });
+});

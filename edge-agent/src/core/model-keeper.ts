@@ -5,7 +5,7 @@
  * own, `shadow/beside-keeper.ts`.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { codeOf, type ErrorCode, messageOf } from "@vedette/protocol/errors";
+import { codeOf, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import { closeAll } from "./close-all.ts";
 import { damaged, unfit } from "./install-errors.ts";
@@ -13,8 +13,9 @@ import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import { type BesideKeeper, type BesideOptions, createBesideKeeper } from "./shadow/beside-keeper.ts";
-import { type Candidate, type LifeEvent, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
-import { createRetry } from "./timing.ts";
+import { type Candidate, type LifeEvent, maxStarts, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
+import type { RejectReason } from "./store/reject-reason.ts";
+import { backoffMs, createRetry } from "./timing.ts";
 import { createTripWatch } from "./trip-watch.ts";
 import { createVersionsInPlace } from "./versions-in-place.ts";
 
@@ -43,7 +44,10 @@ export interface KeeperOptions {
   /** Removes what no pin of any model names. */
   evict(): Promise<void>;
   /** What is asked beside its answers: loaded, kept and limited so. */
-  readonly shadow: Pick<BesideOptions, "load" | "loadToAnswer" | "unload" | "secondLog" | "keep" | "idOf" | "limits">;
+  readonly shadow: Pick<
+    BesideOptions,
+    "load" | "loadToAnswer" | "lacks" | "unload" | "secondLog" | "keep" | "idOf" | "offset" | "limits"
+  >;
   /** Something that a report says has changed. */
   changed(): void;
 }
@@ -53,10 +57,10 @@ export interface ModelKeeper {
   readonly pins: Pins;
   readonly slot: ModelSlot;
   /** Why the last try came to nothing, while another is to come. */
-  readonly trouble: { readonly code: ErrorCode; readonly why: string } | undefined;
+  readonly trouble: { readonly code: RejectReason; readonly why: string } | undefined;
   /** How far the candidate is that answers on probation. */
   readonly probation: { passed: number; of: number } | undefined;
-  readonly beside: Pick<BesideKeeper, "report">;
+  readonly beside: Pick<BesideKeeper, "report" | "now">;
   /** Predictions answered by the serving version since it began to serve. */
   served(): number;
   /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */
@@ -70,6 +74,8 @@ export interface ModelKeeper {
 /** A new process that stood so long, or answered, is no part of a crash loop. */
 const livedAfterMs = 30_000;
 const retryMs = { firstMs: 1_000, capMs: 300_000 };
+/** Before the only version that there is is begun with again, whose processes died: doubled with each of them. */
+const restMs = { firstMs: 1_000, capMs: 3_600_000 };
 
 export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   const { model, slot } = options;
@@ -85,6 +91,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   let fetched = "";
   let begun = "";
   let trouble: ModelKeeper["trouble"];
+  /** From when on a candidate whose processes died may be begun with, monotonic ms. */
+  let rests = { digest: "", until: 0 };
 
   /** Moves the pins at once and saves them; what depends on them awaits it. */
   const apply = (event: LifeEvent): Promise<void> => {
@@ -143,8 +151,26 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     await place.align();
   };
 
-  /** Takes the candidate as far as it goes. Whatever it awaits, another may have been assigned meanwhile. */
-  const install = async ({ digest, state }: Candidate) => {
+  /** What a candidate waits for whose processes died before it could prove itself, and which nothing can stand in for. */
+  const resting = ({ digest, starts }: Candidate): ModelKeeper["trouble"] => {
+    if (begun === digest || starts < maxStarts || (pins.serving ?? pins.previous)) return undefined;
+    const now = clock.monotonic();
+    if (rests.digest !== digest) rests = { digest, until: now + backoffMs(starts - maxStarts, { ...restMs, random }) };
+    const left = rests.until - now;
+    if (left <= 0) return undefined;
+    work.in(left);
+    const seconds = Math.ceil(left / 1000);
+    return {
+      code: "crash_loop",
+      why: `${starts} processes of the agent died with it: the next try is in ${seconds} s`,
+    };
+  };
+
+  /**
+   * Takes the candidate as far as it goes. Whatever it awaits, another may have been assigned meanwhile.
+   * Answers why it is not tried now, where it is not.
+   */
+  const install = async ({ digest, state }: Candidate): Promise<ModelKeeper["trouble"]> => {
     const current = () => (pins.candidate?.digest === digest && !stopped ? pins.candidate : undefined);
     if (state === "fetching") {
       const from = assigned;
@@ -159,8 +185,11 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     if (place.has(digest)) {
       // Loaded by a try whose pins could not be saved.
       await apply({ kind: "proved", forgiven: options.endsAbruptly });
-      return place.align();
+      await place.align();
+      return;
     }
+    const rest = pins.candidate && resting(pins.candidate);
+    if (rest) return rest;
     // Another try in the same process follows no crash.
     if (begun !== digest) await apply({ kind: "started" });
     begun = digest;
@@ -172,14 +201,15 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   };
 
   /** What becomes of a candidate that failed. @throws where another try may go better. */
-  const judge = async ({ digest }: Candidate, error: unknown) => {
+  const judge = async ({ digest }: Candidate, error: unknown): Promise<undefined> => {
     const reason = codeOf(error);
     const lost = damaged.includes(reason) && pins.candidate?.state !== "fetching" && fetched !== digest;
-    if (pins.candidate?.digest !== digest) return;
+    if (pins.candidate?.digest !== digest) return undefined;
     if (!lost && !unfit.includes(reason)) throw error;
     log.error(lost ? "model.lost" : "model.rejected", { model, digest, reason, why: messageOf(error) });
     await apply(lost ? { kind: "lost" } : { kind: "failed", reason, why: messageOf(error) });
     if (lost) work.now();
+    return undefined;
   };
 
   const work = createRetry({
@@ -195,10 +225,13 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       if (stopped) return;
       await restore();
       const { candidate } = pins;
+      let waits: ModelKeeper["trouble"];
       if (candidate && candidate.state !== "rejected") {
-        await install(candidate).catch((error: unknown) => judge(candidate, error));
+        waits = await install(candidate).catch((error: unknown) => judge(candidate, error));
       }
-      trouble = undefined;
+      if (waits && !trouble) log.warn("model.rests", { model, ...waits });
+      if (waits) options.changed();
+      trouble = waits;
       beside.now();
       const keeping = pinned(pins).join();
       if (keeping === kept) return;

@@ -113,6 +113,8 @@ export interface Backend {
 export interface Session {
   /** What the last run took by itself, ms, apart from the way to it; where the platform can tell. */
   readonly ranMs?: number | undefined;
+  /** Whether runs are compared with another version's: a session that tells its time only at a cost tells it then. */
+  compared?: boolean;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   /** @throws VedetteError model_failed. */

@@ -4,6 +4,7 @@ import { messageOf } from "@vedette/protocol/errors";
 import type { TensorSpec } from "@vedette/protocol/tensors";
 import { InferenceSession } from "onnxruntime-node";
 import { runSession, sessionOptions, signature, type Tensors } from "./ort-tensors.ts";
+import { startWatch } from "./thread-watch.ts";
 
 export interface RunRequest {
   readonly id: number;
@@ -19,20 +20,6 @@ export type WorkerMessage =
 const port = parentPort;
 if (!port) throw new Error("ort-worker.ts runs as a worker thread of ort-backend.ts only");
 const send = (message: WorkerMessage) => port.postMessage(message);
-
-/**
- * A watch for what a call keeps a thread busy, ms. Not for how long it takes: on a busy device a thread that could run has to
- * wait for a processor, and a quick model would be taken for a slow one. Some kernels count a thread's time in ticks
- * that are longer than a run, so that it may come out as more than passed.
- */
-function startWatch(): () => number {
-  const started = performance.now();
-  const before = process.threadCpuUsage();
-  return () => {
-    const { user, system } = process.threadCpuUsage(before);
-    return Math.min(performance.now() - started, (user + system) / 1000);
-  };
-}
 
 try {
   const took = startWatch();

@@ -31,7 +31,7 @@ async function plane(file: string, minSeverity: Severity = "info") {
     alerts: await openAlerts({ db, clock, logger: silentLogger, runbookUrl: () => "http://cp/runbooks" }),
     delivery: createAlertDelivery({
       ...{ site: "test", url: () => "http://cp", db, clock, logger: silentLogger, random: () => 0.5 },
-      headers: async () => ({}),
+      secrets: async () => ({ url: "http://pager.example/", headers: {} }),
       async post(_url, body) {
         if (state.down) throw new Error("down");
         got.push(JSON.parse(body));

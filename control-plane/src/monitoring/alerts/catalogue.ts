@@ -14,6 +14,14 @@ export const alertCatalogue = {
   VedetteDrift: { runbook: "drift", about: "a model's inputs or outputs are not what it was trained on" },
   VedettePerformanceDropped: { runbook: "performance-dropped", about: "labels say that a model got worse" },
   VedetteWatchSilent: { runbook: "watch-silent", about: "nothing comes of a server that is watched" },
+  VedetteRolloutRolledBack: { runbook: "rollout-rolled-back", about: "a rollout was rolled back by its evidence" },
+  VedetteRolloutAborted: { runbook: "rollout-aborted", about: "a rollout's version may not be released any more" },
+  VedetteRolloutPaused: { runbook: "rollout-paused", about: "a rollout stands still until somebody resumes it" },
+  VedetteRolloutApproval: { runbook: "rollout-approval", about: "a rollout waits for an approval" },
+  VedetteRolloutUndecided: { runbook: "rollout-undecided", about: "a stage has long had too little evidence" },
+  VedetteRolloutStuck: { runbook: "rollout-stuck", about: "a rollout has no device to go on with" },
+  VedetteGateFailed: { runbook: "gate-failed", about: "a new version did not pass the gate" },
+  VedetteOverrideEnding: { runbook: "override-ending", about: "a failed version is let pass for not much longer" },
 } as const;
 
 export type AlertName = keyof typeof alertCatalogue;

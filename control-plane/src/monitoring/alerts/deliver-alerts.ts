@@ -10,6 +10,7 @@ import type { Clock, Logger } from "../../ports.ts";
 import { fingerprintOf } from "./alerts.ts";
 import { planMessages, type Shown } from "./plan-messages.ts";
 import type { PostWebhook } from "./post-webhook.ts";
+import type { ReceiverSecrets } from "./receiver-secrets.ts";
 import { webhookPayload } from "./webhook-payload.ts";
 
 const retry = { firstMs: 5_000, longestMs: 300_000 };
@@ -30,17 +31,18 @@ export function createAlertDelivery(ports: {
   db: Database;
   clock: Clock;
   logger: Logger;
-  /** What is sent along to a receiver: secrets. */
-  headers(receiver: string): Promise<Readonly<Record<string, string>>>;
+  /** Where a receiver is, and what is sent along. */
+  secrets(receiver: string): Promise<ReceiverSecrets>;
   post: PostWebhook;
   /** In [0, 1). */
   random: () => number;
 }): AlertDelivery {
-  const { site, url, db, clock, logger, headers, post, random } = ports;
+  const { site, url, db, clock, logger, secrets, post, random } = ports;
 
   const send = async (to: ReceiverRecord, model: string, alerts: readonly Shown[], truncated: number) => {
     const payload = webhookPayload({ model, alerts, truncated }, { receiver: to.name, site, url: url() }, clock.now());
-    await post(to.url, JSON.stringify(payload), await headers(to.name));
+    const { url: address, headers } = await secrets(to.name);
+    await post(address, JSON.stringify(payload), headers);
   };
 
   const serve = async (to: ReceiverRecord) => {

@@ -3,17 +3,21 @@ import type { Device } from "@vedette/protocol/api";
 import type { Watch } from "@vedette/protocol/watch-api";
 import type { Database } from "../../db/database.ts";
 import type { Clock, HarmOracle, Ingestion, Logger } from "../../ports.ts";
+import type { Gates } from "../../release/gate/gate.ts";
 import type { ExpiringRole } from "../../release/trust-repository.ts";
 import { type Alerts, openAlerts } from "./alerts.ts";
 import { type AlertDelivery, createAlertDelivery } from "./deliver-alerts.ts";
 import { postWebhook } from "./post-webhook.ts";
-import { readHeaders } from "./receiver-headers.ts";
+import { moveAddresses, readSecrets } from "./receiver-secrets.ts";
 import { droppedPerformance } from "./sources/dropped-performance.ts";
+import { endedRollouts } from "./sources/ended-rollouts.ts";
 import { expiringMetadata } from "./sources/expiring-metadata.ts";
 import { failingReceivers } from "./sources/failing-receivers.ts";
 import { fallbackRate } from "./sources/fallback-rate.ts";
 import { fleetDrift } from "./sources/fleet-drift.ts";
+import { gatedVersions } from "./sources/gated-versions.ts";
 import { goneDevices } from "./sources/gone-devices.ts";
+import { haltedRollouts } from "./sources/halted-rollouts.ts";
 import { lostPredictions } from "./sources/lost-predictions.ts";
 import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
 import { rejectedVersions } from "./sources/rejected-versions.ts";
@@ -34,7 +38,7 @@ export async function openAlerting(ports: {
   logger: Logger;
   /** Of the control plane; known when it listens. */
   url: () => string;
-  /** What is sent along to receivers, a file each. */
+  /** Addresses of receivers, and what is sent along to them: a file each. */
   headersFolder: string;
   /** In [0, 1). */
   random: () => number;
@@ -44,10 +48,13 @@ export async function openAlerting(ports: {
   expiring: () => ExpiringRole[];
   diskSpace: () => Promise<DiskSpace>;
   harmOf: HarmOracle["harmOf"];
+  /** Undefined where the gate is another's. */
+  gateOf: Gates["show"] | undefined;
 }): Promise<Alerting> {
   const { site, db, clock, logger, url, headersFolder, random, listWatches } = ports;
   const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url()}/runbooks` });
-  const headers = (receiver: string) => readHeaders(headersFolder, receiver);
+  await moveAddresses(headersFolder, db.alerts);
+  const secrets = (receiver: string) => readSecrets(headersFolder, receiver);
   /** Read once a look: of a large fleet it is the dearest part. */
   let devices: Promise<Device[]> | undefined;
   const listDevices = () => {
@@ -65,11 +72,14 @@ export async function openAlerting(ports: {
     fleetDrift({ db, harmOf: ports.harmOf }),
     droppedPerformance({ listDevices, listWatches, harmOf: ports.harmOf, clock }),
     silentWatches({ list: listWatches, clock }),
+    endedRollouts({ db, listDevices, clock }),
+    haltedRollouts({ db, clock }),
+    ...(ports.gateOf ? [gatedVersions({ db, gateOf: ports.gateOf, clock })] : []),
   ];
   const watch = createWatch({ alerts, sources, logger });
   return {
     alerts,
-    delivery: createAlertDelivery({ site, url, db, clock, logger, headers, post: postWebhook, random }),
+    delivery: createAlertDelivery({ site, url, db, clock, logger, secrets, post: postWebhook, random }),
     async look() {
       devices = undefined;
       await watch();

@@ -12,13 +12,25 @@ export type PostWebhook = (url: string, body: string, headers: Readonly<Record<s
 
 const answerWithinMs = 15_000;
 
+/** Link-local, this network, multicast and reserved. */
+const forbiddenIpv4 = [
+  { first: "169.254.0.0", hex: "a9fe:0", bits: 16 },
+  { first: "0.0.0.0", hex: "0:0", bits: 8 },
+  { first: "224.0.0.0", hex: "e000:0", bits: 3 },
+] as const;
+/** Prefixes of 96 bits behind which an IPv4 address follows: NAT64 (RFC 6052, RFC 8215). */
+const ipv4Within = ["64:ff9b::", "64:ff9b:1::"] as const;
+
 const forbidden = new BlockList();
-forbidden.addSubnet("169.254.0.0", 16, "ipv4");
-forbidden.addSubnet("0.0.0.0", 8, "ipv4");
-forbidden.addSubnet("224.0.0.0", 3, "ipv4");
+for (const { first, hex, bits } of forbiddenIpv4) {
+  forbidden.addSubnet(first, bits, "ipv4");
+  for (const prefix of ipv4Within) forbidden.addSubnet(`${prefix}${hex}`, 96 + bits, "ipv6");
+}
+// The old IPv4-compatible form; `::1` is this machine, where receivers may be.
+forbidden.addSubnet("::a9fe:0", 112, "ipv6");
+forbidden.addAddress("::", "ipv6");
 forbidden.addSubnet("fe80::", 10, "ipv6");
 forbidden.addSubnet("ff00::", 8, "ipv6");
-forbidden.addAddress("::", "ipv6");
 /** Where a cloud's instance metadata are by IPv6. */
 forbidden.addAddress("fd00:ec2::254", "ipv6");
 
@@ -76,7 +88,7 @@ const guardedLookup: LookupFunction = (hostname, options, done) => {
   });
 };
 
-/** An IPv4 address within an IPv6 one is judged as the former. */
+/** An IPv4 address within an IPv6 one is judged as the former; where it is mapped (`::ffff:`), by BlockList itself. */
 function isForbidden(address: string): boolean {
   const plain = address.split("%")[0] ?? address;
   return forbidden.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4");

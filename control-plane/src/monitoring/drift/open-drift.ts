@@ -65,6 +65,7 @@ export function openDrift(ports: {
     }),
     async prune() {
       const windows = await db.drift.prune({
+        at: clock.now(),
         before: clock.now() - keptMs,
         windows: keptWindows,
         rounds: keptRounds,

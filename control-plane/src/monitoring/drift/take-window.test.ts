@@ -73,12 +73,38 @@ test("[Y9] what was removed for its age does not come again", async () => {
     raised: [],
     closed: [],
   });
-  expect(await db.drift.prune({ before: 0, windows: 1, rounds: 1 })).toBe(0);
-  expect(await db.drift.prune({ before: 0, windows: 0, rounds: 0 })).toBe(1);
+  expect(await db.drift.prune({ at: 1, before: 0, windows: 1, rounds: 1 })).toBe(0);
+  expect(await db.drift.prune({ at: 1, before: 0, windows: 0, rounds: 0 })).toBe(1);
   await intake.take("d1", message);
   expect(await db.drift.pending(digest)).toEqual([]);
   await intake.take("d1", { ...message, window: { ...message.window, n: 1 } });
   expect(await db.drift.pending(digest)).toHaveLength(1);
+});
+
+test("[A20] of what keeps removed windows from coming again, the latest of a device are kept", async () => {
+  const { db, intake, message, digest } = await site();
+  const send = (i: number) =>
+    intake.take("d1", { ...message, window: { ...message.window, epoch: `${i}`.padStart(16, "0") } });
+  for (let i = 0; i < 6; i++) {
+    await send(i);
+    await db.drift.commit({
+      round: {
+        ...{ digest, round: i + 1, at: 1, devices: 1, rows: 50, capped: 0, logE: 0, verdict: "none", top: null },
+        snapshot: Buffer.alloc(1),
+      },
+      windows: (await db.drift.pending(digest)).map(({ id }) => id),
+      ...{ banks: [], opened: [], raised: [], closed: [] },
+    });
+    expect(await db.drift.prune({ at: i, before: 0, windows: 0, rounds: 100 })).toBe(1);
+  }
+  const taken = [];
+  for (let i = 0; i < 6; i++) {
+    const before = (await db.drift.pending(digest)).length;
+    await send(i);
+    if ((await db.drift.pending(digest)).length > before) taken.push(i);
+  }
+  // A device that sends those of its first two states again after four more is one whose disk was restored.
+  expect(taken).toEqual([0, 1]);
 });
 
 test("a device that sends more than is merged is asked to wait", async () => {

@@ -53,14 +53,12 @@ export interface MetricGroup {
 /** What a second version said where it did not agree with the one that answered. */
 export interface PairsRequest {
   readonly model: string;
-  /** ISO date-time: of answers from then on. */
-  readonly since: string;
-  /** Of these devices' answers. */
-  readonly agents: readonly string[];
+  /** Spans of time, UTC ms, ends included, in which a device's answers by a version were asked of both. */
+  readonly spans: readonly (readonly [agent: string, digest: string, from: number, to: number])[];
   /** By prediction id. */
   readonly disagreements: readonly (readonly [id: string, says: string | number])[];
 }
-/** Of the labelled answers of one version. */
+/** Of the labelled answers of one version on one device, in the spans that were asked for. */
 export interface PairedTruth {
   /** Of the version that answered. */
   readonly digest: string;

@@ -56,7 +56,9 @@ function everOutside(
   return { above: above / streams, below: below / streams };
 }
 
-test("[J1] looked at after every pair, the truth is outside either side no more often than stated", () => {
+test("[J1] looked at after every pair, the truth is outside either side no more often than stated", {
+  timeout: 60_000,
+}, () => {
   const rare = everOutside(300, 600, (random) => {
     const u = random();
     return { d: u < 0.03 ? 1 : u < 0.05 ? -1 : 0, mean: 0.01 };

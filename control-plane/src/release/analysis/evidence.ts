@@ -1,6 +1,7 @@
 /** All that a rollout is judged by, as plain sums. Pure. `gather-evidence.ts` reads it, `judge-evidence.ts` judges it. */
 import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
-import { type Histogram, noPairs, type PairedEvidence } from "./paired-evidence.ts";
+import { scaledLabels } from "./even-shares.ts";
+import { noPairs, type PairedEvidence, scaledPairs } from "./paired-evidence.ts";
 
 /** Labelled rows that both versions were asked. Where the two agree, both are right or both are wrong. */
 export interface PairedLabels {
@@ -35,29 +36,11 @@ export const noEvidence: Evidence = {
 
 /** The same evidence so many times over: to say how much more of it decides. */
 export function timesMore({ pairs, labels, drift, business }: Evidence, times: number): Evidence {
-  const histogram = (counts: Histogram): Histogram => new Map([...counts].map(([bin, n]) => [bin, n * times]));
   const share = ({ devices, critical }: DriftShare) => ({ devices: devices * times, critical: critical * times });
   const mean = ({ n, mean, squares }: MeanState) => ({ n: n * times, mean, squares: squares * times });
   return {
-    pairs: {
-      rows: pairs.rows * times,
-      skipped: pairs.skipped * times,
-      onlyCandidateFit: pairs.onlyCandidateFit * times,
-      onlyIncumbentFit: pairs.onlyIncumbentFit * times,
-      bothFit: pairs.bothFit * times,
-      agreed: pairs.agreed * times,
-      confidence: {
-        n: pairs.confidence.n * times,
-        sum: pairs.confidence.sum * times,
-        squares: pairs.confidence.squares * times,
-      },
-      latency: { candidate: histogram(pairs.latency.candidate), incumbent: histogram(pairs.latency.incumbent) },
-    },
-    labels: {
-      n: labels.n * times,
-      onlyCandidateRight: labels.onlyCandidateRight * times,
-      onlyIncumbentRight: labels.onlyIncumbentRight * times,
-    },
+    pairs: scaledPairs(pairs, times),
+    labels: scaledLabels(labels, times),
     drift: { candidate: share(drift.candidate), incumbent: share(drift.incumbent) },
     business: new Map(
       [...business].map(([name, { candidate, incumbent }]) => [

@@ -2,36 +2,42 @@
  * Reads what a rollout is judged by: the parcels that its members sent, labels that came since, what devices say of drift, and
  * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
  */
+import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
-import type { ShadowParcel } from "@vedette/protocol/shadow";
+import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
 import { addMeans, noMean } from "../../monitoring/performance/mean-sequence.ts";
-import type { Labels } from "../../ports.ts";
+import type { MetricGroup } from "../../monitoring/performance/measured.ts";
+import type { Clock, Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
+import { type AskedOfBoth, askedOfBoth } from "./asked-of-both.ts";
+import { together } from "./even-shares.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
 import { judgeStage } from "./judge-evidence.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
 
 const atOnce = 500;
-/** Joining labels reads the lake: not at every look. ms. */
-const labelsEveryMs = 30_000;
+/** Joining labels reads the lake: it may take this part of the time, and is not done more often than this, ms. */
+const labelsShare = 0.2;
+const labelsEveryMs = 5_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
-/** Disagreements whose labels are looked for; the newest count. */
-const mostDisagreements = 200_000;
+
+/** Devices of which each is left out once to see whether it alone makes the verdict; in larger fleets none can. */
+const mostTriedWithout = 100;
 
 /** What came since one moment. */
 interface Tally {
   /** UTC ms, of the parcels' arrival. */
   readonly since: number;
-  pairs: PairedEvidence;
-  /** Prediction id → what the version beside the answering one said. */
-  readonly disagreements: Map<string, string | number>;
-  /** By device and answering version: rows asked of both, and of the answering one alone. */
-  readonly asked: Map<string, { rows: number; skipped: number }>;
-  labels: PairedLabels;
-  labelsAt: number;
+  /** By device, members or not yet. */
+  readonly pairs: Map<string, PairedEvidence>;
+  readonly asked: AskedOfBoth;
+  /** By device. */
+  labels: ReadonlyMap<string, PairedLabels>;
+  /** UTC ms: not before. */
+  labelsAgainAt: number;
 }
 /** What was read of one rollout so far, so that each look reads what is new. */
 interface Read {
@@ -44,58 +50,69 @@ interface Read {
   last: Tally | null;
 }
 
-export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, "pairs" | "metrics"> }): Judge {
-  const { db, labels } = ports;
+/** @param ports.of `past` reads what had come until the moment that it is asked of; `now` all there is, whatever clocks said. */
+export function createEvidenceJudge(ports: {
+  db: Database;
+  labels: Pick<Labels, "pairs" | "metrics">;
+  clock: Pick<Clock, "now">;
+  of?: "now" | "past";
+}): Judge {
+  const { db, labels, clock, of = "now" } = ports;
   const known = new Map<number, Read>();
 
   async function readParcels(rollout: Rollout, incumbents: readonly string[], read: Read, now: number): Promise<void> {
-    const { model, digest: candidate, members } = rollout;
-    for (const incumbent of incumbents) {
+    const { model, digest: candidate } = rollout;
+    pairs: for (const incumbent of incumbents) {
       for (;;) {
         const after = read.after.get(incumbent) ?? 0;
         const parcels = await db.shadows.between(model, [candidate, incumbent], after, atOnce);
         for (const parcel of parcels) {
-          if (parcel.receivedAt > now) return;
+          if (of === "past" && parcel.receivedAt > now) continue pairs;
           read.after.set(incumbent, parcel.id);
-          if (!members.has(parcel.agent)) continue;
           for (const tally of talliesOf(read))
-            if (parcel.receivedAt >= tally.since) take(parcel, candidate, model, tally);
+            if (parcel.receivedAt >= tally.since) {
+              const answers = parcel.answering === candidate ? "candidate" : "incumbent";
+              tally.pairs.set(parcel.agent, addPairs(tally.pairs.get(parcel.agent) ?? noPairs, parcel.counts, answers));
+              tally.asked.add({ ...parcel, window: { from: parcel.fromAt, to: parcel.toAt } }, model);
+            }
         }
         if (parcels.length < atOnce) break;
+        // Weeks of a fleet are millions: others have their turn in between.
+        await setImmediate();
       }
     }
   }
 
   async function readLabels(rollout: Rollout, tally: Tally, now: number): Promise<void> {
     const wanted = rollout.policy.metrics.some(({ metric }) => metric === "accuracy");
-    if (!wanted || tally.asked.size === 0 || now - tally.labelsAt < labelsEveryMs) return;
-    tally.labelsAt = now;
-    const agents = [...new Set([...tally.asked.keys()].map((key) => key.split(" ")[0] as string))];
-    const since = new Date(tally.since).toISOString();
-    const found = await labels.pairs({ model: rollout.model, since, agents, disagreements: [...tally.disagreements] });
-    let [n, onlyCandidateRight, onlyIncumbentRight] = [0, 0, 0];
-    for (const { agent, digest, labelled, onlyAnsweringRight, onlyBesideRight } of found) {
-      const { rows = 0, skipped = 0 } = tally.asked.get(`${agent} ${digest}`) ?? {};
-      if (rows === 0) continue;
-      const candidateAnswers = digest === rollout.digest;
-      // Which of the labelled rows were asked of both is known of disagreements only: of the rest, their share.
-      n += Math.max(onlyAnsweringRight + onlyBesideRight, Math.round((labelled * rows) / (rows + skipped)));
-      onlyCandidateRight += candidateAnswers ? onlyAnsweringRight : onlyBesideRight;
-      onlyIncumbentRight += candidateAnswers ? onlyBesideRight : onlyAnsweringRight;
-    }
-    tally.labels = { n, onlyCandidateRight, onlyIncumbentRight };
+    if (!wanted || !tally.asked.any || now < tally.labelsAgainAt) return;
+    const began = clock.now();
+    const { asked } = tally;
+    const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
+    tally.labels = asked.labelsOf(await labels.pairs(request), rollout.digest);
+    const tookMs = Math.max(0, clock.now() - began);
+    tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
   }
 
-  async function readBusiness({ model, version, policy }: Rollout): Promise<Evidence["business"]> {
+  async function readBusiness(
+    { model, version, policy }: Rollout,
+    incumbents: readonly string[],
+  ): Promise<Evidence["business"]> {
     const names = policy.metrics.flatMap(({ metric }) => /^business:(.*)$/.exec(metric)?.[1] ?? []);
     if (names.length === 0) return noEvidence.business;
     const groups = await labels.metrics(model);
+    // Of versions that nobody runs any more nothing follows for the one that is to be replaced.
+    const replaced = (await db.versions.list(model)).filter(({ digest }) => incumbents.includes(digest));
+    const isReplaced = (group: MetricGroup) => replaced.some((one) => one.version === group.version);
     return new Map(
       names.map((name) => {
-        const named = groups.filter((group) => group.name === name && group.version !== null);
+        const named = groups.filter((group) => group.name === name);
         const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
-        const others = named.filter((group) => group.version !== version).map(({ mean }) => mean);
-        return [name, { candidate, incumbent: others.reduce(addMeans, noMean) }];
+        const incumbent = named
+          .filter(isReplaced)
+          .map(({ mean }) => mean)
+          .reduce(addMeans, noMean);
+        return [name, { candidate, incumbent }];
       }),
     );
   }
@@ -117,15 +134,32 @@ export function createEvidenceJudge(ports: { db: Database; labels: Pick<Labels, 
     const incumbents = [...new Set(members.flatMap(({ incumbent }) => incumbent ?? []))];
     await readParcels(rollout, incumbents, read, now);
     const drift = driftOf(rollout, devices, await db.devices.list());
-    const business = await readBusiness(rollout);
-    const [whole, last = null] = await Promise.all(
-      talliesOf(read).map(async (tally): Promise<Evidence> => {
-        await readLabels(rollout, tally, now);
-        return { pairs: tally.pairs, labels: tally.labels, drift, business };
-      }),
+    const business = await readBusiness(rollout, incumbents);
+    await Promise.all(talliesOf(read).map((tally) => readLabels(rollout, tally, now)));
+    const agents = members.map(({ agent }) => agent);
+    const judged = (of: readonly string[]) => {
+      const [whole, last = null] = talliesOf(read).map((tally): Evidence => {
+        const told = of.flatMap((agent) => {
+          const pairs = tally.pairs.get(agent);
+          return pairs ? [{ pairs, labels: tally.labels.get(agent) ?? noEvidence.labels }] : [];
+        });
+        return { ...together(told), drift, business };
+      });
+      return judgeStage(whole ?? noEvidence, last, rollout.policy);
+    };
+    return namingTheOne(
+      judged,
+      agents.filter((agent) => read.whole.pairs.has(agent)),
     );
-    return judgeStage(whole ?? noEvidence, last, rollout.policy);
   };
+}
+
+/** A rollback that rests on one device says which: whoever is woken looks there first. */
+function namingTheOne(judged: (of: readonly string[]) => RolloutVerdict, agents: readonly string[]): RolloutVerdict {
+  const verdict = judged(agents);
+  if (verdict.verdict !== "rollback" || agents.length < 3 || agents.length > mostTriedWithout) return verdict;
+  const one = agents.find((agent) => judged(agents.filter((other) => other !== agent)).verdict !== "rollback");
+  return one === undefined ? verdict : { ...verdict, why: `${verdict.why}; without ${one} it would go on` };
 }
 
 function talliesOf({ whole, last }: Read): Tally[] {
@@ -137,35 +171,13 @@ function nothingRead(since: number): Read {
 }
 
 function emptyTally(since: number): Tally {
-  const { labels } = noEvidence;
   return {
     since,
-    pairs: noPairs,
-    disagreements: new Map(),
-    asked: new Map(),
-    labels,
-    labelsAt: Number.NEGATIVE_INFINITY,
+    pairs: new Map(),
+    asked: askedOfBoth(),
+    labels: new Map(),
+    labelsAgainAt: Number.NEGATIVE_INFINITY,
   };
-}
-
-type Parcel = Pick<ShadowParcel, "answering" | "counts" | "disagreements"> & { readonly agent: string };
-
-function take(
-  { agent, answering, counts, disagreements }: Parcel,
-  candidate: string,
-  model: string,
-  tally: Tally,
-): void {
-  tally.pairs = addPairs(tally.pairs, counts, answering === candidate ? "candidate" : "incumbent");
-  const asked = tally.asked.get(`${agent} ${answering}`) ?? { rows: 0, skipped: 0 };
-  asked.rows += counts.rows;
-  asked.skipped += counts.skipped;
-  tally.asked.set(`${agent} ${answering}`, asked);
-  for (const { id, says } of disagreements) tally.disagreements.set(`${agent}.${model}.${id}`, says);
-  for (const id of tally.disagreements.keys()) {
-    if (tally.disagreements.size <= mostDisagreements) break;
-    tally.disagreements.delete(id);
-  }
 }
 
 interface Reporting {

@@ -100,6 +100,21 @@ test("disagreement, confidence, drift and business metrics are told in their own
   expect(findings[3]?.estimate).toBeCloseTo(2);
 });
 
+test("business metrics keep their own part of the errors, at either end", () => {
+  const business = new Map([
+    ["revenue", { candidate: { n: 1000, mean: 10, squares: 1000 }, incumbent: { n: 1000, mean: 10, squares: 1000 } }],
+  ]);
+  const found = (errors: object) => {
+    const metrics = [{ metric: "business:revenue", margin: 0.5, better: "higher" }];
+    const { findings } = judgeEvidence({ ...noEvidence, business }, rolloutPolicy.parse({ metrics, errors }));
+    return findings[0];
+  };
+  const even = found({ wrongPromotion: 0.05, wrongRollback: 0.05 });
+  const strict = found({ wrongPromotion: 0.05, wrongRollback: 0.001 });
+  expect(strict?.high).toBe(even?.high);
+  expect(strict?.low).toBeLessThan(even?.low ?? 0);
+});
+
 test("the error of a rollback is shared by weight: more metrics, more evidence", () => {
   const low = (metrics: object[]) => {
     const counts = parcel(100, { fit: [80, 20, 0, 0] });

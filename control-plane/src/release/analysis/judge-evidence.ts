@@ -9,7 +9,7 @@
  * than matters) is fine.
  */
 import type { Finding, MetricRule, RolloutPolicy, RolloutVerdict } from "@vedette/protocol/rollout";
-import { meanInterval } from "../../monitoring/performance/mean-sequence.ts";
+import { type MeanState, meanInterval } from "../../monitoring/performance/mean-sequence.ts";
 import { differenceInterval, type Interval, type SideErrors, shareInterval } from "./anytime-interval.ts";
 import { type Evidence, timesMore } from "./evidence.ts";
 import { quantileRatio } from "./quantile-ratio.ts";
@@ -33,6 +33,7 @@ export function judgeStage(whole: Evidence, last: Evidence | null, { metrics, er
   return inLast.verdict === "promote" ? soFar : inLast;
 }
 
+/** One look at one body of evidence, at the policy's errors as they stand. */
 export function judgeEvidence(evidence: Evidence, { metrics, errors }: Judged): RolloutVerdict {
   const weights = metrics.reduce((sum, { weight }) => sum + weight, 0);
   const findings = metrics.map((rule) =>
@@ -57,10 +58,12 @@ function findingOf(evidence: Evidence, rule: MetricRule, errors: SideErrors): Fi
     const nothing = { estimate: null, low: null, high: null, n: 0, more: null };
     return { ...nothing, metric, margin, says: "no_evidence", why: `${metric}: ${whyNone(metric)}` };
   }
-  const { n, estimate, low, high } = measured;
+  const { estimate, low, high } = measured;
+  // Of a device that told more than its share only a part counts.
+  const n = Math.floor(measured.n);
   const says = saysOf(measured, margin);
   const more = says === "undecided" ? moreOf(evidence, rule, errors, n) : null;
-  return { metric, margin, says, estimate, low, high, n, more, why: describe(rule, measured, says, more) };
+  return { metric, margin, says, estimate, low, high, n, more, why: describe(rule, { ...measured, n }, says, more) };
 }
 
 function saysOf({ low, high }: Interval, margin: number): "fine" | "worse" | "undecided" {
@@ -99,14 +102,26 @@ function measure(evidence: Evidence, rule: MetricRule, errors: SideErrors): Inte
     }
     default: {
       const metric = business.get(rule.metric.replace(/^business:/, ""));
-      const mine = metric && meanInterval(metric.candidate, errors.low + errors.high);
-      const theirs = metric && meanInterval(metric.incumbent, errors.low + errors.high);
-      if (!metric || !mine || !theirs) return null;
-      const a = { n: metric.candidate.n, estimate: metric.candidate.mean, ...mine };
-      const b = { n: metric.incumbent.n, estimate: metric.incumbent.mean, ...theirs };
-      return rule.better === "higher" ? apart(b, a) : apart(a, b);
+      // Each end has its own error, half of it for either of the two means.
+      const low = metric && differenceOfMeans(metric, rule.better, errors.low);
+      const high = metric && differenceOfMeans(metric, rule.better, errors.high);
+      return low && high ? { ...low, high: high.high } : null;
     }
   }
+}
+
+/** @param error of either end. @returns null where there are too few values. */
+function differenceOfMeans(
+  { candidate, incumbent }: { candidate: MeanState; incumbent: MeanState },
+  better: MetricRule["better"],
+  error: number,
+): Interval | null {
+  const mine = meanInterval(candidate, error);
+  const theirs = meanInterval(incumbent, error);
+  if (!mine || !theirs) return null;
+  const a = { n: candidate.n, estimate: candidate.mean, ...mine };
+  const b = { n: incumbent.n, estimate: incumbent.mean, ...theirs };
+  return better === "higher" ? apart(b, a) : apart(a, b);
 }
 
 /** Of a − b, each with its own bounds. */

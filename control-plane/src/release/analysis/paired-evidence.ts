@@ -2,7 +2,7 @@
  * What is known of a candidate beside its incumbent: sums over pairs of answers to the same inputs, whichever of the two
  * answered. Additive, so parcels may be added in any order and devices' differences cancel out. Pure.
  */
-import type { LatencyCounts, PairCounts } from "@vedette/protocol/shadow";
+import type { PairCounts } from "@vedette/protocol/shadow";
 
 /** Sums of differences, oriented so that more is worse for the candidate. */
 export interface Differences {
@@ -63,7 +63,44 @@ export function addPairs(to: PairedEvidence, counts: PairCounts, answering: "can
   };
 }
 
-function plus(to: Histogram, counts: LatencyCounts): Histogram {
+/** Of both together. */
+export function plusPairs(a: PairedEvidence, b: PairedEvidence): PairedEvidence {
+  return {
+    rows: a.rows + b.rows,
+    skipped: a.skipped + b.skipped,
+    onlyCandidateFit: a.onlyCandidateFit + b.onlyCandidateFit,
+    onlyIncumbentFit: a.onlyIncumbentFit + b.onlyIncumbentFit,
+    bothFit: a.bothFit + b.bothFit,
+    agreed: a.agreed + b.agreed,
+    confidence: {
+      n: a.confidence.n + b.confidence.n,
+      sum: a.confidence.sum + b.confidence.sum,
+      squares: a.confidence.squares + b.confidence.squares,
+    },
+    latency: {
+      candidate: plus(a.latency.candidate, b.latency.candidate),
+      incumbent: plus(a.latency.incumbent, b.latency.incumbent),
+    },
+  };
+}
+
+/** The same evidence so many times over. @param runTimes of the answer times, of which there is one a run. */
+export function scaledPairs(pairs: PairedEvidence, times: number, runTimes = times): PairedEvidence {
+  const histogram = (counts: Histogram): Histogram => new Map([...counts].map(([bin, n]) => [bin, n * runTimes]));
+  const { confidence, latency } = pairs;
+  return {
+    rows: pairs.rows * times,
+    skipped: pairs.skipped * times,
+    onlyCandidateFit: pairs.onlyCandidateFit * times,
+    onlyIncumbentFit: pairs.onlyIncumbentFit * times,
+    bothFit: pairs.bothFit * times,
+    agreed: pairs.agreed * times,
+    confidence: { n: confidence.n * times, sum: confidence.sum * times, squares: confidence.squares * times },
+    latency: { candidate: histogram(latency.candidate), incumbent: histogram(latency.incumbent) },
+  };
+}
+
+function plus(to: Histogram, counts: Iterable<readonly [bin: number, count: number]>): Histogram {
   const sum = new Map(to);
   for (const [bin, count] of counts) sum.set(bin, (sum.get(bin) ?? 0) + count);
   return sum;

@@ -44,6 +44,16 @@ test("[C5] the first devices are divided exactly, as near to the share as there 
   }
 });
 
+test("[C16] a device that has no memory for both versions is in no arm, as no fault of the version", () => {
+  const site = begin({ split: "entities" }, 3);
+  site.of("gauge-1").nature = "lacks memory";
+  site.live(50);
+  site.round();
+  expect(site.member("gauge-0")).toMatchObject({ state: "counted" });
+  expect(site.member("gauge-1")).toMatchObject({ state: "left_out", reason: "lacks memory for both" });
+  expect(site.rollout.state).toBe("running");
+});
+
 test("[C5] who joins later falls in by its lot, and nobody changes its arm, whatever happens", () => {
   const step = fc.record({
     joins: fc.integer({ min: 0, max: 3 }),

@@ -7,8 +7,8 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { feederOfGraph } from "@vedette/protocol/feeds";
 import type { GateCheck } from "@vedette/protocol/gate-api";
 import { checkGolden, type GraphRun, goldenInputs } from "@vedette/protocol/golden";
-import { type GraphApart, openGraphApart } from "../../publish/graph-apart.ts";
-import { failed, judged } from "./checks.ts";
+import { type GraphApart, openGraphApart, tookTooMuch } from "../../publish/graph-apart.ts";
+import { failed, measured } from "./checks.ts";
 
 export type GateBackend = "node-cpu" | "wasm";
 
@@ -32,8 +32,7 @@ export async function checkBackend(
     return await ask(graph, manifest, golden, backend);
   } catch (error) {
     if (!(error instanceof VedetteError) || error.code === "internal") throw error;
-    const name = error.message.includes("too much memory") ? `memory.${backend}` : `golden.${backend}`;
-    return [failed(name, messageOf(error))];
+    return [failed(`${tookTooMuch(error) ? "memory" : "golden"}.${backend}`, messageOf(error))];
   } finally {
     await graph?.release();
   }
@@ -51,7 +50,8 @@ async function ask(
   };
   const { wrong, share } = await checkGolden(manifest, golden, run, backend);
   const rows = `${golden.rows.length} golden rows`;
-  const agreement = judged(`golden.${backend}`, Number.isFinite(share) ? share : null, 1, "of the tolerance", {
+  const agreement = measured(`golden.${backend}`, {
+    ...{ measured: Number.isFinite(share) ? share : null, limit: 1, unit: "of the tolerance" },
     passed: wrong === null,
     why: wrong ?? `${rows} come out as published, the farthest at ${share.toPrecision(2)} of its tolerance`,
   });
@@ -61,11 +61,13 @@ async function ask(
   const p99 = quantile(ms, 0.99);
   return [
     agreement,
-    judged(`latency.${backend}`, p99, latencyMs, "ms", {
+    measured(`latency.${backend}`, {
+      ...{ measured: p99, limit: latencyMs, unit: "ms" },
       passed: p99 <= latencyMs,
       why: `p99 of ${ms.length} answers to one row took ${p99.toPrecision(3)} ms on the control plane's machine, of ${latencyMs} ms`,
     }),
-    judged(`memory.${backend}`, peakBytes, memoryBytes, "bytes", {
+    measured(`memory.${backend}`, {
+      ...{ measured: peakBytes, limit: memoryBytes, unit: "bytes" },
       passed: peakBytes <= memoryBytes,
       why: `its process grew by ${mib(peakBytes)} MiB at most, of ${mib(memoryBytes)} MiB`,
     }),

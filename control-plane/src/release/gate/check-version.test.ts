@@ -114,6 +114,10 @@ test("[K26] signature and files are read anew: unlisted, revoked, lost or no mod
   const lost = await said({ lost: "model.onnx" });
   expect(lost).toMatchObject({ manifest: { passed: false, why: expect.stringContaining("is not here") } });
   expect(Object.keys(lost)).toEqual(["signature", "manifest"]);
+  // Of every file, also those that the gate itself has no use for.
+  for (const { path } of bundle.manifest.files) {
+    expect(await said({ lost: path })).toMatchObject({ manifest: { passed: false } });
+  }
   const noModel = await said({
     manifest: (manifest) => ({ ...manifest, runtime: { ...manifest.runtime, file: "golden.json" } }),
   });

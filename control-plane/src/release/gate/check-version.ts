@@ -15,7 +15,7 @@ import { sha256 } from "../../sha256.ts";
 import type { TrustRepository } from "../trust-repository.ts";
 import { checkAccuracy, type Runnable } from "./check-accuracy.ts";
 import { checkBackend, type GateBackend } from "./check-backend.ts";
-import { failed, judged } from "./checks.ts";
+import { failed, passed, unmeasured } from "./checks.ts";
 
 export interface CheckPorts {
   readonly db: { readonly versions: Pick<Database["versions"], "manifest"> };
@@ -43,17 +43,16 @@ export async function checkVersion(
     // Before a process is started for it.
     lintModel(model);
     const why = `${manifest.files.length} files of ${version.bytes} bytes are what the manifest names`;
-    const checks = [signature, judged("manifest", null, null, null, { passed: true, why })];
+    const checks = [signature, passed("manifest", why)];
     for (const backend of backends) {
       if (manifest.requires.backends.includes(backend)) {
         checks.push(...(await checkBackend(manifest, model, golden, backend)));
       } else {
-        const unasked = `its bundle is not for ${backend}`;
-        checks.push(judged(`golden.${backend}`, null, null, null, { passed: null, why: unasked }));
+        checks.push(unmeasured(`golden.${backend}`, `its bundle is not for ${backend}`));
       }
     }
     // A graph that does not run here has nothing to be compared by.
-    if (checks.some(({ name, passed }) => name === "golden.node-cpu" && passed === false)) return checks;
+    if (checks.some((one) => one.name === "golden.node-cpu" && one.passed === false)) return checks;
     const runnable = { version: version.version, manifest, model };
     checks.push(await checkAccuracy(runnable, champion && (await readChampion(champion, { db, blobs })), rows));
     return checks;
@@ -77,8 +76,7 @@ async function readChampion(
 function checkSignature({ model, digest }: VersionRecord, trust: CheckPorts["trust"]): GateCheck {
   const assignable = trust.assignable(model, digest);
   if (assignable === "yes") {
-    const why = "the project's signed metadata list it, at or above the floor";
-    return judged("signature", null, null, null, { passed: true, why });
+    return passed("signature", "the project's signed metadata list it, at or above the floor");
   }
   const why =
     assignable === "revoked" ? "it is revoked: publish it anew" : "the project's signed metadata do not list it";

@@ -17,9 +17,9 @@ import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/p
 import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { VersionRecord } from "../../db/records.ts";
-import { verifyEd25519 } from "../../fleet/verify-ed25519.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
+import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Director } from "../director.ts";
 import type { SigningKey } from "../online-keys.ts";
 import type { Gate } from "../rollouts/read-world.ts";
@@ -200,9 +200,8 @@ export function createGates(ports: GatePorts): Gates {
       }
     },
     async answer(model, version) {
-      const { state, why, override } = await show(await find(model, version));
-      if (state === "overridden") return { passed: true, why, override: override?.by };
-      return { passed: state === "passed", why };
+      const { state, why } = await show(await find(model, version));
+      return { passed: state === "passed" || state === "overridden", why };
     },
   };
 }

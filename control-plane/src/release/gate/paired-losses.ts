@@ -1,8 +1,7 @@
 /** Two versions on the same labelled rows: which is worse, and by how much. Pure. */
-
 import type { GateCheck } from "@vedette/protocol/gate-api";
 import { differenceInterval } from "../analysis/anytime-interval.ts";
-import { judged } from "./checks.ts";
+import { measured } from "./checks.ts";
 
 /** A worsening below this is nothing that anybody would notice. */
 const practicalMargin = 0.01;
@@ -43,7 +42,8 @@ export function judgeLosses({ candidate, champion, championVersion }: Losses): G
     passed && high >= practicalMargin
       ? `: too few rows to exclude ${practicalMargin}, shadow and canary go on measuring`
       : "";
-  return judged("accuracy", worsening, practicalMargin, "of loss", { passed, why: `${rates}${test}${range}${open}` });
+  const why = `${rates}${test}${range}${open}`;
+  return measured("accuracy", { measured: worsening, limit: practicalMargin, unit: "of loss", passed, why });
 }
 
 /**
@@ -65,10 +65,12 @@ export function mcNemar(worse: number, better: number): number {
   );
 }
 
+/** @param values one or more. */
 export function mean(values: readonly number[]): number {
   return values.reduce((total, one) => total + one, 0) / values.length;
 }
 
+/** As `.780`, for people. */
 export function share(value: number): string {
   return value.toFixed(3).replace(/^0/, "");
 }

@@ -1,14 +1,14 @@
 import type { GateOverride, GateReport } from "@vedette/protocol/gate-api";
 import { expect, test } from "vitest";
-import { failed, judged } from "./checks.ts";
+import { failed, passed, unmeasured } from "./checks.ts";
 import { stateOf } from "./state-of.ts";
 
 const of = { site: "s", model: "m", version: 1, digest: "0".repeat(64), at: "2026-11-23T12:00:00.000Z" };
 const report = (...names: string[]): GateReport => ({
   ...{ ...of, format: "vedette.gate-report/1", champion: null },
   checks: [
-    judged("manifest", null, null, null, { passed: true, why: "whole" }),
-    judged("accuracy", null, null, null, { passed: null, why: "no rows" }),
+    passed("manifest", "whole"),
+    unmeasured("accuracy", "no rows"),
     ...names.map((name) => failed(name, "too much")),
   ],
 });

@@ -14,11 +14,13 @@ export function growCohort(rollout: Rollout, world: World, now: number): Readonl
   const members = new Map(rollout.members);
   for (const agent of joined) {
     const before = members.get(agent);
-    const moved = { kind: stage.kind, joinedAt: now, state: "waiting" as const, since: now, reason: null };
+    const moved = {
+      ...{ kind: stage.kind, joinedAt: now, takenAt: null, state: "waiting" as const, since: now, reason: null },
+    };
     // One that failed beside the incumbent is not made to answer.
     if (before?.state === "failed") members.set(agent, { ...before, kind: stage.kind });
     else if (before) members.set(agent, { ...before, ...moved });
-    else members.set(agent, { agent, ...moved, given: null, takenAt: null, takenRev: 0, reached: false });
+    else members.set(agent, { agent, ...moved, given: null, takenRev: 0, reached: false });
   }
   return members;
 }
@@ -58,7 +60,8 @@ export function admit(
       continue;
     }
     takenNow.push(agent);
-    const given = { given: member.kind, takenAt: now, takenRev: device.rev };
+    // Who comes and goes is taken again and again, and has its time once.
+    const given = { given: member.kind, takenAt: member.takenAt ?? now, takenRev: device.rev };
     const told = "it has not followed yet";
     changed.set(agent, { ...member, ...given, state: "updating", since: now, reached: false, reason: told });
   }

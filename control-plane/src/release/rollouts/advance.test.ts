@@ -66,6 +66,31 @@ describe("the engine", () => {
     expect(other.rollout).toMatchObject({ state: "rolled_back", why: expect.stringContaining("3 of 10") });
   });
 
+  test("[A16] a device without memory for both is no fault: it is left out of a shadow stage, another stands in, and it is a canary later", () => {
+    const stages = [{ kind: "shadow" as const, share: 0.5 }, ...canaries(1)];
+    const site = pretendSite(rolloutOf({ stages }), fleet(4));
+    const [first = "", second = ""] = inOrder(site.rollout.salt, ["d0", "d1", "d2", "d3"]);
+    site.of(first).nature = "lacks memory";
+    site.round();
+    site.live(20);
+    site.round();
+    expect(site.member(first)).toMatchObject({ state: "left_out", reason: "lacks memory for both", given: "shadow" });
+    expect(states(site)).toEqual({ left_out: 1, counted: 1, updating: 1 });
+    expect(site.member(second)?.state).toBe("counted");
+    // Once there is room it takes part.
+    site.of(first).nature = "good";
+    site.live(20);
+    site.round();
+    expect(states(site)).toEqual({ counted: 3 });
+    site.of(first).nature = "lacks memory";
+    site.live(20);
+    site.verdict = verdictOf("promote");
+    site.round();
+    site.live(20);
+    site.round();
+    expect(site.rollout.state).toBe("promoted");
+  });
+
   test("[R31] a device that counted and serves another version is opened again, and counts as failing meanwhile", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 0.5, atLeast: 1 } }), fleet(4));
     site.round();
@@ -126,6 +151,47 @@ describe("the engine", () => {
     site.verdict = verdictOf("promote");
     site.round();
     expect(site.rollout.stage).toBe(1);
+  });
+
+  test("[R51] where devices come and go all the time, no more than twice the stage's share ever have the version", {
+    timeout: 60_000,
+  }, () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(0.05, 1), served: 1_000 }), fleet(200, { online: false }));
+    const had = new Set<string>();
+    // Pages: each is open for two rounds of forty, and says that it follows.
+    for (let i = 0; i < 400; i++) {
+      for (const [d, one] of site.devices.entries()) one.online = (d + i) % 40 < 2;
+      site.round();
+      site.live(1);
+      for (const one of site.devices) if (one.holds !== null) had.add(one.agent);
+      site.now += 10_000;
+    }
+    expect([site.rollout.stage, had.size > 10, had.size <= 20]).toEqual([0, true, true]);
+    // Those who have it count when they come back often enough.
+    site.verdict = verdictOf("promote");
+    for (let i = 0; i < 4; i++) {
+      for (const one of site.devices) one.online = true;
+      site.live(1_000);
+      site.round();
+    }
+    expect(site.rollout.stage).toBe(1);
+  });
+
+  test("[R57] pages that are open for moments, too short to follow, do not hold up a stage for longer than its time", () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(1), timeoutMinutes: 60 }), fleet(10));
+    site.verdict = verdictOf("promote");
+    const steady = (agent: string) => agent < "d5";
+    site.round();
+    for (let i = 0; site.rollout.state === "running" && i < 400; i++) {
+      // At any time some of the others are there, and gone before they said anything.
+      for (const one of site.devices) if (!steady(one.agent)) one.online = (Number(one.agent.slice(1)) + i) % 5 < 2;
+      site.live(20, ({ agent }) => steady(agent));
+      site.round();
+      site.now += minute;
+    }
+    expect(site.rollout).toMatchObject({ state: "promoted" });
+    expect(site.now - Date.UTC(2026, 0, 5)).toBeLessThanOrEqual(70 * minute);
+    expect(states(site).counted).toBe(5);
   });
 
   test("[R33] one that does not count in time is timed out, and counts when it does after all", () => {

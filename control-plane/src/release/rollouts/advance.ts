@@ -1,6 +1,6 @@
 /**
  * The rollout engine: what becomes of a rollout in the world as it is now. Pure and idempotent: no I/O, no clock, no
- * randomness. `reconcile.ts` reads the world, calls this, and writes what came out with its decisions in one transaction.
+ * randomness. `rollouts.ts` reads the world, calls this, and writes what came out with its decisions in one transaction.
  *
  *     queued ─▶ scheduled ─▶ waiting_for_approval ─▶ running ─▶ (next stage …) ─▶ promoted
  *                                   any of them ◀─▶ paused        any of them ─▶ rolled_back, aborted
@@ -10,7 +10,7 @@
  *
  * What is over stays as it is. Paused, nobody new is taken and no stage ends; but what turns out bad is taken back.
  */
-import type { RolloutState } from "@vedette/protocol/rollout";
+import type { Finding, RolloutState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { whyConcluded } from "../experiments/conclude.ts";
 import { candidateKind, joinArms } from "../experiments/join-arms.ts";
@@ -31,11 +31,12 @@ export interface Advanced {
   readonly decisions: readonly Decision[];
 }
 
+/** Whether it is over for good. */
 export function isOver(state: RolloutState): boolean {
   return state === "promoted" || state === "rolled_back" || state === "aborted" || state === "concluded";
 }
 
-/** @param now UTC ms. */
+/** One look at it. @param now UTC ms. */
 export function advance(rollout: Rollout, world: World, now: number): Advanced {
   if (isOver(rollout.state)) return { rollout, decisions: [] };
   const unfit = whyUnfit(rollout, world);
@@ -112,7 +113,7 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
       },
     });
   }
-  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world);
+  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world, now);
   return { rollout: settled(rollout, { ...next, why: summary(next) }), decisions };
 }
 
@@ -133,12 +134,12 @@ function observe(rollout: Rollout, world: World, now: number, decisions: Decisio
     decisions.push({ action: `rollout.device_${state}`, detail: { stage: rollout.stage + 1, devices } });
   }
   const members = changed.size === 0 ? rollout.members : new Map([...rollout.members, ...changed]);
-  return judged(members === rollout.members ? rollout : { ...rollout, members }, world);
+  return judged(members === rollout.members ? rollout : { ...rollout, members }, world, now);
 }
 
-function judged(rollout: Rollout, { verdict }: World): Rollout {
+function judged(rollout: Rollout, { verdict }: World, now: number): Rollout {
   if (rollout.members.size === 0 || verdict === null) return rollout;
-  return { ...rollout, verdict: combine(judgeDevices(rollout), verdict) };
+  return { ...rollout, verdict: combine(judgeDevices(rollout, now), verdict) };
 }
 
 type EndOfStage =
@@ -196,7 +197,7 @@ export function end(
   state: "promoted" | "rolled_back" | "aborted" | "concluded",
   why: string,
   now: number,
-  findings: readonly unknown[] = [],
+  findings: readonly Finding[] = [],
 ): Advanced {
   const action = endings[state];
   const detail = { version: rollout.version, stage: rollout.stage + 1, why, findings, members: countStates(rollout) };

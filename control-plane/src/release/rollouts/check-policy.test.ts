@@ -23,3 +23,19 @@ test("what could not be honoured is refused by name", () => {
   expect(check({ metrics: [latency(0.5), latency(0.5)] })).toThrow("latency 0.5 stands there twice");
   expect(check({ metrics: [latency(0.5), latency(0.99)] })).not.toThrow();
 });
+
+test("[R55] what would never find anything, or never enough, is refused: a margin of all, errors and weights of nothing", () => {
+  // Meant as percent: no version would ever be too bad.
+  expect(check({ metrics: [{ metric: "unfit", margin: 2 }] })).toThrow("write 2 percent as 0.02");
+  expect(check({ metrics: [{ metric: "latency", margin: 2 }] })).not.toThrow();
+  const two = (weight: number, other: number) => ({
+    metrics: [
+      { metric: "unfit", margin: 0.02, weight },
+      { metric: "latency", margin: 0.5, weight: other },
+    ],
+  });
+  expect(check(two(1e308, 1e308))).toThrow("no evidence ever reaches");
+  expect(check(two(1, 5e-324))).toThrow("no evidence ever reaches");
+  expect(check(two(1, 1e-3))).not.toThrow();
+  expect(check({ errors: { wrongPromotion: 1e-300, wrongRollback: 0.05 } })).toThrow("no evidence ever reaches");
+});

@@ -3,9 +3,12 @@ import { VedetteError } from "@vedette/protocol/errors";
 import type { RolloutPolicy } from "@vedette/protocol/rollout";
 import { isZone } from "./maintenance.ts";
 
+/** Below it an error is none: no evidence would ever be enough. */
+const leastError = 1e-9;
+
 /** @throws VedetteError invalid_argument naming what does not fit together. */
 export function checkPolicy(policy: RolloutPolicy): void {
-  const { stages, window, metrics } = policy;
+  const { stages, window, metrics, errors } = policy;
   const wrong = (why: string): never => {
     throw new VedetteError("invalid_argument", `the rollout's policy: ${why}`);
   };
@@ -30,6 +33,20 @@ export function checkPolicy(policy: RolloutPolicy): void {
   const named = metrics.map(({ metric, quantile }) => (metric === "latency" ? `latency ${quantile}` : metric));
   const twice = named.find((name, i) => named.indexOf(name) !== i);
   if (twice !== undefined) wrong(`${twice} stands there twice`);
+  const whole = metrics.find(({ metric, margin }) => isShare(metric) && margin >= 1);
+  if (whole) {
+    wrong(`nothing is worse by ${whole.margin} in ${whole.metric}, which is from 0 to 1: write 2 percent as 0.02`);
+  }
+  const weights = metrics.reduce((sum, { weight }) => sum + weight, 0);
+  const least = Math.min(...metrics.map(({ weight }) => (errors.wrongRollback * weight) / weights));
+  if (!(least >= leastError && errors.wrongPromotion >= leastError)) {
+    wrong(`its errors and weights leave less than ${leastError} to a metric, which no evidence ever reaches`);
+  }
   const business = metrics.find(({ metric, better }) => metric.startsWith("business:") && better === undefined);
   if (business) wrong(`say whether more of ${business.metric} is better: "better": "higher" or "lower"`);
+}
+
+/** Those whose margin is a share; of latency it is a part of the incumbent's, of business metrics their own unit. */
+function isShare(metric: string): boolean {
+  return metric !== "latency" && !metric.startsWith("business:");
 }

@@ -5,6 +5,9 @@ import { sha256 } from "../../sha256.ts";
 import { matches } from "../decide-slots.ts";
 import type { DeviceFacts } from "./world.ts";
 
+/** A cohort with those who stand in, of its size. */
+const mostTimes = 2;
+
 /** Agents by sha256 of salt and agent. */
 export function inOrder(salt: string, agents: readonly string[]): string[] {
   return agents
@@ -27,6 +30,7 @@ export function leftOut(rollout: Rollout, device: DeviceFacts, kind: MemberKind)
   if (device.incumbent === rollout.digest) return "a standing rule gives it this version already";
   if (kind === "split" && !device.splits) return "its agent cannot split requests between two versions: update it";
   if (kind === "shadow" && !device.shadows) return "its agent cannot ask a second version: update it";
+  if (kind !== "canary" && kind !== "control" && device.lacksBoth) return device.lacksBoth;
   return null;
 }
 
@@ -41,7 +45,9 @@ export function inScope(rollout: Rollout, devices: readonly DeviceFacts[]): Devi
 
 /**
  * Those of a stage's cohort that are not in it yet: the first of the order; and for each of these that is away before it
- * counted, the next one that is there, so that a stage of one device does not wait for the one that is switched off.
+ * counted, the next one that is there, so that a stage of one device does not wait for the one that is switched off. But where
+ * devices come and go all day, as pages do, that must not hand the version to all of them one after the other: those who
+ * stand in never make it more than twice its size.
  */
 export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly DeviceFacts[]): string[] {
   const eligible = inScope(rollout, devices).filter((device) => leftOut(rollout, device, stage.kind) === null);
@@ -53,9 +59,18 @@ export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly De
     return member && (member.kind === stage.kind || member.kind === "canary") ? member : undefined;
   };
   const settled = ["counted", "failed", "timed_out"];
-  const there = (agent: string) => facts.get(agent)?.online || settled.includes(memberOf(agent)?.state ?? "");
+  const there = (agent: string) => {
+    const { state = "" } = memberOf(agent) ?? {};
+    return state !== "left_out" && (facts.get(agent)?.online || settled.includes(state));
+  };
   const cohort = ordered.filter((agent, i) => i < size || memberOf(agent));
-  let room = size - cohort.filter(there).length;
+  const had = (agent: string) => {
+    const member = memberOf(agent);
+    return member && (member.reached || member.given === member.kind || settled.includes(member.state));
+  };
+  const first = new Set(ordered.slice(0, size));
+  const most = mostTimes * size - cohort.filter((agent) => first.has(agent) || had(agent)).length;
+  let room = Math.min(most, size - cohort.filter(there).length);
   const instead = ordered.filter((agent, i) => i >= size && !memberOf(agent) && facts.get(agent)?.online && room-- > 0);
   return [...cohort, ...instead].filter((agent) => !memberOf(agent));
 }

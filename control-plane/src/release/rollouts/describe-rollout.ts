@@ -66,7 +66,8 @@ export function describeReplay(was: Rollout, { rollout, decisions }: ReplayedRol
     })),
     limits: [
       "devices did what the policy of then made them do: one that this policy takes earlier tells nothing before it really was taken",
-      "counters were recorded once a minute, up to ten times what a device must serve, and no longer than the rollout went on",
+      "counters were recorded once a minute, of a long rollout once in a five-hundredth of its age, up to ten times what a device must serve, and no longer than the rollout went on",
+      "an hour after the end, what devices found is kept by the quarter of an hour: other metrics are judged by it so much later",
     ],
   };
 }

@@ -22,8 +22,12 @@ export interface Told {
   readonly world: World;
 }
 
-/** Counters and verdicts grow all the time: they are told again at most so often, ms. */
+/**
+ * Counters and verdicts grow all the time: they are told again once a minute at most, and of a rollout that has gone on for long
+ * once in so great a part of its age. So a history grows by the logarithm of its age.
+ */
 const leastBetween = 60_000;
+const partOfAge = 1 / 500;
 /** Counters are told up to so many times what a device must serve to count: beyond it no policy is likely to ask. */
 const servedTimes = 10;
 
@@ -37,12 +41,15 @@ export function forHistory(device: DeviceFacts, served: number): DeviceFacts {
   return device;
 }
 
-/** @param devices those that the rollout is about. Answers undefined changes where there is nothing to tell yet. */
+/**
+ * @param devices those that the rollout is about. @param began when the rollout was started.
+ * Answers undefined changes where there is nothing to tell yet.
+ */
 export function changesOf(
   before: Told | undefined,
   world: World,
   devices: readonly DeviceFacts[],
-  now: number,
+  { now, began }: { now: number; began: number },
 ): { changes: Changes | undefined; told: Told } {
   const { assignable, gate, blockedBy, verdict } = world;
   if (!before) {
@@ -68,7 +75,8 @@ export function changesOf(
     verdict?.verdict === before.world.verdict?.verdict &&
     changed.every((device) => grew(known.get(device.agent), device));
   const nothing = Object.keys(changes).length === 0;
-  if (nothing || (onlyGrew && now - before.at < leastBetween)) return { changes: undefined, told: before };
+  const between = Math.max(leastBetween, (now - began) * partOfAge);
+  if (nothing || (onlyGrew && now - before.at < between)) return { changes: undefined, told: before };
   return { changes, told: { at: now, world: { ...world, devices } } };
 }
 

@@ -2,13 +2,16 @@
 import type { Finding, RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { candidateKind } from "../experiments/join-arms.ts";
-import { unsettled } from "./step-member.ts";
+import { waitedFor } from "./step-member.ts";
 
 const failing = ({ state }: Member) => state === "failed" || state === "reverted";
 const reached = (member: Member) => member.reached || failing(member);
 
-/** The finding `devices`: worse where too many failed, fine where none is waited for, in shares of the members reached. */
-export function judgeDevices(rollout: Rollout): Finding {
+/**
+ * The finding `devices`: worse where too many failed, fine where none is waited for, in shares of the members reached.
+ * @param now UTC ms.
+ */
+export function judgeDevices(rollout: Rollout, now: number): Finding {
   const members = [...rollout.members.values()];
   const kind = rollout.experiment ? candidateKind(rollout) : rollout.policy.stages[rollout.stage]?.kind;
   const { failures } = rollout.policy;
@@ -25,7 +28,10 @@ export function judgeDevices(rollout: Rollout): Finding {
   const ofStage = members.filter((member) => member.kind === kind);
   const counted = ofStage.filter(({ state }) => state === "counted").length;
   // Those who come late are judged with the others; but a fleet that grows every minute must not hold up its own release.
-  const open = ofStage.filter((one) => unsettled(one) && one.joinedAt <= (rollout.stageSince ?? one.joinedAt)).length;
+  const { timeoutMinutes } = rollout.policy;
+  const open = ofStage.filter(
+    (one) => waitedFor(one, timeoutMinutes, now) && one.joinedAt <= (rollout.stageSince ?? one.joinedAt),
+  ).length;
   if (open === 0 && counted > 0) {
     return { ...common, says: "fine", more: null, why: `${counted} of ${ofStage.length} devices count; ${bad}` };
   }
@@ -50,6 +56,17 @@ export function combine(devices: Finding, analysis: RolloutVerdict): RolloutVerd
     ...(analysis.verdict === "promote" ? [] : [analysis.why]),
   ];
   return { verdict: "undecided", findings, why: open.join("; ") };
+}
+
+/** Where the evidence cannot be read: nothing is promoted, and devices that fail are taken back all the same. */
+export function unjudged({ policy }: Rollout, cause: string): RolloutVerdict {
+  const why = `the evidence cannot be read: ${cause}`;
+  const nothing = { says: "no_evidence", estimate: null, low: null, high: null, n: 0, more: null, why } as const;
+  return {
+    verdict: "undecided",
+    findings: policy.metrics.map(({ metric, margin }) => ({ metric, margin, ...nothing })),
+    why,
+  };
 }
 
 export function percent(share: number): string {

@@ -23,6 +23,7 @@ function formatterOf(zone: string): Intl.DateTimeFormat | null {
   return formatter;
 }
 
+/** Whether it names a time zone (IANA). */
 export function isZone(zone: string): boolean {
   return formatterOf(zone) !== null;
 }

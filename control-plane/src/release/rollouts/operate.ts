@@ -1,11 +1,11 @@
 /** What an operator may do with a rollout. Pure: answers what becomes of it, or says why not. */
 import { VedetteError } from "@vedette/protocol/errors";
+import type { RolloutAct } from "@vedette/protocol/rollouts-api";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { type Advanced, end, isOver } from "./advance.ts";
 import { putOff } from "./ramp.ts";
 
-/** POST /v1/rollouts/{id}/{act}. */
-export type Act = "pause" | "resume" | "abort" | "approve" | "retry";
+export type Act = RolloutAct;
 
 /**
  * @param reason of the operator, for people and the audit.
@@ -60,7 +60,7 @@ function anew(member: Member, now: number): Member {
   if (member.state === "timed_out" && member.reached) {
     return { ...member, state: "updating", since: now, takenAt: now, reason: "it is given its time again" };
   }
-  return { ...member, state: "waiting", since: now, given: null, reached: false, reason: null };
+  return { ...member, state: "waiting", since: now, given: null, takenAt: null, reached: false, reason: null };
 }
 
 function changed(rollout: Rollout, act: Act, reason: string | null, detail: Record<string, unknown> = {}): Advanced {

@@ -14,7 +14,9 @@ export function overlap(a: Selector, b: Selector, devices: readonly Labelled[]):
   if ("devices" in a && "devices" in b) return a.devices.some((agent) => b.devices.includes(agent));
   // A device may get both labels yet; it never has two values of one.
   if ("labels" in a && "labels" in b) {
-    return Object.entries(a.labels).every(([key, value]) => (b.labels[key] ?? value) === value);
+    // A label may be called as what every object has.
+    const of = new Map(Object.entries(b.labels));
+    return Object.entries(a.labels).every(([key, value]) => (of.get(key) ?? value) === value);
   }
   return devices.some((device) => matches(a, device) && matches(b, device));
 }

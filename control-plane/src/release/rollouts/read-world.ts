@@ -4,7 +4,7 @@ import type { Database } from "../../db/database.ts";
 import type { DeviceRecord } from "../../db/records.ts";
 import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
 import type { Clock } from "../../ports.ts";
-import { asksBeside, type Candidate, type Decision, refusal, splitsRequests } from "../decide-slots.ts";
+import { asksBeside, type Candidate, type Decision, lacksForBoth, refusal, splitsRequests } from "../decide-slots.ts";
 import type { Director } from "../director.ts";
 import { isOver } from "./advance.ts";
 import { overlap } from "./overlap.ts";
@@ -44,7 +44,7 @@ export async function readWorld(
     assignable: candidate?.assignable ?? "not listed",
     gate: await ports.gate(model, version),
     blockedBy: earlier?.id ?? null,
-    devices: fleet.map((decided) => factsOf(rollout, decided, candidate, others, ports.online, moment.now)),
+    devices: fleet.map((decided) => factsOf(rollout, decided, candidate, others, candidates, ports.online, moment.now)),
   };
 }
 
@@ -61,12 +61,16 @@ function factsOf(
   { device, slots }: Moment["fleet"][number],
   candidate: Candidate | undefined,
   others: readonly Rollout[],
+  candidates: readonly Candidate[],
   online: (agent: string) => boolean,
   now: number,
 ): DeviceFacts {
   const decided = device.slots.find((slot) => slot.model === model);
   const said = device.report?.slots.find((slot) => slot.model === model);
   const data = device.report?.data;
+  const answering = candidates.filter((one) =>
+    slots.some((slot) => slot.digest === one.digest && slot.model === one.model),
+  );
   return {
     agent: device.agent,
     labels: device.labels,
@@ -75,6 +79,7 @@ function factsOf(
     lacks: candidate ? (refusal(candidate, device) ?? null) : null,
     shadows: asksBeside(device),
     splits: splitsRequests(device),
+    lacksBoth: candidate ? lacksForBoth(candidate, answering, device) : null,
     overBudget:
       (data !== undefined && data.limit !== null && data.bytes >= data.limit && data.until > now) ||
       (said?.candidate?.digest === digest && said.candidate.reason === "data_budget"),
@@ -107,6 +112,7 @@ function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
     const { state, reason, why, pairs, served = 0 } = said.beside;
     const told = reason !== undefined && why !== undefined ? `${reason}: ${why}` : (reason ?? null);
     if (state === "rejected") return { kind: "rejected", why: told ?? "rejected" };
+    if (reason === "lacks_memory") return { kind: "unable", why: why ?? reason };
     if (state === "answering") return { kind: "answering", served };
     return state === "asking" ? { kind: "asked", pairs } : { kind: "updating", why: told ?? state };
   }

@@ -3,6 +3,7 @@
  * does not depend on the replayed decisions: one that the other policy would have taken earlier has nothing to tell before it
  * really was, and one that it would not have taken tells all the same; `limits` says so.
  */
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { RolloutPolicy } from "@vedette/protocol/rollout";
@@ -27,10 +28,7 @@ export async function replay(
   steps: readonly { readonly at: number; readonly changes: Changes }[],
   judge: Judge,
 ): Promise<ReplayedRollout> {
-  const asRecorded = isDeepStrictEqual(
-    [policy.metrics, policy.errors],
-    [rollout.policy.metrics, rollout.policy.errors],
-  );
+  const asRecorded = judgesAlike(policy, rollout.policy);
   let now: Rollout = {
     ...rollout,
     ...{ policy, state: "running", stage: 0, stageSince: null, approvals: [], ramp: { from: null, takings: [] } },
@@ -53,6 +51,8 @@ export async function replay(
   };
   for (const { at, changes } of steps) {
     if (isOver(now.state)) break;
+    // Weeks of a large fleet take a while: others have their turn in between.
+    await setImmediate();
     if ("act" in changes) {
       // What an operator did stands, where there is something to do it with.
       const done = attempt(() => operate(now, changes.act, null, at));
@@ -73,6 +73,11 @@ export async function replay(
     decisions.push(...advanced.decisions.map((one) => ({ ...one, at })));
   }
   return { rollout: now, decisions };
+}
+
+/** Whether the recorded verdicts are those of both policies. */
+export function judgesAlike(one: RolloutPolicy, other: RolloutPolicy): boolean {
+  return isDeepStrictEqual([one.metrics, one.errors], [other.metrics, other.errors]);
 }
 
 /** A device's report was about a revision of then: here it is about the taking that the replay decided. */

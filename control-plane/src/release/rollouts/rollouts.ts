@@ -5,7 +5,7 @@
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { StartExperiment } from "@vedette/protocol/experiments-api";
-import { type RolloutPolicy, rolloutPolicy } from "@vedette/protocol/rollout";
+import { type RolloutPolicy, type RolloutVerdict, rolloutPolicy } from "@vedette/protocol/rollout";
 import type { Replayed, StartRollout } from "@vedette/protocol/rollouts-api";
 import type { Database } from "../../db/database.ts";
 import type { AuditEntry } from "../../db/records.ts";
@@ -16,15 +16,18 @@ import type { Director } from "../director.ts";
 import { checkUnits } from "../experiments/check-units.ts";
 import { stop } from "../experiments/stop.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
+import { machine, subjectOf } from "./audit-names.ts";
+import { checkKept } from "./check-kept.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
 import { describeReplay } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
+import { unjudged } from "./judge-devices.ts";
 import { type Act, operate } from "./operate.ts";
 import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
-import type { Judge, World } from "./world.ts";
+import type { DeviceFacts, Judge, World } from "./world.ts";
 
 export interface Rollouts {
   /**
@@ -36,7 +39,10 @@ export interface Rollouts {
   act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
   reconcile(): Promise<void>;
-  /** What another policy would have done with what happened. @throws VedetteError not_found, invalid_argument. */
+  /**
+   * What another policy would have done with what happened.
+   * @throws VedetteError not_found, invalid_argument, conflict (what it rests on is not kept any more).
+   */
   replay(id: number, policy: RolloutPolicy): Promise<Replayed>;
   /** A rollout, or experiment, with its devices as they are now. @throws VedetteError not_found. */
   look(id: number, as?: Kind): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
@@ -58,6 +64,8 @@ export interface RolloutPorts {
   readonly online: (agent: string) => boolean;
   readonly gate: Gate;
   readonly judge: Judge;
+  /** One for each replay, that is asked of moments of the past; `judge` where there is no other. */
+  readonly judgeOfPast?: () => Judge;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Hex, once a rollout. */
@@ -66,10 +74,9 @@ export interface RolloutPorts {
   readonly assign: () => Promise<void>;
 }
 
-const machine = "control-plane";
-
 export function createRollouts(ports: RolloutPorts): Rollouts {
   const { db, clock, logger } = ports;
+  const { judgeOfPast = () => ports.judge } = ports;
   const serial = createSerial();
   /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
   const told = new Map<number, Told>();
@@ -101,7 +108,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
         at: now,
         actor,
         action,
-        subject: subjectOf(after.id, after.experiment),
+        subject: subjectOf(after),
         detail: { model, version, ...detail },
       };
     });
@@ -112,16 +119,27 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     for (const { action, detail } of told) logger.info(action, { rollout: after.id, model, version, ...detail });
   }
 
+  /** What devices themselves say still counts where the lake, or what else the evidence is read from, does not answer. */
+  async function judged(rollout: Rollout, devices: readonly DeviceFacts[], now: number): Promise<RolloutVerdict> {
+    try {
+      return await ports.judge(rollout, devices, now);
+    } catch (error) {
+      logger.error("rollouts.not_judged", { rollout: rollout.id, why: messageOf(error) });
+      return unjudged(rollout, messageOf(error));
+    }
+  }
+
   async function advanceOne(rollout: Rollout, moment: Moment): Promise<boolean> {
     const facts = await readWorld(rollout, moment, ports);
-    const verdict = rollout.members.size === 0 ? null : await ports.judge(rollout, facts.devices, moment.now);
+    const verdict = rollout.members.size === 0 ? null : await judged(rollout, facts.devices, moment.now);
     const world: World = { ...facts, verdict };
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
     const about = inScope(rollout, world.devices).map((device) => forHistory(device, rollout.policy.served));
+    const times = { now: moment.now, began: rollout.createdAt };
     // An experiment has no policy that another one could be held against.
     const unchanged = { changes: undefined, told: undefined };
-    const { changes, told: now } = rollout.experiment ? unchanged : changesOf(before, world, about, moment.now);
+    const { changes, told: now } = rollout.experiment ? unchanged : changesOf(before, world, about, times);
     if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
     await write(rollout, advanced, machine, moment.now, changes);
     if (isOver(advanced.rollout.state)) told.delete(rollout.id);
@@ -159,8 +177,10 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     async replay(id, policy) {
       checkPolicy(policy);
       const rollout = await find(id);
+      checkKept(rollout, policy, clock.now());
       const steps = (await db.rollouts.history(id)).map(({ at, changes }) => ({ at, changes: changes as Changes }));
-      return describeReplay(rollout, await replay(rollout, policy, steps, ports.judge));
+      // A judge of its own: what a replay reads is not what the rollout itself is judged by.
+      return describeReplay(rollout, await replay(rollout, policy, steps, judgeOfPast()));
     },
     start: (request, actor) =>
       serial(async () => {
@@ -171,7 +191,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
           at: moment.now,
           actor,
           action: "rollout.start",
-          subject: subjectOf(made),
+          subject: subjectOf({ id: made, experiment: null }),
           detail: { model, version, digest: draft.digest, policy, gate: draft.why },
         }));
         await round();
@@ -188,7 +208,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
           at: moment.now,
           actor,
           action: "experiment.start",
-          subject: subjectOf(made, plan),
+          subject: subjectOf({ id: made, experiment: plan }),
           detail: { model, version, digest: draft.digest, selector, plan, gate: draft.why },
         }));
         await round();
@@ -213,9 +233,4 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
         await round();
       }),
   };
-}
-
-/** The subject of its audit entries. */
-function subjectOf(id: number, experiment: Rollout["experiment"] = null): string {
-  return `${experiment ? "experiment" : "rollout"}-${id}`;
 }

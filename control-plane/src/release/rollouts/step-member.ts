@@ -7,7 +7,8 @@
  *        └── failed ◀──── rejected (from any of them): given nothing any more, until it is retried
  *
  * One that is away is `offline`, apart; what it was given and never followed is taken back, so that it is taken anew, within
- * limits and window, once it is there again. One that may not run the candidate (any more) is `left_out`.
+ * limits and window, once it is there again. One that may not run the candidate (any more), or has no memory for both
+ * versions, is `left_out`.
  */
 import type { MemberState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
@@ -19,9 +20,15 @@ export function inFlight({ kind, given, state }: Member): boolean {
   return given === kind && (state === "updating" || state === "reverted" || state === "offline");
 }
 
-/** Whether a stage still waits for it. */
-export function unsettled({ state }: Member): boolean {
-  return state === "waiting" || state === "updating" || state === "reverted";
+/**
+ * Whether a stage still waits for it. Not for one that had its time before, and is taken again because it was away: a page
+ * that is opened for some seconds each hour would hold it up for ever.
+ */
+export function waitedFor(member: Member, timeoutMinutes: number, now: number): boolean {
+  const { state, takenAt } = member;
+  if (state === "reverted") return true;
+  const late = takenAt !== null && now - takenAt >= timeoutMinutes * 60_000;
+  return (state === "waiting" || state === "updating") && !late;
 }
 
 /** @param device undefined where it is not in the fleet any more. Answers the very same member where nothing changed. */
@@ -50,6 +57,9 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
     const stands = !fresh || member.kind !== "canary" || progress.kind === "answering";
     return stands ? member : become("reverted", "it had counted, and serves another version now", { reached });
   }
+  // It keeps what it was given: so it goes on saying so, and takes part once it can.
+  if (fresh && progress.kind === "unable" && member.kind !== "canary")
+    return become("left_out", progress.why, { reached });
   if (member.state === "timed_out" && (reached || device.online))
     return become("timed_out", member.reason, { reached });
   if (!device.online && !reached) return become("offline", "it is away", nothing);

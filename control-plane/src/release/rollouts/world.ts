@@ -11,7 +11,9 @@ export type Progress =
   | { readonly kind: "answering"; readonly served: number }
   /** It is asked beside the incumbent: so many pairs. */
   | { readonly kind: "asked"; readonly pairs: number }
-  | { readonly kind: "rejected"; readonly why: string };
+  | { readonly kind: "rejected"; readonly why: string }
+  /** It cannot have both versions in memory now: no fault of the candidate. */
+  | { readonly kind: "unable"; readonly why: string };
 
 export interface DeviceFacts {
   readonly agent: string;
@@ -25,6 +27,8 @@ export interface DeviceFacts {
   readonly shadows: boolean;
   /** Its agent knows how to split requests between two versions. */
   readonly splits?: boolean;
+  /** Why it cannot have the candidate in memory beside what it runs, for people; null: it can. Histories of before do not say. */
+  readonly lacksBoth?: string | null | undefined;
   /** It spent what it may send and receive for now. */
   readonly overBudget: boolean;
   /** Another live rollout of the same model that it is a member of. */
@@ -40,10 +44,8 @@ export interface DeviceFacts {
 
 export interface GateAnswer {
   readonly passed: boolean;
-  /** For people: what it rests on, or what failed. */
+  /** For people: what it rests on, what failed, or who let it pass all the same. */
   readonly why: string;
-  /** Who let it pass though it failed, where somebody did. */
-  readonly override?: string | undefined;
 }
 
 export interface World {
@@ -60,6 +62,6 @@ export interface World {
 
 /**
  * What the evidence says of a rollout, by its policy; release/analysis answers.
- * @param now only what came until then may be judged by: a replay asks of the past.
+ * @param now UTC ms; a replay asks of moments of the past, and is told what was known then.
  */
 export type Judge = (rollout: Rollout, devices: readonly DeviceFacts[], now: number) => Promise<RolloutVerdict>;

@@ -6,7 +6,7 @@ interface Asked {
   readonly request: ModelInputs;
 }
 
-/** @param group of one shape; a request that is alone is its own inputs, not a copy. */
+/** Requests' inputs one after the other. @param group of one shape; a request that is alone is its own inputs, not a copy. */
 export function joinInputs(group: readonly Asked[]): ModelInputs {
   const [first] = group;
   if (first && group.length === 1) return first.request;
@@ -39,8 +39,6 @@ function each(
 }
 
 function joinRows(group: readonly Asked[]): Rows {
-  const first = group[0]?.request.rows ?? new Float32Array(0);
-  if (group.length <= 1) return first;
   const length = group.reduce((sum, job) => sum + job.request.rows.length, 0);
   const wide = group.some((job) => job.request.rows instanceof Float64Array);
   const rows = wide ? new Float64Array(length) : new Float32Array(length);

@@ -406,6 +406,7 @@ export function createModelSlot(options: {
     },
     askBeside(asker) {
       beside = asker;
+      if (place.version) place.version.session.compared = asker?.answering === place.version.digest;
     },
     get waits() {
       return (place.queue?.waits ?? false) || (second?.queue?.waits ?? false);

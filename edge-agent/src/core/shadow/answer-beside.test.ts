@@ -1,6 +1,8 @@
 /** Requests split by entity between two versions, on the whole core. */
 import { takesCandidate } from "@vedette/protocol/split";
+import { topics } from "@vedette/protocol/topics";
 import { expect, it } from "vitest";
+import { agentName, site } from "../test/fake-peer.ts";
 import { proofRuns, splitDevice } from "../test/shadowed.ts";
 
 const entities = Array.from({ length: 20 }, (_, i) => `customer-${i}`);
@@ -73,6 +75,36 @@ it("[C3] one that fails its proof answers nobody", async () => {
   const { run } = await splitDevice({ scale: 3, claims: 4 });
   expect(run.slot()?.beside).toMatchObject({ state: "rejected", reason: "proof_failed" });
   expect([...byRelease(await askAll(run)).values()]).toEqual(entities.map(() => 1));
+});
+
+it("[C16] where the device has no memory for both, the version in place answers all, which is said", async () => {
+  const { run, second } = await splitDevice({ scale: 3 }, 1.5e9);
+  const beside = { digest: second.digest, state: "verified", reason: "lacks_memory" };
+  expect(run.slot()).toMatchObject({ serving: { release: 1 }, beside });
+  expect([...byRelease(await askAll(run)).values()]).toEqual(entities.map(() => 1));
+  await run.clock.advance(700_000);
+  expect(run.slot()?.beside).toMatchObject({ reason: "lacks_memory" });
+  expect(run.loaded).toEqual([2]);
+});
+
+it("[C16] another model that comes to answer goes first; the split goes on once there is room", async () => {
+  const { run, split, peer, first, second } = await splitDevice({ scale: 3 }, 2.5e9);
+  const asSplit = entities.map((entity) => (takesCandidate(split, entity) ? 2 : 1));
+  expect([...byRelease(await askAll(run)).values()]).toEqual(asSplit);
+  const wind = peer.publish("wind", 1, { scale: 5 });
+  const beside = { digest: second.digest, length: second.length, release: 2, sample: 1, split };
+  peer.assignSilently(first, wind);
+  peer.slots = peer.slots.map((slot) => (slot.model === "rain" ? { ...slot, beside } : slot));
+  peer.retain(topics(site).desired(agentName), JSON.stringify({ rev: peer.rev }));
+  await run.clock.advance(2000);
+  expect(run.loaded.toSorted()).toEqual([2, 5]);
+  expect(run.slot()?.beside).toMatchObject({ digest: second.digest, reason: "lacks_memory" });
+  expect((await run.predict(2, "wind"))?.value).toBe(10);
+  expect([...byRelease(await askAll(run)).values()]).toEqual(entities.map(() => 1));
+  peer.assignBeside(first, second, 1, split);
+  await run.clock.advance(2000);
+  expect(run.loaded.toSorted()).toEqual([2, 3]);
+  expect([...byRelease(await askAll(run)).values()]).toEqual(asSplit);
 });
 
 it("[C4] each version's rows are in batches of their own, however they take turns, and none is lost over a restart", async () => {

@@ -8,16 +8,14 @@ import { messageOf } from "@vedette/protocol/errors";
 import type { ModelInputs } from "@vedette/protocol/tensors";
 import type { PredictRequest } from "../agent.ts";
 import type { Ports, Session } from "../ports.ts";
-import { inputCheckOf } from "../serve/check-input.ts";
-import { decodeOutputs, type ModelAnswer, neededOutputs } from "../serve/decode-outputs.ts";
-import { feederOf, fixedBatch } from "../serve/feeds.ts";
-import { joinInputs, sliceInputs } from "../serve/join-inputs.ts";
+import type { ModelAnswer } from "../serve/decode-outputs.ts";
+import { joinInputs } from "../serve/join-inputs.ts";
 import type { RunTook } from "../serve/run-queue.ts";
 import type { RejectReason } from "../store/reject-reason.ts";
 import { createTimer } from "../timing.ts";
 import { bytesOf, pairInputsOf } from "./pair-inputs.ts";
-import type { Side } from "./pair-tally.ts";
 import type { PairWatch } from "./pair-watch.ts";
+import { createBesideRun, timeOf } from "./run-beside.ts";
 import { sampled } from "./sampled.ts";
 
 /** A request that was run. */
@@ -78,12 +76,13 @@ interface Waiting {
   readonly jobs: readonly Pick<AskedJob, "n" | "refused" | "given">[];
   readonly answers: readonly (ModelAnswer | null)[] | null;
   readonly took: RunTook;
+  /** When it was answered, UTC ms. */
+  readonly at: number;
 }
 interface Version {
   readonly digest: string;
   readonly manifest: Manifest;
 }
-const hangs = Symbol("hangs");
 
 /**
  * @param options.sample of the runs, how large a share is asked of both.
@@ -106,21 +105,18 @@ export function createBesideAsker(options: {
   const { answering, beside, sample, watch, busy, idOf } = options;
   const { clock, log } = options.ports;
   const limits = { ...besideLimits, ...options.limits };
-  const { manifest, session } = beside;
-  const copy = pairInputsOf(answering.manifest, manifest);
-  const check = inputCheckOf(manifest);
-  const feed = feederOf(manifest);
-  const wanted = neededOutputs(manifest.output);
-  const cap = fixedBatch(manifest) ?? 32;
-  const hangMs = Math.max(limits.hangMs, limits.hangBudgets * manifest.limits.latencyMs);
-  const fields = manifest.input.fields.length;
+  const copy = pairInputsOf(answering.manifest, beside.manifest);
+  const hangMs = Math.max(limits.hangMs, limits.hangBudgets * beside.manifest.limits.latencyMs);
+  const run = createBesideRun({
+    ...{ version: beside, ports: options.ports, hangMs, slackMs: limits.hangMs },
+    closed: () => closed,
+  });
   let waiting: Waiting[] = [];
   let waitingRows = 0;
   let waitingBytes = 0;
   /** Rows that it is being asked. */
   let running = 0;
   let closed = false;
-  let saidFailed = false;
   /** ms of runs that it may still take. */
   let credit = limits.savedMs;
   let creditAt = clock.monotonic();
@@ -143,7 +139,7 @@ export function createBesideAsker(options: {
     const bytes = bytesOf(inputs);
     if (waiting.length > 0 && waitingBytes + bytes > limits.waitingBytes) return false;
     const about = jobs.map(({ n, refused, given }) => ({ n, refused, given }));
-    waiting.push({ inputs, rows, bytes, jobs: about, answers, took: { ...took } });
+    waiting.push({ inputs, rows, bytes, jobs: about, answers, took: { ...took }, at: clock.now() });
     waitingRows += rows;
     waitingBytes += bytes;
     return true;
@@ -168,84 +164,26 @@ export function createBesideAsker(options: {
       });
   }
 
-  async function ask(next: Waiting): Promise<void> {
-    const side = await answer(next);
+  async function ask({ inputs, rows, jobs, answers, took, at }: Waiting): Promise<void> {
+    const started = clock.monotonic();
+    const { side, own, hangs } = await run(inputs, rows, took);
+    credit -= clock.monotonic() - started;
     if (closed) return;
-    const { rows, jobs, answers, took } = next;
     const places = placesOf(jobs);
-    watch.add({
+    const seen = {
       rows,
       answering: {
         manifest: answering.manifest,
         answers,
-        refused: (row) => refusedAt(jobs, places, row),
-        ms: answers && timeOf(took, side.own) / runsOf(took),
+        refused: (row: number) => refusedAt(jobs, places, row),
+        ms: answers && timeOf(took, own),
       },
-      beside: side.side,
-      id: (row) => idOf(numberAt(jobs, places, row)),
-    });
+      beside: side,
+      id: (row: number) => idOf(numberAt(jobs, places, row)),
+    };
+    watch.add(seen, at);
     running = 0; // it is counted, also where it is closed now
-    if (side.hangs) options.failed("latency_budget", `a run of it did not end within ${hangMs + limits.hangMs} ms`);
-  }
-
-  /** What the second version makes of the rows. Never throws. */
-  async function answer({ inputs, rows, took }: Waiting): Promise<{ side: Side; own: boolean; hangs: boolean }> {
-    const failed = { manifest, answers: null, refused: () => false, ms: null };
-    let refused: readonly boolean[] | null;
-    try {
-      ({ refused } = check({ ...inputs, model: manifest.model }, {}));
-    } catch {
-      // It would have refused the request: no answer of it stands.
-      return { side: failed, own: false, hangs: false };
-    }
-    const answers: (ModelAnswer | null)[] = [];
-    const started = clock.monotonic();
-    let wallMs = 0;
-    let ownMs: number | undefined = 0;
-    try {
-      for (let at = 0; at < rows; at += cap) {
-        const count = Math.min(cap, rows - at);
-        const part = rows <= cap ? inputs : sliceInputs(inputs, at, at + count, fields);
-        const began = clock.monotonic();
-        const outputs = await inTime(session.run(feed(part, count), wanted));
-        if (outputs === hangs) return { side: failed, own: false, hangs: true };
-        const ms = clock.monotonic() - began;
-        const own: number | undefined = session.ranMs;
-        wallMs += ms;
-        ownMs = own === undefined || ownMs === undefined ? undefined : ownMs + own;
-        answers.push(...decodeOutputs(outputs, manifest.output, count));
-        if (closed) break;
-      }
-    } catch (error) {
-      if (!saidFailed) log.warn("shadow.run_failed", { digest: beside.digest, error: messageOf(error) });
-      saidFailed = true;
-      return { side: failed, own: false, hangs: false };
-    } finally {
-      credit -= clock.monotonic() - started;
-    }
-    const own = ownMs !== undefined && took.ownMs !== undefined;
-    // As many rows as the answering version took at once, so that both are asked how long those take.
-    const ms = timeOf({ wallMs, ownMs, runs: 1 }, own) / runsOf(took);
-    return { side: { manifest, answers, refused: (row) => refused?.[row] ?? false, ms }, own, hangs: false };
-  }
-
-  function inTime<T>(work: Promise<T>): Promise<T | typeof hangs> {
-    return new Promise((resolve, reject) => {
-      // Twice: where the machine slept, the first wait is over before the run could go on.
-      let cancel = clock.after(hangMs, () => {
-        cancel = clock.after(limits.hangMs, () => resolve(hangs));
-      });
-      work.then(
-        (done) => {
-          cancel();
-          resolve(done);
-        },
-        (error: unknown) => {
-          cancel();
-          reject(error);
-        },
-      );
-    });
+    if (hangs) options.failed("latency_budget", `a run of it did not end within ${hangMs + limits.hangMs} ms`);
   }
 
   return {
@@ -257,27 +195,17 @@ export function createBesideAsker(options: {
       for (const { n } of jobs) rows += n;
       if (take(jobs, rows, answers, took)) {
         if (running === 0 && !again.waiting) again.in(0);
-      } else watch.skip(rows);
+      } else watch.skip(rows, clock.now());
     },
     close(over) {
       if (closed) return;
       closed = true;
       again.cancel();
-      if (waitingRows + running > 0) watch.skip(waitingRows + running);
+      if (waitingRows + running > 0) watch.skip(waitingRows + running, clock.now());
       waiting = [];
       watch.close(over);
     },
   };
-}
-
-/** The run's own time where both versions tell theirs; else what passed here. */
-function timeOf({ wallMs, ownMs }: RunTook, own: boolean): number {
-  return own && ownMs !== undefined ? ownMs : wallMs;
-}
-
-/** None where the first one failed. */
-function runsOf({ runs }: RunTook): number {
-  return Math.max(1, runs);
 }
 
 /** Row at which each job begins. */

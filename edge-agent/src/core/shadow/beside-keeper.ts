@@ -4,7 +4,7 @@
  * puts a version in place. `model-keeper.ts` owns it and says when something has changed.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { codeOf, messageOf } from "@vedette/protocol/errors";
+import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
 import type { Split } from "@vedette/protocol/split";
 import { damaged, unfit } from "../install-errors.ts";
@@ -48,7 +48,9 @@ export interface BesideOptions {
   /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
   load(digest: string, quick: boolean): Promise<BesideVersion>;
   /** Loads it as one that answers. @throws VedetteError as `load`. */
-  loadToAnswer(pin: Pick<Pin, "digest" | "release" | "length" | "served">, quick: boolean): Promise<ServingVersion>;
+  loadToAnswer(pin: Pick<Pin, "digest" | "release">, quick: boolean): Promise<ServingVersion>;
+  /** Why there is no memory for it beside what answers, for people; null where there is. @throws VedetteError as `load`. */
+  lacks(digest: string): Promise<string | null>;
   unload(version: BesideVersion | ServingVersion): Promise<void>;
   /** Where its own answers are logged. @throws VedetteError storage_failed. */
   secondLog(): Promise<SlotLog>;
@@ -57,6 +59,8 @@ export interface BesideOptions {
   selfTest(version: ServingVersion): Promise<void>;
   /** `epoch.n` of a prediction's number. */
   idOf(n: number): string;
+  /** ms to add to the device's clock to reach the control plane's; null before it is known. */
+  offset(): number | null;
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   changed(): void;
   readonly limits?: Partial<BesideLimits & PairLimits> | undefined;
@@ -109,17 +113,25 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       asking?.answering === now?.answering &&
       asking?.sample === now?.sample &&
       sameSplit(asking?.split, now?.split);
-    if (asking && (!goesOn || version !== asking.answering)) {
-      const over = !stopped && (!isLoaded(now) || now?.answering !== asking.answering);
-      slot.askBeside(null);
-      asker?.close(over);
-      await answerer?.close();
-      asker = undefined;
-      answerer = undefined;
-      asking = undefined;
-    }
+    if (!goesOn || version !== asking?.answering)
+      await cease(!stopped && (!isLoaded(now) || now?.answering !== asking?.answering));
     if (!stopped && !options.beside()) keep.end();
-    if (!loaded || isLoaded(now)) return;
+    if (!isLoaded(now)) await leave();
+  };
+
+  /** @param over the pair is done with. */
+  const cease = async (over: boolean) => {
+    if (!asking) return;
+    slot.askBeside(null);
+    asker?.close(over);
+    await answerer?.close();
+    asker = undefined;
+    answerer = undefined;
+    asking = undefined;
+  };
+
+  const leave = async () => {
+    if (!loaded) return;
     const leaving = loaded.version;
     loaded = undefined;
     lived.cancel();
@@ -143,6 +155,14 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       begun = "";
       await apply({ what: "fetched" });
     }
+    if (!current()) return;
+    const lacks = await options.lacks(digest);
+    if (lacks !== null) {
+      // Also where it is loaded already, and what answers has come since. Tried again: others may go.
+      await cease(false);
+      await leave();
+      throw new VedetteError("lacks_memory", lacks);
+    }
     if (!isLoaded(current())) {
       if (!current() || !options.mayLoad(digest)) return;
       // Another try in the same process follows no crash.
@@ -152,7 +172,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       if (!before) return;
       const quick = before.state === "asking";
       const loading: Loaded = before.split
-        ? { answers: true, version: await options.loadToAnswer({ ...before, served: 0 }, quick) }
+        ? { answers: true, version: await options.loadToAnswer(before, quick) }
         : { answers: false, version: await options.load(digest, quick) };
       if (!current()) return options.unload(loading.version);
       loaded = loading;
@@ -171,7 +191,13 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const { sample, answering, split } = now;
     if (loaded.answers && split) return answer(loaded.version, version, now, split);
     const beside = loaded.version;
-    const watch = createPairWatch({ answering: version, beside, keep, clock, ...limitsOf(options) });
+    const watch = createPairWatch({
+      ...{ answering: version, beside, keep, clock },
+      offset: options.offset,
+      // Who waits for evidence sees it come.
+      cut: options.changed,
+      ...limitsOf(options),
+    });
     asker = createBesideAsker({
       answering: version,
       beside,

@@ -1,8 +1,11 @@
 /** A version that is asked beside the one that answers, on the whole core: what comes of it, and that answers never do. */
 import type { Manifest } from "@vedette/protocol/bundle";
+import { topics } from "@vedette/protocol/topics";
 import { expect, it } from "vitest";
+import { agentName, site } from "../test/fake-peer.ts";
 import { createDevice } from "../test/harness.ts";
 import { ask, proofRuns, shadowed } from "../test/shadowed.ts";
+import { sampled } from "./sampled.ts";
 
 it("[S50] is fetched, verified and proven like any version, and answers nothing", async () => {
   const { run, first, second, peer } = await shadowed({ scale: 3 });
@@ -73,7 +76,7 @@ it("[S51] one that hangs is given up, and said so", async () => {
 });
 
 it("[S52] a sample is chosen by the predictions' numbers, and what was not asked is counted", async () => {
-  const { run, peer } = await shadowed({ scale: 2 }, 0.3);
+  const { run, peer } = await shadowed({ scale: 3 }, 0.3);
   await ask(run, 100);
   await run.clock.advance(60_000);
   const [parcel] = peer.parcels;
@@ -82,6 +85,11 @@ it("[S52] a sample is chosen by the predictions' numbers, and what was not asked
   expect(rows).toBeGreaterThan(15);
   expect(rows).toBeLessThan(45);
   expect(run.slot()?.beside).toMatchObject({ pairs: rows, skipped });
+  // None agrees, so each that was asked is listed: anybody can tell which they are, without being told.
+  const numbers = parcel?.disagreements.map(({ id }) => Number(id.split(".")[1])) ?? [];
+  const [first = 0, last = 0] = [numbers[0], numbers.at(-1)];
+  const between = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  expect(numbers).toEqual(between.filter((n) => sampled(n, 0.3)));
 });
 
 it("[S53] goes where it is not assigned any more: its memory and files are given back, what it found is sent", async () => {
@@ -129,6 +137,7 @@ it("[S55] after a restart without a network it is asked on, from the disk, and n
   await run.agent.stop();
   disk.kill();
   const next = await start();
+  expect(next.slot()?.beside).toMatchObject({ pairs: 4 });
   expect(await ask(next, 1)).toEqual([2]);
   await next.clock.advance(2000);
   expect(next.slot()?.beside).toMatchObject({ digest: second.digest, state: "asking", pairs: 4 });
@@ -186,17 +195,20 @@ it("[S56] processes that die while it is loaded or asked are counted, and the fo
   expect(peer.reports.at(-1)?.slots[0]?.beside).toMatchObject({ state: "rejected", reason: "crash_loop" });
 });
 
-it("[S56] one that stood for a while, or whose process ended cleanly, is in no crash loop", async () => {
+it.each([
+  ["that stood for a while", 601_000, false],
+  ["whose process ended cleanly", 1_000, true],
+])("[S56] one %s is in no crash loop", async (_, stoodMs, cleanly) => {
   const { run, disk, start } = await shadowed({ scale: 3 });
   disk.kill();
   run.transport.disconnect();
   for (let i = 0; i < 6; i++) {
     const boot = await start();
     await ask(boot, 1);
-    await boot.clock.advance(i % 2 === 0 ? 601_000 : 1000);
+    await boot.clock.advance(stoodMs);
     expect(boot.slot()?.beside).toMatchObject({ state: "asking" });
-    if (i % 2 === 0) disk.kill();
-    else await boot.agent.stop();
+    if (cleanly) await boot.agent.stop();
+    disk.kill();
   }
 });
 
@@ -248,6 +260,8 @@ it("[S58] where the device is behind, rows are dropped and counted, and none wai
     run.agent.predict({ model: "rain", rows: Float32Array.from({ length: 32 }, () => i) }),
   );
   await Promise.all([Promise.all(many), run.clock.advance(50)]);
+  // 256 rows are taken, the first run of them is asked, and all others are dropped at once.
+  expect(run.slot()?.beside).toMatchObject({ pairs: 0, skipped: 40 * 32 - 256 });
   await run.clock.advance(12_000);
   const { rows = 0, skipped = 0 } = peer.parcels.at(-1)?.counts ?? {};
   expect(rows + skipped).toBe(40 * 32);
@@ -277,4 +291,73 @@ it("asks nothing, and listens for nothing, where nothing is assigned beside", as
   await ask(run, 5);
   expect(device.peer.subscriptions.filter((each) => each.endsWith("/sack"))).toEqual([]);
   expect(device.disk.paths().filter((path) => path.startsWith("shadow/"))).toEqual([]);
+});
+
+it("tells how far it is with each parcel, not only with the regular report", async () => {
+  const { run, peer } = await shadowed({ scale: 3 });
+  // A second, and the report's own delay: the regular one comes after half a minute.
+  await ask(run, 200);
+  await run.clock.advance(1000);
+  expect(peer.parcels.map(({ counts }) => counts.rows)).toEqual([200]);
+  expect(peer.reports.at(-1)?.slots[0]?.beside).toMatchObject({ pairs: 200 });
+});
+
+it("a parcel spans the answers that it is about, by the clock that their predictions are logged by", async () => {
+  const { run, peer } = await shadowed({ scale: 3 });
+  const first = run.clock.now();
+  await ask(run, 3);
+  const last = run.clock.now();
+  await run.clock.advance(100_000);
+  const { from, to } = peer.parcels[0]?.window ?? { from: 0, to: 0 };
+  expect(from).toBeGreaterThanOrEqual(first);
+  expect(to).toBeLessThanOrEqual(last);
+  expect(to - from).toBeGreaterThan(5);
+});
+
+it("[A15] where the device has no memory for both, it is not loaded, which is said and tried again; answers go on", async () => {
+  const { run, second, peer } = await shadowed({ scale: 3 }, 1, 1.5e9);
+  expect(run.slot()).toMatchObject({
+    serving: { release: 1 },
+    beside: {
+      digest: second.digest,
+      reason: "lacks_memory",
+      why: "lacks memory for both: up to 954 MiB beside 954 MiB (has 1431 MiB)",
+      pairs: 0,
+    },
+  });
+  expect(await ask(run, 3)).toEqual([2, 4, 6]);
+  await run.clock.advance(700_000);
+  // No process begins with it, so none is blamed on it.
+  expect(run.slot()?.beside).toMatchObject({ state: "verified", reason: "lacks_memory" });
+  expect(run.loaded).toEqual([2]);
+  expect(peer.parcels).toEqual([]);
+});
+
+it("[A15] what answers goes first: a version that is asked gives its memory back, and has it again when there is room", async () => {
+  const { run, first, second, peer } = await shadowed({ scale: 3 }, 1, 2.5e9);
+  expect(await ask(run, 2)).toEqual([2, 4]);
+  expect(run.loaded).toEqual([2, 3]);
+  const wind = peer.publish("wind", 1, { scale: 5 });
+  const beside = { digest: second.digest, length: second.length, release: 2, sample: 1 };
+  const bothModels = () => {
+    peer.assignSilently(first, wind);
+    peer.slots = peer.slots.map((slot) => (slot.model === "rain" ? { ...slot, beside } : slot));
+    peer.retain(topics(site).desired(agentName), JSON.stringify({ rev: peer.rev }));
+  };
+  bothModels();
+  await run.clock.advance(2000);
+  expect(run.loaded.toSorted()).toEqual([2, 5]);
+  expect(run.slot()?.beside).toMatchObject({ digest: second.digest, reason: "lacks_memory" });
+  expect((await run.predict(2, "wind"))?.value).toBe(10);
+  expect(await ask(run, 2)).toEqual([2, 4]);
+  await run.clock.advance(60_000);
+  peer.assignBeside(first, second);
+  await run.clock.advance(1000);
+  expect(run.loaded.toSorted()).toEqual([2, 3]);
+  expect(run.slot()?.beside?.reason).toBeUndefined();
+  await ask(run, 3);
+  expect(run.slot()?.beside).toMatchObject({ state: "asking", pairs: 5 });
+  // What it found before is not lost, nor told twice.
+  await run.clock.advance(120_000);
+  expect(peer.parcels.reduce((sum, { counts }) => sum + counts.rows, 0)).toBe(5);
 });

@@ -28,22 +28,29 @@ const pairLimits: PairLimits = {
 };
 
 export interface PairWatch {
-  add(run: PairedRun): void;
-  /** Rows that only the answering version was asked. */
-  skip(rows: number): void;
+  /** @param at when the answering version's run ended, UTC ms by the device's clock. */
+  add(run: PairedRun, at: number): void;
+  /** Rows that only the answering version was asked. @param at as above. */
+  skip(rows: number, at: number): void;
   /** Hands what it knows to the outbox. @param over the pair is done with: it goes up now. */
   close(over: boolean): void;
 }
 
-/** @param options.keep what the outbox keeps for this model: of another pair it is sent, of this one it goes on. */
+/**
+ * @param options.keep what the outbox keeps for this model: of another pair it is sent, of this one it goes on.
+ * @param options.offset ms to add to the device's clock to reach the control plane's; null before it is known.
+ * @param options.cut is called after each parcel that was cut: what a report says of the pair has grown by it.
+ */
 export function createPairWatch(options: {
   answering: { readonly digest: string; readonly manifest: Manifest };
   beside: { readonly digest: string; readonly manifest: Manifest };
   keep: ShadowKeep;
   clock: Clock;
+  offset?: () => number | null;
+  cut?: () => void;
   limits?: Partial<PairLimits>;
 }): PairWatch {
-  const { answering, beside, keep, clock } = options;
+  const { answering, beside, keep, clock, offset = () => null } = options;
   const limits = { ...pairLimits, ...options.limits };
   const { task } = answering.manifest.output;
   // What the log policy of either withholds of its predictions is told in no other way.
@@ -54,7 +61,7 @@ export function createPairWatch(options: {
   const epoch = saved?.epoch ?? keep.newEpoch();
   let n = saved?.n ?? 0;
   let tally = createPairTally({ task, tells, from: saved?.tally });
-  /** UTC ms. */
+  /** Of its rows' answers, UTC ms by the control plane's clock. */
   let span = saved?.span ?? null;
   /** In parcels that were cut. */
   let pairs = saved?.pairs ?? 0;
@@ -69,9 +76,9 @@ export function createPairWatch(options: {
   // At once, so that a report knows the pair before its first row.
   keep.put(state());
 
-  function noted(): void {
-    const now = clock.now();
-    span = { from: Math.min(span?.from ?? now, now), to: now };
+  function noted(answered: number): void {
+    const at = answered + (offset() ?? 0);
+    span = { from: Math.min(span?.from ?? at, at), to: Math.max(span?.to ?? at, at) };
     keep.tell(pairs + tally.rows, skipped + tally.skipped);
     if (!keepTimer.waiting) keepTimer.in(limits.keepEveryMs);
     if (tally.rows === 0) return;
@@ -105,18 +112,19 @@ export function createPairWatch(options: {
     keepTimer.cancel();
     // One write: a parcel is never without the state that has done with its rows.
     keep.put(state(), parcel);
+    options.cut?.();
   }
 
   return {
-    add(run) {
+    add(run, at) {
       if (closed) return;
       tally.add(run);
-      noted();
+      noted(at);
     },
-    skip(rows) {
+    skip(rows, at) {
       if (closed) return;
       tally.skip(rows);
-      noted();
+      noted(at);
     },
     close(over) {
       if (closed) return;

@@ -1,17 +1,14 @@
 /**
- * What a device keeps of its pairs, and what waits to go up: one file a model, `shadow/{model}.json`, holds the state of the
- * running pair and the parcels that were cut, so that no row is ever in both. A parcel is sent once it is written down, and
- * kept until the control plane has answered that it stored it (or refused it for good).
+ * What a device keeps of its pairs, and what waits to go up (`parcel-outbox.ts`): one file a model, `shadow/{model}.json`, with
+ * the state of the running pair.
  */
-import { fromUtf8, toHex, utf8 } from "@vedette/protocol/bytes";
-import { codeOf, messageOf } from "@vedette/protocol/errors";
+import { toHex } from "@vedette/protocol/bytes";
 import { epochId, modelName, sha256Hex } from "@vedette/protocol/ids";
 import { type ShadowAck, shadowParcel } from "@vedette/protocol/shadow";
 import { z } from "zod";
+import { openParcelOutbox, type Waiting, waitingOf } from "../parcel-outbox.ts";
 import type { Ports } from "../ports.ts";
-import { createTimer } from "../timing.ts";
 
-const folder = "shadow";
 const parcel = shadowParcel.omit({ model: true });
 const pairState = z.object({
   answering: sha256Hex,
@@ -59,18 +56,11 @@ export interface ShadowOutbox {
   close(): Promise<void>;
 }
 
-interface Kept {
-  readonly model: string;
+interface Kept extends Waiting<Parcel> {
   state: PairState | null;
   told: { pairs: number; skipped: number };
-  waiting: { readonly parcel: Parcel; written: boolean }[];
-  /** The one that was sent last, and not yet answered. */
-  asked: Parcel | null;
-  changed: boolean;
 }
 
-/** Without an answer a parcel is sent again. */
-const againMs = 30_000;
 const nothing = { pairs: 0, skipped: 0 };
 
 /** Reads what is kept; what is damaged is told and begun anew, since it is no reason not to serve. */
@@ -79,75 +69,28 @@ export async function openShadowOutbox(options: {
   /** Sends a message to …/shadow. @throws VedetteError offline. */
   publish(message: string): Promise<void>;
 }): Promise<ShadowOutbox> {
-  const { publish } = options;
-  const { clock, random, storage, log } = options.ports;
-  const kept = new Map<string, Kept>();
-  let online = false;
-  let closed = false;
-  let writing: Promise<void> = Promise.resolve();
-  const again = createTimer(clock, () => send(true));
-  const path = (model: string) => `${folder}/${model}.json`;
-
-  for (const name of await storage.list(folder)) {
-    const model = name.replace(/\.json$/, "");
-    try {
-      const read = await storage.read(`${folder}/${name}`);
-      if (!read) continue;
-      const { state, waiting } = file.parse(JSON.parse(fromUtf8(read)));
-      const one = keptOf(modelName.parse(model));
-      one.state = state;
-      one.told = state ? toldOf(state) : nothing;
-      one.waiting = waiting.map((parcel) => ({ parcel, written: true }));
-    } catch (error) {
-      log.error("shadow.state_unreadable", { model, code: codeOf(error), why: messageOf(error) });
-    }
-  }
+  const { ports, publish } = options;
+  const { clock, random, log } = ports;
+  const outbox = await openParcelOutbox<Parcel, Kept>({
+    folder: "shadow",
+    ports,
+    publish,
+    read(name, content) {
+      const { state, waiting } = file.parse(content);
+      return { ...waitingOf(name, modelName.parse(name), waiting), state, told: state ? toldOf(state) : nothing };
+    },
+    content: ({ state, waiting }) =>
+      state || waiting.length > 0
+        ? ({ v: 1, state, waiting: waiting.map((one) => one.parcel) } satisfies z.infer<typeof file>)
+        : null,
+    message: ({ model }, one) => ({ model, ...one }),
+  });
 
   function keptOf(model: string): Kept {
-    const made = kept.get(model) ?? { model, state: null, told: nothing, waiting: [], asked: null, changed: false };
-    kept.set(model, made);
+    const made: Kept = outbox.subjects.get(model) ?? { ...waitingOf<Parcel>(model, model), state: null, told: nothing };
+    outbox.subjects.set(model, made);
     return made;
   }
-
-  const write = async (one: Kept) => {
-    if (!one.changed) return;
-    one.changed = false;
-    const cut = one.waiting.filter(({ written }) => !written);
-    const { state, waiting } = one;
-    const whole: z.infer<typeof file> = { v: 1, state, waiting: waiting.map(({ parcel }) => parcel) };
-    try {
-      if (state || waiting.length > 0) await storage.write(path(one.model), utf8(JSON.stringify(whole)));
-      else await storage.remove(path(one.model));
-      for (const each of cut) each.written = true;
-      send(false);
-    } catch (error) {
-      one.changed = true; // with the next change, or at the end
-      log.warn("shadow.not_kept", { model: one.model, code: codeOf(error), why: messageOf(error) });
-    }
-  };
-  const queue = (one: Kept) => {
-    one.changed = true;
-    const now = () => write(one);
-    writing = writing.then(now, now);
-  };
-
-  /** One parcel a model at a time, the oldest first. @param repeat whether to ask again what was not answered. */
-  function send(repeat: boolean): void {
-    if (!online || closed) return;
-    for (const one of kept.values()) {
-      const [first] = one.waiting;
-      if (!first?.written || (one.asked === first.parcel && !repeat)) continue;
-      one.asked = first.parcel;
-      again.in(againMs);
-      publish(JSON.stringify({ model: one.model, ...first.parcel })).catch((error: unknown) => {
-        // Lost with the connection: it is sent again after the next one.
-        if (codeOf(error) === "offline") return;
-        log.warn("shadow.not_sent", { model: one.model, code: codeOf(error), why: messageOf(error) });
-      });
-    }
-    if (!waits()) again.cancel();
-  }
-  const waits = () => [...kept.values()].some(({ waiting }) => waiting.length > 0);
 
   return {
     of(model) {
@@ -170,7 +113,7 @@ export async function openShadowOutbox(options: {
           one.state = state;
           one.told = toldOf(state);
           if (cut) one.waiting.push({ parcel: cut, written: false });
-          queue(one);
+          outbox.keep(one);
         },
         tell(pairs, skipped) {
           one.told = { pairs, skipped };
@@ -186,41 +129,27 @@ export async function openShadowOutbox(options: {
           }
           one.state = null;
           one.told = nothing;
-          queue(one);
+          outbox.keep(one);
         },
       };
     },
     get waits() {
-      return waits();
+      return outbox.waits;
     },
     acked({ epoch, n, refused }) {
-      const mine = ({ parcel: { window } }: Kept["waiting"][number]) => window.epoch === epoch && window.n === n;
-      for (const one of kept.values()) {
-        const answered = one.waiting.find(mine);
-        if (!answered) continue;
-        one.waiting = one.waiting.filter((each) => each !== answered);
+      for (const one of outbox.subjects.values()) {
+        if (!outbox.answered(one, epoch, n)) continue;
         if (refused !== undefined) log.warn("shadow.parcel_refused", { model: one.model, n, why: refused });
         if (one.state) {
           // Written with the next state: a parcel that is sent twice is stored once.
           one.changed = true;
-          send(false);
-        } else queue(one);
+          outbox.send();
+        } else outbox.keep(one);
       }
     },
-    connected() {
-      online = true;
-      send(true);
-    },
-    disconnected() {
-      online = false;
-      again.cancel();
-    },
-    async close() {
-      again.cancel();
-      closed = true;
-      for (const one of kept.values()) if (one.changed) queue(one);
-      await writing;
-    },
+    connected: outbox.connected,
+    disconnected: outbox.disconnected,
+    close: outbox.close,
   };
 }
 

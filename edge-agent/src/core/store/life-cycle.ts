@@ -95,7 +95,7 @@ export type LifeEvent =
   | { readonly kind: "floor"; readonly release: number };
 
 export const noPins: Pins = { serving: null, previous: null, candidate: null, beside: null, rejected: [] };
-/** The fourth start of a candidate that never reached the end of probation does not happen. */
+/** The fourth start of a candidate that never reached the end of probation does not happen, where another version can serve. */
 export const maxStarts = 3;
 const rememberedRejections = 32;
 
@@ -195,7 +195,9 @@ function moveCandidate(pins: Pins, event: Extract<LifeEvent, { kind: keyof typeo
     case "lost":
       return to === candidate.state ? pins : { ...pins, candidate: { ...candidate, state: to as "verified" } };
     case "started":
-      if (candidate.starts >= maxStarts) return reject(pins, candidate, "crash_loop", now);
+      // With none to return to, trying on is all there is: the keeper waits ever longer.
+      if (candidate.starts >= maxStarts && (pins.serving ?? pins.previous))
+        return reject(pins, candidate, "crash_loop", now);
       return { ...pins, candidate: { ...candidate, state: to as "proving", starts: candidate.starts + 1 } };
     case "failed":
       return reject(pins, { ...candidate, why: event.why }, event.reason, now);

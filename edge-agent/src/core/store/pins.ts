@@ -1,21 +1,20 @@
 /**
- * The three pins of each model (serving, previous, candidate) on the device's storage: one file a model, replaced all or
- * nothing. `model-keeper.ts` saves here before each step that the pins speak of.
+ * The pins of each model (serving, previous, candidate, and what is asked beside) on the device's storage: one file a model,
+ * replaced all or nothing. `model-keeper.ts` saves here before each step that the pins speak of.
  */
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
-import { errorCodes, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName, sha256Hex } from "@vedette/protocol/ids";
 import { split } from "@vedette/protocol/split";
 import { z } from "zod";
 import type { Storage } from "../ports.ts";
 import { readTwice, writeTwice } from "./kept-twice.ts";
 import type { Pins } from "./life-cycle.ts";
+import { rejectReasons } from "./reject-reason.ts";
 
 const folder = "pins";
 /** A reason that a newer agent wrote must not cost this one its pins. */
-const reason = z
-  .enum([...errorCodes, "crash_loop", "exceptions", "not_a_number", "latency_budget", "fallback_rate"])
-  .catch("internal");
+const reason = z.enum(rejectReasons).catch("internal");
 const pin = z.object({
   digest: sha256Hex,
   release: z.int().min(1),

@@ -78,6 +78,8 @@ export function createDevice() {
         dataBytesPerDay?: number;
         endsAbruptly?: boolean;
         shadow?: AgentOptions["shadow"];
+        /** What this device has; each version may take 1 GB. */
+        memoryBytes?: number;
       } = {},
     ) {
       const clock = createManualClock(options.deviceClock ?? wall);
@@ -92,7 +94,10 @@ export function createDevice() {
         site,
         agent: agentName,
         labels: {},
-        abilities: { capability: 4, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
+        abilities: {
+          ...{ capability: 4, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
+          ...(options.memoryBytes !== undefined && { memoryBytes: options.memoryBytes }),
+        },
         ports: {
           clock: timed,
           random: createSeededRandom(sid),
@@ -148,11 +153,11 @@ export function createDevice() {
 }
 
 /** A device that serves release 1 (y = 2x), and is online. */
-export async function servingDevice() {
+export async function servingDevice(memoryBytes?: number) {
   const device = createDevice();
   const first = device.peer.publish("rain", 1, { scale: 2 });
   device.peer.assign(first);
-  const run = await device.start();
+  const run = await device.start(memoryBytes === undefined ? {} : { memoryBytes });
   await run.connect();
   for (let i = 0; i < 3; i++) await run.predict(1);
   if (run.slot()?.serving?.digest !== first.digest) throw new Error("the device does not serve its first release");

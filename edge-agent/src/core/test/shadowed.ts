@@ -6,8 +6,8 @@ import { servingDevice } from "./harness.ts";
 /** Runs of a version's proof. */
 export const proofRuns = 15;
 /** y = 2x answers; beside it what is given, fetched and proven. */
-export async function shadowed(beside: FakeModel, sample = 1) {
-  const device = await servingDevice();
+export async function shadowed(beside: FakeModel, sample = 1, memoryBytes?: number) {
+  const device = await servingDevice(memoryBytes);
   const { peer, run, first } = device;
   const second = peer.publish("rain", 2, beside);
   peer.assignBeside(first, second, sample);
@@ -26,8 +26,9 @@ export async function ask(run: Run, times: number) {
 }
 
 /** y = 2x answers; what is given answers the entities of the split. */
-export async function splitDevice(second: FakeModel, split: Split = { salt: "ab".repeat(16), share: 0.5 }) {
-  const device = await servingDevice();
+export async function splitDevice(second: FakeModel, memoryBytes?: number) {
+  const split: Split = { salt: "ab".repeat(16), share: 0.5 };
+  const device = await servingDevice(memoryBytes);
   const { peer, run, first } = device;
   const other = peer.publish("rain", 2, second);
   peer.assignBeside(first, other, 1, split);

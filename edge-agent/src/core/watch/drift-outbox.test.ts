@@ -39,6 +39,7 @@ async function rig(disk = createMemoryDisk()) {
   const clock = createManualClock();
   const log = createMemoryLogger();
   const sent: number[] = [];
+  const abis: number[] = [];
   let offline = false;
   const storage = disk.start();
   const open = () =>
@@ -46,11 +47,13 @@ async function rig(disk = createMemoryDisk()) {
       ports: { clock, log, random: createSeededRandom(3), storage },
       async publish(message) {
         if (offline) throw new VedetteError("offline", "no connection");
-        sent.push(JSON.parse(message).window.n);
+        const { window, abi } = JSON.parse(message);
+        sent.push(window.n);
+        abis.push(abi);
       },
     });
   const outbox = await open();
-  return { disk, clock, log, sent, storage, outbox, lose: () => (offline = true) };
+  return { disk, clock, log, sent, abis, storage, outbox, lose: () => (offline = true) };
 }
 const put = (outbox: DriftOutbox, n: number) => outbox.of("rain", digest, 2).put(state(n + 1), parcel(n));
 const ack = (n: number) => ({ digest, epoch, n });
@@ -85,6 +88,25 @@ test("[Y5] what was not answered is sent by the next process; a state and what w
   expect(sent).toEqual([0]);
   // Other kernels cannot read it: a new state begins, and the parcel is still the control plane's to judge.
   expect(outbox.of("rain", digest, 3)).toMatchObject({ waiting: 1, saved: null });
+});
+
+test("[Y5] a new agent's kernels sign for what they made themselves, and for nothing before", async () => {
+  const first = await rig();
+  put(first.outbox, 0);
+  await settle();
+  const second = await rig(first.disk);
+  second.outbox
+    .of("rain", digest, 3)
+    .put(state(1), { ...parcel(0), window: { ...parcel(0).window, epoch: "f".repeat(16) } });
+  await settle();
+  const { outbox, sent, abis } = await rig(first.disk);
+  expect(outbox.of("rain", digest, 3)).toMatchObject({ waiting: 2, saved: { n: 1 } });
+  outbox.connected();
+  outbox.acked(ack(0));
+  expect([sent, abis]).toEqual([
+    [0, 0],
+    [2, 3],
+  ]);
 });
 
 test("[Y5] on a disk that takes nothing no parcel is sent, and it is once the disk does again", async () => {

@@ -1,15 +1,13 @@
 /**
- * What a device keeps of its drift watches, and what waits to go up: one file a version, `drift/{digest}.json`, holds the
- * state and the parcels that were cut from it, so that no row is ever in both. A parcel is sent once it is written down,
- * and kept until the control plane has answered that it stored it (or refused it for good).
+ * What a device keeps of its drift watches, and what waits to go up (`parcel-outbox.ts`): one file a version,
+ * `drift/{digest}.json`, with the state of its watch.
  */
-import { fromBase64, fromUtf8, toBase64, toHex, utf8 } from "@vedette/protocol/bytes";
+import { fromBase64, toBase64, toHex } from "@vedette/protocol/bytes";
 import { type DriftAck, driftVerdicts, driftWindow } from "@vedette/protocol/drift";
-import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { epochId, modelName } from "@vedette/protocol/ids";
 import { z } from "zod";
+import { openParcelOutbox, type Waiting, waitingOf } from "../parcel-outbox.ts";
 import type { Ports } from "../ports.ts";
-import { createTimer } from "../timing.ts";
 
 const folder = "drift";
 const verdict = z.enum(driftVerdicts);
@@ -33,7 +31,8 @@ const file = z.object({
   model: modelName,
   abi: z.int().min(1),
   state: stateFile.nullable(),
-  waiting: z.array(parcel),
+  /** A parcel of other kernels than the state's says which. */
+  waiting: z.array(parcel.extend({ abi: z.int().min(1).optional() })),
 });
 
 export type Parcel = z.infer<typeof parcel>;
@@ -67,19 +66,14 @@ export interface DriftOutbox {
   close(): Promise<void>;
 }
 
-interface Kept {
-  readonly model: string;
+/** With the abi of the kernels that made it. */
+type KeptParcel = Parcel & { readonly abi: number };
+interface Kept extends Waiting<KeptParcel> {
   readonly digest: string;
-  readonly abi: number;
+  /** Of the kernels that made the state. */
+  abi: number;
   state: WatchState | null;
-  waiting: { readonly parcel: Parcel; written: boolean }[];
-  /** The one that was sent last, and not yet answered. */
-  asked: Parcel | null;
-  changed: boolean;
 }
-
-/** Without an answer a parcel is sent again. */
-const againMs = 30_000;
 
 /** Reads what is kept; what is damaged is told and begun anew, since drift is no reason not to serve. */
 export async function openDriftOutbox(options: {
@@ -87,84 +81,26 @@ export async function openDriftOutbox(options: {
   /** Sends a message to …/drift. @throws VedetteError offline. */
   publish(message: string): Promise<void>;
 }): Promise<DriftOutbox> {
-  const { publish } = options;
-  const { clock, random, storage, log } = options.ports;
-  const kept = new Map<string, Kept>();
-  let online = false;
-  let closed = false;
-  let writing: Promise<void> = Promise.resolve();
-  const again = createTimer(clock, () => send(true));
-
-  for (const name of await storage.list(folder)) {
-    const digest = name.replace(/\.json$/, "");
-    try {
-      const read = await storage.read(`${folder}/${name}`);
-      if (!read) continue;
-      const { model, abi, state, waiting } = file.parse(JSON.parse(fromUtf8(read)));
-      const known = waiting.map((one) => ({ parcel: one, written: true }));
-      kept.set(digest, {
-        model,
-        digest,
-        abi,
-        state: state && opened(state),
-        waiting: known,
-        asked: null,
-        changed: false,
-      });
-    } catch (error) {
-      log.error("drift.state_unreadable", { digest, code: codeOf(error), why: messageOf(error) });
-    }
-  }
-
-  const write = async (one: Kept) => {
-    if (!one.changed) return;
-    one.changed = false;
-    const cut = one.waiting.filter(({ written }) => !written);
-    try {
-      await storage.write(`${folder}/${one.digest}.json`, utf8(JSON.stringify(closedFile(one))));
-      for (const each of cut) each.written = true;
-      send(false);
-    } catch (error) {
-      one.changed = true; // with the next change, or in a while
-      log.warn("drift.not_kept", { model: one.model, code: codeOf(error), why: messageOf(error) });
-    }
-  };
-  const queue = (one: Kept) => {
-    one.changed = true;
-    const now = () => write(one);
-    writing = writing.then(now, now);
-  };
-
-  /** One parcel a version at a time, the oldest first. @param repeat whether to ask again what was not answered. */
-  function send(repeat: boolean): void {
-    if (!online || closed) return;
-    for (const one of kept.values()) {
-      const { model, digest, abi, waiting } = one;
-      const [first] = waiting;
-      if (!first?.written || (one.asked === first.parcel && !repeat)) continue;
-      one.asked = first.parcel;
-      again.in(againMs);
-      publish(JSON.stringify({ model, digest, abi, ...first.parcel })).catch((error: unknown) => {
-        // Lost with the connection: it is sent again after the next one.
-        if (codeOf(error) !== "offline")
-          log.warn("drift.not_sent", { model, code: codeOf(error), why: messageOf(error) });
-      });
-    }
-    if (![...kept.values()].some(({ waiting }) => waiting.length > 0)) again.cancel();
-  }
+  const { ports, publish } = options;
+  const { random, storage, log } = ports;
+  const outbox = await openParcelOutbox<KeptParcel, Kept>({
+    folder,
+    ports,
+    publish,
+    read(digest, content) {
+      const { model, abi, state, waiting } = file.parse(content);
+      const parcels = waiting.map((one) => ({ ...one, abi: one.abi ?? abi }));
+      return { ...waitingOf(digest, model, parcels), digest, abi, state: state && opened(state) };
+    },
+    content: closedFile,
+    message: ({ model, digest }, one) => ({ model, digest, ...one }),
+  });
+  const { subjects } = outbox;
 
   return {
     of(model, digest, abi) {
-      const one: Kept = kept.get(digest) ?? {
-        model,
-        digest,
-        abi,
-        state: null,
-        waiting: [],
-        asked: null,
-        changed: false,
-      };
-      kept.set(digest, one);
+      const one: Kept = subjects.get(digest) ?? { ...waitingOf<KeptParcel>(digest, model), digest, abi, state: null };
+      subjects.set(digest, one);
       return {
         get saved() {
           return one.abi === abi ? one.state : null;
@@ -175,44 +111,31 @@ export async function openDriftOutbox(options: {
         newEpoch: () => toHex(random.bytes(8)),
         put(state, cut) {
           one.state = state;
-          if (cut) one.waiting.push({ parcel: cut, written: false });
-          queue(one);
+          one.abi = abi;
+          if (cut) one.waiting.push({ parcel: { ...cut, abi }, written: false });
+          outbox.keep(one);
         },
       };
     },
     acked({ digest, epoch, n, refused }) {
-      const one = kept.get(digest);
-      const before = one?.waiting.length;
-      if (!one) return;
-      one.waiting = one.waiting.filter(({ parcel: { window } }) => window.epoch !== epoch || window.n !== n);
-      if (one.waiting.length === before) return;
+      const one = subjects.get(digest);
+      if (!one || !outbox.answered(one, epoch, n)) return;
       if (refused !== undefined) log.warn("drift.window_refused", { model: one.model, digest, n, why: refused });
       // Written with the next state: a parcel that is sent twice is stored once.
       one.changed = true;
-      send(false);
+      outbox.send();
     },
-    connected() {
-      online = true;
-      send(true);
-    },
-    disconnected() {
-      online = false;
-      again.cancel();
-    },
+    connected: outbox.connected,
+    disconnected: outbox.disconnected,
     async keepOnly(digests) {
-      for (const one of [...kept.values()]) {
+      for (const one of [...subjects.values()]) {
         if (digests.has(one.digest) || one.waiting.length > 0) continue;
-        kept.delete(one.digest);
-        await writing;
+        subjects.delete(one.digest);
+        await outbox.written();
         await storage.remove(`${folder}/${one.digest}.json`);
       }
     },
-    async close() {
-      again.cancel();
-      closed = true;
-      for (const one of kept.values()) if (one.changed) queue(one);
-      await writing;
-    },
+    close: outbox.close,
   };
 }
 

@@ -12,7 +12,8 @@ export function rejectedVersions(ports: { listDevices: () => Promise<Device[]> }
       const rejections = (await ports.listDevices()).flatMap(({ agent, assigned, reported, revoked }) => {
         if (revoked) return [];
         return (reported?.slots ?? []).flatMap(({ model, candidate, serving }) => {
-          if (candidate?.state !== "rejected") return [];
+          // One that is tried on for want of another may end each process that begins with it.
+          if (candidate?.state !== "rejected" && candidate?.reason !== "crash_loop") return [];
           // A rejection counts while the device should still run what it rejected.
           const target = assigned.find((one) => one.model === model && one.digest === candidate.digest);
           if (!target) return [];

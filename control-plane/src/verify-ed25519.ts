@@ -1,4 +1,4 @@
-/** Ed25519 with raw keys as hex, as devices send them. */
+/** Ed25519 with raw keys as hex: of devices, and of the control plane's own keys. */
 import { createPublicKey, verify } from "node:crypto";
 
 /** False for a bad signature or key, never a throw. */

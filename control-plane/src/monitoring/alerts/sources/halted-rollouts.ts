@@ -1,0 +1,154 @@
+/**
+ * Rollouts under way that go on only when somebody does something: paused, waiting for an approval, long undecided, or
+ * without a device to go on with. Each says which devices, and why.
+ */
+import type { MemberState, RolloutPolicy } from "@vedette/protocol/rollout";
+import type { Database } from "../../../db/database.ts";
+import type { Member, Rollout } from "../../../db/rollout-records.ts";
+import { isoTime } from "../../../iso-time.ts";
+import type { Clock } from "../../../ports.ts";
+import { machine, subjectOf } from "../../../release/rollouts/audit-names.ts";
+import { percent } from "../../../release/rollouts/judge-devices.ts";
+import type { Raise } from "../alerts.ts";
+import type { AlertName } from "../catalogue.ts";
+import type { AlertSource } from "../watch-sources.ts";
+import { namedAgents } from "./named-agents.ts";
+
+const day = 86_400_000;
+/** What nobody reacted to for so long is told louder. */
+const forgottenMs = day;
+const undecidedMs = day;
+const longUndecidedMs = 7 * day;
+/** So long nothing must have changed: devices come back after a restart of the control plane, and go to lunch. */
+const stillMs = 30 * 60_000;
+/** Where devices wait, one must have been taken within this; within a week and a day where only a window lets it be. */
+const takenWithinMs = day;
+const windowWithinMs = 8 * day;
+
+interface Halt {
+  readonly name: AlertName;
+  readonly severity: Raise["severity"];
+  readonly summary: string;
+  readonly description: string;
+}
+
+export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">; clock: Clock }): AlertSource {
+  const { db, clock } = ports;
+  const last = async (rollout: Rollout, action: string) =>
+    (await db.audit.latest(1, { subject: subjectOf(rollout), action })).at(0);
+
+  async function haltOf(rollout: Rollout): Promise<Halt | null> {
+    const { id, state, why } = rollout;
+    const now = clock.now();
+    if (state === "paused") {
+      const paused = await last(rollout, "rollout.pause");
+      const byMachine = paused?.actor === machine;
+      if (!byMachine && now - (rollout.pausedAt ?? now) < forgottenMs) return null;
+      const description = byMachine
+        ? `${why}. Nobody new is taken; what turns out bad is taken back all the same.`
+        : `${paused?.actor ?? "An operator"} paused it at ${isoTime(rollout.pausedAt ?? now)}: ${why}.`;
+      return {
+        ...{ name: "VedetteRolloutPaused", severity: byMachine ? "warning" : "info", description },
+        summary: byMachine ? "paused itself, and waits for somebody to decide" : "has been paused for a day",
+      };
+    }
+    if (state === "waiting_for_approval") {
+      const since = (await last(rollout, "rollout.wait"))?.at ?? now;
+      return {
+        ...{ name: "VedetteRolloutApproval", severity: now - since >= forgottenMs ? "warning" : "info" },
+        summary: "waits for an approval",
+        description: `${why}, since ${isoTime(since)}: vedette rollout approve ${id}`,
+      };
+    }
+    return state === "running" ? (stuck(rollout, now) ?? undecided(rollout, now)) : null;
+  }
+
+  return {
+    names: ["VedetteRolloutPaused", "VedetteRolloutApproval", "VedetteRolloutUndecided", "VedetteRolloutStuck"],
+    async look() {
+      const wrong: Raise[] = [];
+      for (const rollout of await db.rollouts.live()) {
+        // An experiment is never paused and waits for nobody: it ends by its plan.
+        if (rollout.experiment) continue;
+        const { id, model, version } = rollout;
+        const halt = await haltOf(rollout);
+        if (!halt) continue;
+        const { name, severity, summary, description } = halt;
+        wrong.push({
+          ...{ name, severity, labels: { model, version: String(version), rollout: String(id) } },
+          annotations: { summary: `The rollout of ${model} version ${version} ${summary}`, description },
+          key: `rollout-halted/${id}`,
+        });
+      }
+      return { wrong };
+    },
+  };
+}
+
+/** Nothing of the stage will change by itself; or it goes on, without many of its devices. */
+function stuck(rollout: Rollout, now: number): Halt | null {
+  const { policy, stageSince } = rollout;
+  const stage = policy.stages[rollout.stage];
+  if (!stage || stageSince === null) return null;
+  const ofStage = [...rollout.members.values()].filter(({ kind }) => kind === stage.kind);
+  const where = `Stage ${rollout.stage + 1} of ${policy.stages.length} (${stage.kind} ${percent(stage.share)})`;
+  const held = { name: "VedetteRolloutStuck", severity: "warning", summary: "has no device to go on with" } as const;
+  const waiting = ofStage.filter(({ state }) => state === "waiting");
+  const takenAt = latest(ofStage, (member) => member.takenAt ?? stageSince, stageSince);
+  if (waiting.length > 0 && now - takenAt >= patienceOf(policy)) {
+    // As where devices are switched off while their window is open.
+    const description = `${where}: nobody was taken since ${isoTime(takenAt)}. ${reasons(waiting)}`;
+    return { ...held, description };
+  }
+  if (now - latest(ofStage, ({ since }) => since, stageSince) < stillMs) return null;
+  if (ofStage.length === 0) return { ...held, description: `${where}: no device can take part now.` };
+  const moving = ofStage.some(({ state }) => ["waiting", "updating", "reverted", "counted"].includes(state));
+  if (!moving) return { ...held, description: `${where}: nobody counts. ${reasons(ofStage)}` };
+  const late = ofStage.filter(({ state }) => state === "timed_out");
+  if (late.length <= policy.failures.share * ofStage.length) return null;
+  return {
+    ...{ ...held, severity: "info", summary: "goes on without many of its devices" },
+    description: `${where}: ${late.length} of ${ofStage.length} devices did not count in time. ${reasons(late)}`,
+  };
+}
+
+/** How long nobody may be taken while devices wait, before something is wrong. ms. */
+function patienceOf({ window, ramp }: RolloutPolicy): number {
+  const slow = ramp && "perHour" in ramp ? (2 * 3_600_000) / ramp.perHour : 0;
+  return Math.max(window === null ? takenWithinMs : windowWithinMs, slow);
+}
+
+function latest(members: readonly Member[], at: (member: Member) => number, first: number): number {
+  return members.reduce((last, member) => Math.max(last, at(member)), first);
+}
+
+/** No end is in sight: where the policy says when, the engine ends or pauses it itself. */
+function undecided(rollout: Rollout, now: number): Halt | null {
+  const { policy, verdict, stageSince, undecidedFrom } = rollout;
+  const from = undecidedFrom ?? stageSince;
+  if (policy.undecided !== null || verdict?.verdict !== "undecided" || from === null) return null;
+  if (now - from < undecidedMs) return null;
+  const required = policy.metrics.filter((rule) => rule.required).map(({ metric }) => metric);
+  const unseen = verdict.findings.filter(({ metric, says }) => says === "no_evidence" && required.includes(metric));
+  const without = unseen.map(({ metric }) => ` Nothing is known of ${metric}, without which nothing is promoted.`);
+  return {
+    name: "VedetteRolloutUndecided",
+    severity: now - from >= longUndecidedMs ? "warning" : "info",
+    summary: "has been undecided for long",
+    description: `Since ${isoTime(from)}: ${verdict.why}.${without.join("")}`,
+  };
+}
+
+/** `3 offline (d1, d2, d3: it is away); 1 left out (…)`. */
+function reasons(members: readonly Member[]): string {
+  const byState = Map.groupBy(members, ({ state }) => state);
+  const told = [...byState].map(([state, of]: [MemberState, Member[]]) => {
+    const why = of.find(({ reason }) => reason !== null)?.reason;
+    return `${of.length} ${state.replaceAll("_", " ")} (${namedAgents(agentsOf(of))}${why ? `: ${why}` : ""})`;
+  });
+  return `${told.join("; ")}.`;
+}
+
+function agentsOf(members: readonly Member[]): string[] {
+  return members.map(({ agent }) => agent).sort();
+}
