@@ -66,22 +66,6 @@ describe("the engine", () => {
     expect(other.rollout).toMatchObject({ state: "rolled_back", why: expect.stringContaining("3 of 10") });
   });
 
-  test("[R13] a device that failed and left the fleet is not given the version anew when it comes back", () => {
-    const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 0.9, atLeast: 3 } }), fleet(4));
-    site.of("d1").nature = "rejects";
-    for (let i = 0; i < 2; i++) {
-      site.round();
-      site.live(20);
-    }
-    site.round();
-    expect(site.member("d1")).toMatchObject({ state: "failed", given: null });
-    const [left] = site.devices.splice(1, 1);
-    site.round();
-    if (left) site.devices.push({ ...left, nature: "good" });
-    site.round();
-    expect(site.member("d1")).toMatchObject({ state: "failed", given: null });
-  });
-
   test("[A16] a device without memory for both is no fault: it is left out of a shadow stage, another stands in, and it is a canary later", () => {
     const stages = [{ kind: "shadow" as const, share: 0.5 }, ...canaries(1)];
     const site = pretendSite(rolloutOf({ stages }), fleet(4));

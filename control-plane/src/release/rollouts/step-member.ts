@@ -39,10 +39,9 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
     return sameMember(member, next) ? member : next;
   };
   const nothing = { given: null, reached: false } as const;
-  // Also where it left since: who comes back is not given anew what failed on it.
-  if (member.state === "failed") return member;
   if (!device) return become("left_out", "it is not in the fleet any more", nothing);
   if (member.kind === "control") return device.online ? become("counted", null) : become("offline", "it is away");
+  if (member.state === "failed") return member;
   const out = leftOut(rollout, device, member.kind);
   if (out !== null) return become("left_out", out, nothing);
 
