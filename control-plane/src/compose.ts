@@ -56,6 +56,7 @@ import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
 import { createExperimentJudge } from "./release/experiments/gather-units.ts";
 import { createEvidenceRetention } from "./release/forget-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
+import { createReleases } from "./release/hands-free/releases.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { devicesWithRollouts, productionWithRollouts, readRolloutsNow } from "./release/rollouts/in-production.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
@@ -118,6 +119,7 @@ const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
 const rolloutsEveryMs = 2_000;
 const gateEveryMs = 60_000;
+const releasesEveryMs = 5_000;
 const deliverEveryMs = 5_000;
 const driftRoundEveryMs = 15_000;
 const pruneEveryMs = 600_000;
@@ -205,7 +207,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       hint: (agent, rev) => broker.hint(agent, rev),
       offer: () => broker.offer(),
     });
-    const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, key: keys.gate });
+    const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, keys });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
     const ofReleases = parts.judge ?? createEvidenceJudge({ db, labels, clock });
     const judges = createExperimentJudge({ labels, logger, judge: ofReleases });
@@ -219,6 +221,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),
     });
+    const releases = createReleases({ site, db, trust, gates, rollouts, blobs, clock, logger });
     const erasures = createErasures({
       db,
       records,
@@ -256,6 +259,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       random,
       listDevices: devices,
       listWatches: () => watches.list(),
+      listReleases: () => releases.list(50),
       missing: () => ingestion.missingByReason(),
       expiring: () => trust.expiring(),
       harmOf: harmOracle.harmOf,
@@ -284,6 +288,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
       { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
       ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
+      { name: "releases", everyMs: releasesEveryMs, work: () => releases.reconcile() },
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
       { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
       { name: "drift windows", everyMs: pruneEveryMs, work: () => drift.prune() },
@@ -322,6 +327,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       assignments,
       rollouts,
       gates,
+      releases,
       enrollment: createEnrollment({ db, trust, clock, randomBytes, site, publicUrl: () => url }),
       deviceTokens,
       authority,

@@ -12,9 +12,9 @@ import { watch } from "./watch-api.ts";
 
 /**
  * What an operator may do: each role also what the ones before it may; but `ingest` is of programs, which hand in what a
- * server elsewhere predicted, and may nothing else.
+ * server elsewhere predicted, and may nothing else; `signer` is of the programs that sign what is proposed.
  */
-export const operatorRoles = ["ingest", "viewer", "operator", "admin"] as const;
+export const operatorRoles = ["ingest", "viewer", "signer", "operator", "admin"] as const;
 export type OperatorRole = (typeof operatorRoles)[number];
 /** An operator's name, as the audit tells it. */
 export const operatorName = z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,62}$/, "a name is 1-63 of a-z 0-9 . _ @ -");
@@ -29,14 +29,24 @@ export const trustState = z.object({
   rootSha256: sha256Hex.nullable(),
   /** Current versions by role file, e.g. {"root": 1, "targets": 2, "project-rain": 3}. */
   versions: z.record(z.string(), z.int()),
-  /** Online keys that are made and wait for the signed metadata that names them (`keys rotate`). */
+  /** Online keys that are made and do not count yet: they wait for the metadata that name them, the gate's for its reports. */
   next: z
-    .object({ snapshot: ed25519PublicKey, timestamp: ed25519PublicKey, director: ed25519PublicKey })
+    .object({
+      snapshot: ed25519PublicKey,
+      timestamp: ed25519PublicKey,
+      director: ed25519PublicKey,
+      gate: ed25519PublicKey,
+    })
     .partial()
     .optional(),
 });
-/** POST /v1/trust/online-keys: makes the next key of a role; that of device tokens counts at once. */
-export const rotateOnlineKey = z.object({ role: z.enum(["snapshot", "timestamp", "director", "device-tokens"]) });
+/**
+ * POST /v1/trust/online-keys: makes the next key of a role; that of device tokens counts at once, that of the gate once what
+ * matters now was checked anew.
+ */
+export const rotateOnlineKey = z.object({
+  role: z.enum(["snapshot", "timestamp", "director", "device-tokens", "gate"]),
+});
 /** PUT /v1/trust/metadata: signed TUF metadata texts, put in one transaction or not at all. */
 export const putMetadata = z.object({
   metadata: z

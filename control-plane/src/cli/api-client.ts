@@ -8,14 +8,17 @@ import * as experimentsContract from "@vedette/protocol/experiments-api";
 import * as gateContract from "@vedette/protocol/gate-api";
 import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
+import * as releaseContract from "@vedette/protocol/release-api";
 import * as rolloutsContract from "@vedette/protocol/rollouts-api";
 import * as watchContract from "@vedette/protocol/watch-api";
 import { z } from "zod";
+import type { ProposeApi } from "../publish/propose-model.ts";
 import type { PublishApi } from "../publish/publish-model.ts";
 import type { TrustApi } from "../publish/trust-api.ts";
 import { sha256 as sha256Of } from "../sha256.ts";
+import type { SignerApi } from "../signer/signer-api.ts";
 
-export interface ApiClient extends TrustApi, PublishApi {
+export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
   whoami(): Promise<z.infer<typeof contract.whoami>>;
   operators(): Promise<contract.Operator[]>;
   addOperator(request: z.infer<typeof contract.addOperator>): Promise<z.infer<typeof contract.operatorToken>>;
@@ -70,6 +73,21 @@ export interface ApiClient extends TrustApi, PublishApi {
     version: number,
     request: z.infer<typeof gateContract.overrideGate>,
   ): Promise<gateContract.GateState>;
+  gateKeys(): Promise<z.infer<typeof releaseContract.gateKeys>>;
+  /** Of one model or all, the newest first; and the models' settings. */
+  releases(query: {
+    model?: string | undefined;
+    limit?: number | undefined;
+  }): Promise<z.infer<typeof releaseContract.releaseList>>;
+  withdrawRelease(id: number, reason: string): Promise<releaseContract.Release>;
+  setHandsFree(
+    model: string,
+    request: z.input<typeof releaseContract.setHandsFree>,
+  ): Promise<z.infer<typeof releaseContract.handsFreeAnswer>>;
+  setFreeze(
+    model: string,
+    request: z.infer<typeof releaseContract.setFreeze>,
+  ): Promise<z.infer<typeof releaseContract.handsFreeAnswer>>;
   createToken(request: z.input<typeof contract.createToken>): Promise<z.infer<typeof contract.createTokenAnswer>>;
   devices(): Promise<contract.Device[]>;
   production(): Promise<contract.Production>;
@@ -263,6 +281,15 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     runGate: (model, version) => call("POST", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
     overrideGate: (model, version, body) =>
       call("POST", `/v1/models/${model}/versions/${version}/gate/override`, gateContract.gateState, body),
+    gateKeys: () => call("GET", "/v1/gate", releaseContract.gateKeys),
+    propose: (model, body) => call("POST", `/v1/models/${model}/releases`, releaseContract.release, body),
+    releases: (query) => call("GET", `/v1/releases?${searchOf(query)}`, releaseContract.releaseList),
+    release: (id) => call("GET", `/v1/releases/${id}`, releaseContract.release),
+    signRelease: (id, metadata) => call("POST", `/v1/releases/${id}/signature`, releaseContract.release, { metadata }),
+    refuseRelease: (id, why) => call("POST", `/v1/releases/${id}/refusal`, releaseContract.release, { why }),
+    withdrawRelease: (id, reason) => call("POST", `/v1/releases/${id}/withdrawal`, releaseContract.release, { reason }),
+    setHandsFree: (model, body) => call("PUT", `/v1/models/${model}/hands-free`, releaseContract.handsFreeAnswer, body),
+    setFreeze: (model, body) => call("PUT", `/v1/models/${model}/freeze`, releaseContract.handsFreeAnswer, body),
     createToken: (body) => call("POST", "/v1/enrollment-tokens", contract.createTokenAnswer, body),
     devices: async () => (await call("GET", "/v1/devices", contract.deviceList)).devices,
     drift: (query) => call("GET", `/v1/drift?${searchOf(query)}`, driftContract.driftState),

@@ -26,7 +26,7 @@ export interface Context {
   /** The keys here, and what opens those that a passphrase keeps. */
   ring(): Promise<KeyRing>;
   /** @throws VedetteError unauthenticated where no token is to be found. */
-  api(): Promise<ApiClient>;
+  api(request?: typeof fetch): Promise<ApiClient>;
   /** The file that the token in use came from; undefined where VEDETTE_TOKEN says it. */
   readonly tokenFile: string | undefined;
   /** Prints the value with --json, else what it means to a person. */
@@ -50,12 +50,12 @@ export function contextOf(command: Command, io: Io): Context {
     async ring() {
       return { folder: join(home, "keys"), passphrase: await passphrase() };
     },
-    async api() {
+    async api(request) {
       const url = options.url ?? io.env.VEDETTE_URL ?? defaultUrl;
       if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
         throw new VedetteError("invalid_argument", `--url ${url} is no address: write it as ${defaultUrl}`);
       }
-      return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home));
+      return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home), request);
     },
     tokenFile: options.tokenFile ?? (io.env.VEDETTE_TOKEN ? undefined : join(home, "operator.token")),
     answer(value, text) {

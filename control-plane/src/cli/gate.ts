@@ -1,4 +1,4 @@
-/** `vedette gate`: why a version may or may not be released, check it anew, let it pass all the same. */
+/** `vedette gate`: why a version may or may not be released, check it anew, let it pass all the same, and its key. */
 import type { GateCheck, GateState } from "@vedette/protocol/gate-api";
 import { modelName } from "@vedette/protocol/ids";
 import type { Command } from "commander";
@@ -49,6 +49,21 @@ export function addGate(program: Command, io: Io): void {
       const version = await versionOf(api, flags);
       const state = await api.overrideGate(flags.model, version, { reason: flags.reason, expiresAt });
       context.answer(state, describeGate(state));
+    });
+
+  addKey(gate, io);
+}
+
+function addKey(gate: Command, io: Io): void {
+  gate
+    .command("key")
+    .description("the public key that signs the gate's reports, for `signer init`; another: keys rotate --role gate")
+    .addHelpText("after", "\nExample:\n  $ vedette gate key")
+    .action(async (_flags: object, command: Command) => {
+      const context = contextOf(command, io);
+      const keys = await (await context.api()).gateKeys();
+      const next = keys.next === null ? "" : `A rotation to ${keys.next} is under way.\n`;
+      context.answer(keys, `${keys.key}\n${next}`);
     });
 }
 

@@ -13,7 +13,12 @@ import type { Io } from "./io.ts";
 import { integerFrom, list } from "./option-values.ts";
 import { table } from "./table.ts";
 
-const rotated = ["root", "targets", "project", "snapshot", "timestamp", "director", "device-tokens"] as const;
+const rotated = ["root", "targets", "project", "snapshot", "timestamp", "director", "device-tokens", "gate"] as const;
+/** Of keys that no metadata name. */
+const whatFollows: Readonly<Record<string, string>> = {
+  "device-tokens": "every device logs in anew with its own.",
+  gate: "what matters now was checked anew and signed by it; overrides lapsed. Tell signers: vedette gate key, vedette signer set --add-gate-key",
+};
 interface RotateFlags {
   role: RotatedRole;
   model?: string;
@@ -121,7 +126,7 @@ export function addKeys(program: Command, io: Io): void {
         settled?.outcome === "pending"
           ? describePending(settled)
           : done.after === null
-            ? `${done.role}: a new key; every device logs in anew with its own.\n`
+            ? `${done.role}: a new key; ${whatFollows[done.role] ?? ""}\n`
             : `${done.role}: signed by ${done.after.keys.map(show).join(", ")} (${done.after.threshold} needed).\n`,
       );
     });
@@ -193,7 +198,8 @@ function show({ name, keyid }: { name: string; keyid: string }): string {
   return `${name} ${keyid.slice(0, 8)}`;
 }
 
-function parseHolder(text: string): string {
+/** A name that may stand in the metadata. */
+export function parseHolder(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(text)) return text;
   throw new InvalidArgumentError("A name is 1-63 of A-Z a-z 0-9 . _ @ -");
 }

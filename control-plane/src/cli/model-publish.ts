@@ -9,11 +9,13 @@ import { type Command, Option } from "commander";
 import { addDriftSetting } from "../publish/drift-settings.ts";
 import { leastLatencyMs } from "../publish/latency.ts";
 import { addLogRule } from "../publish/log-rules.ts";
+import type { Proposed } from "../publish/propose-model.ts";
 import type { DriftChoice } from "../publish/read-sources.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describePending } from "./keys.ts";
 import { duration, fitting, integerFrom, list, moment, positive, share } from "./option-values.ts";
+import { describeRelease } from "./release.ts";
 
 interface PublishFlags {
   name: string;
@@ -38,6 +40,7 @@ interface PublishFlags {
   log?: ReturnType<typeof addLogRule>;
   receipts: boolean;
   whenFull?: WhenFull;
+  propose?: boolean;
 }
 
 export function addPublish(model: Command, io: Io): void {
@@ -110,6 +113,7 @@ export function addPublish(model: Command, io: Io): void {
         whenFull.options,
       ),
     )
+    .option("--propose", "sign nothing: leave it to the gate and the project's signer (docs/guides/hands-free.md)")
     .addHelpText(
       "after",
       `
@@ -159,6 +163,13 @@ See docs/guides/models.md for what may be exported how.`,
         },
       };
       const ports = { kernels, now: io.now, monotonic: io.monotonic };
+      if (flags.propose) {
+        const { proposeModel } = await import("../publish/propose-model.ts");
+        const done = await proposeModel(what, api, await context.ring(), ports).catch((error: unknown) => {
+          throw namingRules(error, flags.rules);
+        });
+        return context.answer(withoutBundle(done), describeProposed(done));
+      }
       const done = await publishModel(what, api, await context.ring(), ports).catch((error: unknown) => {
         throw namingRules(error, flags.rules);
       });
@@ -196,6 +207,25 @@ See docs/guides/models.md for what may be exported how.`,
 function nextCommand({ model, version }: { model: string; version: number }): string {
   if (version === 1) return `vedette model assign --name ${model} --version 1 --all`;
   return `vedette rollout start --model ${model} --version ${version}, in stages; or vedette model assign --help`;
+}
+
+function withoutBundle(done: Proposed): object {
+  if (done.outcome === "unchanged") return done;
+  const { bundle, ...rest } = done;
+  return { ...rest, notes: bundle.notes };
+}
+
+function describeProposed(done: Proposed): string {
+  if (done.outcome === "unchanged") {
+    return `This is ${done.version.model} version ${done.version.version} already; nothing to propose.\n`;
+  }
+  const { release, proposer, sentBytes } = done;
+  return (
+    `Proposed as ${describeRelease(release)}` +
+    `  proposer ${proposer.name}: signers have to know its key (${proposer.file})\n` +
+    `  sent     ${sentBytes} bytes\n` +
+    `Next: vedette release show ${release.id}\n`
+  );
 }
 
 async function readRules(path: string): Promise<unknown> {

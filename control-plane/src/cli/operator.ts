@@ -8,7 +8,7 @@ import { fitting } from "./option-values.ts";
 import { table } from "./table.ts";
 
 const roleHelp =
-  "ingest hands in predictions of watched models, and nothing else; viewer reads; operator also publishes, assigns, enrols and revokes; admin also keeps operators and online keys";
+  "ingest hands in predictions of watched models, and nothing else; viewer reads; signer also says what its signer signed or refused; operator also publishes, assigns, enrols and revokes; admin also keeps operators and online keys";
 
 export function addOperator(program: Command, io: Io): void {
   const operator = program.command("operator").description("who may ask what of the control plane");

@@ -41,10 +41,10 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
   return `${lines.join("\n")}\n${devices}`;
 }
 
-function stages({ policy, stage, state, members, cohort }: RolloutInDetail): string[] {
+function stages({ policy, stage, state, members, cohort, endedAt }: RolloutInDetail): string[] {
   return policy.stages.flatMap((one, i) => {
     const done = state === "promoted" || i < stage;
-    const mark = done ? "done" : i === stage ? "now" : "";
+    const mark = done ? "done" : i !== stage ? "" : endedAt === null ? "now" : "ended here";
     const share = `${Number((one.share * 100).toPrecision(3))} %`;
     const line = `  ${i + 1} ${one.kind.padEnd(6)} ${share.padStart(6)}  ${mark}`.trimEnd();
     if (i !== stage || members.length === 0) return [line];
@@ -101,10 +101,12 @@ function onScale({ low, high, margin, estimate }: Finding): string | null {
   return cells.join("");
 }
 
-function deviceTable({ members, policy }: RolloutInDetail): string {
+function deviceTable({ members, policy, state, endedAt }: RolloutInDetail): string {
+  // Once it is taken back a device tells of another version.
+  const tells = endedAt === null || state === "promoted";
   const rows = members.map((member) => [
     ...[member.agent, member.kind, member.state.replaceAll("_", " ")],
-    `${Math.min(member.served, policy.served)}/${policy.served}`,
+    tells ? `${Math.min(member.served, policy.served)}/${policy.served}` : null,
     ...[member.since, member.reason],
   ]);
   return table(["device", "as", "state", "served", "since", "why"], rows);

@@ -22,7 +22,9 @@ import { addOperator } from "./operator.ts";
 import { addPerformance } from "./performance.ts";
 import { addPrediction } from "./prediction.ts";
 import { addProduction } from "./production.ts";
+import { addRelease } from "./release.ts";
 import { addRollout } from "./rollout.ts";
+import { addSigner } from "./signer.ts";
 import { addSink } from "./sink.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
@@ -90,6 +92,8 @@ function build(args: readonly string[], io: Io): Command {
   addGate(program, io);
   addRollout(program, io);
   addExperiment(program, io);
+  addRelease(program, io);
+  addSigner(program, io);
   addBroker(program, io);
   addDevice(program, io);
   addAgent(program);

@@ -12,6 +12,7 @@ import { type GateRepository, gateRepository } from "./gates.ts";
 import { type MetadataRepository, metadataRepository } from "./metadata.ts";
 import { openConnection } from "./open-connection.ts";
 import { type OperatorRepository, operatorRepository } from "./operators.ts";
+import { type ReleaseRepository, releaseRepository } from "./releases.ts";
 import { type RolloutRepository, rolloutRepository } from "./rollouts.ts";
 import { type SettingsRepository, settingsRepository } from "./settings.ts";
 import { type ShadowRepository, shadowRepository } from "./shadows.ts";
@@ -28,6 +29,7 @@ export interface Database {
   readonly assignments: AssignmentRepository;
   readonly rollouts: RolloutRepository;
   readonly gates: GateRepository;
+  readonly releases: ReleaseRepository;
   readonly operators: OperatorRepository;
   readonly audit: AuditRepository;
   readonly brokerBlobs: BrokerBlobRepository;
@@ -52,6 +54,7 @@ export async function openDatabase(file: string): Promise<Database> {
     assignments: assignmentRepository(connection),
     rollouts: rolloutRepository(connection),
     gates: gateRepository(connection),
+    releases: releaseRepository(connection),
     operators: operatorRepository(connection),
     audit: auditRepository(connection),
     brokerBlobs: brokerBlobRepository(connection),

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import * as alerts from "./alerts-schema.ts";
 import * as drift from "./drift-schema.ts";
 import * as gates from "./gates-schema.ts";
+import * as releases from "./releases-schema.ts";
 import * as rollouts from "./rollouts-schema.ts";
 import * as rest from "./schema.ts";
 import * as shadows from "./shadows-schema.ts";
@@ -14,7 +15,7 @@ test("the migrations lead to the schema: `npm run migrations --workspace control
   const snapshots = (await readdir(folder)).filter((name) => name.endsWith("_snapshot.json")).sort();
   const newest = JSON.parse(await readFile(new URL(snapshots.at(-1) ?? "", folder), "utf8"));
   const now = await generateSQLiteDrizzleJson(
-    { ...rest, ...drift, ...alerts, ...watches, ...shadows, ...rollouts, ...gates },
+    { ...rest, ...drift, ...alerts, ...watches, ...shadows, ...rollouts, ...gates, ...releases },
     newest.id,
     "snake_case",
   );

@@ -1,12 +1,13 @@
 /** Rollouts, their members, and what the director lays over the standing rules because of them. */
 import type { RolloutState } from "@vedette/protocol/rollout";
-import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt } from "drizzle-orm";
 import { insertRule } from "./assignments.ts";
 import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
 import type { AuditEntry, RuleRecord } from "./records.ts";
 import type { Member, Overlay, Rollout } from "./rollout-records.ts";
 import { rolloutHistory, rolloutMembers, rollouts } from "./rollouts-schema.ts";
+import { assignmentRules } from "./schema.ts";
 
 /** All but what its members are. */
 export type RolloutFacts = Omit<Rollout, "members">;
@@ -36,6 +37,11 @@ export interface RolloutRepository {
   }): Promise<void>;
   /** Of live rollouts, for one device or all: the older rollout first. */
   overlays(agent?: string): Promise<Overlay[]>;
+  /**
+   * Of these digests, which devices (or whether one) have them of a rollout that goes on, or got them of one that was rolled
+   * back or aborted since; not those that somebody assigned afterwards.
+   */
+  lent(digests: readonly string[], agent?: string): Promise<{ agent: string; digest: string }[]>;
   /** In the order in which it happened. */
   history(id: number): Promise<HistoryStep[]>;
   /** Forgets the history of rollouts that ended before a moment. Answers how many steps. */
@@ -113,6 +119,19 @@ export function rolloutRepository(db: Connection): RolloutRepository {
             });
         });
     },
+    async lent(digests, only) {
+      const { agent, rollout, takenAt, given } = rolloutMembers;
+      const rows = db.select().from(rollouts).where(inArray(rollouts.digest, digests)).orderBy(asc(rollouts.id)).all();
+      const last = new Map(rows.map((row) => [row.digest, row]));
+      return [...last.values()].flatMap(({ id, model, version, digest, state, endedAt }) => {
+        if (state === "promoted" || (endedAt !== null && assignedAfter(db, { model, version }, endedAt))) return [];
+        const has = isNotNull(endedAt === null ? given : takenAt);
+        const ofDevice = only === undefined ? undefined : eq(agent, only);
+        const members = db.select({ agent }).from(rolloutMembers);
+        const all = members.where(and(eq(rollout, id), has, ofDevice)).all();
+        return all.map((member) => ({ agent: member.agent, digest }));
+      });
+    },
     async history(id) {
       const { at, changes } = rolloutHistory;
       const those = eq(rolloutHistory.rollout, id);
@@ -123,6 +142,12 @@ export function rolloutRepository(db: Connection): RolloutRepository {
       return db.delete(rolloutHistory).where(inArray(rolloutHistory.rollout, over)).run().changes;
     },
   };
+}
+
+function assignedAfter(db: Connection, of: { model: string; version: number }, at: number): boolean {
+  const { id, model, version, createdAt } = assignmentRules;
+  const later = and(eq(model, of.model), eq(version, of.version), gt(createdAt, at));
+  return db.select({ id }).from(assignmentRules).where(later).get() !== undefined;
 }
 
 function put(tx: Connection, rollout: number, member: Member): void {

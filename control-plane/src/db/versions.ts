@@ -5,6 +5,7 @@ import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
 import { insertMetadata } from "./metadata.ts";
 import type { AuditEntry, MetadataRecord, VersionRecord } from "./records.ts";
+import { settleRelease } from "./releases.ts";
 import { models, versions } from "./schema.ts";
 
 export interface VersionRepository {
@@ -16,7 +17,7 @@ export interface VersionRepository {
   /** The very text that was hashed. */
   manifest(digest: string): Promise<string | undefined>;
   /**
-   * A version and the metadata that makes it a target, in one transaction.
+   * A version and the metadata that makes it a target, in one transaction; where it was proposed, that is settled with it.
    * @throws VedetteError conflict where the number, the digest or a metadata version is taken.
    */
   publish(
@@ -63,6 +64,7 @@ export function versionRepository(db: Connection): VersionRepository {
           );
         }
         insertMetadata(tx, signed);
+        settleRelease(tx, version, entry);
         record(tx, entry);
       });
     },

@@ -27,6 +27,7 @@ import type { HttpPorts } from "./ports.ts";
 import { predictionRoutes } from "./predictions.ts";
 import { prometheusRoute } from "./prometheus.ts";
 import { recordRoutes } from "./records.ts";
+import { releaseRoutes } from "./releases.ts";
 import { asBearer, leastRole, mayAct } from "./roles.ts";
 import { rolloutRoutes } from "./rollouts.ts";
 import { runbookRoutes } from "./runbooks.ts";
@@ -43,6 +44,7 @@ const bodyLimits: readonly [path: string, bytes: number][] = [
   ["/v1/evaluations/*", maxEvaluationBytes],
   ["/v1/models/*", 8 * 1024 * kib],
   ["/v1/trust/*", 16 * 1024 * kib],
+  ["/v1/releases/*", 4 * 1024 * kib],
   ["/v1/labels", 16 * 1024 * kib],
   ["/v1/metrics", 16 * 1024 * kib],
   ["/v1/watch/*", maxWatchBytes],
@@ -125,6 +127,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   rolloutRoutes(app, ports);
   experimentRoutes(app, ports);
   gateRoutes(app, ports);
+  releaseRoutes(app, ports);
   enrollmentRoutes(app, ports);
   deviceRoutes(app, ports);
   predictionRoutes(app, ports);

@@ -22,6 +22,7 @@ import type { Actor, Operators } from "../operators/operators.ts";
 import type { BlobStore, Clock, HarmOracle, Labels, Lake, Logger, Records } from "../ports.ts";
 import type { PublishVersion } from "../registry/publish-version.ts";
 import type { Gates } from "../release/gate/gate.ts";
+import type { Releases } from "../release/hands-free/releases.ts";
 import type { OnlineKeys } from "../release/online-keys.ts";
 import type { Rollouts } from "../release/rollouts/rollouts.ts";
 import type { TrustRepository } from "../release/trust-repository.ts";
@@ -47,7 +48,8 @@ export interface HttpPorts {
   readonly publishVersion: PublishVersion;
   readonly assignments: Assignments;
   readonly rollouts: Pick<Rollouts, "start" | "act" | "look" | "replay" | "startExperiment" | "stopExperiment">;
-  readonly gates: Pick<Gates, "show" | "run" | "override">;
+  readonly gates: Pick<Gates, "show" | "run" | "override" | "rotate">;
+  readonly releases: Omit<Releases, "reconcile">;
   readonly enrollment: Enrollment;
   readonly deviceTokens: DeviceTokens;
   readonly authority: Pick<SiteAuthority, "forDevice">;

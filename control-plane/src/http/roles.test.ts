@@ -64,6 +64,15 @@ const expected: Record<string, OperatorRole> = {
   "POST /v1/watches": "operator",
   "DELETE /v1/watches/{model}": "operator",
   "POST /v1/watch/{model}": "ingest",
+  "GET /v1/gate": "viewer",
+  "GET /v1/releases": "viewer",
+  "GET /v1/releases/{id}": "viewer",
+  "POST /v1/models/{model}/releases": "operator",
+  "POST /v1/releases/{id}/signature": "signer",
+  "POST /v1/releases/{id}/refusal": "signer",
+  "POST /v1/releases/{id}/withdrawal": "operator",
+  "PUT /v1/models/{model}/hands-free": "operator",
+  "PUT /v1/models/{model}/freeze": "operator",
 };
 
 async function bearer(site: Site, name: string, role: OperatorRole): Promise<Record<string, string>> {
@@ -76,6 +85,7 @@ test("[R20] every route demands the least role that it needs, and refuses the on
   const as = {
     ingest: await bearer(site, "inge", "ingest"),
     viewer: await bearer(site, "vera", "viewer"),
+    signer: await bearer(site, "sigrid", "signer"),
     operator: await bearer(site, "olga", "operator"),
     admin: {},
   };
@@ -88,7 +98,7 @@ test("[R20] every route demands the least role that it needs, and refuses the on
     routes.map(([method, path]) => [`${method} ${path}`, leastRole(method, path.replaceAll(/\{\w+\}/g, "x"))]),
   );
   expect(found).toMatchObject(expected);
-  const order: OperatorRole[] = ["ingest", "viewer", "operator", "admin"];
+  const order: OperatorRole[] = ["ingest", "viewer", "signer", "operator", "admin"];
   for (const [method, path] of routes) {
     const least = found[`${method} ${path}`] as OperatorRole;
     for (const role of order.slice(0, order.indexOf(least))) {

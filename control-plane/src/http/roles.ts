@@ -14,6 +14,8 @@ const exceptions: readonly [method: string, path: RegExp, role: OperatorRole][] 
   ["POST", /^\/v1\/blobs\/missing$/, "viewer"],
   ["POST", /^\/v1\/rollouts\/[^/]+\/replay$/, "viewer"],
   ["POST", /^\/v1\/predictions\/(query|flush|export|verify)$/, "viewer"],
+  // Of programs that sign, or say why they do not.
+  ["POST", /^\/v1\/releases\/[^/]+\/(signature|refusal)$/, "signer"],
   // What cannot be taken back, and what hands out everything, or everything from now on.
   ["PUT", /^\/v1\/predictions\/retention$/, "admin"],
   ["POST", /^\/v1\/predictions\/erasures$/, "admin"],
@@ -35,7 +37,7 @@ export function leastRole(method: string, path: string): OperatorRole {
 
 /** Each role may also what the ones before it may; but handing in what was predicted is a program's, and operators'. */
 export function mayAct(role: OperatorRole, least: OperatorRole): boolean {
-  if (least === "ingest" && role === "viewer") return false;
+  if (least === "ingest" && (role === "viewer" || role === "signer")) return false;
   return operatorRoles.indexOf(role) >= operatorRoles.indexOf(least);
 }
 

@@ -9,7 +9,7 @@ import { makeBundle, type TestBundle } from "../../test/bundle.ts";
 import type { ManualClock } from "../../test/clock.ts";
 import { vedetteOf } from "../../test/commands.ts";
 import { verdictOf } from "../../test/rollout-world.ts";
-import { abilities, enroll, hello, initialiseTrust, publish, type Site, startSite } from "../../test/site.ts";
+import { abilities, enroll, hello, initialiseTrust, publish, type Site, startSite, trustOf } from "../../test/site.ts";
 import type { Parts } from "../compose.ts";
 
 const one = makeBundle("rain", "one");
@@ -226,6 +226,60 @@ test("[R26] revoking the candidate aborts its rollout", async () => {
   site.clock.advance(2_000);
   expect((await site.call("GET", "/v1/rollouts/1")).body).toMatchObject({ state: "aborted" });
   expect(running(await devices.live(1), one)).toBe(4);
+});
+
+test("[H19] where what a rollout returns to is revoked it stops and says so; taken back, nobody keeps it for want of another", async () => {
+  const site = await startSite({ parts: { judge: async () => verdictOf("undecided") } });
+  const operator = await initialiseTrust(site);
+  await publish(site, operator, [one]);
+  await publish(site, operator, [one, two]);
+  for (const name of names) await enroll(site, name);
+  await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
+  const devices = pretend(site, names);
+  await devices.live(1);
+  await site.call("POST", "/v1/rollouts", { model: "rain", version: 2, policy: { stages } });
+  const given = [...(await devices.live(1))].flatMap(([agent, digest]) => (digest === two.digest ? [agent] : []));
+  expect(given).toHaveLength(1);
+  const [canary = ""] = given;
+  const round = async () => {
+    site.clock.advance(2_000);
+    return rolloutSchema.parse((await site.call("GET", "/v1/rollouts/1")).body);
+  };
+  expect(await round()).toMatchObject({ state: "running" });
+
+  // Version 1 is revoked while version 2 is on one device.
+  const { versions } = await trustOf(site);
+  const floor = operator.targets({ version: (versions.targets ?? 0) + 1, models: ["rain"], floors: { rain: 2 } });
+  expect(await site.call("PUT", "/v1/trust/metadata", { metadata: [floor] })).toMatchObject({ status: 200 });
+  const nothing = `1 of its devices have nothing to return to (${canary}: rain version 1 is revoked`;
+  expect(await round()).toMatchObject({ state: "paused", why: expect.stringContaining(nothing) });
+  // No revoked version is assigned; who answers by the candidate goes on, the others have none.
+  expect([...(await devices.live(1))]).toEqual([[canary, two.digest]]);
+  expect((await round()).leftOut).toEqual(
+    expect.arrayContaining([{ agent: expect.any(String), reason: expect.stringContaining("is revoked") }]),
+  );
+  await site.call("POST", "/v1/rollouts/1/resume", {});
+  expect(await round()).toMatchObject({ state: "paused", why: expect.stringContaining(nothing) });
+
+  await site.call("POST", "/v1/rollouts/1/abort", { reason: "enough" });
+  expect([...(await devices.live(1))]).toEqual([]);
+  expect((await site.call("GET", "/v1/production")).body).toMatchObject({
+    models: [
+      {
+        versions: expect.arrayContaining([
+          expect.objectContaining({
+            version: 1,
+            pending: expect.arrayContaining([
+              { agent: canary, state: "withheld", reason: expect.stringContaining("is not its own: assign another") },
+            ]),
+          }),
+        ]),
+      },
+    ],
+  });
+  // An operator's own word.
+  await site.call("POST", "/v1/assignments", { model: "rain", version: 2, selector: { devices: [canary] } });
+  expect([...(await devices.live(1))]).toEqual([[canary, two.digest]]);
 });
 
 test("[R27] another policy is run over what happened, and says what it would have done, when", async () => {

@@ -11,17 +11,15 @@ import { requireRoot } from "./init-trust.ts";
 import { readOrMakeModelKey, signModel } from "./model-signing.ts";
 import { readOrMakeKey } from "./offline-keys.ts";
 import { type ModelDescription, readSources } from "./read-sources.ts";
+import { type BlobApi, sendBlobs } from "./send-blobs.ts";
 import { type KeyRing, type SettleApi, type Standing, settle } from "./settle.ts";
 import { type StandingTrust, standingTrust } from "./standing-trust.ts";
 import type { SignedMetadata, TrustApi } from "./trust-api.ts";
 import { addRelease, delegate, extensionOf } from "./trust-metadata.ts";
 
-export interface PublishApi extends Pick<TrustApi, "trust">, SettleApi<ModelVersion> {
+export interface PublishApi extends Pick<TrustApi, "trust">, SettleApi<ModelVersion>, BlobApi {
   /** All published versions of all models. */
   versions(): Promise<ModelVersion[]>;
-  missingBlobs(sha256: string[]): Promise<string[]>;
-  putEvaluation(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  putBlob(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
 export type Published =
@@ -41,9 +39,6 @@ export type Published =
       readonly sentBytes: number;
       readonly bundle: Bundle;
     };
-
-/** Hashes in one question. */
-const blobsPerQuery = 10_000;
 
 /**
  * @throws VedetteError trust_not_initialised, and as `buildBundle`, `settle`, `readSigned` and the API do.
@@ -66,8 +61,7 @@ export async function publishModel(
   const bundle = await buildBundle(what, sources, ports);
   const metadata = await listRelease(what.name, bundle, trust, ring, ports.now());
   const modelSignature = signModel(what.name, bundle.manifest.files, await readOrMakeModelKey(ring));
-  const sentBytes = await sendBlobs(api, bundle.blobs);
-  if (bundle.evaluation) await api.putEvaluation(bundle.evaluation.lineage.sha256, bundle.evaluation.bytes);
+  const sentBytes = await sendBlobs(api, bundle);
   const publication = { model: what.name, manifest: bundle.text, modelSignature };
   const draft = { ...(await trust.draft(`publish ${what.name} ${bundle.digest}`, metadata)), publication };
   const settled = await settle(draft, ring, api);
@@ -104,19 +98,4 @@ async function listRelease(
     { role: "targets", text: delegate(targets, model, { keys: [release], threshold: 1 }, now) },
     { role, text: addRelease(undefined, model, manifest, now) },
   ];
-}
-
-async function sendBlobs(api: PublishApi, blobs: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): Promise<number> {
-  const names = [...blobs.keys()];
-  let sent = 0;
-  for (let at = 0; at < names.length; at += blobsPerQuery) {
-    for (const name of await api.missingBlobs(names.slice(at, at + blobsPerQuery))) {
-      const bytes = blobs.get(name);
-      if (!bytes)
-        throw new VedetteError("internal", `the control plane asks for blob ${name}, which is not of this bundle`);
-      await api.putBlob(name, bytes);
-      sent += bytes.length;
-    }
-  }
-  return sent;
 }

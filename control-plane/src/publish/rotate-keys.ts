@@ -18,7 +18,15 @@ import {
   signersIn,
 } from "./trust-metadata.ts";
 
-export type RotatedRole = "root" | "targets" | "project" | "snapshot" | "timestamp" | "director" | "device-tokens";
+export type RotatedRole =
+  | "root"
+  | "targets"
+  | "project"
+  | "snapshot"
+  | "timestamp"
+  | "director"
+  | "device-tokens"
+  | "gate";
 export interface Rotation {
   readonly role: RotatedRole;
   /** Where the role is a project's. */
@@ -42,7 +50,7 @@ export interface Rotated {
  */
 export async function rotateKeys(rotation: Rotation, api: TrustApi, ring: KeyRing, now: number): Promise<Rotated> {
   const { role } = rotation;
-  if (role === "device-tokens") {
+  if (role === "device-tokens" || role === "gate") {
     await api.rotateOnlineKey(role);
     return { role, before: null, after: null, settled: null };
   }

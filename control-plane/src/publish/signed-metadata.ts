@@ -2,9 +2,10 @@
  * What the operators signed, kept beside their keys as `<home>/keys/metadata/<version>.<role>.json`. The next version is
  * made from this copy and never from what the control plane says: nobody signs what they did not sign before.
  */
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import { writeWhole } from "../durable-file.ts";
 import { versionOf } from "./trust-metadata.ts";
 
 /**
@@ -36,7 +37,7 @@ export async function keepSigned(keys: string, role: string, text: string): Prom
   const folder = join(keys, "metadata");
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(join(folder, `${versionOf(text)}.${role}.json`), text, { mode: 0o600, flush: true });
+    await writeWhole(join(folder, `${versionOf(text)}.${role}.json`), text);
   } catch (cause) {
     throw new VedetteError("storage_failed", `signed metadata cannot be kept in ${folder}: ${messageOf(cause)}`, {
       cause,

@@ -7,7 +7,7 @@ import { sha256 } from "../sha256.ts";
 import { requireRoot } from "./init-trust.ts";
 import { keepSigned, newestKept } from "./signed-metadata.ts";
 import type { TrustApi } from "./trust-api.ts";
-import { readRoot, readTargets, versionOf } from "./trust-metadata.ts";
+import { extensionOf, readRoot, readTargets, versionOf } from "./trust-metadata.ts";
 
 /**
  * @param pinned sha256 of the first root, for a folder that holds no root yet.
@@ -61,10 +61,15 @@ export async function syncTrust(
     await keep("root", text);
   }
   const trusted = readRoot(root);
-  const take = async (role: string, verify: (text: string) => void): Promise<string> => {
+  const take = async (
+    role: string,
+    verify: (text: string) => void,
+    further: (text: string, kept: string) => void = () => {},
+  ): Promise<string> => {
     const kept = await newestKept(folder, role);
     const text = await fetch(`${role}.json`);
     check(role, () => verify(text));
+    if (kept !== undefined) further(text, kept);
     if (kept !== undefined && versionOf(text) < versionOf(kept)) {
       throw new VedetteError(
         "rollback",
@@ -75,13 +80,25 @@ export async function syncTrust(
     return text;
   };
   const targets = readTargets(
-    await take("targets", (text) => trusted.verifyDelegate("targets", readTargets(text, "targets"))),
+    await take("targets", (text) => trusted.verifyDelegate("targets", readTargets(text, "targets")), refuseLowerFloors),
     "targets",
   );
   for (const role of Object.keys(targets.signed.delegations?.roles ?? {})) {
     if (versions[role] !== undefined) await take(role, (text) => targets.verifyDelegate(role, readTargets(text, role)));
   }
   return taken;
+}
+
+/** Whoever signed it: what was revoked stays revoked. */
+function refuseLowerFloors(text: string, kept: string): void {
+  const { floors } = extensionOf(text);
+  for (const [model, floor] of Object.entries(extensionOf(kept).floors)) {
+    if ((floors[model] ?? 0) >= floor) continue;
+    throw new VedetteError(
+      "rollback",
+      `the control plane serves targets that lower the floor of ${model} below ${floor}: floors only rise; nothing was taken`,
+    );
+  }
 }
 
 function check(role: string, verify: () => void): void {

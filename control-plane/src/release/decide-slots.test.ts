@@ -113,7 +113,7 @@ test("the latest matching rule is followed, or the reason why not is given", () 
   );
 });
 
-test("[S32] where its rule's version is revoked a device is assigned what it returns to by itself, else nothing", () => {
+test("[S32] [H19] where its rule's version is revoked a device is assigned what it returns to by itself, else nothing", () => {
   const requires = { capability: 1, opset: 1, kernelAbi: 1, backends: ["node-cpu" as const] };
   const candidate = (version: number, assignable: Candidate["assignable"]): Candidate => ({
     model: "rain",
@@ -146,6 +146,11 @@ test("[S32] where its rule's version is revoked a device is assigned what it ret
   expect(releases(at(1, 2), gone, good)).toEqual([2]);
   expect(releases(at(2, 1), gone, good)).toEqual([2]);
   expect(releases(at(1, null), gone, good)).toEqual([]);
+  // What a rollout gave it and took back is no version to keep, nor is it when it is the one before.
+  const after = (device: DeviceRecord, ...candidates: Candidate[]) =>
+    decideSlots(device, [rule], candidates, [], new Set(["2".repeat(64)])).slots.map((slot) => slot.release);
+  expect([after(at(2, 1), gone, good), after(at(1, 2), gone, good)]).toEqual([[], []]);
+  expect(after(at(2, 3), gone, good, candidate(3, "yes"))).toEqual([3]);
   // Only a revocation sends it back: what it serves and is merely not listed any more is no reason.
   expect(releases(at(1, 2), candidate(1, "not listed"), good)).toEqual([]);
 });

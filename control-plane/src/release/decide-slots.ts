@@ -80,38 +80,54 @@ export function lacksForBoth(
  * run, the incumbent stays. Where the device has no memory for both, nothing is kept beside what answers.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
+ * @param lent digests that a rollout gave this device and did not promote: whether it has them is the rollout's to say, and
+ * it does not keep them for want of another.
  */
 export function decideSlots(
   device: DeviceRecord,
   rules: readonly RuleRecord[],
   candidates: readonly Candidate[],
   overlays: readonly Overlay[] = [],
+  lent: ReadonlySet<string> = new Set(),
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
-  const answering: Candidate[] = [];
+  const given: { readonly version: Candidate; readonly overlay: Overlay | undefined }[] = [];
   const withheld: Withheld[] = [];
   for (const [model, { version }] of [...latest].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (version === null) continue;
     const wanted = candidates.find((one) => one.model === model && one.version === version);
     const reason = wanted
-      ? answering.length < maxSlots
+      ? given.length < maxSlots
         ? refusal(wanted, device)
         : `${device.agent} has ${maxSlots} models already, the most a device runs`
       : `${model} version ${version} is not published`;
-    if (reason !== undefined) withheld.push({ model, version, reason });
-    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates);
-    if (chosen && answering.length < maxSlots) answering.push(chosen);
+    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, lent);
+    if (reason !== undefined) withheld.push({ model, version, reason: `${reason}${chosen ? "" : instead(lent)}` });
+    if (given.length >= maxSlots) continue;
+    const overlay = overlays.find((one) => one.model === model);
+    const alone = !chosen && overlay?.kind === "canary" ? laidOver(overlay, device, candidates) : undefined;
+    if (chosen) given.push({ version: chosen, overlay });
+    else if (alone) given.push({ version: alone, overlay: undefined });
   }
-  const slots = answering.map((incumbent) => {
-    const overlay = overlays.find(({ model }) => model === incumbent.model);
-    return overlaid(slotOf(incumbent), overlay, device, candidates, answering);
-  });
+  const answering = given.map(({ version }) => version);
+  const slots = given.map(({ version, overlay }) => overlaid(slotOf(version), overlay, device, candidates, answering));
   return { slots, withheld };
 }
 
 function slotOf({ model, digest, length, version }: Candidate): AssignedSlot {
   return { model, digest, length, release: version };
+}
+
+/** What is said of a device that has nothing of its own. */
+function instead(lent: ReadonlySet<string>): string {
+  return lent.size > 0 ? "; what it got of a rollout is not its own: assign another version" : "";
+}
+
+/** The version of a rollout, where the device may run it. */
+function laidOver(overlay: Overlay, device: DeviceRecord, candidates: readonly Candidate[]): Candidate | undefined {
+  const found = candidates.find(({ model, version }) => model === overlay.model && version === overlay.version);
+  return found && refusal(found, device) === undefined ? found : undefined;
 }
 
 /** Paired with each other: who does not answer is asked the same, off the answer's path. An experiment pairs nothing. */
@@ -122,9 +138,8 @@ function overlaid(
   candidates: readonly Candidate[],
   answering: readonly Candidate[],
 ): AssignedSlot {
-  const found =
-    overlay && candidates.find(({ model, version }) => model === overlay.model && version === overlay.version);
-  if (!found || found.digest === incumbent.digest || refusal(found, device) !== undefined) return incumbent;
+  const found = overlay && laidOver(overlay, device, candidates);
+  if (!found || found.digest === incumbent.digest) return incumbent;
   const candidate = slotOf(found);
   const { sample, split } = overlay;
   const both = lacksForBoth(found, answering, device) === null;
@@ -138,14 +153,20 @@ function overlaid(
   return { ...incumbent, beside: beside(candidate) };
 }
 
-/** What it serves, or returns to by itself where that was revoked: the version before it, which it still has. */
-function servingStill(device: DeviceRecord, model: string, candidates: readonly Candidate[]): Candidate | undefined {
+/** What it serves, or returns to where that was revoked or lent: the version before it, which it still has. */
+function servingStill(
+  device: DeviceRecord,
+  model: string,
+  candidates: readonly Candidate[],
+  lent: ReadonlySet<string>,
+): Candidate | undefined {
   const slot = device.report?.slots.find((one) => one.model === model);
   const fit = (digest: string | undefined) => {
     const candidate = candidates.find((one) => one.model === model && one.digest === digest);
-    return candidate && refusal(candidate, device) === undefined ? candidate : undefined;
+    const fits = candidate && !lent.has(candidate.digest) && refusal(candidate, device) === undefined;
+    return fits ? candidate : undefined;
   };
   const serving = candidates.find((one) => one.model === model && one.digest === slot?.serving?.digest);
-  const revoked = serving?.assignable === "revoked";
-  return fit(slot?.serving?.digest) ?? (revoked ? fit(slot?.previous?.digest) : undefined);
+  const goes = serving && (serving.assignable === "revoked" || lent.has(serving.digest));
+  return fit(slot?.serving?.digest) ?? (goes ? fit(slot?.previous?.digest) : undefined);
 }

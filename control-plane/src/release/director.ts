@@ -61,10 +61,27 @@ export function createDirector(ports: {
     const rules = await db.assignments.inForce();
     const choices = await candidates();
     const byAgent = Map.groupBy(overlays, ({ agent }) => agent);
-    return (await inFleet()).map((device) => ({
+    const fleet = await inFleet();
+    const back = await lent(fleet);
+    return fleet.map((device) => ({
       device,
-      ...decideSlots(device, rules, choices, byAgent.get(device.agent)),
+      ...decideSlots(device, rules, choices, byAgent.get(device.agent), back.get(device.agent)),
     }));
+  }
+
+  /** Digests that rollouts gave a device and did not promote, of those that devices say they have. */
+  async function lent(devices: readonly DeviceRecord[], only?: string): Promise<Map<string, Set<string>>> {
+    const had = new Set<string>();
+    for (const { report } of devices) {
+      for (const { serving, previous } of report?.slots ?? []) {
+        for (const pin of [serving, previous]) if (pin) had.add(pin.digest);
+      }
+    }
+    const found = new Map<string, Set<string>>();
+    for (const { agent, digest } of await db.rollouts.lent([...had], only)) {
+      found.set(agent, (found.get(agent) ?? new Set()).add(digest));
+    }
+    return found;
   }
   const preview = async () => decisions(await db.rollouts.overlays());
 
@@ -83,7 +100,8 @@ export function createDirector(ports: {
         const device = await db.devices.find(agent);
         if (!device || device.revokedAt !== null) return undefined;
         const overlays = await db.rollouts.overlays(agent);
-        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays);
+        const back = (await lent([device], agent)).get(agent);
+        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays, back);
         const rev = numbered(device, slots, reportedRev);
         if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);
         return { rev, slots };

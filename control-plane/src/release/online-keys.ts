@@ -23,6 +23,9 @@ export interface SigningKey {
 export const namedRoles = ["snapshot", "timestamp", "director"] as const;
 export type NamedRole = (typeof namedRoles)[number];
 
+/** Keys that are made before they count; the gate's counts once what it said before is said anew by it. */
+type StagedRole = NamedRole | "gate";
+
 /** The keys of the moment. */
 export interface OnlineKeys {
   readonly snapshot: SigningKey;
@@ -35,12 +38,12 @@ export interface OnlineKeys {
   readonly watch: SigningKey;
   /** Signs what the gate found of a version, and who let it pass all the same. */
   readonly gate: SigningKey;
-  /** Made, and waiting for the metadata that name them. */
-  readonly next: Readonly<Partial<Record<NamedRole, SigningKey>>>;
+  /** Made, and waiting: for the metadata that name them, the gate's for its reports. */
+  readonly next: Readonly<Partial<Record<StagedRole, SigningKey>>>;
   /** Makes the next key of a role; where there is one already, that one. */
-  stage(role: NamedRole): Promise<SigningKey>;
+  stage(role: StagedRole): Promise<SigningKey>;
   /** The key that waits takes the place of the one that was; the old one is gone from the disk. */
-  promote(role: NamedRole): Promise<void>;
+  promote(role: StagedRole): Promise<void>;
   /** A new key for device tokens, at once: those given before hold no more. */
   renewDeviceTokens(): Promise<SigningKey>;
 }
@@ -57,8 +60,8 @@ export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
     watch: await openKey(file("watch")),
     gate: await openKey(file("gate")),
   };
-  const next: Partial<Record<NamedRole, SigningKey>> = {};
-  for (const role of namedRoles) {
+  const next: Partial<Record<StagedRole, SigningKey>> = {};
+  for (const role of [...namedRoles, "gate"] as const) {
     if ((await readIfThere(file(`${role}.next`))) !== undefined) next[role] = await openKey(file(`${role}.next`));
   }
   return {
@@ -75,7 +78,9 @@ export async function openOnlineKeys(folder: string): Promise<OnlineKeys> {
       return keys.deviceTokens;
     },
     watch: keys.watch,
-    gate: keys.gate,
+    get gate() {
+      return keys.gate;
+    },
     next,
     async stage(role) {
       const key = await openKey(file(`${role}.next`));

@@ -13,10 +13,18 @@ import { createSerial } from "../serial.ts";
 import { sha256 } from "../sha256.ts";
 import { keyNamed, type NamedRole, namedRoles, type OnlineKeys } from "./online-keys.ts";
 import { clockSlackMs, type OnlineState, onlineMetadata } from "./online-metadata.ts";
-import { advance, namedKeys, noRoot, type Submitted, type TrustState, trustStateOf } from "./trust-state.ts";
+import {
+  advance,
+  namedKeys,
+  noRoot,
+  type Submitted,
+  signaturesOf,
+  type TrustState,
+  trustStateOf,
+} from "./trust-state.ts";
 
 /** A version before it has its number. */
-type VersionDraft = Omit<VersionRecord, "version">;
+export type VersionDraft = Omit<VersionRecord, "version">;
 
 export interface ExpiringRole {
   readonly role: string;
@@ -45,6 +53,11 @@ export interface TrustRepository {
   publish(draft: VersionDraft, manifest: string, submitted: readonly Submitted[]): Promise<VersionRecord>;
   /** Whether a version may be assigned: listed in its project's current metadata, and not below the floor. */
   assignable(model: string, digest: string): "yes" | "not listed" | "revoked";
+  /**
+   * How many good signatures of its role's keys a project's metadata carry, and how many it takes; undefined where nobody is
+   * delegated to sign for the model. @throws VedetteError invalid_metadata.
+   */
+  signatures(model: string, text?: string): { readonly good: number; readonly threshold: number } | undefined;
   /** The signed roles whose life ends before long, or is over, with what to do. */
   expiring(): ExpiringRole[];
   /** Signs snapshot and timestamp anew where it is time. Idempotent. */
@@ -213,6 +226,7 @@ export async function openTrustRepository(ports: {
       const floor = trust.targets?.extension.floors[model] ?? 0;
       return Number(target.custom.release) < floor ? "revoked" : "yes";
     },
+    signatures: (model, text) => signaturesOf(trust, roleOf(model), text),
     expiring() {
       const now = clock.now();
       return offlineEntries(trust).flatMap(({ record: { role }, metadata }) => {

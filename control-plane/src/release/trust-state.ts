@@ -184,6 +184,30 @@ function verify(by: Metadata<Root | Targets>, role: string, metadata: Metadata<R
   }
 }
 
+/** Of a project's role: how many of its keys signed a text, and how many have to. */
+export function signaturesOf(
+  { targets }: TrustState,
+  role: string,
+  text?: string,
+): { readonly good: number; readonly threshold: number } | undefined {
+  const { roles, keys } = targets?.metadata.signed.delegations ?? {};
+  const delegated = roles?.[role];
+  if (!delegated || !keys) return undefined;
+  const { threshold, keyIDs } = delegated;
+  if (text === undefined) return { good: 0, threshold };
+  const { metadata } = projectEntry({ role, text, version: 0, createdAt: 0 });
+  const good = keyIDs.filter((id) => {
+    try {
+      keys[id]?.verifySignature(metadata);
+      return keys[id] !== undefined;
+    } catch {
+      // Not signed by this one, or not well.
+      return false;
+    }
+  });
+  return { good: good.length, threshold };
+}
+
 /** Roots go one by one (5.3.3). Others only go up: after a restored backup, past what devices have seen since. */
 function checkNext(role: string, version: number, current = 0): void {
   if (version === current + 1 || (role !== "root" && version > current)) return;

@@ -86,7 +86,9 @@ export function createTripWatch(options: {
     evidence = gather(evidence, outcome);
     const verdict =
       standing === "probation" ? judgeProbation(evidence, policy, before) : judgeService(evidence, policy);
-    if (verdict.kind === "trip") return options.trip(verdict.reason, `seen on probation: ${verdict.reason}`);
+    if (verdict.kind === "trip") {
+      return options.trip(verdict.reason, `seen on probation: ${outcome.why ?? verdict.reason}`);
+    }
     if (verdict.kind === "doubt" && asking === "" && (standing === "probation" || options.canReturn())) {
       ask(version, verdict.of).catch((error: unknown) =>
         log.error("model.not_asked", { model, code: codeOf(error), why: messageOf(error) }),

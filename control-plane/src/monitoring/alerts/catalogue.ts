@@ -9,6 +9,7 @@ export const alertCatalogue = {
   VedetteFallbackRate: { runbook: "fallback-rate", about: "many answers of a model come from its fallback" },
   VedettePredictionsMissing: { runbook: "predictions-missing", about: "predictions were answered and are lost" },
   VedetteMetadataExpiring: { runbook: "expired-metadata", about: "signed metadata run out" },
+  VedetteReleaseStopped: { runbook: "release-stopped", about: "a version that should go out by itself does not" },
   VedetteDiskLow: { runbook: "disk-low", about: "the control plane's disk fills up" },
   VedetteReceiverFailing: { runbook: "receiver-failing", about: "a receiver of alerts takes none" },
   VedetteDrift: { runbook: "drift", about: "a model's inputs or outputs are not what it was trained on" },

@@ -1,5 +1,6 @@
 /** The room's one door: what is wrong, who looks for it, and who is told. compose.ts runs `look` and `delivery` on timers. */
 import type { Device } from "@vedette/protocol/api";
+import type { ReleaseFacts } from "@vedette/protocol/release-api";
 import type { Watch } from "@vedette/protocol/watch-api";
 import type { Database } from "../../db/database.ts";
 import type { Clock, HarmOracle, Ingestion, Logger } from "../../ports.ts";
@@ -22,6 +23,7 @@ import { lostPredictions } from "./sources/lost-predictions.ts";
 import { type DiskSpace, lowDisk } from "./sources/low-disk.ts";
 import { rejectedVersions } from "./sources/rejected-versions.ts";
 import { silentWatches } from "./sources/silent-watches.ts";
+import { stoppedReleases } from "./sources/stopped-releases.ts";
 import { createWatch } from "./watch-sources.ts";
 
 export interface Alerting {
@@ -44,6 +46,8 @@ export async function openAlerting(ports: {
   random: () => number;
   listDevices: () => Promise<Device[]>;
   listWatches: () => Promise<Watch[]>;
+  /** The newest first. */
+  listReleases: () => Promise<readonly ReleaseFacts[]>;
   missing: Ingestion["missingByReason"];
   expiring: () => ExpiringRole[];
   diskSpace: () => Promise<DiskSpace>;
@@ -75,6 +79,7 @@ export async function openAlerting(ports: {
     endedRollouts({ db, listDevices, clock }),
     haltedRollouts({ db, clock }),
     ...(ports.gateOf ? [gatedVersions({ db, gateOf: ports.gateOf, clock })] : []),
+    stoppedReleases({ list: ports.listReleases }),
   ];
   const watch = createWatch({ alerts, sources, logger });
   return {

@@ -13,15 +13,18 @@ import {
   gateReport,
   longestOverrideMs,
 } from "@vedette/protocol/gate-api";
+import { longestReportMs } from "@vedette/protocol/release-api";
 import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/protocol/signed";
 import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { VersionRecord } from "../../db/records.ts";
+import type { ReleaseRecord } from "../../db/releases.ts";
 import type { Clock, Logger } from "../../ports.ts";
+import { versionDraft } from "../../registry/publish-version.ts";
 import { createSerial } from "../../serial.ts";
 import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Director } from "../director.ts";
-import type { SigningKey } from "../online-keys.ts";
+import type { OnlineKeys, SigningKey } from "../online-keys.ts";
 import type { Gate } from "../rollouts/read-world.ts";
 import { type CheckPorts, checkVersion } from "./check-version.ts";
 import { stateOf } from "./state-of.ts";
@@ -48,27 +51,45 @@ export interface Gates {
   reportOnce(version: VersionRecord): Promise<void>;
   /** Reports for the newest version of each model that has none: a publishing that was cut short, or of before the gate. */
   reconcile(): Promise<void>;
+  /** What stands of a proposal under the number that it would get, as signed; `null`: there is no model of its name. */
+  proposed(release: ReleaseRecord): Promise<ProposedState>;
+  /** A report for a proposal that has none of the number it would get, or an old one. Never throws for the proposal's sake. */
+  reportProposed(release: ReleaseRecord): Promise<void>;
+  /**
+   * Another key, after a break-in: what matters now (the newest version of each model, those that are being rolled out, those
+   * that are proposed) is checked anew and signed by it; what the old one signed proves nothing from then on.
+   */
+  rotate(actor: string): Promise<void>;
   /** For the engine. */
   readonly answer: Gate;
+}
+interface ProposedState {
+  readonly number: number;
+  readonly state: GateState;
+  /** As it was signed. */
+  readonly override: SignedText | null;
 }
 
 interface GatePorts extends Pick<CheckPorts, "trust" | "blobs"> {
   readonly director: Pick<Director, "incumbents">;
   readonly site: string;
   readonly db: Database;
-  readonly key: SigningKey;
+  readonly keys: Pick<OnlineKeys, "gate" | "next" | "stage" | "promote">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export function createGates(ports: GatePorts): Gates {
-  const { site, db, director, key, clock, logger } = ports;
+  const { site, db, director, keys, clock, logger } = ports;
   // Each takes a processor and a process's memory.
   const serial = createSerial();
 
-  async function find(model: string, number: number): Promise<VersionRecord> {
-    const found = (await db.versions.list(model)).find(({ version }) => version === number);
+  async function find(model: string, number: number): Promise<Checked> {
+    const versions = await db.versions.list(model);
+    const found = versions.find(({ version }) => version === number);
     if (found) return found;
+    const [open] = await db.releases.open(model);
+    if (open && number === (versions.at(-1)?.version ?? 0) + 1) return asVersion(open, number);
     throw new VedetteError("not_found", `there is no ${model} version ${number}: see vedette model list`);
   }
 
@@ -80,7 +101,10 @@ export function createGates(ports: GatePorts): Gates {
     return others.sort((a, b) => devices(b.digest) - devices(a.digest) || b.version - a.version)[0];
   }
 
-  function sign(type: string, document: GateReport | GateOverride): SignedText {
+  /** Its manifest, whether it is a version yet or not. */
+  const manifest = async (digest: string) => (await db.versions.manifest(digest)) ?? db.releases.manifest(digest);
+
+  function sign(type: string, document: GateReport | GateOverride, key = keys.gate): SignedText {
     const payload = encodeGate(document);
     return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes(type, payload)) }] };
   }
@@ -94,7 +118,9 @@ export function createGates(ports: GatePorts): Gates {
   ): Promise<z.infer<T> | undefined> {
     const shaped = signedText.safeParse(signed);
     if (!shaped.success) return undefined;
-    const trusted = { keys: { [key.keyid]: key.publicKeyHex }, threshold: 1 };
+    // While a rotation is under way some are signed by the next key.
+    const known = [keys.gate, keys.next.gate].flatMap((key) => (key ? [[key.keyid, key.publicKeyHex]] : []));
+    const trusted = { keys: Object.fromEntries(known) as Record<string, string>, threshold: 1 };
     try {
       const payload = await openSigned(type, shaped.data, trusted, async (...given) => verifyEd25519(...given));
       const parsed = schema.parse(JSON.parse(payload));
@@ -117,14 +143,16 @@ export function createGates(ports: GatePorts): Gates {
       report: report ?? null,
       signed: report ? (stored.report ?? null) : null,
       override: override ?? null,
-      key: key.publicKeyHex,
+      key: keys.gate.publicKeyHex,
     };
   }
 
-  async function report(record: VersionRecord, actor: string): Promise<void> {
-    const { model, version, digest } = record;
+  async function report(record: Checked, actor: string, key?: SigningKey): Promise<void> {
+    const { model, version, digest, proposed = false } = record;
     const champion = await championOf(record);
-    const checks = await checkVersion(record, champion, { ...ports, rows: (sha256) => db.gates.rows(sha256) });
+    const { trust, blobs } = ports;
+    const of = { db: { versions: { manifest } }, rows: (sha256: string) => db.gates.rows(sha256), proposed };
+    const checks = await checkVersion(record, champion, { trust, blobs, ...of });
     const at = clock.now();
     const document: GateReport = {
       format: "vedette.gate-report/1",
@@ -133,9 +161,40 @@ export function createGates(ports: GatePorts): Gates {
     };
     const detail = { digest, passed: failures(checks).length === 0, failed: failures(checks) };
     await db.gates.addReport(
-      { digest, at, signed: sign("gate-report", document) },
+      { digest, at, signed: sign("gate-report", document, key) },
       { at, actor, action: "gate.report", subject: `${model}/${version}`, detail },
     );
+  }
+
+  async function proposed(release: ReleaseRecord): Promise<ProposedState> {
+    const number = ((await db.versions.list(release.model)).at(-1)?.version ?? 0) + 1;
+    const state = await show(asVersion(release, number));
+    const { override } = await db.gates.latest(release.digest);
+    return { number, state, override: state.override ? (override ?? null) : null };
+  }
+
+  /** The newest of each model, what is being rolled out, what is proposed. */
+  async function mattering(): Promise<Checked[]> {
+    const versions = await db.versions.list();
+    const newest = new Map(versions.map((one) => [one.model, one]));
+    const rolling = new Set((await db.rollouts.live()).map(({ digest }) => digest));
+    const open = (await db.releases.open()).map((one) => asVersion(one, (newest.get(one.model)?.version ?? 0) + 1));
+    return [...versions.filter((one) => newest.get(one.model) === one || rolling.has(one.digest)), ...open];
+  }
+
+  async function rotate(actor: string): Promise<void> {
+    const before = keys.gate.publicKeyHex;
+    const next = await keys.stage("gate");
+    for (const record of await mattering()) {
+      // One that cannot be checked now has no report then, and is checked again like any that lacks one.
+      await report(record, actor, next).catch((error: unknown) => {
+        logger.error("gate.failed", { model: record.model, version: record.version, why: messageOf(error) });
+      });
+    }
+    await keys.promote("gate");
+    const detail = { before: { publicKey: before }, after: { publicKey: next.publicKeyHex } };
+    await db.audit.append({ at: clock.now(), actor, action: "online_key.rotate", subject: "gate", detail });
+    logger.info("online_key.rotated", { role: "gate", publicKey: next.publicKeyHex });
   }
 
   /** Whatever is wrong with one version must not keep others from their reports, nor a publisher from an answer. */
@@ -193,7 +252,24 @@ export function createGates(ports: GatePorts): Gates {
       return show(record);
     },
     reportOnce: (version) => reportOnce(version, version.publishedBy),
+    proposed,
+    async reportProposed(release) {
+      const { model } = release;
+      try {
+        await serial(async () => {
+          const { number, state } = await proposed(release);
+          const age = state.report ? clock.now() - Date.parse(state.report.at) : Number.POSITIVE_INFINITY;
+          // Well before a signer finds it too old.
+          if (age > longestReportMs / 2) await report(asVersion(release, number), "control-plane");
+        });
+      } catch (error) {
+        logger.error("gate.failed", { model, release: release.id, why: messageOf(error) });
+      }
+    },
+    rotate: (actor) => serial(() => rotate(actor)),
     async reconcile() {
+      // One that a stop cut short is brought to its end.
+      if (keys.next.gate) await serial(async () => keys.next.gate && rotate("control-plane"));
       for (const model of await db.versions.modelNames()) {
         const newest = (await db.versions.list(model)).at(-1);
         if (newest) await reportOnce(newest, "control-plane");
@@ -204,6 +280,14 @@ export function createGates(ports: GatePorts): Gates {
       return { passed: state === "passed" || state === "overridden", why };
     },
   };
+}
+
+/** A version, or what would be one. */
+type Checked = VersionRecord & { readonly proposed?: boolean };
+
+function asVersion(release: ReleaseRecord, version: number): Checked {
+  const { model, manifest, modelSignature, createdBy: actor, createdAt: now } = release;
+  return { ...versionDraft({ model, manifest, modelSignature, actor, now }), version, proposed: true };
 }
 
 function failures(checks: readonly GateCheck[]): string[] {

@@ -71,6 +71,11 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
     return { rollout: ended.rollout, decisions: [...decisions, ...ended.decisions] };
   }
   if (next.state === "paused") return { rollout: settled(rollout, next), decisions };
+  const stranded = whyStranded(next, world);
+  if (stranded !== null) {
+    decisions.push({ action: "rollout.pause", detail: { reason: stranded } });
+    return { rollout: { ...next, state: "paused", pausedAt: now, why: stranded }, decisions };
+  }
 
   const over = next.stageSince === null ? null : endOfStage(next, now);
   if (over?.kind === "end") {
@@ -115,6 +120,17 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
   }
   next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world, now);
   return { rollout: settled(rollout, { ...next, why: summary(next) }), decisions };
+}
+
+/** A rollout that could not be taken back goes no further: what it would return to was revoked, say. */
+function whyStranded({ members, model, version }: Rollout, { devices }: World): string | null {
+  const without = devices.filter(({ agent, stranded }) => stranded && (members.get(agent)?.given ?? null) !== null);
+  const [first] = without;
+  if (!first) return null;
+  return (
+    `${without.length} of its devices have nothing to return to (${first.agent}: ${first.stranded}): ` +
+    `abort it and assign version ${version} of ${model} where it is good, or another one`
+  );
 }
 
 /** Members as the devices are now, and the verdict on them. */

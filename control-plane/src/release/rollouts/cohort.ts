@@ -26,12 +26,18 @@ export function cohortSize({ share }: Pick<Stage, "share">, eligible: number): n
 export function leftOut(rollout: Rollout, device: DeviceFacts, kind: MemberKind): string | null {
   if (device.takenBy !== null) return `rollout or experiment ${device.takenBy} of the same model has it`;
   if (device.lacks !== null) return device.lacks;
+  if (device.stranded) return stranded(device);
   if (device.incumbent === null) return `no standing rule gives it a version of ${rollout.model} to return to`;
   if (device.incumbent === rollout.digest) return "a standing rule gives it this version already";
   if (kind === "split" && !device.splits) return "its agent cannot split requests between two versions: update it";
   if (kind === "shadow" && !device.shadows) return "its agent cannot ask a second version: update it";
   if (kind !== "canary" && kind !== "control" && device.lacksBoth) return device.lacksBoth;
   return null;
+}
+
+/** Why it could not return to anything, for people; null: it could. */
+export function stranded(device: DeviceFacts): string | null {
+  return device.stranded ? `it has nothing to return to: ${device.stranded}` : null;
 }
 
 /** Devices that the rollout is about: those that its selector names now, and its members. */

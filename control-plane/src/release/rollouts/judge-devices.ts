@@ -19,10 +19,10 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
   const n = members.filter(reached).length;
   const estimate = n === 0 ? null : failed.length / n;
   const common = { metric: "devices", estimate, low: null, high: null, margin: failures.share, n };
-  const bad = `${failed.length} of ${n} devices reached failed or reverted`;
+  const bad = `${failed.length} of ${n} devices that it reached failed or reverted`;
   if (failed.length >= failures.atLeast && failed.length > failures.share * n) {
     const first = failed[0];
-    const why = `${bad}, more than ${percent(failures.share)}: ${first?.agent} ${first?.reason ?? ""}`.trimEnd();
+    const why = `${bad}, more than ${percent(failures.share)}: ${first?.agent}: ${first?.reason ?? first?.state}`;
     return { ...common, says: "worse", more: null, why };
   }
   const ofStage = members.filter((member) => member.kind === kind);

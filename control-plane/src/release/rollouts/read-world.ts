@@ -58,7 +58,7 @@ function overlapping(a: Rollout, b: Rollout, fleet: Moment["fleet"]): boolean {
 
 function factsOf(
   { model, digest }: Rollout,
-  { device, slots }: Moment["fleet"][number],
+  { device, slots, withheld }: Moment["fleet"][number],
   candidate: Candidate | undefined,
   others: readonly Rollout[],
   candidates: readonly Candidate[],
@@ -71,11 +71,14 @@ function factsOf(
   const answering = candidates.filter((one) =>
     slots.some((slot) => slot.digest === one.digest && slot.model === one.model),
   );
+  const refused = withheld.find((one) => one.model === model);
+  const incumbent = slots.find((slot) => slot.model === model)?.digest ?? null;
   return {
     agent: device.agent,
     labels: device.labels,
     online: online(device.agent),
-    incumbent: slots.find((slot) => slot.model === model)?.digest ?? null,
+    incumbent,
+    ...(incumbent === null && refused && { stranded: refused.reason }),
     lacks: candidate ? (refusal(candidate, device) ?? null) : null,
     shadows: asksBeside(device),
     splits: splitsRequests(device),

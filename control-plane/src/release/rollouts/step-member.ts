@@ -7,12 +7,12 @@
  *        └── failed ◀──── rejected (from any of them): given nothing any more, until it is retried
  *
  * One that is away is `offline`, apart; what it was given and never followed is taken back, so that it is taken anew, within
- * limits and window, once it is there again. One that may not run the candidate (any more), or has no memory for both
- * versions, is `left_out`.
+ * limits and window, once it is there again. One that may not run the candidate (any more), has no memory for both
+ * versions, or is not in the fleet any more (also where it failed: it may have lied) is `left_out`.
  */
 import type { MemberState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
-import { leftOut } from "./cohort.ts";
+import { leftOut, stranded } from "./cohort.ts";
 import type { DeviceFacts } from "./world.ts";
 
 /** Whether it has what its kind says, and does not count yet: also where it is away, until it is timed out. */
@@ -43,7 +43,9 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   if (member.kind === "control") return device.online ? become("counted", null) : become("offline", "it is away");
   if (member.state === "failed") return member;
   const out = leftOut(rollout, device, member.kind);
-  if (out !== null) return become("left_out", out, nothing);
+  // One that has the candidate keeps it where what it would return to was revoked: `advance` pauses, and says so.
+  const keeps = member.given !== null && out === stranded(device);
+  if (out !== null && !keeps) return become("left_out", out, nothing);
 
   const fresh = member.given !== null && device.reportedRev > member.takenRev;
   const { progress } = device;

@@ -21,6 +21,8 @@ export interface DeviceFacts {
   readonly online: boolean;
   /** Digest that the standing rules assign it; null: none. */
   readonly incumbent: string | null;
+  /** Why what the standing rules name may not be run, so that there is nothing to return to; null or absent: there is, or no rule. */
+  readonly stranded?: string | null;
   /** Why it may not run the candidate, for people; null: it may. */
   readonly lacks: string | null;
   /** Its agent knows how to ask a second version. */

@@ -55,6 +55,17 @@ describe("every fallback trigger, with source and reason", () => {
     expect(logger.entries.map(({ event }) => event)).toEqual(["model_failed"]);
   });
 
+  test("what the runtime said when it threw is told, but where inputs may not leave the device", async () => {
+    for (const inputs of ["full", "none"] as const) {
+      const { slot, ask, clock, outcomes } = await slotRig();
+      const version = scriptedVersion(clock, { manifest: rainManifest({ log: { inputs } }) });
+      version.script.poison = 13;
+      await slot.use(version);
+      await ask(13);
+      expect(outcomes[0]?.why).toEqual(inputs === "full" ? expect.stringContaining("no wind like this") : undefined);
+    }
+  });
+
   test("outputs that are no numbers: only those rows", async () => {
     const { slot, clock, outcomes } = await slotRig();
     const version = scriptedVersion(clock);

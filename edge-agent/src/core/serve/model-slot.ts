@@ -6,6 +6,7 @@
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf } from "@vedette/protocol/errors";
 import type { FallbackReason } from "@vedette/protocol/ids";
+import { ruleOfField } from "@vedette/protocol/log-policy";
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
 import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/logged-rows.ts";
 import type { PredictionLog } from "../log/prediction-log.ts";
@@ -29,6 +30,8 @@ export interface Outcome {
   readonly overBudget: number;
   /** Rows that the model answered with too little confidence, so that the ladder did. */
   readonly unsure: number;
+  /** What the runtime said of the run that threw. It may tell of its inputs: only where those may leave the device. */
+  readonly why?: string;
 }
 
 export interface ModelSlot {
@@ -121,6 +124,8 @@ interface Place {
   /** UTC ms. */
   readonly freshUntil: number;
   tripped: FallbackReason | null;
+  /** What the runtime said when a run failed last. */
+  failure: string | null;
 }
 
 const defaultLimits = { cap: 32, cacheEntities: 1024, drainMs: 10_000 };
@@ -175,6 +180,9 @@ export function createModelSlot(options: {
           late: (rows) => {
             counters.late += rows;
           },
+          failed: (why) => {
+            made.failure = why;
+          },
           ran: (figures) => {
             if (made === place) addRun(counters.runs, figures);
           },
@@ -186,6 +194,7 @@ export function createModelSlot(options: {
       log: ofSecond?.log ?? options.log,
       second: ofSecond,
       tripped: null,
+      failure: null,
     };
     return made;
   }
@@ -312,6 +321,7 @@ export function createModelSlot(options: {
         nan,
         overBudget: result === "latency_budget" ? slow : 0,
         unsure,
+        ...(result === "exception" && from.failure !== null && tellsInputs(version.manifest) && { why: from.failure }),
       };
       if (from.second) report((of) => from.second?.ran(of), outcome);
       else for (const call of calls) report(call, outcome);
@@ -441,4 +451,9 @@ export function createModelSlot(options: {
       queue.idle().then(done, done);
     });
   }
+}
+
+/** Whether the log policy lets all inputs leave the device. */
+function tellsInputs({ log, input }: Manifest): boolean {
+  return input.fields.every(({ name }) => ruleOfField(log, name).mode === "full");
 }

@@ -48,6 +48,7 @@ export interface RunQueue<J extends Job> {
  * @param options.cap rows of one run.
  * @param options.finish takes jobs that are decided, with the answers of all their rows in order. Never throws.
  * @param options.late is told of rows whose answer came after their deadline.
+ * @param options.failed is told what the session said where a run failed, before its jobs are handed back.
  * @param options.ran is told of each run that the session ended.
  * @param options.ended is told of each group of jobs that was run, after they were handed back: of all their rows' answers,
  *   or null where the run failed, and what it took, which holds until it returns. Never throws.
@@ -59,6 +60,7 @@ export function createRunQueue<J extends Job>(options: {
   cap: number;
   finish: (jobs: readonly J[], result: RunResult) => void;
   late: (rows: number) => void;
+  failed?: (why: string) => void;
   ran?: (figures: RunFigures) => void;
   ended?: (jobs: readonly J[], answers: readonly (ModelAnswer | null)[] | null, took: RunTook) => void;
 }): RunQueue<J> {
@@ -153,6 +155,7 @@ export function createRunQueue<J extends Job>(options: {
       }
       if (!saidFailed) log.warn("model_failed", { digest: version.digest, error: messageOf(error) });
       saidFailed = true;
+      options.failed?.(messageOf(error));
       decide(
         group.filter((job) => !job.done),
         "exception",

@@ -41,7 +41,7 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
     const { id, state, why } = rollout;
     const now = clock.now();
     if (state === "paused") {
-      const paused = await last(rollout, "rollout.pause");
+      const paused = await last(rollout, rollout.experiment ? "experiment.pause" : "rollout.pause");
       const byMachine = paused?.actor === machine;
       if (!byMachine && now - (rollout.pausedAt ?? now) < forgottenMs) return null;
       const description = byMachine
@@ -68,15 +68,16 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
     async look() {
       const wrong: Raise[] = [];
       for (const rollout of await db.rollouts.live()) {
-        // An experiment is never paused and waits for nobody: it ends by its plan.
-        if (rollout.experiment) continue;
+        // An experiment waits for nobody and ends by its plan; but it is paused where devices have nothing to return to.
+        if (rollout.experiment && rollout.state !== "paused") continue;
+        const kind = rollout.experiment ? "experiment" : "rollout";
         const { id, model, version } = rollout;
         const halt = await haltOf(rollout);
         if (!halt) continue;
         const { name, severity, summary, description } = halt;
         wrong.push({
-          ...{ name, severity, labels: { model, version: String(version), rollout: String(id) } },
-          annotations: { summary: `The rollout of ${model} version ${version} ${summary}`, description },
+          ...{ name, severity, labels: { model, version: String(version), [kind]: String(id) } },
+          annotations: { summary: `The ${kind} ${rollout.experiment ? "with" : "of"} ${model} version ${version} ${summary}`, description },
           key: `rollout-halted/${id}`,
         });
       }
