@@ -77,7 +77,10 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
         const { name, severity, summary, description } = halt;
         wrong.push({
           ...{ name, severity, labels: { model, version: String(version), [kind]: String(id) } },
-          annotations: { summary: `The ${kind} ${rollout.experiment ? "with" : "of"} ${model} version ${version} ${summary}`, description },
+          annotations: {
+            summary: `The ${kind} ${rollout.experiment ? "with" : "of"} ${model} version ${version} ${summary}`,
+            description,
+          },
           key: `rollout-halted/${id}`,
         });
       }
