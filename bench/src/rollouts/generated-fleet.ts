@@ -2,7 +2,7 @@
  * A generated fleet around the real engine: devices that follow what the director would assign them, answer at their pace, go
  * away, come back, and join late. `run-engine.ts` tells it what the engine decided and lets time pass.
  */
-import type { Rollout, StageKind } from "../../../control-plane/src/db/rollout-records.ts";
+import type { MemberKind, Rollout } from "../../../control-plane/src/db/rollout-records.ts";
 import type { DeviceFacts } from "../../../control-plane/src/release/rollouts/world.ts";
 import type { Draw } from "../verdicts/normal.ts";
 import type { Cell } from "./cells.ts";
@@ -56,7 +56,7 @@ export function createGeneratedFleet(cell: Cell, draw: Draw): GeneratedFleet {
   let facts = there.map((device) => device.facts);
   const reached = new Set<string>();
 
-  function assign(device: Device, holds: StageKind | null): void {
+  function assign(device: Device, holds: MemberKind | null): void {
     device.facts.holds = holds;
     device.facts.rev++;
     device.served = 0;

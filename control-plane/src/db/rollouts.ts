@@ -21,10 +21,10 @@ export interface RolloutRepository {
   find(id: number): Promise<Rollout | undefined>;
   /** Those that are not over, the oldest first. */
   live(): Promise<Rollout[]>;
-  /** Without their members, the newest first. */
+  /** Without their members, the newest first. `experiments`: these alone, or all but these; both where it is not said. */
   list(
     limit: number,
-    filter?: { model?: string | undefined; state?: RolloutState | undefined },
+    filter?: { model?: string | undefined; state?: RolloutState | undefined; experiments?: boolean },
   ): Promise<RolloutFacts[]>;
   /** What a step made of it, its audit entries, and at a promotion the new standing rule: all of it or nothing. */
   commit(change: {
@@ -67,10 +67,11 @@ export function rolloutRepository(db: Connection): RolloutRepository {
     async live() {
       return withMembers(db.select().from(rollouts).where(isNull(rollouts.endedAt)).orderBy(asc(rollouts.id)).all());
     },
-    async list(limit, { model, state } = {}) {
+    async list(limit, { model, state, experiments } = {}) {
       const wanted = and(
         ...(model === undefined ? [] : [eq(rollouts.model, model)]),
         ...(state === undefined ? [] : [eq(rollouts.state, state)]),
+        ...(experiments === undefined ? [] : [(experiments ? isNotNull : isNull)(rollouts.experiment)]),
       );
       return db.select().from(rollouts).where(wanted).orderBy(desc(rollouts.id)).limit(limit).all();
     },
@@ -89,14 +90,17 @@ export function rolloutRepository(db: Connection): RolloutRepository {
     },
     async overlays(agent) {
       const { rollout, agent: of, given } = rolloutMembers;
-      const { id, model, version, stage, policy } = rollouts;
-      const those = db.select({ id, model, version, stage, policy }).from(rollouts);
+      const { id, model, version, stage, policy, salt, experiment } = rollouts;
+      const those = db.select({ id, model, version, stage, policy, salt, experiment }).from(rollouts);
       return those
         .where(isNull(rollouts.endedAt))
         .orderBy(asc(id))
         .all()
         .flatMap((one) => {
-          const sample = one.policy.stages[one.stage]?.sample ?? 1;
+          const plan = one.experiment;
+          // What an experiment compares is told from outside: nothing is asked of both.
+          const sample = plan ? null : (one.policy.stages[one.stage]?.sample ?? 1);
+          const split = plan?.split === "entities" ? { split: { salt: one.salt, share: plan.share } } : {};
           const ofDevice = agent === undefined ? [] : [eq(of, agent)];
           const members = db.select({ agent: of, given }).from(rolloutMembers);
           return members
@@ -104,7 +108,8 @@ export function rolloutRepository(db: Connection): RolloutRepository {
             .all()
             .flatMap((member) => {
               const { given: kind } = member;
-              return kind ? [{ agent: member.agent, model: one.model, version: one.version, kind, sample }] : [];
+              const { model, version } = one;
+              return kind ? [{ agent: member.agent, model, version, kind, sample, ...split }] : [];
             });
         });
     },

@@ -3,7 +3,7 @@
  * be asked at any time.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { besideCapability, lacks, lacksMemoryFor } from "@vedette/protocol/capability";
+import { besideCapability, lacks, lacksMemoryFor, splitCapability } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
@@ -57,6 +57,11 @@ export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): bool
   return (abilities?.capability ?? 0) >= besideCapability;
 }
 
+/** Whether its agent can split requests between two versions. */
+export function splitsRequests({ abilities }: Pick<DeviceRecord, "abilities">): boolean {
+  return (abilities?.capability ?? 0) >= splitCapability;
+}
+
 /**
  * Why a device cannot have a version in memory with those that it answers by, for people; null where it can.
  * @param answering what the standing rules give it, of all its models.
@@ -74,8 +79,8 @@ export function lacksForBoth(
 /**
  * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
  * keeps what it serves, where that may still be assigned and was meant for it; it never gets what it lacks the means for.
- * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
- * Where the device has no memory for both, nothing is asked beside what answers.
+ * A rollout's candidate takes the incumbent's place, is asked beside it, or answers some of the entities; where it may not be
+ * run, the incumbent stays. Where the device has no memory for both, nothing is kept beside what answers.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
  * @param meant versions that somebody assigned: one that only a rollout gave it is no version to keep, nor one that it says it has.
@@ -130,7 +135,7 @@ function laidOver(overlay: Overlay, device: DeviceRecord, candidates: readonly C
   return found && refusal(found, device) === undefined ? found : undefined;
 }
 
-/** Paired with each other: who does not answer is asked the same, off the answer's path. */
+/** Paired with each other: who does not answer is asked the same, off the answer's path. An experiment pairs nothing. */
 function overlaid(
   incumbent: AssignedSlot,
   overlay: Overlay | undefined,
@@ -141,9 +146,14 @@ function overlaid(
   const found = overlay && laidOver(overlay, device, candidates);
   if (!found || found.digest === incumbent.digest) return incumbent;
   const candidate = slotOf(found);
-  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: overlay.sample });
-  if (!asksBeside(device) || lacksForBoth(found, answering, device) !== null)
-    return overlay.kind === "canary" ? candidate : incumbent;
+  const { sample, split } = overlay;
+  const both = lacksForBoth(found, answering, device) === null;
+  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: sample ?? 1 });
+  if (overlay.kind === "split") {
+    const splits = split && both && splitsRequests(device);
+    return splits ? { ...incumbent, beside: { ...beside(candidate), split } } : incumbent;
+  }
+  if (sample === null || !both || !asksBeside(device)) return overlay.kind === "canary" ? candidate : incumbent;
   if (overlay.kind === "canary") return { ...candidate, beside: beside(incumbent) };
   return { ...incumbent, beside: beside(candidate) };
 }
