@@ -128,13 +128,13 @@ function describeVersion(model: string, version: Version, at: string): string {
 }
 
 /** The whole paragraph in a few words. */
-function verdict({ serving, pending, assignedTo, drift, byRollout = [] }: Version): string {
+function verdict({ version, serving, pending, assignedTo, drift, byRollout = [] }: Version): string {
   if (serving.length + pending.length === 0) {
     const asked = byRollout.reduce((sum, { shadow }) => sum + shadow.length, 0);
     if (asked > 0) return `in no answer yet, and asked beside on ${plural(asked, "device")}`;
     if (byRollout.length > 0) return `given to no device yet by rollout ${byRollout[0]?.rollout}`;
     return assignedTo.length === 0
-      ? "published, and assigned to nobody (vedette model assign --help)"
+      ? `published, and assigned to nobody (vedette ${version === 1 ? "model assign" : "rollout start"} --help)`
       : "assigned, and no device has it yet (vedette device enroll --help)";
   }
   const trial = pending.filter(onProbation).length;
