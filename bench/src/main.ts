@@ -12,9 +12,9 @@ import { kernelsReport } from "./kernels/report.ts";
 import { measurePredict } from "./predict.ts";
 import { predictReport } from "./predict-report.ts";
 import { type Machine, thisMachine } from "./report-format.ts";
-import { cellsOf, nameOf } from "./rollouts/cells.ts";
-import { rolloutsReport } from "./rollouts/report.ts";
-import { runRollouts } from "./rollouts/run-rollouts.ts";
+import { measureRollback } from "./rollouts/rollback.ts";
+import { rollbackReport } from "./rollouts/rollback-report.ts";
+import { measureRollouts, type RolloutsOptions } from "./rollouts/rollouts.ts";
 import { modelKinds } from "./serving/models.ts";
 import { isThere, serverNames } from "./serving/servers.ts";
 import { measureServing } from "./serving/serving.ts";
@@ -32,8 +32,10 @@ const help = `npm run bench --workspace bench -- NAME [options]
 
   verdicts   false alarms and delays of drift detectors: ours, alibi-detect, river, evidently, frouros, and one that always
              fires. An hour for everything; what has been run is kept, and not run again. Peers as with serving.
-  rollouts   how releases are judged: wrong promotions and rollbacks, hours to decide, beside a fixed-horizon test, Flagger's
-             threshold and Kayenta's Mann–Whitney judge, on generated evidence; 10 min
+  rollouts   how releases are judged: wrong promotions and rollbacks, hours to decide, by the real engine on generated evidence,
+             beside a fixed-horizon test, Flagger's threshold and Kayenta's Mann–Whitney judge; and with real agent cores; an
+             hour. What has been run is kept, and not run again by the same commit.
+  rollback   a bad version on 1,000 simulated devices with the real agent core: until each is back; 5 min
   kernels    drift statistics: WebAssembly with SIMD and without, and the native build where there is one, beside plain
              JavaScript, numpy and scipy; 2 min
 
@@ -43,6 +45,8 @@ const help = `npm run bench --workspace bench -- NAME [options]
   --cells   of verdicts and rollouts: only those whose name contains this, as --cells "iid 10k" or --cells "null ar.5 10k,ar.5"
   --streams of verdicts: how many of each cell, 200 where not said; 0 only judges what has been run
   --count   of rollouts: how many of each cell, 1000 where not said
+  --agents  of rollouts: how many of each cell with real agent cores, 20 where not said
+  --devices of rollback: 1000 where not said
   --detectors of verdicts: names with commas between, as --detectors vedette-bank,river-adwin; all where not said
   --help
 
@@ -59,9 +63,9 @@ interface Measured {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-interface Options extends VerdictsOptions {
+interface Options extends VerdictsOptions, RolloutsOptions {
   readonly rounds: number;
-  readonly count: number;
+  readonly devices: number;
 }
 
 async function serving(machine: Machine, { rounds }: Options): Promise<Measured> {
@@ -93,13 +97,10 @@ const measurements: Readonly<Record<string, (machine: Machine, options: Options)
     return { results: { idle }, report: idleReport(machine, idle) };
   },
   verdicts: measureVerdicts,
-  async rollouts(machine, { count, cells }) {
-    const wanted = cellsOf().filter((cell) => nameOf(cell).includes(cells));
-    const results = wanted.map((cell, i) => {
-      process.stderr.write(`${i + 1} of ${wanted.length}: ${nameOf(cell)}\n`);
-      return { cell, outcomes: runRollouts(cell, count) };
-    });
-    return { results: { rollouts: results }, report: rolloutsReport(machine, results, count) };
+  rollouts: measureRollouts,
+  async rollback(machine, { devices }) {
+    const rollback = await measureRollback(devices, (text) => process.stderr.write(`${text}\n`));
+    return { results: { rollback }, report: rollbackReport(machine, rollback) };
   },
   async kernels(machine) {
     const kernels = await measureKernels({ rounds: 5, turnMs: 150 });
@@ -118,6 +119,8 @@ function readArguments() {
       cells: { type: "string", default: "" },
       streams: { type: "string", default: "200" },
       count: { type: "string", default: "1000" },
+      agents: { type: "string", default: "20" },
+      devices: { type: "string", default: "1000" },
       detectors: { type: "string", default: "" },
     },
   });
@@ -128,19 +131,17 @@ function readArguments() {
       `unknown measurement ${JSON.stringify(name)}: say one of ${Object.keys(measurements).join(", ")}`,
     );
   }
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new TypeError(`--rounds is a number from 1 up, not ${JSON.stringify(values.rounds)}`);
-  }
-  const streams = Number(values.streams);
-  if (!Number.isInteger(streams) || streams < 0) {
-    throw new TypeError(`--streams is a number from 0 up, not ${JSON.stringify(values.streams)}`);
-  }
-  const count = Number(values.count);
-  if (!Number.isInteger(count) || count < 1) {
-    throw new TypeError(`--count is a number from 1 up, not ${JSON.stringify(values.count)}`);
-  }
-  return { ...values, options: { ...values, rounds, streams, count }, name, measure };
+  const least = { rounds: 1, streams: 0, count: 0, agents: 0, devices: 1 };
+  const numbers = Object.fromEntries(
+    Object.entries(least).map(([option, from]) => {
+      const given = values[option as keyof typeof least];
+      const number = Number(given);
+      if (!Number.isInteger(number) || number < from)
+        throw new TypeError(`--${option} is a number from ${from} up, not ${JSON.stringify(given)}`);
+      return [option, number];
+    }),
+  ) as typeof least;
+  return { ...values, options: { ...values, ...numbers }, name, measure };
 }
 
 async function main(): Promise<number> {

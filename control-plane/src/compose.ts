@@ -53,6 +53,7 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { createPublishVersion } from "./registry/publish-version.ts";
 import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
+import { createExperimentJudge } from "./release/experiments/gather-units.ts";
 import { createEvidenceRetention } from "./release/forget-evidence.ts";
 import { createGates } from "./release/gate/gate.ts";
 import { createReleases } from "./release/hands-free/releases.ts";
@@ -208,11 +209,14 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     });
     const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, keys });
     const publishVersion = createPublishVersion({ trust, blobs, clock });
+    const ofReleases = parts.judge ?? createEvidenceJudge({ db, labels, clock });
+    const judges = createExperimentJudge({ labels, logger, judge: ofReleases });
+    closers.push(judges.close);
     const rollouts = createRollouts({
       ...{ db, director, logger, clock: steady },
       online: (agent) => presence.there(agent),
       gate: parts.gate ?? gates.answer,
-      judge: parts.judge ?? createEvidenceJudge({ db, labels, clock }),
+      judge: judges.judge,
       judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, clock, of: "past" }),
       salt: () => randomBytes(16).toString("hex"),
       assign: () => assignments.reconcile(),

@@ -20,11 +20,13 @@ import type { z } from "zod";
 import type { AddedLabels, LabelRecord } from "./monitoring/labels/label-table.ts";
 import type { MetricRecord } from "./monitoring/labels/metric-table.ts";
 import type {
+  ArmsMeasured,
   MetricGroup,
   PairedTruth,
   PairsRequest,
   PerformanceGroup,
   PerformanceRequest,
+  UnitsRequest,
 } from "./monitoring/performance/measured.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
@@ -226,6 +228,8 @@ export interface Labels {
   performance(request: PerformanceRequest): Promise<PerformanceGroup[]>;
   /** Labelled rows that two versions were asked, by who answered. */
   pairs(request: PairsRequest): Promise<PairedTruth[]>;
+  /** Both arms of an experiment, by the units that take part. */
+  units(request: UnitsRequest): Promise<ArmsMeasured>;
   addMetrics(rows: readonly MetricRecord[]): Promise<{ stored: number; repeated: number; erased: number }>;
   /** Of one model where it is named. */
   metrics(model?: string): Promise<MetricGroup[]>;

@@ -1,5 +1,6 @@
 /** Records that hold nothing, for tests of everything else. */
 import { VedetteError } from "@vedette/protocol/errors";
+import { noMean } from "../src/monitoring/performance/mean-sequence.ts";
 import type { Labels, Records } from "../src/ports.ts";
 
 export const noRecords: Records = {
@@ -23,12 +24,14 @@ export const noRecords: Records = {
   snapshot: async () => {},
 };
 
+const noArm = { units: 0, crossed: 0, means: noMean, values: noMean };
 export const noLabels: Labels = {
   add: async () => ({ stored: 0, repeated: 0, corrected: 0, outdated: 0, erased: 0 }),
   status: async () => ({ models: [] }),
   column: async () => undefined,
   performance: async () => [],
   pairs: async () => [],
+  units: async () => ({ candidate: noArm, incumbent: noArm }),
   addMetrics: async () => ({ stored: 0, repeated: 0, erased: 0 }),
   metrics: async () => [],
 };

@@ -1,7 +1,7 @@
 /** A fleet of pretended devices around the pure engine: what the director would decide, what they would report. Exact. */
 import { type RolloutVerdict, rolloutPolicy } from "@vedette/protocol/rollout";
 import type { z } from "zod";
-import type { Member, Rollout, StageKind } from "../src/db/rollout-records.ts";
+import type { Member, MemberKind, Rollout } from "../src/db/rollout-records.ts";
 import { type Advanced, advance, type Decision, isOver } from "../src/release/rollouts/advance.ts";
 import { type Act, operate } from "../src/release/rollouts/operate.ts";
 import type { DeviceFacts, Progress, World } from "../src/release/rollouts/world.ts";
@@ -17,8 +17,9 @@ export interface PretendedDevice {
   lacks: string | null;
   overBudget: boolean;
   shadows: boolean;
+  splits: boolean;
   /** What the director assigns the candidate as, and how it numbered that. */
-  holds: StageKind | null;
+  holds: MemberKind | null;
   rev: number;
   reportedRev: number;
   progress: Progress;
@@ -28,7 +29,7 @@ export interface PretendedDevice {
 
 export function device(agent: string, over: Partial<PretendedDevice> = {}): PretendedDevice {
   return {
-    ...{ agent, labels: {}, online: true, lacks: null, overBudget: false, shadows: true, holds: null },
+    ...{ agent, labels: {}, online: true, lacks: null, overBudget: false, shadows: true, splits: true, holds: null },
     ...{ rev: 1, reportedRev: 1, progress: { kind: "nothing" }, nature: "good" },
     ...over,
   };
@@ -154,7 +155,7 @@ function follow(one: PretendedDevice, served: number): void {
   if (one.holds === null) one.progress = { kind: "nothing" };
   else if (rejectedHere) return;
   else if (one.nature === "rejects") one.progress = { kind: "rejected", why: "proof_failed: off by 0.3" };
-  else if (one.nature === "lacks memory" && one.holds === "shadow")
+  else if (one.nature === "lacks memory" && (one.holds === "shadow" || one.holds === "split"))
     one.progress = { kind: "unable", why: "lacks memory for both" };
   else if (one.nature === "stalls") one.progress = { kind: "updating", why: "fetching" };
   else if (one.holds === "shadow") {

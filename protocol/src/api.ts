@@ -247,7 +247,9 @@ export const device = z.object({
         rollout: z.int(),
         model: modelName,
         version: z.int(),
-        as: z.enum(["shadow", "canary", "returned"]),
+        as: z.enum(["shadow", "canary", "split", "returned"]),
+        /** It is an experiment that has this number. */
+        experiment: z.boolean().optional(),
         /** Of the device in the rollout (`memberStates` of rollout.ts); where it returned, of the rollout. */
         state: z.string(),
         why: z.string().nullable(),
@@ -289,7 +291,17 @@ export const production = z.object({
           serving: z.array(agentId),
           /** Devices that were given it by rollouts under way: to answer, or to be asked beside what answers. */
           byRollout: z
-            .array(z.object({ rollout: z.int(), canary: z.array(agentId), shadow: z.array(agentId) }))
+            .array(
+              z.object({
+                rollout: z.int(),
+                /** It is an experiment that has this number. */
+                experiment: z.boolean().optional(),
+                canary: z.array(agentId),
+                shadow: z.array(agentId),
+                /** Of an experiment: it answers some of the entities there. */
+                split: z.array(agentId).optional(),
+              }),
+            )
             .optional(),
           /** Devices that should, and have not yet (or said why not). */
           pending: z.array(
@@ -334,6 +346,8 @@ export const production = z.object({
       takenBack: z
         .object({
           rollout: z.int(),
+          /** It is an experiment that has this number. */
+          experiment: z.boolean().optional(),
           version: z.int(),
           state: z.string(),
           why: z.string(),
@@ -361,6 +375,8 @@ export const production = z.object({
         stage: z.int(),
         stages: z.int(),
         why: z.string(),
+        /** It is an experiment. */
+        experiment: z.boolean().optional(),
       }),
     )
     .optional(),

@@ -5,12 +5,15 @@
  * 1  2026-11-23  identity feature plan, numeric inputs, cache → rules → none ladder, batch format 1
  * 2  2026-11-23  texts, raw tensors and every datatype as inputs; outputs without a task
  * 3  2026-11-23  asks a second version beside the one that answers, and tells what came of it
+ * 4  2026-11-23  splits requests by entity between two versions
  */
 import { z } from "zod";
 
-export const currentCapability = 3;
+export const currentCapability = 4;
 /** An older agent does not see `beside` in its assignment. */
 export const besideCapability = 3;
+/** An older agent asks the second version beside, and lets the first one answer all. */
+export const splitCapability = 4;
 
 /** Runtimes of today. Lists on the wire take any name, so that an older end can read a newer one. */
 export const backendNames = ["node-cpu", "wasm"] as const;

@@ -97,6 +97,10 @@ export const metricLine = z.strictObject({
   version: z.int().min(1).optional(),
   device: agentId.optional(),
   entity: text(1024).optional(),
+  /** Id of the prediction that it came of: device, entity and version follow from it. */
+  prediction: text(256)
+    .refine((id) => parsePredictionId(id) !== undefined, "no prediction's id: device.model.epoch.number")
+    .optional(),
   name: z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a metric's name is 1-64 of A-Z a-z 0-9 _ . -"),
   /** One value whose square is no number would leave none for the mean of all of them. */
   value: z.number().min(-1e100).max(1e100),

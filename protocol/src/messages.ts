@@ -4,6 +4,7 @@ import { agentAbilities } from "./capability.ts";
 import { errorCodes, VedetteError } from "./errors.ts";
 import { agentId, epochId, modelName, sha256Hex, siteId } from "./ids.ts";
 import { signedText } from "./signed.ts";
+import { split } from "./split.ts";
 
 /** Longest payload that any broker must carry. */
 export const maxPayloadBytes = 120 * 1024;
@@ -32,6 +33,8 @@ export const assignment = z.object({
             length: z.int().min(1),
             release: z.int().min(1),
             sample: z.number().gt(0).max(1),
+            /** It is not asked beside the one that answers, but answers these entities in its place. */
+            split: split.optional(),
           })
           .optional(),
       }),
@@ -50,7 +53,7 @@ export const controlPlaneBirth = z.object({ on: z.boolean(), incarnation: z.stri
 export const slotStates = ["absent", "fetching", "verified", "proving", "probation", "serving", "rejected"] as const;
 export type SlotState = (typeof slotStates)[number];
 /** Of a version that is asked beside the one that answers. */
-export const besideStates = ["fetching", "verified", "proving", "asking", "rejected"] as const;
+export const besideStates = ["fetching", "verified", "proving", "asking", "answering", "rejected"] as const;
 
 /** What a device sent and received of its day, and may. */
 export const dataUse = z.object({
@@ -106,6 +109,8 @@ export const reported = z.object({
           /** Rows that both were asked since this pair began, and rows that only the answering one was. */
           pairs: z.int().min(0),
           skipped: z.int().min(0),
+          /** Predictions that it answered since this process began, where requests are split between the two. */
+          served: z.int().min(0).optional(),
         })
         .optional(),
       /** Predictions answered by the pinned digest since it began to serve: the proof of serving. */

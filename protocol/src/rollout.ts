@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { selector } from "./api.ts";
+import type { ExperimentResult } from "./experiment.ts";
 
 const share = z.number().gt(0).max(1);
 const minutes = z.number().min(0).max(525_600);
@@ -111,7 +112,7 @@ export const rolloutPolicy = z.strictObject({
 });
 export type RolloutPolicy = z.infer<typeof rolloutPolicy>;
 
-/** Where a rollout stands. The last three are for good. */
+/** Where a rollout stands. The last four are for good; `concluded` are experiments alone, whose devices return to the incumbent. */
 export const rolloutStates = [
   "queued",
   "scheduled",
@@ -121,6 +122,7 @@ export const rolloutStates = [
   "promoted",
   "rolled_back",
   "aborted",
+  "concluded",
 ] as const;
 export type RolloutState = (typeof rolloutStates)[number];
 
@@ -157,4 +159,6 @@ export interface RolloutVerdict {
   readonly findings: readonly Finding[];
   /** One sentence with the numbers, for people. */
   readonly why: string;
+  /** Of an experiment. */
+  readonly result?: ExperimentResult | undefined;
 }

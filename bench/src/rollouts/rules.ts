@@ -1,27 +1,17 @@
 /**
- * Who decides: our judge as it stands in the control plane, and three others, re-implemented from their documentation and given
- * what they ask for. Each is shown the sums so far, once an hour, and says whether it has decided.
+ * Who decides instead of our engine: three rules, re-implemented from their documentation and given what they ask for. Each is
+ * shown the sums so far, once an hour, and says whether it has decided.
  */
-import { type Evidence, noEvidence } from "../../../control-plane/src/release/analysis/evidence.ts";
-import { judgeStage } from "../../../control-plane/src/release/analysis/judge-evidence.ts";
 import { margin } from "./cells.ts";
 import type { Hour } from "./generate.ts";
+import type { Said } from "./outcome.ts";
 
-export type Said = "promote" | "rollback" | "undecided";
 export interface Rule {
-  /** @param hour what came in this hour. @param all with all before it. @param last since the last stage began; null before. */
-  look(hour: Hour, all: Hour, last: Hour | null): Said;
+  /** @param hour what came in this hour. @param all with all before it. */
+  look(hour: Hour, all: Hour): Said;
 }
 
-const errors = { wrongPromotion: 0.05, wrongRollback: 0.05 };
-const metrics = [{ metric: "accuracy", margin, quantile: 0.95, weight: 1, required: true }] as const;
-
 export const rules = {
-  /** release/analysis: one metric, both errors 5 %, over all looks. */
-  vedette: (): Rule => ({
-    look: (_, all, last) =>
-      judgeStage(evidenceOf(all), last && evidenceOf(last), { metrics: [...metrics], errors }).verdict,
-  }),
   /** A test at one planned size (both errors 5 %, McNemar's variance), never before and never after. */
   "fixed horizon": (): Rule => ({
     look(_, { pairs, onlyCandidateRight, onlyIncumbentRight }) {
@@ -70,14 +60,10 @@ export const rules = {
   },
 } as const satisfies Record<string, () => Rule>;
 
-function evidenceOf({ pairs, ...right }: Hour): Evidence {
-  return { ...noEvidence, labels: { n: pairs, ...right } };
-}
-
 /** Whether the 98 % interval of the Hodges–Lehmann shift (Mann & Whitney's U, normal approximation) lies above a quarter of it. */
 function isHigher(a: readonly number[], b: readonly number[]): boolean {
   const [m, n] = [a.length, b.length];
-  const shifts = a.flatMap((x) => b.map((y) => x - y)).sort((x, y) => x - y);
+  const shifts = Float64Array.from(a.flatMap((x) => b.map((y) => x - y))).sort();
   const z = 2.326;
   const rank = Math.floor((m * n) / 2 - z * Math.sqrt((m * n * (m + n + 1)) / 12));
   const low = shifts[Math.max(0, rank)] ?? 0;

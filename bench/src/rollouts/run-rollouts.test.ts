@@ -1,4 +1,4 @@
-/** A quick form of `bench -- rollouts`: our judge keeps what it states, and a rule that promises nothing does not. */
+/** A quick form of `bench -- rollouts`: our engine keeps what it states, and a rule that promises nothing does not. */
 import { describe, expect, test } from "vitest";
 import { type Cell, cellsOf, nameOf } from "./cells.ts";
 import { wrongOf } from "./report.ts";
@@ -27,6 +27,18 @@ describe("wrong promotions and wrong rollbacks, looked at every hour, are no mor
       expect(vedette.every(({ said }) => said !== "undecided")).toBe(true);
     },
   );
+});
+
+test("devices that are away, late or many hold up no good version, and a bad one hardly answers anybody", () => {
+  const all = (name: string) => runRollouts(cellOf(name), 5).vedette;
+  for (const { said, reached = 0 } of all("200 devices, 60/h, effect 0")) {
+    expect(said).toBe("promote");
+    // All but those who had not joined yet.
+    expect(reached).toBeGreaterThan(0.85);
+  }
+  for (const one of all("20 devices, 60/h, effect 0, 30 % offline")) expect(one.said).toBe("promote");
+  for (const one of all("20 devices, 60/h, effect 5, 30 % offline"))
+    expect(one).toMatchObject({ said: "rollback", reached: 0 });
 });
 
 test("a fixed threshold lets a version pass that fails on some devices of a small fleet", () => {

@@ -1,62 +1,46 @@
-/** Runs rollouts of one cell: every rule sees the same evidence, by the default stages, hour by hour. */
+/**
+ * Runs rollouts of one cell: by the real engine, and by other rules, which see as many devices as the default stages name, hour by
+ * hour, none of them away or late.
+ */
 import { drawFrom, seedOf } from "../verdicts/normal.ts";
 import { type Cell, nameOf } from "./cells.ts";
-import { createSource, type Hour } from "./generate.ts";
-import { type Rule, rules, type Said } from "./rules.ts";
+import { createSource, type Hour, noHour, plus } from "./generate.ts";
+import { mostHours, type Outcome } from "./outcome.ts";
+import { type Rule, rules } from "./rules.ts";
+import { runEngine } from "./run-engine.ts";
 
-export type RuleName = keyof typeof rules;
-export const ruleNames = Object.keys(rules) as RuleName[];
+const others = Object.keys(rules) as (keyof typeof rules)[];
+export type RuleName = "vedette" | keyof typeof rules;
+export const ruleNames: readonly RuleName[] = ["vedette", ...others];
 
-/** What one rule made of one rollout. */
-export interface Outcome {
-  readonly said: Said;
-  /** Until it decided, or gave up. */
-  readonly hours: number;
-  readonly pairs: number;
-}
-
-const mostHours = 336;
 /** Shares of the default policy's stages. Each next one begins with the look after the one before it was found good. */
 const stages = [0.2, 0.05, 0.25, 1];
 
-/** @returns by rule: what it made of each of `count` rollouts. */
-export function runRollouts(cell: Cell, count: number): Record<RuleName, Outcome[]> {
+/** @returns by rule: what it made of each of the rollouts from number `from` to before `count`. */
+export function runRollouts(cell: Cell, count: number, from = 0): Record<RuleName, Outcome[]> {
   const outcomes = Object.fromEntries(ruleNames.map((name) => [name, [] as Outcome[]])) as Record<RuleName, Outcome[]>;
-  for (let i = 0; i < count; i++) {
-    for (const name of ruleNames) {
-      // The same numbers for each rule until one of them goes on to the next stage.
-      const source = createSource(cell, drawFrom([seedOf(nameOf(cell)), i, 1]));
-      outcomes[name].push(runOne(cell, rules[name](), source));
-    }
+  const seed = seedOf(nameOf(cell));
+  for (let i = from; i < count; i++) {
+    outcomes.vedette.push(runEngine(cell, `${seed}/${i}`, drawFrom([seed, i, 2])));
+    // The same numbers for each rule until one of them goes on to the next stage.
+    for (const name of others)
+      outcomes[name].push(runRule(cell, rules[name](), createSource(cell, drawFrom([seed, i, 1]))));
   }
   return outcomes;
 }
 
-function runOne(cell: Cell, rule: Rule, source: (devices: number) => Hour): Outcome {
+function runRule(cell: Cell, rule: Rule, source: (devices: number) => Hour): Outcome {
   let all = noHour;
-  let last: Hour | null = null;
   let stage = 0;
-  const waiting: { hour: Hour; stage: number }[] = [];
+  const waiting: Hour[] = [];
   for (let hours = 1; hours <= mostHours; hours++) {
-    waiting.push({ hour: source(Math.max(1, Math.ceil((stages[stage] ?? 1) * cell.devices))), stage });
-    const come = hours > cell.labelDelay ? waiting.shift() : undefined;
-    if (!come) continue;
-    const { hour } = come;
+    waiting.push(source(Math.max(1, Math.ceil((stages[stage] ?? 1) * cell.devices))));
+    const hour = hours > cell.labelDelay ? waiting.shift() : undefined;
+    if (!hour) continue;
     all = plus(all, hour);
-    if (stage === stages.length - 1) last = come.stage === stage ? plus(last ?? noHour, hour) : (last ?? noHour);
-    const said = rule.look(hour, all, last);
+    const said = rule.look(hour, all);
     if (said === "rollback") return { said, hours, pairs: all.pairs };
     if (said === "promote" && ++stage === stages.length) return { said, hours, pairs: all.pairs };
   }
   return { said: "undecided", hours: mostHours, pairs: all.pairs };
-}
-
-const noHour: Hour = { pairs: 0, onlyCandidateRight: 0, onlyIncumbentRight: 0 };
-
-function plus(a: Hour, b: Hour): Hour {
-  return {
-    pairs: a.pairs + b.pairs,
-    onlyCandidateRight: a.onlyCandidateRight + b.onlyCandidateRight,
-    onlyIncumbentRight: a.onlyIncumbentRight + b.onlyIncumbentRight,
-  };
 }

@@ -4,6 +4,7 @@ import * as contract from "@vedette/protocol/api";
 import { utf8 } from "@vedette/protocol/bytes";
 import * as driftContract from "@vedette/protocol/drift-api";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import * as experimentsContract from "@vedette/protocol/experiments-api";
 import * as gateContract from "@vedette/protocol/gate-api";
 import * as labelsContract from "@vedette/protocol/labels-api";
 import * as recordsContract from "@vedette/protocol/records-api";
@@ -52,6 +53,19 @@ export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
     id: number,
     request: z.input<typeof rolloutsContract.replayRollout>,
   ): Promise<rolloutsContract.Replayed>;
+  startExperiment(
+    request: z.input<typeof experimentsContract.startExperiment>,
+  ): Promise<experimentsContract.ExperimentInDetail>;
+  /** The newest first. */
+  experiments(query: {
+    model?: string | undefined;
+    limit?: number | undefined;
+  }): Promise<experimentsContract.ExperimentFacts[]>;
+  experiment(id: number): Promise<experimentsContract.ExperimentInDetail>;
+  stopExperiment(
+    id: number,
+    request: z.input<typeof experimentsContract.stopExperiment>,
+  ): Promise<experimentsContract.ExperimentInDetail>;
   gate(model: string, version: number): Promise<gateContract.GateState>;
   runGate(model: string, version: number): Promise<gateContract.GateState>;
   overrideGate(
@@ -258,6 +272,11 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     rollout: (id) => call("GET", `/v1/rollouts/${id}`, rolloutsContract.rollout),
     actOnRollout: (id, act, reason) => call("POST", `/v1/rollouts/${id}/${act}`, rolloutsContract.rollout, { reason }),
     replayRollout: (id, body) => call("POST", `/v1/rollouts/${id}/replay`, rolloutsContract.replayed, body),
+    startExperiment: (body) => call("POST", "/v1/experiments", experimentsContract.experiment, body),
+    experiments: async (query) =>
+      (await call("GET", `/v1/experiments?${searchOf(query)}`, experimentsContract.experimentList)).experiments,
+    experiment: (id) => call("GET", `/v1/experiments/${id}`, experimentsContract.experiment),
+    stopExperiment: (id, body) => call("POST", `/v1/experiments/${id}/stop`, experimentsContract.experiment, body),
     gate: (model, version) => call("GET", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
     runGate: (model, version) => call("POST", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
     overrideGate: (model, version, body) =>

@@ -54,12 +54,14 @@ function ofModel(wanted: number | undefined, slot: Slot | undefined): string[] {
   ];
 }
 
-function because({ rollout, version, as, state, why }: NonNullable<Device["rollouts"]>[number]): string {
-  const told = why === null ? "" : `: ${show(why)}`;
-  if (as === "returned")
-    return `returned from version ${version} (rollout ${rollout}, ${show(state).replaceAll("_", " ")}${told})`;
-  const role = as === "canary" ? "answers by" : "is asked";
-  return `${role} version ${version} as ${as} of rollout ${rollout}, ${show(state).replaceAll("_", " ")}${told}`;
+function because(one: NonNullable<Device["rollouts"]>[number]): string {
+  const { rollout, experiment, version, as, state, why } = one;
+  const of = `${experiment ? "experiment" : "rollout"} ${rollout}`;
+  const how = `${show(state).replaceAll("_", " ")}${why === null ? "" : `: ${show(why)}`}`;
+  if (as === "returned") return `returned from version ${version} (${of}, ${how})`;
+  if (as === "split") return `answers some of the entities by version ${version} of ${of}, ${how}`;
+  if (experiment) return `answers by version ${version} of ${of}, ${how}`;
+  return `${as === "canary" ? "answers by" : "is asked"} version ${version} as ${as} of ${of}, ${how}`;
 }
 
 function line(name: string, text: string): string {

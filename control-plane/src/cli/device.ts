@@ -117,8 +117,9 @@ export function addDevice(program: Command, io: Io): void {
 
 type BecauseOf = NonNullable<Device["rollouts"]>[number];
 
-function shortOf({ rollout, model, version, as }: BecauseOf): string {
-  return as === "returned" ? `back from ${model}@${version} (${rollout})` : `${model}@${version} ${as} (${rollout})`;
+function shortOf({ rollout, experiment, model, version, as }: BecauseOf): string {
+  const of = experiment ? `experiment ${rollout}` : `${rollout}`;
+  return as === "returned" ? `back from ${model}@${version} (${of})` : `${model}@${version} ${as} (${of})`;
 }
 
 /** What the device refuses and why: its control plane's metadata or assignment, or a version of a model. */

@@ -10,7 +10,7 @@ import { integerFrom, moment } from "./option-values.ts";
 import { show, table } from "./table.ts";
 
 const linesAtOnce = 5000;
-const fields = ["id", "model", "version", "device", "entity", "name", "value", "at"] as const;
+const fields = ["id", "model", "version", "device", "entity", "prediction", "name", "value", "at"] as const;
 type Field = (typeof fields)[number];
 
 interface AddFlags extends Partial<Record<Exclude<Field, "version">, string>> {
@@ -35,6 +35,7 @@ export function addMetric(program: Command, io: Io): void {
     )
     .option("--device <id>", "where it was counted")
     .option("--entity <text>", "of whom (vedette_entity)")
+    .option("--prediction <id>", "what it came of (vedette_id): says device, entity and version")
     .option("--id <text>", "said twice, it counts once")
     .addHelpText(
       "after",

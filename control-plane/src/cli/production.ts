@@ -36,9 +36,10 @@ export function describeProduction({
   watched = [],
   rollouts = [],
 }: Production): string {
-  const under = rollouts.map(({ id, model, version, state, stage, stages, why }) => {
-    const where = `${show(state).replaceAll("_", " ")}, stage ${stage} of ${stages}`;
-    return `Rollout ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette rollout watch ${id}`;
+  const under = rollouts.map(({ id, model, version, state, stage, stages, why, experiment }) => {
+    const [Name, name] = experiment ? ["Experiment", "experiment"] : ["Rollout", "rollout"];
+    const where = `${show(state).replaceAll("_", " ")}${experiment ? "" : `, stage ${stage} of ${stages}`}`;
+    return `${Name} ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette ${name} watch ${id}`;
   });
   const paragraphs = [
     ...under,
@@ -73,11 +74,11 @@ function describeModel(
 }
 
 function describeTakenBack(model: string, back: NonNullable<Model["takenBack"]>): string {
-  const { rollout, version, state, why, endedAt, devices, waiting } = back;
+  const { rollout, experiment, version, state, why, endedAt, devices, waiting } = back;
   const still = waiting.length > 0 ? `; not yet: ${named(waiting)}` : "";
   const how = show(state).replaceAll("_", " ");
   return [
-    `${model} version ${version} was ${how} at ${minute(endedAt)} (rollout ${rollout})`,
+    `${model} version ${version} was ${how} at ${minute(endedAt)} (${experiment ? "experiment" : "rollout"} ${rollout})`,
     `  ${show(why)}`,
     `  ${devices - waiting.length} of ${plural(devices, "device")} that had it run the version before again${still}`,
   ].join("\n");
@@ -93,14 +94,16 @@ function describeVersion(model: string, version: Version, at: string): string {
     ["assigned to", version.assignedTo.map(describeSelector).join("; ") || "nobody"],
     ["serving on", named(version.serving) || "no device"],
   ];
-  for (const { rollout, canary, shadow } of version.byRollout ?? []) {
+  for (const { rollout, experiment, canary, shadow, split = [] } of version.byRollout ?? []) {
+    const kind = experiment ? "experiment" : "rollout";
     const parts = [
       ...(canary.length > 0 ? [`canary on ${named(canary)}`] : []),
       ...(shadow.length > 0 ? [`asked beside the version that answers on ${named(shadow)}`] : []),
+      ...(split.length > 0 ? [`answering some of the entities on ${named(split)}`] : []),
     ];
     lines.push([
-      "by rollout",
-      `${rollout}: ${parts.join("; ") || "on no device yet"} (vedette rollout show ${rollout})`,
+      experiment ? "experiment" : "by rollout",
+      `${rollout}: ${parts.join("; ") || "on no device yet"} (vedette ${kind} show ${rollout})`,
     ]);
   }
   const trial = version.pending.filter(onProbation);
@@ -132,7 +135,10 @@ function verdict({ version, serving, pending, assignedTo, drift, byRollout = [] 
   if (serving.length + pending.length === 0) {
     const asked = byRollout.reduce((sum, { shadow }) => sum + shadow.length, 0);
     if (asked > 0) return `in no answer yet, and asked beside on ${plural(asked, "device")}`;
-    if (byRollout.length > 0) return `given to no device yet by rollout ${byRollout[0]?.rollout}`;
+    const split = byRollout.reduce((sum, { split = [] }) => sum + split.length, 0);
+    if (split > 0) return `answering some of the entities on ${plural(split, "device")}`;
+    const [first] = byRollout;
+    if (first) return `given to no device yet by ${first.experiment ? "experiment" : "rollout"} ${first.rollout}`;
     return assignedTo.length === 0
       ? `published, and assigned to nobody (vedette ${version === 1 ? "model assign" : "rollout start"} --help)`
       : "assigned, and no device has it yet (vedette device enroll --help)";

@@ -1,10 +1,11 @@
 /** `vedette rollout watch` and `replay`: a rollout while it goes on, and what another policy would have made of it. */
 import type { RolloutInDetail } from "@vedette/protocol/rollouts-api";
 import type { Command } from "commander";
-import { jsonLine, printable } from "../printable.ts";
+import { printable } from "../printable.ts";
 import { contextOf } from "./context.ts";
 import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
+import { followUntilOver } from "./live-view.ts";
 import { duration, integerFrom } from "./option-values.ts";
 import { policyFile } from "./rollout-policy.ts";
 import { describeReplay, describeRollout } from "./rollout-text.ts";
@@ -24,43 +25,12 @@ export function addRolloutWatch(rollout: Command, io: Io): void {
     .action(async (id: number, { every, fail }: { every: number; fail?: boolean }, command: Command) => {
       const context = contextOf(command, io);
       const api = await context.api();
-      const show = context.json ? lines(io, jsonLine) : io.screen ? screen(io) : lines(io, line);
-      let stopped = false;
-      const stop = io.interrupted().then(() => {
-        stopped = true;
-      });
-      for (;;) {
-        const now = await api.rollout(id);
-        show(now);
-        if (now.endedAt !== null) {
-          if (fail && now.state !== "promoted") throw new Finding(notPromoted, `rollout ${id} is ${now.state}`);
-          return;
-        }
-        await Promise.race([io.pause(every), stop]);
-        if (stopped) return;
+      const look = () => api.rollout(id);
+      const last = await followUntilOver(io, context.json, every, { look, whole: describeRollout, line });
+      if (fail && last.endedAt !== null && last.state !== "promoted") {
+        throw new Finding(notPromoted, `rollout ${id} is ${last.state}`);
       }
     });
-}
-
-/** Draws over what it drew before. */
-function screen(io: Io): (rollout: RolloutInDetail) => void {
-  let drawn = 0;
-  return (rollout) => {
-    const text = printable(describeRollout(rollout));
-    const up = drawn === 0 ? "" : `\u001b[${drawn}A\u001b[J`;
-    io.stdout(`${up}${text}`);
-    drawn = text.split("\n").length - 1;
-  };
-}
-
-/** A line where it says something new. */
-function lines(io: Io, say: (rollout: RolloutInDetail) => string): (rollout: RolloutInDetail) => void {
-  let before = "";
-  return (rollout) => {
-    const text = say(rollout);
-    if (text !== before) io.stdout(`${text}\n`);
-    before = text;
-  };
 }
 
 function line({ id, model, version, state, why, members }: RolloutInDetail): string {

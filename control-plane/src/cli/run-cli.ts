@@ -10,6 +10,7 @@ import { addBackup } from "./backup.ts";
 import { addBroker } from "./broker.ts";
 import { addDevice } from "./device.ts";
 import { addDrift } from "./drift.ts";
+import { addExperiment } from "./experiment.ts";
 import { Finding } from "./finding.ts";
 import { addGate } from "./gate.ts";
 import type { Io } from "./io.ts";
@@ -90,6 +91,7 @@ function build(args: readonly string[], io: Io): Command {
   addModel(program, io);
   addGate(program, io);
   addRollout(program, io);
+  addExperiment(program, io);
   addRelease(program, io);
   addSigner(program, io);
   addBroker(program, io);

@@ -1,5 +1,5 @@
 /** Standing rules of who should run what. A rule that is fully covered by a later one is history. */
-import { and, asc, eq, isNull } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull } from "drizzle-orm";
 import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
 import type { AuditEntry, RuleRecord, Selector } from "./records.ts";
@@ -8,6 +8,8 @@ import { assignmentRules } from "./schema.ts";
 export interface AssignmentRepository {
   /** Rules in force, oldest first. */
   inForce(): Promise<RuleRecord[]>;
+  /** Versions that any rule named, in force or not. */
+  everNamed(): Promise<{ model: string; version: number }[]>;
   add(rule: Omit<RuleRecord, "id">, entry: AuditEntry): Promise<void>;
 }
 
@@ -20,6 +22,11 @@ export function assignmentRepository(db: Connection): AssignmentRepository {
         .where(isNull(assignmentRules.supersededBy))
         .orderBy(asc(assignmentRules.id))
         .all();
+    },
+    async everNamed() {
+      const { model, version } = assignmentRules;
+      const named = db.selectDistinct({ model, version }).from(assignmentRules).where(isNotNull(version)).all();
+      return named.map((one) => ({ ...one, version: Number(one.version) }));
     },
     async add(rule, entry) {
       db.transaction((tx) => {

@@ -1,15 +1,19 @@
 /** A rollout and its members as the database keeps them and the engine (release/rollouts) decides on them. Times are UTC ms. */
+import type { ExperimentPlan } from "@vedette/protocol/experiment";
 import type { MemberState, RolloutPolicy, RolloutState, RolloutVerdict, Stage } from "@vedette/protocol/rollout";
+import type { Split } from "@vedette/protocol/split";
 
-export type StageKind = Stage["kind"];
+type StageKind = Stage["kind"];
+/** In an experiment a device answers by the candidate (canary), by the incumbent (control), or by either (split). */
+export type MemberKind = StageKind | "control" | "split";
 
 /** One device of a rollout. Once a member it stays one until the rollout is over. */
 export interface Member {
   readonly agent: string;
   /** What its cohort makes of it. */
-  readonly kind: StageKind;
+  readonly kind: MemberKind;
   /** What the director assigns beyond the standing rules; null: nothing. Differs from `kind` while it waits to be taken. */
-  readonly given: StageKind | null;
+  readonly given: MemberKind | null;
   /** When the cohort took it in: who comes after its stage began is not waited for. */
   readonly joinedAt: number;
   readonly state: MemberState;
@@ -42,6 +46,8 @@ export interface Rollout {
   /** Orders the devices, differently in each rollout. */
   readonly salt: string;
   readonly policy: RolloutPolicy;
+  /** Where it is an experiment: its members are in arms, drawn once, and it is never promoted by itself. */
+  readonly experiment?: ExperimentPlan | null;
   readonly state: RolloutState;
   /** Place in `policy.stages`. */
   readonly stage: number;
@@ -68,7 +74,9 @@ export interface Overlay {
   readonly agent: string;
   readonly model: string;
   readonly version: number;
-  readonly kind: StageKind;
-  /** Share of the predictions that both versions are asked. */
-  readonly sample: number;
+  readonly kind: MemberKind;
+  /** Share of the predictions that both versions are asked; null: none is. */
+  readonly sample: number | null;
+  /** Whom the candidate answers, where the kind is split. */
+  readonly split?: Split | undefined;
 }

@@ -1,11 +1,12 @@
 /** The tables of rollouts. Conventions and command: schema.ts. */
+import type { ExperimentPlan } from "@vedette/protocol/experiment";
 import { memberStates, type RolloutPolicy, type RolloutVerdict, rolloutStates } from "@vedette/protocol/rollout";
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { RampState } from "./rollout-records.ts";
 import { models } from "./schema.ts";
 
-const stageKinds = ["shadow", "canary"] as const;
+const memberKinds = ["shadow", "canary", "control", "split"] as const;
 
 /** Releases in stages: where each stands, as the engine left it. Over once `ended_at` says so. */
 export const rollouts = sqliteTable(
@@ -19,6 +20,7 @@ export const rollouts = sqliteTable(
     digest: text().notNull(),
     salt: text().notNull(),
     policy: text({ mode: "json" }).$type<RolloutPolicy>().notNull(),
+    experiment: text({ mode: "json" }).$type<ExperimentPlan>(),
     state: text({ enum: rolloutStates }).notNull(),
     stage: integer().notNull(),
     stageSince: integer(),
@@ -43,8 +45,8 @@ export const rolloutMembers = sqliteTable(
       .notNull()
       .references(() => rollouts.id),
     agent: text().notNull(),
-    kind: text({ enum: stageKinds }).notNull(),
-    given: text({ enum: stageKinds }),
+    kind: text({ enum: memberKinds }).notNull(),
+    given: text({ enum: memberKinds }),
     joinedAt: integer().notNull(),
     state: text({ enum: memberStates }).notNull(),
     since: integer().notNull(),

@@ -1,13 +1,12 @@
 /** Rollouts, their members, and what the director lays over the standing rules because of them. */
 import type { RolloutState } from "@vedette/protocol/rollout";
-import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from "drizzle-orm";
 import { insertRule } from "./assignments.ts";
 import { record } from "./audit-chain.ts";
 import type { Connection } from "./connection.ts";
 import type { AuditEntry, RuleRecord } from "./records.ts";
 import type { Member, Overlay, Rollout } from "./rollout-records.ts";
 import { rolloutHistory, rolloutMembers, rollouts } from "./rollouts-schema.ts";
-import { assignmentRules } from "./schema.ts";
 
 /** All but what its members are. */
 export type RolloutFacts = Omit<Rollout, "members">;
@@ -22,10 +21,10 @@ export interface RolloutRepository {
   find(id: number): Promise<Rollout | undefined>;
   /** Those that are not over, the oldest first. */
   live(): Promise<Rollout[]>;
-  /** Without their members, the newest first. */
+  /** Without their members, the newest first. `experiments`: these alone, or all but these; both where it is not said. */
   list(
     limit: number,
-    filter?: { model?: string | undefined; state?: RolloutState | undefined },
+    filter?: { model?: string | undefined; state?: RolloutState | undefined; experiments?: boolean },
   ): Promise<RolloutFacts[]>;
   /** What a step made of it, its audit entries, and at a promotion the new standing rule: all of it or nothing. */
   commit(change: {
@@ -37,11 +36,6 @@ export interface RolloutRepository {
   }): Promise<void>;
   /** Of live rollouts, for one device or all: the older rollout first. */
   overlays(agent?: string): Promise<Overlay[]>;
-  /**
-   * Of these digests, which devices (or whether one) have them of a rollout that goes on, or got them of one that was rolled
-   * back or aborted since; not those that somebody assigned afterwards.
-   */
-  lent(digests: readonly string[], agent?: string): Promise<{ agent: string; digest: string }[]>;
   /** In the order in which it happened. */
   history(id: number): Promise<HistoryStep[]>;
   /** Forgets the history of rollouts that ended before a moment. Answers how many steps. */
@@ -73,10 +67,11 @@ export function rolloutRepository(db: Connection): RolloutRepository {
     async live() {
       return withMembers(db.select().from(rollouts).where(isNull(rollouts.endedAt)).orderBy(asc(rollouts.id)).all());
     },
-    async list(limit, { model, state } = {}) {
+    async list(limit, { model, state, experiments } = {}) {
       const wanted = and(
         ...(model === undefined ? [] : [eq(rollouts.model, model)]),
         ...(state === undefined ? [] : [eq(rollouts.state, state)]),
+        ...(experiments === undefined ? [] : [(experiments ? isNotNull : isNull)(rollouts.experiment)]),
       );
       return db.select().from(rollouts).where(wanted).orderBy(desc(rollouts.id)).limit(limit).all();
     },
@@ -95,14 +90,17 @@ export function rolloutRepository(db: Connection): RolloutRepository {
     },
     async overlays(agent) {
       const { rollout, agent: of, given } = rolloutMembers;
-      const { id, model, version, stage, policy } = rollouts;
-      const those = db.select({ id, model, version, stage, policy }).from(rollouts);
+      const { id, model, version, stage, policy, salt, experiment } = rollouts;
+      const those = db.select({ id, model, version, stage, policy, salt, experiment }).from(rollouts);
       return those
         .where(isNull(rollouts.endedAt))
         .orderBy(asc(id))
         .all()
         .flatMap((one) => {
-          const sample = one.policy.stages[one.stage]?.sample ?? 1;
+          const plan = one.experiment;
+          // What an experiment compares is told from outside: nothing is asked of both.
+          const sample = plan ? null : (one.policy.stages[one.stage]?.sample ?? 1);
+          const split = plan?.split === "entities" ? { split: { salt: one.salt, share: plan.share } } : {};
           const ofDevice = agent === undefined ? [] : [eq(of, agent)];
           const members = db.select({ agent: of, given }).from(rolloutMembers);
           return members
@@ -110,22 +108,10 @@ export function rolloutRepository(db: Connection): RolloutRepository {
             .all()
             .flatMap((member) => {
               const { given: kind } = member;
-              return kind ? [{ agent: member.agent, model: one.model, version: one.version, kind, sample }] : [];
+              const { model, version } = one;
+              return kind ? [{ agent: member.agent, model, version, kind, sample, ...split }] : [];
             });
         });
-    },
-    async lent(digests, only) {
-      const { agent, rollout, takenAt, given } = rolloutMembers;
-      const rows = db.select().from(rollouts).where(inArray(rollouts.digest, digests)).orderBy(asc(rollouts.id)).all();
-      const last = new Map(rows.map((row) => [row.digest, row]));
-      return [...last.values()].flatMap(({ id, model, version, digest, state, endedAt }) => {
-        if (state === "promoted" || (endedAt !== null && assignedAfter(db, { model, version }, endedAt))) return [];
-        const has = isNotNull(endedAt === null ? given : takenAt);
-        const ofDevice = only === undefined ? undefined : eq(agent, only);
-        const members = db.select({ agent }).from(rolloutMembers);
-        const all = members.where(and(eq(rollout, id), has, ofDevice)).all();
-        return all.map((member) => ({ agent: member.agent, digest }));
-      });
     },
     async history(id) {
       const { at, changes } = rolloutHistory;
@@ -137,12 +123,6 @@ export function rolloutRepository(db: Connection): RolloutRepository {
       return db.delete(rolloutHistory).where(inArray(rolloutHistory.rollout, over)).run().changes;
     },
   };
-}
-
-function assignedAfter(db: Connection, of: { model: string; version: number }, at: number): boolean {
-  const { id, model, version, createdAt } = assignmentRules;
-  const later = and(eq(model, of.model), eq(version, of.version), gt(createdAt, at));
-  return db.select({ id }).from(assignmentRules).where(later).get() !== undefined;
 }
 
 function put(tx: Connection, rollout: number, member: Member): void {

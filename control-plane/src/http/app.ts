@@ -16,6 +16,7 @@ import { json } from "./describe.ts";
 import { deviceRoutes } from "./devices.ts";
 import { driftRoutes } from "./drift.ts";
 import { enrollmentRoutes, openPaths } from "./enrollment.ts";
+import { experimentRoutes } from "./experiments.ts";
 import { gateRoutes } from "./gate.ts";
 import { labelRoutes } from "./labels.ts";
 import { modelRoutes } from "./models.ts";
@@ -124,6 +125,7 @@ export function createApp(ports: HttpPorts): OpenAPIHono {
   modelRoutes(app, ports);
   assignmentRoutes(app, ports);
   rolloutRoutes(app, ports);
+  experimentRoutes(app, ports);
   gateRoutes(app, ports);
   releaseRoutes(app, ports);
   enrollmentRoutes(app, ports);

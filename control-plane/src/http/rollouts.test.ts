@@ -15,7 +15,6 @@ import type { Parts } from "../compose.ts";
 const one = makeBundle("rain", "one");
 const two = makeBundle("rain", "two");
 const refused = (code: string) => ({ body: { error: { code } } });
-const older = { ...abilities, capability: 2 };
 const newer = { ...abilities, capability: 3 };
 
 /** Devices that follow what they are assigned, and report it. */
@@ -208,8 +207,6 @@ test("[R39] a shadow is asked beside the incumbent, and a canary has the incumbe
   await start({ stages: [{ kind: "canary", share: 1 }] });
   const canary = (await hello(site, "gauge-1", { abilities: newer })).assignment?.slots[0];
   expect(canary).toMatchObject({ digest: two.digest, beside: { digest: one.digest, release: 1, sample: 1 } });
-  // An agent that knows no second version is asked by one alone.
-  expect((await hello(site, "gauge-1", { abilities: older })).assignment?.slots[0]).not.toHaveProperty("beside");
 });
 
 test("[R26] revoking the candidate aborts its rollout", async () => {

@@ -52,7 +52,10 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
     }),
     async (c) => {
       const { limit = 50, ...filter } = c.req.valid("query");
-      return c.json({ rollouts: (await db.rollouts.list(limit, filter)).map(describeFacts) }, 200);
+      return c.json(
+        { rollouts: (await db.rollouts.list(limit, { ...filter, experiments: false })).map(describeFacts) },
+        200,
+      );
     },
   );
   app.openapi(

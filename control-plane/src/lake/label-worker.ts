@@ -11,10 +11,11 @@ import { openTables } from "../monitoring/inbox-tables.ts";
 import { forgetLabels } from "../monitoring/labels/forget-labels.ts";
 import { type LabelRecord, type LabelTotals, labelTable } from "../monitoring/labels/label-table.ts";
 import { type MetricRecord, metricTable } from "../monitoring/labels/metric-table.ts";
-import type { PairsRequest, PerformanceRequest } from "../monitoring/performance/measured.ts";
+import type { PairsRequest, PerformanceRequest, UnitsRequest } from "../monitoring/performance/measured.ts";
 import { serveCalls } from "../monitoring/worker-thread.ts";
 import { comparePairs } from "./compare-pairs.ts";
-import { answersOf, joinTruth, loadTruth } from "./join-labels.ts";
+import { answersOf, joinTruth, loadTable, loadTruth } from "./join-labels.ts";
+import { measureArms } from "./measure-arms.ts";
 import { measurePerformance } from "./measure-performance.ts";
 import { withPredictions } from "./query.ts";
 import { summariseMetrics } from "./summarise-metrics.ts";
@@ -74,7 +75,10 @@ const calls = {
     }),
   metrics: ({ model, paths }: { model: string | undefined; paths: readonly string[] }) =>
     overLake(paths, (connection) => summariseMetrics(connection, metrics.all(model))),
-  /** Labels that came after their row was erased go, too. */
+  /** What an experiment compares. */
+  units: ({ paths, ...request }: UnitsRequest & { paths: readonly string[] }) =>
+    overLake(paths, (connection) => measureArms(connection, request, metrics.all(request.model))),
+  /** Labels and metrics that came after their row was erased go, too. */
   forgetErased: ({ paths }: { paths: readonly string[] }) =>
     overLake(paths, async (connection) => {
       await loadTruth(connection, labels.truth());
@@ -82,7 +86,20 @@ const calls = {
         "SELECT DISTINCT arrival FROM predictions p JOIN truth t ON t.kind = 0 AND t.key = p.id WHERE coalesce(p.erased, false)",
       );
       const arrivals = reader.getRows().map(([arrival]) => Number(arrival));
-      db.transaction(() => forget.arrived(arrivals)).immediate();
+      await loadTable(
+        connection,
+        "came_of",
+        { id: "text" },
+        [...metrics.predictions()].map((id) => [id]),
+      );
+      const erased = await connection.runAndReadAll(
+        "SELECT DISTINCT id FROM predictions JOIN came_of USING (id) WHERE coalesce(erased, false)",
+      );
+      const predictions = erased.getRows().map(([id]) => String(id));
+      db.transaction(() => {
+        forget.arrived(arrivals);
+        forget.metricsOf(predictions);
+      }).immediate();
     }),
   close: () => void db.close(),
 };

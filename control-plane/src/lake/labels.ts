@@ -47,7 +47,14 @@ export function createLabels(parts: {
       await flush();
       return await read(request, (paths) => thread.call("pairs", { ...request, paths }));
     },
-    addMetrics: (rows) => thread.call("addMetrics", { rows, received: clock.now() }),
+    async units(request) {
+      await flush();
+      return await read(request, (paths) => thread.call("units", { ...request, paths }));
+    },
+    addMetrics: (rows) => {
+      if (rows.some(({ prediction }) => prediction !== null)) unchecked = true;
+      return thread.call("addMetrics", { rows, received: clock.now() });
+    },
     async metrics(model) {
       await flush();
       return await read({ model }, (paths) => thread.call("metrics", { model, paths }));

@@ -1,4 +1,4 @@
-/** Business metrics by model, name and version. Where the version is not said, it is the one that answered last before. */
+/** Business metrics by model, name and version. Where the version is not said, it is the one of the prediction, or that answered last before. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { MetricRecord } from "../monitoring/labels/metric-table.ts";
 import { noMean, observeValue } from "../monitoring/performance/mean-sequence.ts";
@@ -12,6 +12,7 @@ const columns = {
   version: "number",
   device: "text",
   entity: "text",
+  prediction: "text",
   value: "number",
   moment: "number",
 } as const;
@@ -23,15 +24,16 @@ export async function summariseMetrics(
 ): Promise<MetricGroup[]> {
   const rows = function* () {
     let arrival = 0;
-    for (const { model, name, version, device, entity, value, at } of metrics)
-      yield [arrival++, model, name, version, device, entity, value, at];
+    for (const { model, name, version, device, entity, prediction, value, at } of metrics)
+      yield [arrival++, model, name, version, device, entity, prediction, value, at];
   };
   await loadTable(connection, "metrics", columns, rows());
   const answered = (who: "agent" | "entity", wanted: "device" | "entity") =>
     `(SELECT model, ${who} AS who, epoch_ms(time)::DOUBLE AS ms, version FROM predictions
       WHERE version IS NOT NULL AND ${who} IN (SELECT ${wanted} FROM metrics WHERE version IS NULL))`;
   const result = await connection.stream(`
-    SELECT m.model, m.name, coalesce(m.version, d.version, e.version)::DOUBLE, m.value, m.moment FROM metrics m
+    SELECT m.model, m.name, coalesce(m.version, p.version, d.version, e.version)::DOUBLE, m.value, m.moment FROM metrics m
+    LEFT JOIN (SELECT id, version FROM predictions) p ON p.id = m.prediction
     ASOF LEFT JOIN ${answered("agent", "device")} d ON d.model = m.model AND d.who = m.device AND m.moment >= d.ms
     ASOF LEFT JOIN ${answered("entity", "entity")} e ON e.model = m.model AND e.who = m.entity AND m.moment >= e.ms
     ORDER BY m.arrival`);

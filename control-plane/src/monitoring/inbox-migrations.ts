@@ -137,4 +137,10 @@ const labels = `
   ) STRICT;
 `;
 
-export const inboxMigrations: readonly string[] = [first, records, labels];
+/** Metrics that say which prediction they came of. */
+const metricsOfPredictions = `
+  ALTER TABLE business_metrics ADD COLUMN prediction TEXT;
+  CREATE INDEX business_metrics_by_prediction ON business_metrics (prediction) WHERE prediction IS NOT NULL;
+`;
+
+export const inboxMigrations: readonly string[] = [first, records, labels, metricsOfPredictions];

@@ -2,6 +2,7 @@ import { type AgentAbilities, lacks } from "@vedette/protocol/capability";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { DeviceRecord, RuleRecord } from "../db/records.ts";
+import type { Overlay } from "../db/rollout-records.ts";
 import { type Candidate, decideSlots, lacksForBoth, matches } from "./decide-slots.ts";
 
 const requires = fc.record({
@@ -145,16 +146,44 @@ test("[S32] [H19] where its rule's version is revoked a device is assigned what 
   expect(releases(at(1, 2), gone, good)).toEqual([2]);
   expect(releases(at(2, 1), gone, good)).toEqual([2]);
   expect(releases(at(1, null), gone, good)).toEqual([]);
-  // What a rollout gave it and took back is no version to keep, nor is it when it is the one before.
-  const after = (device: DeviceRecord, ...candidates: Candidate[]) =>
-    decideSlots(device, [rule], candidates, [], new Set(["2".repeat(64)])).slots.map((slot) => slot.release);
-  expect([after(at(2, 1), gone, good), after(at(1, 2), gone, good)]).toEqual([[], []]);
-  expect(after(at(2, 3), gone, good, candidate(3, "yes"))).toEqual([3]);
+  // What a rollout took back was meant for nobody: it is not kept, nor is what a device only says it has.
+  const meant = ({ version }: Candidate) => version !== 2;
+  const kept = (device: DeviceRecord, ...known: Candidate[]) =>
+    decideSlots(device, [rule], known, [], meant).slots.map((slot) => slot.release);
+  expect(kept(at(2, 1), gone, good)).toEqual([]);
+  expect(kept(at(2, 3), gone, good, candidate(3, "yes"))).toEqual([3]);
   // Only a revocation sends it back: what it serves and is merely not listed any more is no reason.
   expect(releases(at(1, 2), candidate(1, "not listed"), good)).toEqual([]);
 });
 
-test("[A16] nothing is asked beside what answers where the device has no memory for both, whatever models it has", () => {
+test("what lies over the rules is given as far as the device's agent knows how to follow it", () => {
+  const requires = { capability: 1, opset: 1, kernelAbi: 1, backends: ["wasm"] };
+  const known = [1, 2].map((version): Candidate => {
+    return { model: "rain", version, digest: `${version}`.repeat(64), length: 1, requires, assignable: "yes" };
+  });
+  const rule: RuleRecord = { id: 1, model: "rain", version: 1, selector: { all: true }, createdAt: 0 };
+  const split = { salt: "0".repeat(32), share: 0.5 };
+  const given = (capability: number, kind: Overlay["kind"], over: Partial<Overlay> = {}) => {
+    const abilities = { capability, agent: "", runtime: "", opset: 1, kernelAbi: 1, backends: ["wasm"] };
+    const base: DeviceRecord = {
+      ...{ agent: "gauge-1", labels: {}, abilities, report: null, publicKey: "", enrolledAt: 0, lastSeen: null },
+      ...{ rev: 0, revokedAt: null, revokedReason: null, token: "", slots: [] },
+    };
+    const overlay: Overlay = { agent: "gauge-1", model: "rain", version: 2, kind, sample: 1, ...over };
+    const { slots } = decideSlots(base, [rule], known, [overlay]);
+    return [slots[0]?.release, slots[0]?.beside?.release ?? null, slots[0]?.beside?.split ?? null];
+  };
+  expect(given(2, "canary")).toEqual([2, null, null]);
+  expect(given(2, "shadow")).toEqual([1, null, null]);
+  expect(given(3, "canary")).toEqual([2, 1, null]);
+  expect(given(3, "shadow")).toEqual([1, 2, null]);
+  expect(given(3, "split", { split })).toEqual([1, null, null]);
+  expect(given(4, "split", { split })).toEqual([1, 2, split]);
+  // An experiment asks nothing of both.
+  expect(given(4, "canary", { sample: null })).toEqual([2, null, null]);
+});
+
+test("[A16] [C16] nothing is asked beside what answers where the device has no memory for both, whatever models it has", () => {
   const version = (model: string, version: number, mib: number): Candidate => ({
     ...{ model, version, digest: `${model}${version}`, length: 1, assignable: "yes" },
     requires: { capability: 1, opset: 17, kernelAbi: 1, backends: ["node-cpu"], memoryBytes: mib * 2 ** 20 },
@@ -164,7 +193,7 @@ test("[A16] nothing is asked beside what answers where the device has no memory 
     ...{ agent: "gauge-1", labels: {}, publicKey: "", enrolledAt: 0, lastSeen: null, rev: 0, report: null, slots: [] },
     ...{ revokedAt: null, revokedReason: null, token: "" },
     abilities: {
-      ...{ capability: 3, agent: "0.1.0", runtime: "test", opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
+      ...{ capability: 4, agent: "0.1.0", runtime: "test", opset: 17, kernelAbi: 1, backends: ["node-cpu"] },
       ...(mib !== undefined && { memoryBytes: mib * 2 ** 20 }),
     },
   });
@@ -175,12 +204,17 @@ test("[A16] nothing is asked beside what answers where the device has no memory 
     selector: { all: true as const },
     createdAt: 0,
   }));
-  const rain = (mib: number | undefined, kind: "shadow" | "canary") => {
-    const overlay = { agent: "gauge-1", model: "rain", version: 2, kind, sample: 1 };
+  const split = { salt: "0".repeat(32), share: 0.5 };
+  const rain = (mib: number | undefined, kind: "shadow" | "canary" | "split") => {
+    const overlay = { agent: "gauge-1", model: "rain", version: 2, kind, sample: kind === "split" ? null : 1, split };
     const slot = decideSlots(has(mib), standing, all, [overlay]).slots.find(({ model }) => model === "rain");
     return [slot?.digest, slot?.beside?.digest];
   };
   expect([rain(900, "shadow"), rain(899, "shadow")]).toEqual([
+    ["rain1", "rain2"],
+    ["rain1", undefined],
+  ]);
+  expect([rain(900, "split"), rain(899, "split")]).toEqual([
     ["rain1", "rain2"],
     ["rain1", undefined],
   ]);

@@ -3,7 +3,7 @@
  * be asked at any time.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
-import { besideCapability, lacks, lacksMemoryFor } from "@vedette/protocol/capability";
+import { besideCapability, lacks, lacksMemoryFor, splitCapability } from "@vedette/protocol/capability";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import type { DeviceRecord, RuleRecord, Selector } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
@@ -25,6 +25,9 @@ export interface Withheld {
   readonly version: number;
   readonly reason: string;
 }
+/** Versions that somebody meant a device to run, so that it may keep one where what it should run may not be assigned. */
+export type Meant = (candidate: Candidate) => boolean;
+const any: Meant = () => true;
 export interface Decision {
   readonly slots: readonly AssignedSlot[];
   readonly withheld: readonly Withheld[];
@@ -54,6 +57,11 @@ export function asksBeside({ abilities }: Pick<DeviceRecord, "abilities">): bool
   return (abilities?.capability ?? 0) >= besideCapability;
 }
 
+/** Whether its agent can split requests between two versions. */
+export function splitsRequests({ abilities }: Pick<DeviceRecord, "abilities">): boolean {
+  return (abilities?.capability ?? 0) >= splitCapability;
+}
+
 /**
  * Why a device cannot have a version in memory with those that it answers by, for people; null where it can.
  * @param answering what the standing rules give it, of all its models.
@@ -70,20 +78,19 @@ export function lacksForBoth(
 
 /**
  * Of the rules that match the device, the latest of each model counts. A device that may not run what its rule says
- * keeps what it serves, where that may still be assigned; it never gets what it lacks the means for.
- * A rollout's candidate takes the incumbent's place, or is asked beside it; where it may not be run, the incumbent stays.
- * Where the device has no memory for both, nothing is asked beside what answers.
+ * keeps what it serves, where that may still be assigned and was meant for it; it never gets what it lacks the means for.
+ * A rollout's candidate takes the incumbent's place, is asked beside it, or answers some of the entities; where it may not be
+ * run, the incumbent stays. Where the device has no memory for both, nothing is kept beside what answers.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
- * @param lent digests that a rollout gave this device and did not promote: whether it has them is the rollout's to say, and
- * it does not keep them for want of another.
+ * @param meant versions that somebody assigned: one that only a rollout gave it is no version to keep, nor one that it says it has.
  */
 export function decideSlots(
   device: DeviceRecord,
   rules: readonly RuleRecord[],
   candidates: readonly Candidate[],
   overlays: readonly Overlay[] = [],
-  lent: ReadonlySet<string> = new Set(),
+  meant: Meant = any,
 ): Decision {
   const latest = new Map<string, RuleRecord>();
   for (const rule of rules) if (matches(rule.selector, device)) latest.set(rule.model, rule);
@@ -97,8 +104,9 @@ export function decideSlots(
         ? refusal(wanted, device)
         : `${device.agent} has ${maxSlots} models already, the most a device runs`
       : `${model} version ${version} is not published`;
-    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, lent);
-    if (reason !== undefined) withheld.push({ model, version, reason: `${reason}${chosen ? "" : instead(lent)}` });
+    const chosen = reason === undefined ? wanted : servingStill(device, model, candidates, meant);
+    if (reason !== undefined)
+      withheld.push({ model, version, reason: `${reason}${chosen ? "" : instead(device, model, candidates, meant)}` });
     if (given.length >= maxSlots) continue;
     const overlay = overlays.find((one) => one.model === model);
     const alone = !chosen && overlay?.kind === "canary" ? laidOver(overlay, device, candidates) : undefined;
@@ -115,8 +123,10 @@ function slotOf({ model, digest, length, version }: Candidate): AssignedSlot {
 }
 
 /** What is said of a device that has nothing of its own. */
-function instead(lent: ReadonlySet<string>): string {
-  return lent.size > 0 ? "; what it got of a rollout is not its own: assign another version" : "";
+function instead(device: DeviceRecord, model: string, candidates: readonly Candidate[], meant: Meant): string {
+  const slot = device.report?.slots.find((one) => one.model === model);
+  const lent = candidates.some((one) => one.digest === slot?.serving?.digest && one.model === model && !meant(one));
+  return lent ? "; what it got of a rollout is not its own: assign another version" : "";
 }
 
 /** The version of a rollout, where the device may run it. */
@@ -125,7 +135,7 @@ function laidOver(overlay: Overlay, device: DeviceRecord, candidates: readonly C
   return found && refusal(found, device) === undefined ? found : undefined;
 }
 
-/** Paired with each other: who does not answer is asked the same, off the answer's path. */
+/** Paired with each other: who does not answer is asked the same, off the answer's path. An experiment pairs nothing. */
 function overlaid(
   incumbent: AssignedSlot,
   overlay: Overlay | undefined,
@@ -136,27 +146,31 @@ function overlaid(
   const found = overlay && laidOver(overlay, device, candidates);
   if (!found || found.digest === incumbent.digest) return incumbent;
   const candidate = slotOf(found);
-  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: overlay.sample });
-  if (!asksBeside(device) || lacksForBoth(found, answering, device) !== null)
-    return overlay.kind === "canary" ? candidate : incumbent;
+  const { sample, split } = overlay;
+  const both = lacksForBoth(found, answering, device) === null;
+  const beside = ({ digest, length, release }: AssignedSlot) => ({ digest, length, release, sample: sample ?? 1 });
+  if (overlay.kind === "split") {
+    const splits = split && both && splitsRequests(device);
+    return splits ? { ...incumbent, beside: { ...beside(candidate), split } } : incumbent;
+  }
+  if (sample === null || !both || !asksBeside(device)) return overlay.kind === "canary" ? candidate : incumbent;
   if (overlay.kind === "canary") return { ...candidate, beside: beside(incumbent) };
   return { ...incumbent, beside: beside(candidate) };
 }
 
-/** What it serves, or returns to where that was revoked or lent: the version before it, which it still has. */
+/** What it serves, or returns to where that was revoked or only lent: the version before it, which it still has. */
 function servingStill(
   device: DeviceRecord,
   model: string,
   candidates: readonly Candidate[],
-  lent: ReadonlySet<string>,
+  meant: Meant,
 ): Candidate | undefined {
   const slot = device.report?.slots.find((one) => one.model === model);
   const fit = (digest: string | undefined) => {
     const candidate = candidates.find((one) => one.model === model && one.digest === digest);
-    const fits = candidate && !lent.has(candidate.digest) && refusal(candidate, device) === undefined;
-    return fits ? candidate : undefined;
+    return candidate && meant(candidate) && refusal(candidate, device) === undefined ? candidate : undefined;
   };
   const serving = candidates.find((one) => one.model === model && one.digest === slot?.serving?.digest);
-  const goes = serving && (serving.assignable === "revoked" || lent.has(serving.digest));
-  return fit(slot?.serving?.digest) ?? (goes ? fit(slot?.previous?.digest) : undefined);
+  const gone = serving !== undefined && (serving.assignable === "revoked" || !meant(serving));
+  return fit(slot?.serving?.digest) ?? (gone ? fit(slot?.previous?.digest) : undefined);
 }

@@ -11,7 +11,7 @@ import type { DeviceRecord } from "../db/records.ts";
 import type { Overlay } from "../db/rollout-records.ts";
 import type { Clock } from "../ports.ts";
 import { createSerial } from "../serial.ts";
-import { type Candidate, type Decision, decideSlots } from "./decide-slots.ts";
+import { type Candidate, type Decision, decideSlots, type Meant } from "./decide-slots.ts";
 import type { SigningKey } from "./online-keys.ts";
 import type { TrustRepository } from "./trust-repository.ts";
 
@@ -57,32 +57,24 @@ export function createDirector(ports: {
     return (await db.devices.list()).filter((device) => device.revokedAt === null);
   }
 
+  /** Versions that a rule ever named: those of rollouts are so once they are promoted. */
+  async function readMeant(): Promise<Meant> {
+    const key = ({ model, version }: { model: string; version: number }) => `${model} ${version}`;
+    const named = new Set((await db.assignments.everNamed()).map(key));
+    return (candidate) => named.has(key(candidate));
+  }
+
   async function decisions(overlays: readonly Overlay[]): Promise<(Decision & { readonly device: DeviceRecord })[]> {
     const rules = await db.assignments.inForce();
     const choices = await candidates();
+    const meant = await readMeant();
     const byAgent = Map.groupBy(overlays, ({ agent }) => agent);
-    const fleet = await inFleet();
-    const back = await lent(fleet);
-    return fleet.map((device) => ({
+    return (await inFleet()).map((device) => ({
       device,
-      ...decideSlots(device, rules, choices, byAgent.get(device.agent), back.get(device.agent)),
+      ...decideSlots(device, rules, choices, byAgent.get(device.agent), meant),
     }));
   }
 
-  /** Digests that rollouts gave a device and did not promote, of those that devices say they have. */
-  async function lent(devices: readonly DeviceRecord[], only?: string): Promise<Map<string, Set<string>>> {
-    const had = new Set<string>();
-    for (const { report } of devices) {
-      for (const { serving, previous } of report?.slots ?? []) {
-        for (const pin of [serving, previous]) if (pin) had.add(pin.digest);
-      }
-    }
-    const found = new Map<string, Set<string>>();
-    for (const { agent, digest } of await db.rollouts.lent([...had], only)) {
-      found.set(agent, (found.get(agent) ?? new Set()).add(digest));
-    }
-    return found;
-  }
   const preview = async () => decisions(await db.rollouts.overlays());
 
   function numbered(device: DeviceRecord, slots: readonly AssignedSlot[], reportedRev: number, anew = false): number {
@@ -100,8 +92,8 @@ export function createDirector(ports: {
         const device = await db.devices.find(agent);
         if (!device || device.revokedAt !== null) return undefined;
         const overlays = await db.rollouts.overlays(agent);
-        const back = (await lent([device], agent)).get(agent);
-        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays, back);
+        const meant = await readMeant();
+        const { slots } = decideSlots(device, await db.assignments.inForce(), await candidates(), overlays, meant);
         const rev = numbered(device, slots, reportedRev);
         if (rev !== device.rev) await db.devices.assigned([{ agent, rev, slots }]);
         return { rev, slots };

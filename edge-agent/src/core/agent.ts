@@ -52,6 +52,8 @@ export interface ServedModel {
   readonly name: string;
   /** Null while no version serves: the ladder still answers. */
   readonly version: { readonly digest: string; readonly release: number } | null;
+  /** Another one that answers some of the entities, where requests are split: it takes and gives the same. */
+  readonly second?: { readonly digest: string; readonly release: number };
   /** Of the version that serves, else of the last one known: whose fields are asked and whose ladder answers. */
   readonly manifest: Manifest | null;
 }

@@ -84,6 +84,26 @@ describe("a candidate", () => {
     expect(run.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: { state: "rejected", reason } });
   });
 
+  it.each([
+    ["throws", "throw" as const],
+    ["answers NaN", "nan" as const],
+  ])(
+    "[R40] that %s on probation answers nobody: the ladder does, and the next prediction is the version before's",
+    async (_, answer) => {
+      const { peer, run, first } = await servingDevice();
+      // It answers its golden vectors, and the first of what it is asked.
+      peer.assign(peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, answer } }));
+      await run.clock.advance(500);
+      run.transport.disconnect();
+      const answers = [];
+      for (let i = 0; i < 5; i++) answers.push(await run.predict(1));
+      const bad = answers.findIndex((one) => one?.source !== "model");
+      expect(answers[bad]).toMatchObject({ source: "none", value: null });
+      expect(answers[bad + 1]).toMatchObject({ source: "model", value: 2 });
+      expect(run.slot()?.serving?.digest).toBe(first.digest);
+    },
+  );
+
   it("whose answers are late while the device is busy is timed by itself, and goes on", async () => {
     const { peer, run } = await servingDevice();
     const second = peer.publish("rain", 2, { scale: 3, later: { afterRuns: 16, forRuns: 2, answer: "slow" } });

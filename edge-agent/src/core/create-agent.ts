@@ -21,9 +21,10 @@ import { createSession, type SessionTimes } from "./link/session.ts";
 import { openSessionCounter } from "./link/session-counter.ts";
 import { signTransport } from "./link/signed-transport.ts";
 import { createLoader } from "./load-version.ts";
-import { type BatchSender, createBatchSender } from "./log/batch-sender.ts";
+import { createBatchSender } from "./log/batch-sender.ts";
 import { letGo } from "./log/let-go.ts";
-import { openPredictionLog, type PredictionLog } from "./log/prediction-log.ts";
+import { type ModelLogs, openModelLogs } from "./log/model-logs.ts";
+import { openPredictionLog } from "./log/prediction-log.ts";
 import { createSpoolBudget, type SpoolLimits } from "./log/spool-budget.ts";
 import { createMemoryUse } from "./memory-use.ts";
 import { createModelKeeper, type ModelKeeper } from "./model-keeper.ts";
@@ -33,13 +34,13 @@ import { fetchBundle } from "./receive/fetch-bundle.ts";
 import { measuresOf, reportOf } from "./report-model.ts";
 import { createModelSlot } from "./serve/model-slot.ts";
 import type { ResponseCacheLimits } from "./serve/response-cache.ts";
-import type { BesideOptions } from "./shadow/beside-keeper.ts";
+import type { BesideOptions, BesideVersion } from "./shadow/beside-keeper.ts";
 import { openShadowOutbox } from "./shadow/shadow-outbox.ts";
 import { createBundleStore } from "./store/bundle-store.ts";
 import { noPins, type Pins, pinned } from "./store/life-cycle.ts";
 import { createPinStore } from "./store/pins.ts";
 import { openDriftOutbox } from "./watch/drift-outbox.ts";
-import type { DriftReference } from "./watch/drift-watch.ts";
+import type { DriftReference, DriftWatch } from "./watch/drift-watch.ts";
 
 export interface AgentOptions {
   /** Predictions without a trip that end a candidate's probation. */
@@ -72,8 +73,7 @@ export interface CreateAgentOptions {
 
 interface Model {
   readonly keeper: ModelKeeper;
-  readonly log: PredictionLog;
-  readonly sender: BatchSender;
+  readonly logs: ModelLogs;
 }
 
 /**
@@ -163,10 +163,19 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     }
   };
 
+  const unload = ({ digest, session, drift }: BesideVersion & { drift?: DriftWatch | null }) =>
+    closeAll(`version ${digest}`, [() => release(session), () => drift?.close(!stopping)]);
+
   const addModel = async (model: string): Promise<Model> => {
-    const log = await openPredictionLog({ agent, stream: model, ports, offset: state.offset, budget: spoolBudget });
     const publish = (frame: Uint8Array) => transport.publish(topic.log(agent, model), frame, { qos: 1 });
-    const sender = createBatchSender({ log, sha256: ports.crypto.sha256, publish, clock, random, logger: ports.log });
+    const openLog = async (folder: string) => {
+      const from = { agent, stream: model, folder, ports, offset: state.offset, budget: spoolBudget };
+      const log = await openPredictionLog(from);
+      const sender = createBatchSender({ log, sha256: ports.crypto.sha256, publish, clock, random, logger: ports.log });
+      return { folder, log, sender };
+    };
+    const logs = await openModelLogs(model, openLog, (folder) => storage.list(folder));
+    const { log } = logs.first;
     const pins = await loadPins(model);
     const slot = createModelSlot({
       model,
@@ -187,12 +196,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       endsAbruptly: given.options?.endsAbruptly ?? false,
       fetch: (assigned, trusted) => fetchBundle(assigned, trusted, fetchPorts),
       load,
-      unload: async (version) => {
-        await closeAll(`version ${version.digest}`, [
-          () => release(version.session),
-          () => version.drift?.close(!stopping),
-        ]);
-      },
+      unload,
       selfTest: async (version) => {
         const { golden } = version.manifest;
         await answersGolden(version, await store.file(version.manifest, golden.file), ports.backend.name);
@@ -200,8 +204,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       exclusive,
       shadow: {
         load: loadBeside,
+        loadToAnswer: (pin, quick) => load(pin, quick, "beside"),
         lacks: lacksBeside,
-        unload: ({ session }) => release(session),
+        unload,
+        secondLog: async () => (await logs.second()).log,
         keep: shadowOutbox.of(model),
         idOf: (n) => log.id(n).split(".").slice(-2).join("."),
         offset: state.offset,
@@ -215,9 +221,9 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
       },
       changed,
     });
-    const added = { keeper, log, sender };
+    const added = { keeper, logs };
     models.set(model, added);
-    if (online) sender.connected();
+    if (online) logs.connected();
     return added;
   };
 
@@ -248,7 +254,8 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     const isErased = async (entity: string) => (await ports.crypto.sha256(entityClaim(salt, entity))) === hash;
     const these = [...models.values()].filter(({ keeper }) => model === null || keeper.model === model);
     const forgotten = await Promise.all(these.map(({ keeper }) => keeper.slot.forget(isErased)));
-    await Promise.all(these.map(({ keeper, log }) => letGo(log, keeper.model, ports)));
+    const logs = these.flatMap((model) => model.logs.all);
+    await Promise.all(logs.map(({ log, folder }) => letGo(log, folder, ports)));
     return forgotten.reduce((sum, count) => sum + count, 0);
   };
   const commands = createCommands({
@@ -271,41 +278,53 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     state,
     times: given.options?.times ?? {},
     streams: () =>
-      [...models.values()].flatMap(({ keeper, log }) =>
-        log.epochs.map((epoch) => ({ stream: keeper.model, epoch, held: log.held(epoch) })),
+      [...models.values()].flatMap(({ keeper, logs }) =>
+        logs.all.flatMap(({ log }) =>
+          log.epochs.map((epoch) => ({ stream: keeper.model, epoch, held: log.held(epoch) })),
+        ),
       ),
     report: status,
-    spoolBatches: () => [...models.values()].reduce((sum, { log }) => sum + log.pending, 0),
+    spoolBatches: () =>
+      [...models.values()].flatMap(({ logs }) => logs.all).reduce((sum, { log }) => sum + log.pending, 0),
     assigned: follow,
     commanded: (command) => void commands.take(command),
     driftAcked: (ack) => driftOutbox.acked(ack),
     asksBeside: () => shadowOutbox.waits || [...models.values()].some(({ keeper }) => keeper.pins.beside !== null),
     shadowAcked: (ack) => shadowOutbox.acked(ack),
-    acked: (stream, ack) => models.get(stream)?.sender.acked(ack),
+    acked: (stream, ack) => models.get(stream)?.logs.acked(ack),
     stored: (all) => {
-      for (const { stream, epoch, upTo } of all) models.get(stream)?.sender.stored(upTo, epoch);
+      for (const { stream, epoch, upTo } of all) models.get(stream)?.logs.stored(upTo, epoch);
     },
     connected: () => {
       online = true;
       driftOutbox.connected();
       shadowOutbox.connected();
-      for (const { sender } of models.values()) sender.connected();
+      for (const { logs } of models.values()) logs.connected();
     },
     disconnected: () => {
       online = false;
       driftOutbox.disconnected();
       shadowOutbox.disconnected();
-      for (const { sender } of models.values()) sender.disconnected();
+      for (const { logs } of models.values()) logs.disconnected();
     },
   });
 
   const closeModels = () => {
-    const steps = [...models.values()].flatMap(({ keeper, log }) => [() => keeper.stop(), () => log.close()]);
+    const steps = [...models.values()].flatMap(({ keeper, logs }) => [
+      () => keeper.stop(),
+      ...logs.all.map(
+        ({ log }) =>
+          () =>
+            log.close(),
+      ),
+    ]);
     return closeAll(`the models of ${agent}`, steps);
   };
   const stop = () =>
     closeAll(`agent ${agent}`, [
-      ...[...models.values()].flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
+      ...[...models.values()]
+        .flatMap(({ logs }) => logs.all)
+        .flatMap(({ log, sender }) => [() => log.cut(), () => sender.disconnected()]),
       () => session.stop(),
       closeModels, // with those that came meanwhile
       () => driftOutbox.close(),
@@ -341,14 +360,16 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     },
     models: () =>
       [...models.values()].map(({ keeper: { model, slot } }) => {
-        const { version, manifest } = slot;
-        return { name: model, version: version && { digest: version.digest, release: version.release }, manifest };
+        const { version, manifest, second } = slot;
+        const short = (of: { digest: string; release: number }) => ({ digest: of.digest, release: of.release });
+        const beside = second ? { second: short(second.version) } : {};
+        return { name: model, version: version && short(version), ...beside, manifest };
       }),
     status,
     measures: () => ({
       connected: transport.connected,
       bytes: { ...transport.bytes },
-      models: [...models.values()].map(({ keeper, log }) => measuresOf(keeper, log)),
+      models: [...models.values()].map(({ keeper, logs }) => measuresOf(keeper, logs)),
     }),
     onChange(call) {
       listeners.add(call);

@@ -13,8 +13,11 @@ import type { DriftOutbox } from "./watch/drift-outbox.ts";
 import { createDriftWatch, type DriftReference } from "./watch/drift-watch.ts";
 
 export interface Loader {
-  /** To answer. `quick`: what was proven before, at boot. */
-  load(pin: Pin, quick: boolean): Promise<ServingVersion>;
+  /**
+   * To answer. `quick`: what was proven before, at boot.
+   * @param as `beside`: it answers some of the entities, and gives way to what answers where memory is short.
+   */
+  load(pin: Pick<Pin, "digest" | "release">, quick: boolean, as?: "answering" | "beside"): Promise<ServingVersion>;
   /** To be asked beside what answers: where it holds up no answer, and without a drift watch. */
   loadBeside(digest: string, quick: boolean): Promise<BesideVersion>;
   /** Why there is no memory for a version beside those that answer, for people; null where there is. */
@@ -102,11 +105,11 @@ export function createLoader(options: {
   };
 
   return {
-    async load({ digest, release }, quick) {
+    async load({ digest, release }, quick, as = "answering") {
       const manifest = await manifestOf(digest);
       const drift = openDrift(digest, manifest, await store.file(manifest, manifest.drift.file));
       try {
-        const session = await sessionOf({ digest, manifest }, "answering", ports.backend, quick);
+        const session = await sessionOf({ digest, manifest }, as, ports.backend, quick);
         return { digest, release, manifest, session, drift };
       } catch (error) {
         drift?.close(false);

@@ -44,7 +44,10 @@ export interface KeeperOptions {
   /** Removes what no pin of any model names. */
   evict(): Promise<void>;
   /** What is asked beside its answers: loaded, kept and limited so. */
-  readonly shadow: Pick<BesideOptions, "load" | "lacks" | "unload" | "keep" | "idOf" | "offset" | "limits">;
+  readonly shadow: Pick<
+    BesideOptions,
+    "load" | "loadToAnswer" | "lacks" | "unload" | "secondLog" | "keep" | "idOf" | "offset" | "limits"
+  >;
   /** Something that a report says has changed. */
   changed(): void;
 }
@@ -290,6 +293,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     ports: options.ports,
     slot,
     endsAbruptly: options.endsAbruptly,
+    probation: options.probation,
+    selfTest: options.selfTest,
     beside: () => pins.beside,
     apply(of) {
       const before = pins.beside;

@@ -1,7 +1,7 @@
 /** What is told of one model: to the control plane in the device's report, and to who reads its measures. Pure. */
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { ModelMeasures } from "./agent.ts";
-import type { PredictionLog } from "./log/prediction-log.ts";
+import type { ModelLogs } from "./log/model-logs.ts";
 import type { ModelKeeper } from "./model-keeper.ts";
 import type { Pin } from "./store/life-cycle.ts";
 import type { DriftWatch } from "./watch/drift-watch.ts";
@@ -54,17 +54,16 @@ function reportOfDrift(watch: DriftWatch | null): Pick<ReportedSlot, "drift" | "
 }
 
 /** The model's measures, as metrics and statistics show them. */
-export function measuresOf(
-  { model, slot, beside }: ModelKeeper,
-  { pending, batches }: Pick<PredictionLog, "pending" | "batches">,
-): ModelMeasures {
+export function measuresOf({ model, slot, beside }: ModelKeeper, { all: logs }: Pick<ModelLogs, "all">): ModelMeasures {
   return {
     name: model,
     release: slot.version?.release ?? null,
     digest: slot.version?.digest ?? null,
     counters: slot.counters,
-    spoolBatches: pending,
-    spoolRows: [...batches.waiting].reduce((sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0), 0),
+    spoolBatches: logs.reduce((sum, { log }) => sum + log.pending, 0),
+    spoolRows: logs
+      .flatMap(({ log }) => [...log.batches.waiting])
+      .reduce((sum, { firstN, nextN, rows }) => sum + (rows ? nextN - firstN : 0), 0),
     ...beside.report(),
     drift: (slot.version?.drift?.report() ?? []).map(({ name, verdict }) => ({ field: name, verdict })),
   };

@@ -32,7 +32,7 @@ export interface TripWatch {
 export function createTripWatch(options: {
   model: string;
   ports: Pick<Ports, "clock" | "log">;
-  slot: ModelSlot;
+  slot: Pick<ModelSlot, "version" | "counters" | "onPredictions">;
   probation: number;
   standing(): "probation" | "serving" | null;
   /** Whether there is a version to return to from the serving one. */

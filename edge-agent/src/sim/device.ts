@@ -142,7 +142,7 @@ export function createSimDevice(options: SimDeviceOptions): SimDevice {
         site: options.site,
         agent: name,
         labels: {},
-        abilities: { capability: 3, agent: "sim", runtime: "stub", opset: 21, kernelAbi: 1, backends: ["node-cpu"] },
+        abilities: { capability: 4, agent: "sim", runtime: "stub", opset: 21, kernelAbi: 1, backends: ["node-cpu"] },
         ports: {
           clock: mine.clock,
           random,

@@ -19,23 +19,29 @@ export interface ManualClock extends Clock {
 export function createManualClock(wall = Date.UTC(2026, 0, 1)): ManualClock {
   let monotonic = 0;
   let offset = wall;
-  const timers = new Set<{ at: number; call: () => void }>();
+  /** The next one last; of those of one moment, the first that was set. */
+  const timers: Timer[] = [];
+  let waiting = 0;
   return {
     now: () => monotonic + offset,
     monotonic: () => monotonic,
     after(ms, call) {
-      const timer = { at: monotonic + Math.max(0, ms), call };
-      timers.add(timer);
-      return () => void timers.delete(timer);
+      const timer = { at: monotonic + Math.max(0, ms), call, waits: true };
+      timers.splice(placeOf(timer.at, timers), 0, timer);
+      waiting++;
+      return () => {
+        if (timer.waits) waiting--;
+        timer.waits = false;
+      };
     },
     async advance(ms) {
       const end = monotonic + ms;
       await settle();
-      for (;;) {
-        let next: { at: number; call: () => void } | undefined;
-        for (const timer of timers) if (timer.at <= end && (!next || timer.at < next.at)) next = timer;
-        if (!next) break;
-        timers.delete(next);
+      for (let next = timers.at(-1); next && (next.at <= end || !next.waits); next = timers.at(-1)) {
+        timers.pop();
+        if (!next.waits) continue;
+        next.waits = false;
+        waiting--;
         monotonic = Math.max(monotonic, next.at);
         next.call();
         await settle();
@@ -46,9 +52,27 @@ export function createManualClock(wall = Date.UTC(2026, 0, 1)): ManualClock {
       offset = utcMs - monotonic;
     },
     get waiting() {
-      return timers.size;
+      return waiting;
     },
   };
+}
+
+interface Timer {
+  readonly at: number;
+  readonly call: () => void;
+  /** Neither called nor cancelled. */
+  waits: boolean;
+}
+
+/** Where one of this moment belongs: behind all later ones, before all of its own moment. */
+function placeOf(at: number, timers: readonly Timer[]): number {
+  let [low, high] = [0, timers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((timers[middle]?.at ?? 0) > at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Resolves when every promise that can move without a timer or real I/O has moved. */

@@ -12,6 +12,8 @@ export interface StubModel {
    * then; `flaky` throws now and then.
    */
   readonly trouble: (typeof troubles)[number];
+  /** Inputs from … to below … are answered with twice what is right, or with NaN. */
+  readonly errs?: { readonly from: number; readonly to: number; readonly answer: "twice" | "nan" };
 }
 
 const lateMs = 200;
@@ -34,13 +36,19 @@ export function createStubBackend(clock: Clock, random: Random): Backend {
           if (serving && throws) throw new VedetteError("model_failed", "the model threw");
           const off = model.trouble === "wrong" ? 1 : 0;
           const scale = serving && model.trouble === "nan" ? Number.NaN : model.scale;
-          const y = { datatype: "FP32" as const, shape: [x.length, 1], data: x.map((value) => value * scale + off) };
+          const answer = (value: number) => value * scale * erring(model, value, serving) + off;
+          const y = { datatype: "FP32" as const, shape: [x.length, 1], data: x.map(answer) };
           return Object.fromEntries(outputs.map((name) => [name, y]));
         },
         async release() {},
       };
     },
   };
+}
+
+function erring({ errs }: StubModel, value: number, serving: boolean): number {
+  if (!errs || !serving || value < errs.from || value >= errs.to) return 1;
+  return errs.answer === "nan" ? Number.NaN : 2;
 }
 
 function parseModel(bytes: Uint8Array): StubModel {

@@ -7,6 +7,8 @@ export interface ForgetLabels {
   ofEntity(entity: string, model: string | null, before: number): void;
   /** Those of rows that were erased, by their ids and requests. */
   ofRows(model: string, ids: Iterable<string>, requests: Iterable<string>): void;
+  /** Metrics that came of predictions, by their ids. */
+  metricsOf(predictions: Iterable<string>): void;
   /** By the numbers under which they arrived. */
   arrived(arrivals: Iterable<number>): void;
   /** What was told before a moment (UTC ms). */
@@ -25,6 +27,7 @@ export function forgetLabels(db: Db): ForgetLabels {
     byKey: db.prepare("DELETE FROM labels WHERE model = ? AND kind = ? AND key = ?"),
     byArrival: db.prepare<[number], { model: string }>("DELETE FROM labels WHERE id = ? RETURNING model"),
     older: db.prepare("DELETE FROM labels WHERE model = ? AND received < ?"),
+    metricsOfPrediction: db.prepare("DELETE FROM business_metrics WHERE prediction = ?"),
     olderMetrics: db.prepare("DELETE FROM business_metrics WHERE model = ? AND received < ?"),
     count: db.prepare(countLabels),
   };
@@ -39,9 +42,15 @@ export function forgetLabels(db: Db): ForgetLabels {
     },
     ofRows(model, ids, requests) {
       let gone = 0;
-      for (const id of ids) gone += sql.byKey.run(model, "id", id).changes;
+      for (const id of ids) {
+        gone += sql.byKey.run(model, "id", id).changes;
+        sql.metricsOfPrediction.run(id);
+      }
       for (const request of requests) gone += sql.byKey.run(model, "request", request).changes;
       count(model, "erased", gone);
+    },
+    metricsOf(predictions) {
+      for (const id of predictions) sql.metricsOfPrediction.run(id);
     },
     arrived(arrivals) {
       for (const arrival of arrivals) {

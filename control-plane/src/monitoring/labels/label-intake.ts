@@ -90,7 +90,13 @@ export function createLabelIntake(ports: {
       const facts = lookUp();
       const rows: MetricRecord[] = [];
       for (const line of lines) {
-        const { id, model, version, device, entity, name, value, at } = line;
+        const { id, model, version, device, entity, prediction, name, value, at } = line;
+        if (prediction !== undefined && parsePredictionId(prediction)?.stream !== model) {
+          throw new VedetteError(
+            "invalid_argument",
+            `the metric ${name} is told of ${model}, and ${prediction} is another model's`,
+          );
+        }
         // Where rows hold a hash, so does the metric: the newest version's.
         const names = entity === undefined ? [] : entityNames(entity, await facts(model));
         rows.push({
@@ -100,6 +106,7 @@ export function createLabelIntake(ports: {
           version: version ?? null,
           device: device ?? null,
           entity: names.at(-1) ?? null,
+          prediction: prediction ?? null,
           value,
           at: utcMs(at),
         });

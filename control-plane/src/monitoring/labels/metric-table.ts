@@ -11,6 +11,8 @@ export interface MetricRecord {
   readonly version: number | null;
   readonly device: string | null;
   readonly entity: string | null;
+  /** Id of the one that it came of. */
+  readonly prediction: string | null;
   readonly value: number;
   /** UTC ms. */
   readonly at: number;
@@ -21,17 +23,22 @@ export interface MetricTable {
   add(metrics: readonly MetricRecord[], received: number): Omit<MetricsAnswer, "lines">;
   /** In the order in which they came. */
   all(model?: string): Iterable<MetricRecord>;
+  /** Predictions that metrics came of. */
+  predictions(): Iterable<string>;
 }
 
 export function metricTable(db: Db): MetricTable {
   const stones = tombstones(db);
   const sql = {
     insert: db.prepare(
-      `INSERT OR IGNORE INTO business_metrics (model, name, external, version, device, entity, value, at, received)
-       VALUES (@model, @name, @external, @version, @device, @entity, @value, @at, @received)`,
+      `INSERT OR IGNORE INTO business_metrics (model, name, external, version, device, entity, prediction, value, at, received)
+       VALUES (@model, @name, @external, @version, @device, @entity, @prediction, @value, @at, @received)`,
+    ),
+    predictions: db.prepare<[], { prediction: string }>(
+      "SELECT DISTINCT prediction FROM business_metrics WHERE prediction IS NOT NULL",
     ),
     all: db.prepare<[string | null, string | null], MetricRecord>(
-      `SELECT model, name, external, version, device, entity, value, at FROM business_metrics
+      `SELECT model, name, external, version, device, entity, prediction, value, at FROM business_metrics
        WHERE ? IS NULL OR model = ? ORDER BY id`,
     ),
   };
@@ -47,6 +54,9 @@ export function metricTable(db: Db): MetricTable {
         }
       }).immediate();
       return added;
+    },
+    *predictions() {
+      for (const { prediction } of sql.predictions.iterate()) yield prediction;
     },
     *all(model) {
       yield* sql.all.iterate(model ?? null, model ?? null);

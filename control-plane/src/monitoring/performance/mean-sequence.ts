@@ -24,8 +24,24 @@ export function observeValue({ n, mean, squares }: MeanState, value: number): Me
 /** @returns null where there are too few values to tell. */
 export function meanInterval({ n, mean, squares }: MeanState, alpha: number): { low: number; high: number } | null {
   if (n < fewestForInterval) return null;
+  const margin = Math.sqrt(squares / n / n) * anytimeFactor(n, alpha);
+  return { low: mean - margin, high: mean + margin };
+}
+
+/**
+ * Of how many standard errors the interval is: what 1.96 is to one look at 5 %.
+ * @param n values behind the standard error; need not be whole.
+ */
+export function anytimeFactor(n: number, alpha: number): number {
   const rho2 = (-2 * Math.log(alpha) + Math.log(-2 * Math.log(alpha)) + 1) / tightestAt;
   const grown = n * rho2 + 1;
-  const margin = Math.sqrt((squares / n) * ((2 * grown) / (n * n * rho2)) * Math.log(Math.sqrt(grown) / alpha));
-  return { low: mean - margin, high: mean + margin };
+  return Math.sqrt(((2 * grown) / (n * rho2)) * Math.log(Math.sqrt(grown) / alpha));
+}
+
+/** Of all values together (Chan, Golub & LeVeque 1979). */
+export function addMeans(a: MeanState, b: MeanState): MeanState {
+  const n = a.n + b.n;
+  if (n === 0) return a;
+  const apart = b.mean - a.mean;
+  return { n, mean: a.mean + (apart * b.n) / n, squares: a.squares + b.squares + (apart * apart * a.n * b.n) / n };
 }

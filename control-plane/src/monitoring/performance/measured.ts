@@ -68,3 +68,37 @@ export interface PairedTruth {
   readonly onlyAnsweringRight: number;
   readonly onlyBesideRight: number;
 }
+
+/** Of an experiment: which units took part, and what was measured of them. */
+export interface UnitsRequest {
+  readonly model: string;
+  /** Of the business metric. */
+  readonly name: string;
+  /** Of the candidate. */
+  readonly version: number;
+  readonly split: "devices" | "entities";
+  /** UTC ms: not before. */
+  readonly since: number;
+  /** Devices that take part, from when on (UTC ms), and which are in the candidate's arm. */
+  readonly devices: readonly { readonly agent: string; readonly from: number; readonly candidate: boolean }[];
+  /** Draws the lots of entities. */
+  readonly salt: string;
+  readonly share: number;
+}
+/** Of one arm. */
+export interface ArmSums {
+  /**
+   * Units that were answered since the split began for them; and of these, those that the other version answered, too (of
+   * devices that fetch the candidate: that it never answered).
+   */
+  readonly units: number;
+  readonly crossed: number;
+  /** Of the means of those that have values. */
+  readonly means: MeanState;
+  /** Of all single values. */
+  readonly values: MeanState;
+}
+export interface ArmsMeasured {
+  readonly candidate: ArmSums;
+  readonly incumbent: ArmSums;
+}

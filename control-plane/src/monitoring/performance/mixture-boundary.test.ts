@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { mixtureBoundary, psiExponential } from "./mixture-boundary.ts";
+import { mixtureBoundary, mixtureOf, psiExponential } from "./mixture-boundary.ts";
 
 test("[U1] a mixture of one bet is the closed form: a line in the variance", () => {
   for (const lambda of [0.01, 0.2, 0.9]) {
     for (const v of [0, 1, 80, 1e5]) {
       const line = (Math.log(1 / 0.05) + psiExponential(lambda) * v) / lambda;
-      expect(mixtureBoundary(v, 0.05, [{ lambda, weight: 1 }])).toBeCloseTo(line, 8);
+      expect(mixtureBoundary(v, 0.05, mixtureOf([{ lambda, weight: 1 }]))).toBeCloseTo(line, 8);
     }
   }
 });
@@ -17,7 +17,7 @@ test("[U1] at the boundary the mixture is worth 1/α, and it grows with variance
       fc.double({ min: 0, max: 1e6, noNaN: true }),
       fc.double({ min: 1e-6, max: 0.5, noNaN: true }),
       (v, a) => {
-        const bets = [0.5, 0.1, 0.02].map((lambda) => ({ lambda, weight: 1 / 3 }));
+        const bets = mixtureOf([0.5, 0.1, 0.02].map((lambda) => ({ lambda, weight: 1 })));
         const s = mixtureBoundary(v, a, bets);
         const worth = bets.reduce((sum, { lambda }) => sum + Math.exp(lambda * s - psiExponential(lambda) * v) / 3, 0);
         expect(Math.log(worth)).toBeCloseTo(Math.log(1 / a), 6);

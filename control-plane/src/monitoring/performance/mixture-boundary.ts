@@ -22,8 +22,14 @@ interface Bet {
   /** All of a mixture add up to 1. */
   readonly weight: number;
 }
+/** One with what does not change: the boundary is asked for thousands of times a look. */
+interface PreparedBet {
+  readonly lambda: number;
+  readonly psi: number;
+  readonly logWeight: number;
+}
 
-const defaultBets: readonly Bet[] = mixtureOf(
+const defaultBets: readonly PreparedBet[] = mixtureOf(
   Array.from({ length: bets }, (_, k) => ({
     lambda: strongestBet / Math.SQRT2 ** k,
     weight: Math.exp(-((k / 2 - middle) ** 2) / (2 * spread)),
@@ -31,9 +37,11 @@ const defaultBets: readonly Bet[] = mixtureOf(
 );
 
 /** @param weighted each λ above 0, below 1; weights in any unit. */
-export function mixtureOf(weighted: readonly Bet[]): Bet[] {
+export function mixtureOf(weighted: readonly Bet[]): PreparedBet[] {
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0);
-  return weighted.map(({ lambda, weight }) => ({ lambda, weight: weight / total }));
+  return weighted.map(({ lambda, weight }) => {
+    return { lambda, psi: psiExponential(lambda), logWeight: Math.log(weight / total) };
+  });
 }
 
 /** ψ of the sub-exponential family of scale 1. @param lambda above 0, below 1. */
@@ -45,13 +53,12 @@ export function psiExponential(lambda: number): number {
  * The s at which the mixture is worth 1/α: a sum with this variance strays above it, at any time, with probability at most α.
  * @param v Σ(Xᵢ − X̂ᵢ)², at least 0. @param alpha one-sided, above 0, below 1.
  */
-export function mixtureBoundary(v: number, alpha: number, mixture: readonly Bet[] = defaultBets): number {
+export function mixtureBoundary(v: number, alpha: number, mixture: readonly PreparedBet[] = defaultBets): number {
   const target = Math.log(1 / alpha);
   // Where one bet alone is worth it, their sum is worth at least that: from here Newton's steps come down, and never pass
   // the root, since the logarithm of the mixture grows and is convex.
-  let s = Math.min(
-    ...mixture.map(({ lambda, weight }) => (target - Math.log(weight) + psiExponential(lambda) * v) / lambda),
-  );
+  let s = Number.POSITIVE_INFINITY;
+  for (const { lambda, psi, logWeight } of mixture) s = Math.min(s, (target - logWeight + psi * v) / lambda);
   for (let step = 0; step < 100; step++) {
     const { value, slope } = logMixture(s, v, mixture);
     const next = s - (value - target) / slope;
@@ -62,14 +69,15 @@ export function mixtureBoundary(v: number, alpha: number, mixture: readonly Bet[
 }
 
 /** ln Σ wₖ·exp(λₖs − ψ(λₖ)v) and its slope in s. */
-function logMixture(s: number, v: number, mixture: readonly Bet[]): { value: number; slope: number } {
-  const exponents = mixture.map(({ lambda, weight }) => Math.log(weight) + lambda * s - psiExponential(lambda) * v);
-  const most = Math.max(...exponents);
-  let [sum, weighted] = [0, 0];
-  for (const [k, exponent] of exponents.entries()) {
-    const term = Math.exp(exponent - most);
+function logMixture(s: number, v: number, mixture: readonly PreparedBet[]): { value: number; slope: number } {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const { lambda, psi, logWeight } of mixture) most = Math.max(most, logWeight + lambda * s - psi * v);
+  let sum = 0;
+  let weighted = 0;
+  for (const { lambda, psi, logWeight } of mixture) {
+    const term = Math.exp(logWeight + lambda * s - psi * v - most);
     sum += term;
-    weighted += term * (mixture[k] as Bet).lambda;
+    weighted += term * lambda;
   }
   return { value: most + Math.log(sum), slope: weighted / sum };
 }

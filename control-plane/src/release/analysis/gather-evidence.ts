@@ -7,8 +7,7 @@ import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
-import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
-import { noMean } from "../../monitoring/performance/mean-sequence.ts";
+import { addMeans, noMean } from "../../monitoring/performance/mean-sequence.ts";
 import type { MetricGroup } from "../../monitoring/performance/measured.ts";
 import type { Clock, Labels } from "../../ports.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
@@ -109,7 +108,11 @@ export function createEvidenceJudge(ports: {
       names.map((name) => {
         const named = groups.filter((group) => group.name === name);
         const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
-        return [name, { candidate, incumbent: meanOf(named.filter(isReplaced)) }];
+        const incumbent = named
+          .filter(isReplaced)
+          .map(({ mean }) => mean)
+          .reduce(addMeans, noMean);
+        return [name, { candidate, incumbent }];
       }),
     );
   }
@@ -196,18 +199,4 @@ function driftOf(rollout: Rollout, facts: readonly DeviceFacts[], devices: reado
     if (verdict === "critical") shares[of].critical++;
   }
   return shares;
-}
-
-/** Chan, Golub & LeVeque (1979): sums of squares of parts, about the mean of all. */
-function meanOf(groups: readonly MetricGroup[]): MeanState {
-  return groups.reduce<MeanState>((a, { mean: b }) => {
-    const n = a.n + b.n;
-    if (n === 0) return a;
-    const apart = b.mean - a.mean;
-    return {
-      n,
-      mean: a.mean + (apart * b.n) / n,
-      squares: a.squares + b.squares + (apart * apart * a.n * b.n) / n,
-    };
-  }, noMean);
 }

@@ -5,10 +5,15 @@
  *     queued ─▶ scheduled ─▶ waiting_for_approval ─▶ running ─▶ (next stage …) ─▶ promoted
  *                                   any of them ◀─▶ paused        any of them ─▶ rolled_back, aborted
  *
+ * An experiment (release/experiments) goes the same way: its members are drawn into arms instead of a cohort that grows, and
+ * its one stage ends, concluded, by its plan.
+ *
  * What is over stays as it is. Paused, nobody new is taken and no stage ends; but what turns out bad is taken back.
  */
 import type { Finding, RolloutState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { whyConcluded } from "../experiments/conclude.ts";
+import { candidateKind, joinArms } from "../experiments/join-arms.ts";
 import { admit, growCohort } from "./admit.ts";
 import { combine, judgeDevices, percent } from "./judge-devices.ts";
 import { stepMember } from "./step-member.ts";
@@ -28,7 +33,7 @@ export interface Advanced {
 
 /** Whether it is over for good. */
 export function isOver(state: RolloutState): boolean {
-  return state === "promoted" || state === "rolled_back" || state === "aborted";
+  return state === "promoted" || state === "rolled_back" || state === "aborted" || state === "concluded";
 }
 
 /** One look at it. @param now UTC ms. */
@@ -96,18 +101,21 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
       return { rollout: settled(rollout, waiting.rollout), decisions: [...decisions, ...waiting.decisions] };
     }
     next = { ...next, state: "running", stageSince: now, undecidedFrom: now };
-    decisions.push({
-      action: "rollout.begin_stage",
-      detail: { stage: next.stage + 1, kind: stage.kind, share: stage.share },
-    });
+    const { split, share } = next.experiment ?? { split: undefined, share: stage.share };
+    const detail = { stage: next.stage + 1, ...(split ? { split } : { kind: stage.kind }), share };
+    decisions.push({ action: "rollout.begin_stage", detail });
   }
   if (next.state !== "running") next = { ...next, state: "running" };
-  next = { ...next, members: growCohort(next, world, now) };
+  next = { ...next, members: (next.experiment ? joinArms : growCohort)(next, world, now) };
   const admitted = admit(next, world, now);
   if (admitted.taken.length > 0) {
     decisions.push({
       action: "rollout.take",
-      detail: { stage: next.stage + 1, kind: stage?.kind, agents: admitted.taken },
+      detail: {
+        stage: next.stage + 1,
+        kind: next.experiment ? candidateKind(next) : stage?.kind,
+        agents: admitted.taken,
+      },
     });
   }
   next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world, now);
@@ -153,11 +161,15 @@ function judged(rollout: Rollout, { verdict }: World, now: number): Rollout {
 type EndOfStage =
   | { readonly kind: "next"; readonly why: string }
   | { readonly kind: "pause"; readonly why: string }
-  | { readonly kind: "end"; readonly state: "promoted" | "rolled_back"; readonly why: string };
+  | { readonly kind: "end"; readonly state: "promoted" | "rolled_back" | "concluded"; readonly why: string };
 
 /** Whether the stage that is under way ends now, and how; null: it goes on. */
 function endOfStage(rollout: Rollout, now: number): EndOfStage | null {
   const { policy, verdict, stageSince, undecidedFrom } = rollout;
+  if (rollout.experiment) {
+    const why = whyConcluded(rollout, now);
+    return why === null ? null : { kind: "end", state: "concluded", why };
+  }
   const stage = policy.stages[rollout.stage];
   if (!stage || stageSince === null) return null;
   const good = (why: string): EndOfStage =>
@@ -188,16 +200,22 @@ function wait(rollout: Rollout, state: "queued" | "scheduled" | "waiting_for_app
   return { rollout: { ...rollout, state, why }, decisions };
 }
 
+const endings = {
+  promoted: "rollout.promote",
+  rolled_back: "rollout.roll_back",
+  aborted: "rollout.abort",
+  concluded: "rollout.conclude",
+} as const;
+
 /** Ends it: the overlay goes away with the state, so that every member's incumbent is assigned again, or the new standing rule. */
 export function end(
   rollout: Rollout,
-  state: "promoted" | "rolled_back" | "aborted",
+  state: "promoted" | "rolled_back" | "aborted" | "concluded",
   why: string,
   now: number,
   findings: readonly Finding[] = [],
 ): Advanced {
-  const action =
-    state === "promoted" ? "rollout.promote" : state === "rolled_back" ? "rollout.roll_back" : "rollout.abort";
+  const action = endings[state];
   const detail = { version: rollout.version, stage: rollout.stage + 1, why, findings, members: countStates(rollout) };
   return { rollout: { ...rollout, state, why, endedAt: now, pausedAt: null }, decisions: [{ action, detail }] };
 }
@@ -209,6 +227,7 @@ function countStates({ members }: Rollout): Record<string, number> {
 }
 
 function summary(rollout: Rollout): string {
+  if (rollout.experiment && rollout.members.size > 0) return rollout.verdict?.why ?? "it has just begun";
   const { stages } = rollout.policy;
   const stage = stages[rollout.stage];
   const where = `stage ${rollout.stage + 1} of ${stages.length}${stage ? ` (${stage.kind} ${percent(stage.share)})` : ""}`;

@@ -1,9 +1,10 @@
-/** How the audit names rollouts, and who decides on them without an operator: for those who write entries, and who read them. */
+/** How the audit names rollouts and experiments, and who decides on them without an operator: for who writes entries or reads them. */
+import type { Rollout } from "../../db/rollout-records.ts";
 
 /** The actor of what the engine decides. */
 export const machine = "control-plane";
 
-/** The subject of a rollout's entries. */
-export function subjectOf(id: number): string {
-  return `rollout-${id}`;
+/** The subject of its entries. */
+export function subjectOf({ id, experiment }: Pick<Rollout, "id" | "experiment">): string {
+  return `${experiment ? "experiment" : "rollout"}-${id}`;
 }

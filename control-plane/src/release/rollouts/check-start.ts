@@ -1,15 +1,17 @@
 /** Whether a rollout may be started, said before anything is written. */
 import { VedetteError } from "@vedette/protocol/errors";
+import type { ExperimentPlan } from "@vedette/protocol/experiment";
 import type { StartRollout } from "@vedette/protocol/rollouts-api";
 import type { Rollout } from "../../db/rollout-records.ts";
+import { candidateKind } from "../experiments/join-arms.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { inScope, leftOut } from "./cohort.ts";
-import { overlap } from "./overlap.ts";
+import { endOf, nameOf, overlap } from "./overlap.ts";
 import { type Gate, type Moment, readWorld } from "./read-world.ts";
 import type { DeviceFacts } from "./world.ts";
 
 /**
- * A new rollout, where nothing speaks against it.
+ * A new rollout, or experiment, and the fleet as it sees it, where nothing speaks against it.
  * @throws VedetteError as `Rollouts.start` does.
  */
 export async function checkStart(
@@ -17,7 +19,8 @@ export async function checkStart(
   actor: string,
   moment: Moment,
   ports: { gate: Gate; online: (agent: string) => boolean; salt: () => string },
-): Promise<Omit<Rollout, "id">> {
+  experiment?: ExperimentPlan,
+): Promise<{ draft: Omit<Rollout, "id">; devices: readonly DeviceFacts[] }> {
   const { model, version, policy, queue } = request;
   checkPolicy(policy);
   const ofModel = moment.candidates.filter((one) => one.model === model);
@@ -58,19 +61,20 @@ export async function checkStart(
   if (other && !queue) {
     throw new VedetteError(
       "conflict",
-      `rollout ${other.id} (${model} version ${other.version}, ${other.state}) has some of the same devices: ` +
-        "wait for it, abort it, or start this one with --queue",
+      `${nameOf(other)} has some of the same devices: wait for it or end it with \`${endOf(other)}\`` +
+        (experiment ? "" : ", or start this one with --queue"),
     );
   }
   const draft: Omit<Rollout, "id"> = {
     ...{ model, version, digest: candidate.digest, salt: ports.salt(), policy },
+    experiment: experiment ?? null,
     ...{ state: other ? "queued" : "running", stage: 0, stageSince: null, approvals: [] },
     ...{ ramp: { from: null, takings: [] }, pausedAt: null, undecidedFrom: null, verdict: null, why: gate.why },
     ...{ createdAt: moment.now, createdBy: actor, endedAt: null, members: new Map() },
   };
   const world = await readWorld({ ...draft, id: 0 }, { ...moment, live: [] }, ports);
   refuseWithoutDevices({ ...draft, id: 0 }, world.devices);
-  return draft;
+  return { draft, devices: world.devices };
 }
 
 /** @throws VedetteError unsupported, conflict where no device could take part in one of the stages. */
@@ -84,13 +88,15 @@ function refuseWithoutDevices(draft: Rollout, devices: readonly DeviceFacts[]): 
         `\`vedette device list\` shows what each runs, and the next version is published first (\`vedette model publish\`)`,
     );
   }
-  for (const kind of new Set(draft.policy.stages.map((stage) => stage.kind))) {
+  const kinds = draft.experiment ? [candidateKind(draft)] : draft.policy.stages.map((stage) => stage.kind);
+  for (const kind of new Set(kinds)) {
     const reasons = named.map((device) => leftOut(draft, device, kind));
     if (reasons.some((reason) => reason === null)) continue;
     const first = `${named[0]?.agent}: ${reasons[0]}`;
     const advice = named.every(({ incumbent }) => incumbent === null)
       ? "; a first version goes out by `vedette model assign`"
       : "";
-    throw new VedetteError("unsupported", `no device can take part in a ${kind} stage of ${name} (${first})${advice}`);
+    const part = draft.experiment ? "an experiment" : `a ${kind} stage`;
+    throw new VedetteError("unsupported", `no device can take part in ${part} of ${name} (${first})${advice}`);
   }
 }

@@ -1,6 +1,6 @@
 /** Which devices take part, in which order. Pure: the same salt gives the same order for ever, so that cohorts only grow. */
 import type { Stage } from "@vedette/protocol/rollout";
-import type { Rollout, StageKind } from "../../db/rollout-records.ts";
+import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
 import { sha256 } from "../../sha256.ts";
 import { matches } from "../decide-slots.ts";
 import type { DeviceFacts } from "./world.ts";
@@ -23,14 +23,15 @@ export function cohortSize({ share }: Pick<Stage, "share">, eligible: number): n
 }
 
 /** Why a device cannot take part as this kind, for people; null: it can. */
-export function leftOut(rollout: Rollout, device: DeviceFacts, kind: StageKind): string | null {
-  if (device.takenBy !== null) return `rollout ${device.takenBy} of the same model has it`;
+export function leftOut(rollout: Rollout, device: DeviceFacts, kind: MemberKind): string | null {
+  if (device.takenBy !== null) return `rollout or experiment ${device.takenBy} of the same model has it`;
   if (device.lacks !== null) return device.lacks;
   if (device.stranded) return stranded(device);
   if (device.incumbent === null) return `no standing rule gives it a version of ${rollout.model} to return to`;
   if (device.incumbent === rollout.digest) return "a standing rule gives it this version already";
+  if (kind === "split" && !device.splits) return "its agent cannot split requests between two versions: update it";
   if (kind === "shadow" && !device.shadows) return "its agent cannot ask a second version: update it";
-  if (kind === "shadow" && device.lacksBoth) return device.lacksBoth;
+  if (kind !== "canary" && kind !== "control" && device.lacksBoth) return device.lacksBoth;
   return null;
 }
 
@@ -56,13 +57,15 @@ export function inScope(rollout: Rollout, devices: readonly DeviceFacts[]): Devi
  */
 export function newInCohort(rollout: Rollout, stage: Stage, devices: readonly DeviceFacts[]): string[] {
   const eligible = inScope(rollout, devices).filter((device) => leftOut(rollout, device, stage.kind) === null);
-  const facts = new Map(eligible.map((device) => [device.agent, device]));
-  const ordered = inOrder(rollout.salt, [...facts.keys()]);
-  const size = cohortSize(stage, ordered.length);
   const memberOf = (agent: string) => {
     const member = rollout.members.get(agent);
     return member && (member.kind === stage.kind || member.kind === "canary") ? member : undefined;
   };
+  // Hashing a large fleet is most of what a round costs.
+  if (eligible.every(({ agent }) => memberOf(agent))) return [];
+  const facts = new Map(eligible.map((device) => [device.agent, device]));
+  const ordered = inOrder(rollout.salt, [...facts.keys()]);
+  const size = cohortSize(stage, ordered.length);
   const settled = ["counted", "failed", "timed_out"];
   const there = (agent: string) => {
     const { state = "" } = memberOf(agent) ?? {};

@@ -20,8 +20,9 @@ export function describeFacts(rollout: RolloutFacts): Told {
 }
 
 /** One that is under way, in the answer to what is in production. */
-export function describeLive({ id, model, version, state, stage, policy, why }: RolloutFacts) {
-  return { id, model, version, state, stage: stage + 1, stages: policy.stages.length, why };
+export function describeLive({ id, model, version, state, stage, policy, experiment, why }: RolloutFacts) {
+  const stages = policy.stages.length;
+  return { id, model, version, state, stage: stage + 1, stages, why, ...(experiment && { experiment: true }) };
 }
 
 export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devices">): RolloutInDetail {
@@ -40,11 +41,12 @@ export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devi
     ...describeFacts(rollout),
     eligible,
     cohort: Math.max(ofStage, !over && stage ? cohortSize(stage, eligible) : 0),
-    members: [...rollout.members.values()].map(({ agent, kind, state, since, reason }) => ({
-      ...{ agent, kind, state, reason },
-      since: new Date(since).toISOString(),
-      served: servedOf(facts.get(agent)),
-    })),
+    members: [...rollout.members.values()].flatMap(({ agent, kind, state, since, reason }) => {
+      // The others are of experiments.
+      if (kind !== "shadow" && kind !== "canary") return [];
+      const told = { agent, kind, state, reason, since: new Date(since).toISOString() };
+      return [{ ...told, served: servedOf(facts.get(agent)) }];
+    }),
     leftOut: out,
     returned: over && rollout.state !== "promoted" ? returnedOf(rollout, facts) : null,
   };

@@ -4,7 +4,7 @@
  */
 import type { Device, Production } from "@vedette/protocol/api";
 import type { Database } from "../../db/database.ts";
-import type { Rollout } from "../../db/rollout-records.ts";
+import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
 import { isoTime } from "../../iso-time.ts";
 import { describeLive } from "./describe-rollout.ts";
 
@@ -33,13 +33,15 @@ export async function readRolloutsNow(db: Pick<Database, "rollouts">, now: numbe
 export function devicesWithRollouts(devices: readonly Device[], { live, takenBack }: RolloutsNow): Device[] {
   return devices.map((device) => {
     const because: BecauseOf[] = [
-      ...live.flatMap(({ id, model, version, members }) => {
+      ...live.flatMap((rollout) => {
+        const { model, version, members } = rollout;
         const { given = null, state = "", reason = null } = members.get(device.agent) ?? {};
-        return given === null ? [] : [{ rollout: id, model, version, as: given, state, why: reason }];
+        if (given === null || given === "control") return [];
+        return [{ ...numberOf(rollout), model, version, as: given, state, why: reason }];
       }),
       ...takenBack.flatMap((rollout) => {
-        const { id, model, version, state, why } = rollout;
-        const back = { rollout: id, model, version, as: "returned" as const, state, why };
+        const { model, version, state, why } = rollout;
+        const back = { ...numberOf(rollout), model, version, as: "returned" as const, state, why };
         return hadIt(rollout).includes(device.agent) ? [back] : [];
       }),
     ];
@@ -51,10 +53,12 @@ export function productionWithRollouts(answer: Production, { live, takenBack }: 
   const models = answer.models.map((one) => {
     const versions = one.versions.map((version) => {
       const of = live.filter(({ digest, model }) => digest === version.digest && model === one.model);
-      const byRollout = of.map(({ id, members }) => {
-        const given = (kind: "canary" | "shadow") =>
-          [...members.values()].flatMap((member) => (member.given === kind ? [member.agent] : [])).sort();
-        return { rollout: id, canary: given("canary"), shadow: given("shadow") };
+      const byRollout = of.map((rollout) => {
+        const given = (kind: MemberKind) =>
+          [...rollout.members.values()].flatMap((member) => (member.given === kind ? [member.agent] : [])).sort();
+        const split = given("split");
+        const those = { canary: given("canary"), shadow: given("shadow"), ...(split.length > 0 && { split }) };
+        return { ...numberOf(rollout), ...those };
       });
       return byRollout.length > 0 ? { ...version, byRollout } : version;
     });
@@ -62,17 +66,23 @@ export function productionWithRollouts(answer: Production, { live, takenBack }: 
     if (!back) return { ...one, versions };
     const answers = new Set(one.versions.find(({ digest }) => digest === back.digest)?.serving ?? []);
     const had = hadIt(back);
-    const { id, version, state, why, endedAt } = back;
+    const { version, state, why, endedAt } = back;
     const waiting = had.filter((agent) => answers.has(agent));
-    const told = { rollout: id, version, state, why, endedAt: isoTime(endedAt ?? 0), devices: had.length, waiting };
+    const ended = isoTime(endedAt ?? 0);
+    const told = { ...numberOf(back), version, state, why, endedAt: ended, devices: had.length, waiting };
     return { ...one, versions, takenBack: told };
   });
   return { ...answer, models, ...(live.length > 0 && { rollouts: live.map(describeLive) }) };
 }
 
-/** Devices that were given it to answer by. */
+/** Experiments are numbered with rollouts. */
+function numberOf({ id, experiment }: Pick<Rollout, "id" | "experiment">): { rollout: number; experiment?: true } {
+  return { rollout: id, ...(experiment && { experiment: true }) };
+}
+
+/** Devices that were given it to answer by, at least in part. */
 function hadIt({ members }: Rollout): string[] {
   return [...members.values()]
-    .flatMap(({ agent, kind, takenAt }) => (kind === "canary" && takenAt !== null ? [agent] : []))
+    .flatMap(({ agent, kind, takenAt }) => ((kind === "canary" || kind === "split") && takenAt !== null ? [agent] : []))
     .sort();
 }

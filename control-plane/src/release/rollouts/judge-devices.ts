@@ -1,6 +1,7 @@
 /** What the devices themselves say of a stage, beside what was measured: who counts, and who failed or reverted. Pure. */
 import type { Finding, RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { candidateKind } from "../experiments/join-arms.ts";
 import { waitedFor } from "./step-member.ts";
 
 const failing = ({ state }: Member) => state === "failed" || state === "reverted";
@@ -12,7 +13,7 @@ const reached = (member: Member) => member.reached || failing(member);
  */
 export function judgeDevices(rollout: Rollout, now: number): Finding {
   const members = [...rollout.members.values()];
-  const kind = rollout.policy.stages[rollout.stage]?.kind;
+  const kind = rollout.experiment ? candidateKind(rollout) : rollout.policy.stages[rollout.stage]?.kind;
   const { failures } = rollout.policy;
   const failed = members.filter(failing);
   const n = members.filter(reached).length;
@@ -44,7 +45,8 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
 /** Both together: each may roll back, and a promotion needs both. */
 export function combine(devices: Finding, analysis: RolloutVerdict): RolloutVerdict {
   const findings = [devices, ...analysis.findings];
-  if (devices.says === "worse") return { verdict: "rollback", findings, why: devices.why };
+  if (devices.says === "worse") return { ...analysis, verdict: "rollback", findings, why: devices.why };
+  if (analysis.result) return { ...analysis, findings };
   if (analysis.verdict === "rollback") return { ...analysis, findings };
   if (analysis.verdict === "promote" && devices.says === "fine") {
     return { verdict: "promote", findings, why: `${analysis.why}; ${devices.why}` };

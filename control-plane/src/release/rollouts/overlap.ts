@@ -1,5 +1,6 @@
-/** Whether two selectors can name the same device. Pure. */
+/** Whether two selectors can name the same device, and how one says which of two has it. Pure. */
 import type { Selector } from "../../db/records.ts";
+import type { Rollout } from "../../db/rollout-records.ts";
 import { matches } from "../decide-slots.ts";
 
 interface Labelled {
@@ -18,4 +19,16 @@ export function overlap(a: Selector, b: Selector, devices: readonly Labelled[]):
     return Object.entries(a.labels).every(([key, value]) => (of.get(key) ?? value) === value);
   }
   return devices.some((device) => matches(a, device) && matches(b, device));
+}
+
+type Named = Pick<Rollout, "id" | "model" | "version" | "state" | "experiment">;
+
+/** As `rollout 7 (pump version 3, running)`. */
+export function nameOf({ id, model, version, state, experiment }: Named): string {
+  return `${experiment ? "experiment" : "rollout"} ${id} (${model} version ${version}, ${state})`;
+}
+
+/** The command that ends it. */
+export function endOf({ id, experiment }: Pick<Named, "id" | "experiment">): string {
+  return experiment ? `vedette experiment stop ${id}` : `vedette rollout abort ${id}`;
 }

@@ -1,10 +1,10 @@
 /** Makes the engine's world of what the database holds: who there is, what was decided for them, and what they reported. */
-import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
 import type { Database } from "../../db/database.ts";
 import type { DeviceRecord } from "../../db/records.ts";
-import type { Rollout } from "../../db/rollout-records.ts";
+import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
 import type { Clock } from "../../ports.ts";
-import { asksBeside, type Candidate, type Decision, lacksForBoth, refusal } from "../decide-slots.ts";
+import { asksBeside, type Candidate, type Decision, lacksForBoth, refusal, splitsRequests } from "../decide-slots.ts";
 import type { Director } from "../director.ts";
 import { isOver } from "./advance.ts";
 import { overlap } from "./overlap.ts";
@@ -81,16 +81,23 @@ function factsOf(
     ...(incumbent === null && refused && { stranded: refused.reason }),
     lacks: candidate ? (refusal(candidate, device) ?? null) : null,
     shadows: asksBeside(device),
+    splits: splitsRequests(device),
     lacksBoth: candidate ? lacksForBoth(candidate, answering, device) : null,
     overBudget:
       (data !== undefined && data.limit !== null && data.bytes >= data.limit && data.until > now) ||
       (said?.candidate?.digest === digest && said.candidate.reason === "data_budget"),
     takenBy: others.find(({ members }) => members.has(device.agent))?.id ?? null,
-    holds: decided?.digest === digest ? "canary" : decided?.beside?.digest === digest ? "shadow" : null,
+    holds: holdsAs(decided, digest),
     rev: device.rev,
     reportedRev: device.report?.rev ?? 0,
     progress: progressOf(said, digest),
   };
+}
+
+function holdsAs(decided: AssignedSlot | undefined, digest: string): MemberKind | null {
+  if (decided?.digest === digest) return "canary";
+  if (decided?.beside?.digest !== digest) return null;
+  return decided.beside.split ? "split" : "shadow";
 }
 
 /** How far a device is with a version, by its own report. */
@@ -105,10 +112,11 @@ function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
       : { kind: "updating", why: told ?? state };
   }
   if (said?.beside?.digest === digest) {
-    const { state, reason, why, pairs } = said.beside;
+    const { state, reason, why, pairs, served = 0 } = said.beside;
     const told = reason !== undefined && why !== undefined ? `${reason}: ${why}` : (reason ?? null);
     if (state === "rejected") return { kind: "rejected", why: told ?? "rejected" };
     if (reason === "lacks_memory") return { kind: "unable", why: why ?? reason };
+    if (state === "answering") return { kind: "answering", served };
     return state === "asking" ? { kind: "asked", pairs } : { kind: "updating", why: told ?? state };
   }
   return { kind: "nothing" };

@@ -3,7 +3,7 @@ import { VedetteError } from "@vedette/protocol/errors";
 import type { Database } from "../../db/database.ts";
 import type { Selector } from "../../db/records.ts";
 import { matches } from "../decide-slots.ts";
-import { overlap } from "./overlap.ts";
+import { endOf, nameOf, overlap } from "./overlap.ts";
 
 /** @throws VedetteError conflict naming the rollout that has some of the devices. */
 export async function refuseWhileRolling(db: Database, model: string, selector: Selector): Promise<void> {
@@ -17,7 +17,6 @@ export async function refuseWhileRolling(db: Database, model: string, selector: 
   if (!has) return;
   throw new VedetteError(
     "conflict",
-    `rollout ${has.id} (${model} version ${has.version}, ${has.state}) has some of these devices: ` +
-      `wait until it is over, or end it with \`vedette rollout abort ${has.id}\``,
+    `${nameOf(has)} has some of these devices: wait until it is over, or end it with \`${endOf(has)}\``,
   );
 }

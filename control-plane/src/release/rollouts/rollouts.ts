@@ -4,7 +4,8 @@
  * decides anew and devices are told. Killed anywhere in between, the next round goes on from what was written.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { RolloutPolicy, RolloutVerdict } from "@vedette/protocol/rollout";
+import type { StartExperiment } from "@vedette/protocol/experiments-api";
+import { type RolloutPolicy, type RolloutVerdict, rolloutPolicy } from "@vedette/protocol/rollout";
 import type { Replayed, StartRollout } from "@vedette/protocol/rollouts-api";
 import type { Database } from "../../db/database.ts";
 import type { AuditEntry } from "../../db/records.ts";
@@ -12,6 +13,8 @@ import type { Rollout } from "../../db/rollout-records.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { createSerial } from "../../serial.ts";
 import type { Director } from "../director.ts";
+import { checkUnits } from "../experiments/check-units.ts";
+import { stop } from "../experiments/stop.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
 import { machine, subjectOf } from "./audit-names.ts";
 import { checkKept } from "./check-kept.ts";
@@ -41,9 +44,19 @@ export interface Rollouts {
    * @throws VedetteError not_found, invalid_argument, conflict (what it rests on is not kept any more).
    */
   replay(id: number, policy: RolloutPolicy): Promise<Replayed>;
-  /** A rollout with its devices as they are now. @throws VedetteError not_found. */
-  look(id: number): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
+  /** A rollout, or experiment, with its devices as they are now. @throws VedetteError not_found. */
+  look(id: number, as?: Kind): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
+  /**
+   * An experiment is a rollout with a plan: numbered with them, and never beside one.
+   * @throws VedetteError as `start`; unsupported where its units could not be told apart.
+   */
+  startExperiment(request: StartExperiment, actor: string): Promise<number>;
+  /** @param keep candidate: it becomes the rule of the experiment's devices. @throws VedetteError not_found, conflict. */
+  stopExperiment(id: number, keep: "incumbent" | "candidate", reason: string | null, actor: string): Promise<void>;
 }
+
+/** What a number is asked for as. */
+type Kind = "rollout" | "experiment";
 
 export interface RolloutPorts {
   readonly db: Database;
@@ -68,10 +81,14 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
   /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
   const told = new Map<number, Told>();
 
-  async function find(id: number): Promise<Rollout> {
+  async function find(id: number, as: Kind = "rollout"): Promise<Rollout> {
     const found = await db.rollouts.find(id);
-    if (found) return found;
-    throw new VedetteError("not_found", `there is no rollout ${id}: \`vedette rollout list\` shows those there are`);
+    const kind = found?.experiment ? "experiment" : "rollout";
+    if (found && kind === as) return found;
+    const why = found
+      ? `${id} is the number of an ${kind}`.replace("an rollout", "a rollout")
+      : `there is no ${as} ${id}`;
+    throw new VedetteError("not_found", `${why}: \`vedette ${found ? kind : as} list\` shows those there are`);
   }
 
   async function write(
@@ -83,14 +100,23 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
   ): Promise<void> {
     const { rollout: after, decisions } = advanced;
     const { model, version } = after;
-    const entries = decisions.map(({ action, detail }): AuditEntry => {
-      return { at: now, actor, action, subject: subjectOf(after.id), detail: { model, version, ...detail } };
+    const told = after.experiment
+      ? decisions.map(({ action, detail }) => ({ action: action.replace(/^rollout/, "experiment"), detail }))
+      : decisions;
+    const entries = told.map(({ action, detail }): AuditEntry => {
+      return {
+        at: now,
+        actor,
+        action,
+        subject: subjectOf(after),
+        detail: { model, version, ...detail },
+      };
     });
     const promoted = after.state === "promoted" && before.state !== "promoted";
     const rule = { model, version, selector: after.policy.selector, createdAt: now };
     const history = changes && { at: now, changes };
     await db.rollouts.commit({ before, after, entries, rule: promoted ? rule : undefined, history });
-    for (const { action, detail } of decisions) logger.info(action, { rollout: after.id, model, version, ...detail });
+    for (const { action, detail } of told) logger.info(action, { rollout: after.id, model, version, ...detail });
   }
 
   /** What devices themselves say still counts where the lake, or what else the evidence is read from, does not answer. */
@@ -110,14 +136,14 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     const advanced = advance(rollout, world, moment.now);
     const before = told.get(rollout.id);
     const about = inScope(rollout, world.devices).map((device) => forHistory(device, rollout.policy.served));
-    const { changes, told: now } = changesOf(before, world, about, {
-      now: moment.now,
-      began: rollout.createdAt,
-    });
+    const times = { now: moment.now, began: rollout.createdAt };
+    // An experiment has no policy that another one could be held against.
+    const unchanged = { changes: undefined, told: undefined };
+    const { changes, told: now } = rollout.experiment ? unchanged : changesOf(before, world, about, times);
     if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
     await write(rollout, advanced, machine, moment.now, changes);
     if (isOver(advanced.rollout.state)) told.delete(rollout.id);
-    else told.set(rollout.id, now);
+    else if (now) told.set(rollout.id, now);
     return (
       advanced.rollout.members !== rollout.members ||
       advanced.rollout.stage !== rollout.stage ||
@@ -142,10 +168,10 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
 
   return {
     reconcile: () => serial(round),
-    look: (id) =>
+    look: (id, as) =>
       // In turn, so that nobody sees the half of a round.
       serial(async () => {
-        const rollout = await find(id);
+        const rollout = await find(id, as);
         return { rollout, world: await readWorld(rollout, await readMoment(ports), ports) };
       }),
     async replay(id, policy) {
@@ -159,17 +185,41 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     start: (request, actor) =>
       serial(async () => {
         const moment = await readMoment(ports);
-        const draft = await checkStart(request, actor, moment, ports);
+        const { draft } = await checkStart(request, actor, moment, ports);
         const { model, version, policy } = request;
         const id = await db.rollouts.create(draft, (made) => ({
           at: moment.now,
           actor,
           action: "rollout.start",
-          subject: subjectOf(made),
+          subject: subjectOf({ id: made, experiment: null }),
           detail: { model, version, digest: draft.digest, policy, gate: draft.why },
         }));
         await round();
         return id;
+      }),
+    startExperiment: ({ model, version, selector, plan }, actor) =>
+      serial(async () => {
+        const moment = await readMoment(ports);
+        const policy = rolloutPolicy.parse({ selector, stages: [{ kind: "canary", share: 1 }] });
+        const request = { model, version, policy, queue: false };
+        const { draft, devices } = await checkStart(request, actor, moment, ports, plan);
+        await checkUnits({ ...draft, id: 0 }, devices, moment.now, (digest) => db.versions.manifest(digest));
+        const id = await db.rollouts.create(draft, (made) => ({
+          at: moment.now,
+          actor,
+          action: "experiment.start",
+          subject: subjectOf({ id: made, experiment: plan }),
+          detail: { model, version, digest: draft.digest, selector, plan, gate: draft.why },
+        }));
+        await round();
+        return id;
+      }),
+    stopExperiment: (id, keep, reason, actor) =>
+      serial(async () => {
+        const experiment = await find(id, "experiment");
+        const now = clock.now();
+        await write(experiment, stop(experiment, keep, reason, actor, now), actor, now);
+        return ports.assign();
       }),
     act: (id, act, reason, actor) =>
       serial(async () => {

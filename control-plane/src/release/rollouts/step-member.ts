@@ -40,6 +40,7 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   };
   const nothing = { given: null, reached: false } as const;
   if (!device) return become("left_out", "it is not in the fleet any more", nothing);
+  if (member.kind === "control") return device.online ? become("counted", null) : become("offline", "it is away");
   if (member.state === "failed") return member;
   const out = leftOut(rollout, device, member.kind);
   // One that has the candidate keeps it where what it would return to was revoked: `advance` pauses, and says so.
@@ -54,12 +55,12 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   const reached = member.reached || (fresh && progress.kind !== "nothing");
   if (fresh && served(progress, member) >= rollout.policy.served) return become("counted", null, { reached });
   if (member.state === "counted") {
-    // A counter that a crash set back is no reversion; and one that is only asked beside answers nobody.
-    const stands = !fresh || member.kind === "shadow" || progress.kind === "answering";
+    // A counter that a crash set back is no reversion; nor is a version beside the incumbent that is being loaded again.
+    const stands = !fresh || member.kind !== "canary" || progress.kind === "answering";
     return stands ? member : become("reverted", "it had counted, and serves another version now", { reached });
   }
   // It keeps what it was given: so it goes on saying so, and takes part once it can.
-  if (fresh && progress.kind === "unable" && member.kind === "shadow")
+  if (fresh && progress.kind === "unable" && member.kind !== "canary")
     return become("left_out", progress.why, { reached });
   if (member.state === "timed_out" && (reached || device.online))
     return become("timed_out", member.reason, { reached });
@@ -90,15 +91,15 @@ function stepWaiting(
 }
 
 function served(progress: DeviceFacts["progress"], { kind }: Member): number {
-  if (kind === "canary") return progress.kind === "answering" ? progress.served : 0;
-  return progress.kind === "asked" ? progress.pairs : 0;
+  if (kind === "shadow") return progress.kind === "asked" ? progress.pairs : 0;
+  return progress.kind === "answering" ? progress.served : 0;
 }
 
 function told(progress: DeviceFacts["progress"], member: Member, wanted: number, overBudget: boolean): string {
   if (overBudget) return "it waits for its data budget";
   if (progress.kind === "nothing") return "it has not followed yet";
   if (progress.kind === "updating") return progress.why ?? "it fetches or proves the version";
-  const what = member.kind === "canary" ? "predictions served" : "pairs asked";
+  const what = member.kind === "shadow" ? "pairs asked" : "predictions served";
   return `${served(progress, member)} of ${wanted} ${what}`;
 }
 

@@ -1,7 +1,7 @@
 /** What the engine is told of the world at one moment: plain data, which `read-world.ts` makes of the database. */
 import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Labels } from "../../db/records.ts";
-import type { Rollout, StageKind } from "../../db/rollout-records.ts";
+import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
 
 /** How far a device is with the candidate, as it last reported. */
 export type Progress =
@@ -27,6 +27,8 @@ export interface DeviceFacts {
   readonly lacks: string | null;
   /** Its agent knows how to ask a second version. */
   readonly shadows: boolean;
+  /** Its agent knows how to split requests between two versions. */
+  readonly splits?: boolean;
   /** Why it cannot have the candidate in memory beside what it runs, for people; null: it can. Histories of before do not say. */
   readonly lacksBoth?: string | null | undefined;
   /** It spent what it may send and receive for now. */
@@ -34,7 +36,7 @@ export interface DeviceFacts {
   /** Another live rollout of the same model that it is a member of. */
   readonly takenBy: number | null;
   /** As what the last decision of the director assigns it the candidate. */
-  readonly holds: StageKind | null;
+  readonly holds: MemberKind | null;
   /** Revision of that decision. */
   readonly rev: number;
   /** Revision that its report is about. */

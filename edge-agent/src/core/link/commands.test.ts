@@ -91,7 +91,7 @@ test("a device has let go when all that waited is gone, and what was set aside w
   const batches = { waiting: { [Symbol.iterator]: () => waiting.values() }, get: (key: string) => waiting.get(key) };
   let over = false;
   const log = { batches, cut: async () => void cut++ } as unknown as Parameters<typeof letGo>[0];
-  const going = letGo(log, "rain", { clock, storage }).then(() => {
+  const going = letGo(log, "spool/rain", { clock, storage }).then(() => {
     over = true;
   });
   await clock.advance(10_000);

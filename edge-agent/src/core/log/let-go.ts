@@ -7,10 +7,13 @@ import type { PredictionLog } from "./prediction-log.ts";
 
 const lookEveryMs = 2_000;
 
-/** Resolves when nothing is left on this device of what `log` holds now. Batches leave as fast as they are stored. */
+/**
+ * Resolves when nothing is left on this device of what `log` holds now. Batches leave as fast as they are stored.
+ * @param folder of the log.
+ */
 export async function letGo(
   log: Pick<PredictionLog, "batches" | "cut">,
-  stream: string,
+  folder: string,
   { clock, storage }: { clock: Clock; storage: Storage },
 ): Promise<void> {
   await log.cut();
@@ -18,6 +21,6 @@ export async function letGo(
   while ([...waiting].some((key) => log.batches.get(key) !== undefined)) {
     await new Promise<void>((resolve) => void clock.after(lookEveryMs, resolve));
   }
-  const rejected = `spool/${stream}/rejected`;
+  const rejected = `${folder}/rejected`;
   for (const name of await storage.list(rejected)) await storage.remove(`${rejected}/${name}`);
 }

@@ -89,12 +89,14 @@ export async function openPredictionLog(options: {
   offset?: () => number | null;
   /** Shared by all logs of a device. */
   budget?: SpoolBudget;
+  /** Of this log alone; a stream may have several, whose epochs tell them apart. */
+  folder?: string;
 }): Promise<PredictionLog> {
   const { agent, stream, ports, offset = () => null } = options;
   const { clock, storage, log } = ports;
   const budget = options.budget ?? createSpoolBudget({}, log);
   const limits = { ...defaultLimits, ...options.limits };
-  const folder = `spool/${stream}`;
+  const folder = options.folder ?? `spool/${stream}`;
 
   const before = await readSpoolState(folder, ports);
   // Of rows whose batch number nobody knows any more, or that another device may have sent, no batch can be made.

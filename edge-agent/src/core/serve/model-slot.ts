@@ -50,6 +50,13 @@ export interface ModelSlot {
   forget(isErased: (entity: string) => Promise<boolean>): Promise<number>;
   /** Whom to tell of the runs that ended, after their answers are given; null: nobody. */
   askBeside(asker: BesideAsker | null): void;
+  /**
+   * Lets a second version answer the entities that it takes (null: none), beside the one in place. Resolves when the runs of the
+   * former second one are done, so that it can be released.
+   * @throws VedetteError unsupported, invalid_manifest where the version cannot be fed; the former stays.
+   */
+  split(second: SecondVersion | null): Promise<void>;
+  readonly second: SecondVersion | null;
   /** There are requests that no run has taken. */
   readonly waits: boolean;
   /** From now on the ladder answers, for this reason, until `use` is called again. */
@@ -63,6 +70,18 @@ export interface ModelSlot {
   /** Calls after the answers of each run of the version in place. */
   onPredictions(call: (outcome: Outcome) => void): void;
 }
+
+/** A version that answers some of the entities, in a log of its own: a batch is of one version. */
+interface SecondVersion {
+  readonly version: ServingVersion;
+  readonly log: SlotLog;
+  takes(entity: string): boolean;
+  /** After the answers of each of its runs. */
+  ran(outcome: Outcome): void;
+  /** Rows that it answered. */
+  served(rows: number): void;
+}
+export type SlotLog = Pick<PredictionLog, "room" | "reserve" | "id" | "append">;
 
 /** The version whose ladder answers while none serves. */
 export type LastKnown = Pick<ServingVersion, "manifest">;
@@ -99,6 +118,9 @@ interface Place {
   readonly logged: LoggedVersion;
   readonly check: InputCheck | null;
   readonly queue: RunQueue<SlotJob> | null;
+  readonly log: SlotLog;
+  /** Null: it is the version in place. */
+  readonly second: SecondVersion | null;
   /** UTC ms. */
   readonly freshUntil: number;
   tripped: FallbackReason | null;
@@ -117,14 +139,14 @@ const defaultLimits = { cap: 32, cacheEntities: 1024, drainMs: 10_000 };
 export function createModelSlot(options: {
   model: string;
   ports: Pick<Ports, "clock" | "log">;
-  log: Pick<PredictionLog, "room" | "reserve" | "id" | "append">;
+  log: SlotLog;
   schedule?: (call: () => void) => void;
   lastKnown?: LastKnown;
   responseCache?: ResponseCacheLimits | undefined;
   /** Rows of one run; entities in the fallback cache; longest wait of `use` for a run that hangs, ms. */
   limits?: Partial<typeof defaultLimits>;
 }): ModelSlot {
-  const { model, ports, log } = options;
+  const { model, ports } = options;
   const { clock } = ports;
   const limits = { ...defaultLimits, ...options.limits };
   const schedule = options.schedule ?? ((call: () => void) => void Promise.resolve().then(call));
@@ -134,8 +156,13 @@ export function createModelSlot(options: {
   const counters = newCounters();
   let beside: BesideAsker | null = null;
   let place = placeOf(null, options.lastKnown?.manifest ?? null);
+  let second: Place | null = null;
 
-  function placeOf(version: ServingVersion | null, lastManifest: Manifest | null): Place {
+  function placeOf(
+    version: ServingVersion | null,
+    lastManifest: Manifest | null,
+    ofSecond: SecondVersion | null = null,
+  ): Place {
     const manifest = version?.manifest ?? lastManifest;
     const made: Place = {
       version,
@@ -160,10 +187,12 @@ export function createModelSlot(options: {
             if (made === place) addRun(counters.runs, figures);
           },
           ended: (jobs, answers, took) => {
-            if (beside !== null && beside.answering === version.digest) tellBeside(beside, jobs, answers, took);
+            if (!ofSecond && beside?.answering === version.digest) tellBeside(beside, jobs, answers, took);
           },
         }),
       freshUntil: manifest?.freshUntil ? Date.parse(manifest.freshUntil) : Number.POSITIVE_INFINITY,
+      log: ofSecond?.log ?? options.log,
+      second: ofSecond,
       tripped: null,
       failure: null,
     };
@@ -178,13 +207,16 @@ export function createModelSlot(options: {
   }
 
   function ask(request: PredictRequest, resolve: SlotJob["resolve"], reject: SlotJob["reject"]): void {
-    const here = place;
+    const { entity } = request;
+    const here = second !== null && entity !== undefined && second.second?.takes(entity) ? second : place;
     const started = clock.monotonic();
     checkTexts(request);
     // Without a schema there is no telling how many rows these values are: they are answered as one.
     const { n, refused } = here.check?.(request, counters.outOfRange) ?? { n: 1, refused: null };
     const reason = barrier(here);
-    const key = reason === null && refused === null && responses ? responses.key(request) : null;
+    // Answers that are kept by input are of the version in place.
+    const cacheable = reason === null && refused === null && here === place;
+    const key = cacheable && responses ? responses.key(request) : null;
     const found = key === null ? undefined : responses?.get(key);
     const job: SlotJob = {
       request,
@@ -206,7 +238,7 @@ export function createModelSlot(options: {
 
   function finish(from: Place, jobs: readonly SlotJob[], result: RunResult | FallbackReason): void {
     const rows = jobs.reduce((sum, job) => sum + job.n, 0);
-    const room = log.room(rows);
+    const room = from.log.room(rows);
     const fail = (error: unknown): void => {
       for (const job of jobs) job.reject(error);
     };
@@ -220,7 +252,7 @@ export function createModelSlot(options: {
   }
 
   function answer(from: Place, jobs: readonly SlotJob[], rows: number, result: RunResult | FallbackReason): void {
-    const { manifest } = from;
+    const { manifest, log } = from;
     const now = clock.monotonic();
     const firstN = log.reserve(rows);
     const served = typeof result === "string" ? null : result;
@@ -279,7 +311,8 @@ export function createModelSlot(options: {
     }
     const ran = !jobs[0]?.cached;
     if (ran && served && responses && from === place) keep(jobs, served);
-    if (version && ran && from === place && (served || result === "exception" || result === "latency_budget")) {
+    const told = from === place || (from.second !== null && from === second);
+    if (version && ran && told && (served || result === "exception" || result === "latency_budget")) {
       // A request of more rows than one run takes says nothing of how long the model takes.
       const slow = jobs.reduce((sum, job) => sum + (job.n <= limits.cap ? job.n : 0), 0);
       const outcome = {
@@ -290,7 +323,8 @@ export function createModelSlot(options: {
         unsure,
         ...(result === "exception" && from.failure !== null && tellsInputs(version.manifest) && { why: from.failure }),
       };
-      for (const call of calls) report(call, outcome);
+      if (from.second) report((of) => from.second?.ran(of), outcome);
+      else for (const call of calls) report(call, outcome);
     }
   }
 
@@ -332,7 +366,8 @@ export function createModelSlot(options: {
       counters.sources[source]++;
       if (reason !== null) counters.reasons[reason]++;
       if (source !== "model") continue;
-      if (from === place) counters.served++;
+      if (from.second) from.second.served(1);
+      else if (from === place) counters.served++;
       if (request.entity !== undefined && from.manifest?.fallback.cache) {
         cache.put(request.entity, { label, value, confidence, scores, outputs }, now);
       }
@@ -360,6 +395,14 @@ export function createModelSlot(options: {
       if (former.queue) await drained(former.queue);
       return former.version;
     },
+    async split(next) {
+      const former = second;
+      second = next && placeOf(next.version, null, next);
+      if (former?.queue) await drained(former.queue);
+    },
+    get second() {
+      return second?.second ?? null;
+    },
     async forget(isErased) {
       // By input: there is no telling whose they were.
       responses?.clear();
@@ -376,7 +419,7 @@ export function createModelSlot(options: {
       if (place.version) place.version.session.compared = asker?.answering === place.version.digest;
     },
     get waits() {
-      return place.queue?.waits ?? false;
+      return (place.queue?.waits ?? false) || (second?.queue?.waits ?? false);
     },
     trip(reason) {
       place.tripped = reason;

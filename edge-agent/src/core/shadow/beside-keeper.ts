@@ -1,20 +1,28 @@
 /**
- * Keeps what is asked beside one model's answers as it was assigned: a reconciler between the beside pin and a loaded
- * session, apart from what answers. receive → verify → prove → ask; it never puts a version in place. `model-keeper.ts` owns
- * it and says when something has changed.
+ * Keeps a second version beside the one in place as it was assigned: a reconciler between the beside pin and a loaded
+ * session. receive → verify → prove → ask (`ask-beside.ts`), or answer some of the entities (`answer-beside.ts`); it never
+ * puts a version in place. `model-keeper.ts` owns it and says when something has changed.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
+import type { Split } from "@vedette/protocol/split";
 import { damaged, unfit } from "../install-errors.ts";
 import type { Ports, TrustedTargets } from "../ports.ts";
-import type { ModelSlot } from "../serve/model-slot.ts";
+import type { ModelSlot, SlotLog } from "../serve/model-slot.ts";
 import type { ServingVersion } from "../serve/serving-version.ts";
+import type { Pin } from "../store/life-cycle.ts";
+import type { RejectReason } from "../store/reject-reason.ts";
 import { createRetry, createTimer } from "../timing.ts";
+import { type BesideAnswerer, createBesideAnswerer } from "./answer-beside.ts";
 import { type BesideAsker, type BesideLimits, createBesideAsker } from "./ask-beside.ts";
-import type { Beside, BesideEvent } from "./beside-life.ts";
+import { type Beside, type BesideEvent, sameSplit } from "./beside-life.ts";
 import { createPairWatch, type PairLimits } from "./pair-watch.ts";
 import type { ShadowKeep } from "./shadow-outbox.ts";
+
+type Loaded =
+  | { readonly answers: false; readonly version: BesideVersion }
+  | { readonly answers: true; readonly version: ServingVersion };
 
 /** What may be loaded to be asked: no drift of its own is watched. */
 export type BesideVersion = Pick<ServingVersion, "digest" | "manifest" | "session">;
@@ -22,7 +30,7 @@ export type BesideVersion = Pick<ServingVersion, "digest" | "manifest" | "sessio
 export interface BesideOptions {
   readonly model: string;
   readonly ports: Pick<Ports, "clock" | "random" | "log">;
-  readonly slot: Pick<ModelSlot, "version" | "waits" | "askBeside">;
+  readonly slot: Pick<ModelSlot, "version" | "waits" | "askBeside" | "split" | "counters">;
   readonly keep: ShadowKeep;
   /** As pinned now. */
   beside(): Beside | null;
@@ -39,9 +47,16 @@ export interface BesideOptions {
   fetch(slot: AssignedSlot, trusted: TrustedTargets): Promise<Manifest>;
   /** @throws VedetteError as `prove`; not_found where the bundle is not here whole. */
   load(digest: string, quick: boolean): Promise<BesideVersion>;
+  /** Loads it as one that answers. @throws VedetteError as `load`. */
+  loadToAnswer(pin: Pick<Pin, "digest" | "release">, quick: boolean): Promise<ServingVersion>;
   /** Why there is no memory for it beside what answers, for people; null where there is. @throws VedetteError as `load`. */
   lacks(digest: string): Promise<string | null>;
-  unload(version: BesideVersion): Promise<void>;
+  unload(version: BesideVersion | ServingVersion): Promise<void>;
+  /** Where its own answers are logged. @throws VedetteError storage_failed. */
+  secondLog(): Promise<SlotLog>;
+  /** As KeeperOptions. */
+  readonly probation: number;
+  selfTest(version: ServingVersion): Promise<void>;
   /** `epoch.n` of a prediction's number. */
   idOf(n: number): string;
   /** ms to add to the device's clock to reach the control plane's; null before it is known. */
@@ -69,9 +84,10 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
   const { clock, random, log } = options.ports;
   /** What may be fetched now: after a restart, that waits for the next assignment. */
   let assigned: { slot: AssignedSlot; trusted: TrustedTargets } | undefined;
-  let loaded: BesideVersion | undefined;
+  let loaded: Loaded | undefined;
   let asker: BesideAsker | undefined;
-  let asking: { answering: string; sample: number } | undefined;
+  let answerer: BesideAnswerer | undefined;
+  let asking: { answering: string; sample: number; split: Split | undefined } | undefined;
   /** Digests that this process has fetched whole, and begun with. */
   let fetched = "";
   let begun = "";
@@ -84,30 +100,39 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
   };
   const lived = createTimer(clock, () => aside(apply({ what: "lived" })));
 
+  /** Whether what is loaded is what the pin wants, loaded as it wants it. */
+  const isLoaded = (now: Beside | null | undefined) =>
+    loaded !== undefined && loaded.version.digest === now?.digest && loaded.answers === (now.split !== undefined);
+
   /** Asks no more of what is not wanted any more, and gives its memory back. */
   const drop = async () => {
     const now = wanted();
     const version = slot.version?.digest;
     const goesOn =
-      now?.digest === loaded?.digest && asking?.answering === now?.answering && asking?.sample === now?.sample;
+      isLoaded(now) &&
+      asking?.answering === now?.answering &&
+      asking?.sample === now?.sample &&
+      sameSplit(asking?.split, now?.split);
     if (!goesOn || version !== asking?.answering)
-      cease(!stopped && (now?.digest !== loaded?.digest || now?.answering !== asking?.answering));
+      await cease(!stopped && (!isLoaded(now) || now?.answering !== asking?.answering));
     if (!stopped && !options.beside()) keep.end();
-    if (now?.digest !== loaded?.digest) await leave();
+    if (!isLoaded(now)) await leave();
   };
 
   /** @param over the pair is done with. */
-  const cease = (over: boolean) => {
-    if (!asker) return;
+  const cease = async (over: boolean) => {
+    if (!asking) return;
     slot.askBeside(null);
-    asker.close(over);
+    asker?.close(over);
+    await answerer?.close();
     asker = undefined;
+    answerer = undefined;
     asking = undefined;
   };
 
   const leave = async () => {
     if (!loaded) return;
-    const leaving = loaded;
+    const leaving = loaded.version;
     loaded = undefined;
     lived.cancel();
     log.info("shadow.unloaded", { model, digest: leaving.digest });
@@ -134,35 +159,40 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const lacks = await options.lacks(digest);
     if (lacks !== null) {
       // Also where it is loaded already, and what answers has come since. Tried again: others may go.
-      cease(false);
+      await cease(false);
       await leave();
       throw new VedetteError("lacks_memory", lacks);
     }
-    if (loaded?.digest !== digest) {
+    if (!isLoaded(current())) {
       if (!current() || !options.mayLoad(digest)) return;
       // Another try in the same process follows no crash.
       if (begun !== digest) await apply({ what: "started" });
       begun = digest;
       const before = current();
       if (!before) return;
-      const version = await options.load(digest, before.state === "asking");
-      if (!current()) return options.unload(version);
-      loaded = version;
+      const quick = before.state === "asking";
+      const loading: Loaded = before.split
+        ? { answers: true, version: await options.loadToAnswer(before, quick) }
+        : { answers: false, version: await options.load(digest, quick) };
+      if (!current()) return options.unload(loading.version);
+      loaded = loading;
       lived.in(livedAfterMs);
     }
     // Also where a try before this one could not save it.
     await apply({ what: "proved", forgiven: options.endsAbruptly });
-    ask();
+    await ask();
   };
 
   /** Joins the two, once the one that it is held against is the one that answers. */
-  const ask = () => {
+  const ask = async () => {
     const now = wanted();
     const version = slot.version;
-    if (asker || !now || !loaded || loaded.digest !== now.digest || version?.digest !== now.answering) return;
-    const { sample } = now;
+    if (asking || !now || !loaded || !isLoaded(now) || version?.digest !== now.answering) return;
+    const { sample, answering, split } = now;
+    if (loaded.answers && split) return answer(loaded.version, version, now, split);
+    const beside = loaded.version;
     const watch = createPairWatch({
-      ...{ answering: version, beside: loaded, keep, clock },
+      ...{ answering: version, beside, keep, clock },
       offset: options.offset,
       // Who waits for evidence sees it come.
       cut: options.changed,
@@ -170,22 +200,38 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     });
     asker = createBesideAsker({
       answering: version,
-      beside: loaded,
+      beside,
       sample,
       watch,
       ports: options.ports,
       busy: () => slot.waits,
       idOf: options.idOf,
-      failed: (reason, why) => {
-        log.error("shadow.given_up", { model, digest: now.digest, reason, why });
-        aside(apply({ what: "failed", reason, why }));
-        work.now();
-      },
+      failed: (reason, why) => giveUp(now, reason, why),
       ...limitsOf(options),
     });
-    asking = { answering: now.answering, sample };
+    asking = { answering, sample, split };
     slot.askBeside(asker);
-    log.info("shadow.asking", { model, ...asking, beside: now.digest });
+    log.info("shadow.asking", { model, answering, sample, beside: now.digest });
+  };
+
+  /** Lets it answer the entities that it is to. */
+  const answer = async (version: ServingVersion, inPlace: ServingVersion, now: Beside, split: Split) => {
+    const { answering, sample } = now;
+    answerer = await createBesideAnswerer({
+      ...{ model, slot, version, split, answering: inPlace, counters: slot.counters },
+      ...{ probation: options.probation, selfTest: options.selfTest, changed: options.changed, ports: options.ports },
+      log: await options.secondLog(),
+      tripped: (reason, why) => giveUp(now, reason, why),
+    });
+    asking = { answering, sample, split };
+    log.info("split.answering", { model, answering, share: split.share, beside: now.digest });
+    options.changed();
+  };
+
+  const giveUp = ({ digest }: Beside, reason: RejectReason, why: string) => {
+    log.error("shadow.given_up", { model, digest, reason, why });
+    aside(apply({ what: "failed", reason, why }));
+    work.now();
   };
 
   /** What becomes of it when it failed. @throws where another try may go better. */
@@ -241,7 +287,9 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     report() {
       const beside = options.beside();
       if (!beside) return {};
-      const { digest, release, state, answering } = beside;
+      const { digest, release, answering } = beside;
+      const joined = beside.split && asking ? "answering" : "proving";
+      const state = beside.split && beside.state === "asking" ? joined : beside.state;
       const reason = beside.reason ?? trouble?.code;
       const why = beside.why ?? trouble?.why;
       const of = keep.saved;
@@ -253,6 +301,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
           ...(why ? { why: why.slice(0, 1000) } : {}),
           pairs: same ? keep.pairs : 0,
           skipped: same ? keep.skipped : 0,
+          ...(answerer ? { served: answerer.served } : {}),
         },
       };
     },

@@ -1,6 +1,6 @@
 /**
- * The life of a version that is asked beside the one that answers, as a pure table: it never answers. The beside keeper says
- * what happened, saves the pins that come out, and only then acts on them.
+ * The life of a version beside the one that answers, as a pure table: it never takes that one's place; it is asked the same, or
+ * answers some of the entities. The beside keeper says what happened, saves the pins that come out, and only then acts on them.
  *
  *     fetching ──fetched──▶ verified ──started──▶ proving ──proved──▶ asking      withdrawn, or another assigned ──▶ gone
  *        ▲  assigned by a      │ failed            │ failed            │ ▲ started (a new process)
@@ -9,6 +9,7 @@
  *
  * Lost files take it back to fetching.
  */
+import type { Split } from "@vedette/protocol/split";
 import type { RejectReason } from "../store/reject-reason.ts";
 
 export interface Beside {
@@ -21,6 +22,8 @@ export interface Beside {
   readonly answering: string;
   /** Of the predictions, how large a share it is asked. */
   readonly sample: number;
+  /** It is not asked beside, but answers these entities. */
+  readonly split?: Split | undefined;
   /** Of the assignment that named it last. */
   readonly rev: number;
   /** Processes that began with it, and did not stand for a while nor end cleanly. */
@@ -33,7 +36,7 @@ export interface Beside {
 export type BesideEvent =
   | {
       readonly what: "assigned";
-      readonly version: Pick<Beside, "digest" | "release" | "length" | "answering" | "sample">;
+      readonly version: Pick<Beside, "digest" | "release" | "length" | "answering" | "sample" | "split">;
       readonly rev: number;
     }
   | { readonly what: "withdrawn" }
@@ -95,15 +98,19 @@ export function stepBeside(beside: Beside | null, event: BesideEvent): Beside | 
   }
 }
 
+export function sameSplit(a: Split | undefined, b: Split | undefined): boolean {
+  return a?.salt === b?.salt && a?.share === b?.share;
+}
+
 function assign(
   beside: Beside | null,
   version: Extract<BesideEvent, { what: "assigned" }>["version"],
   rev: number,
 ): Beside {
-  const { digest, release, length, answering, sample } = version;
+  const { digest, release, length, answering, sample, split } = version;
   if (beside?.digest !== digest || (beside.state === "rejected" && rev > beside.rev)) {
-    return { digest, release, length, answering, sample, state: "fetching", rev, starts: 0, reason: null };
+    return { digest, release, length, answering, sample, split, state: "fetching", rev, starts: 0, reason: null };
   }
   const same = beside.rev === rev && beside.answering === answering && beside.sample === sample;
-  return same ? beside : { ...beside, rev, answering, sample };
+  return same && sameSplit(beside.split, split) ? beside : { ...beside, rev, answering, sample, split };
 }

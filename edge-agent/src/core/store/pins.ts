@@ -5,6 +5,7 @@
 import { fromUtf8, utf8 } from "@vedette/protocol/bytes";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { modelName, sha256Hex } from "@vedette/protocol/ids";
+import { split } from "@vedette/protocol/split";
 import { z } from "zod";
 import type { Storage } from "../ports.ts";
 import { readTwice, writeTwice } from "./kept-twice.ts";
@@ -28,6 +29,7 @@ const besidePin = z.object({
   state: z.enum(["fetching", "verified", "proving", "asking", "rejected"]),
   answering: sha256Hex,
   sample: z.number().gt(0).max(1),
+  split: split.optional(),
   rev: z.int().min(0),
   starts: z.int().min(0),
   reason: reason.nullable(),

@@ -9,6 +9,7 @@ import { VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, Assignment, Heartbeat, HelloAnswer, Reported, Request } from "@vedette/protocol/messages";
 import { type ShadowParcel, shadowParcel } from "@vedette/protocol/shadow";
 import { signedBytes } from "@vedette/protocol/signed";
+import type { Split } from "@vedette/protocol/split";
 import { topics } from "@vedette/protocol/topics";
 import { targetsExtension } from "@vedette/protocol/trust";
 import { cutFile, linearGolden, linearManifest } from "../../sim/linear-bundle.ts";
@@ -144,10 +145,11 @@ export function createFakePeer(options: { now: () => number }) {
       peer.slots = versions.map(({ model, digest, length, release }) => ({ model, digest, length, release }));
     },
     /** Assigns one to answer and another beside it, and hints at it. */
-    assignBeside(version: Published, beside: Published, sample = 1) {
+    /** @param split the second one answers these entities, instead of being asked beside. */
+    assignBeside(version: Published, beside: Published, sample = 1, split?: Split) {
       peer.assignSilently(version);
       const { digest, length, release } = beside;
-      peer.slots = peer.slots.map((slot) => ({ ...slot, beside: { digest, length, release, sample } }));
+      peer.slots = peer.slots.map((slot) => ({ ...slot, beside: { digest, length, release, sample, split } }));
       peer.retain(topic.desired(agentName), JSON.stringify({ rev: peer.rev }));
     },
     /** Assigns, and hints at it. */

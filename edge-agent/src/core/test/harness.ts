@@ -95,7 +95,7 @@ export function createDevice() {
         agent: agentName,
         labels: {},
         abilities: {
-          ...{ capability: 3, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
+          ...{ capability: 4, agent: "test", runtime: "fake", opset: 20, kernelAbi: 1, backends: ["node-cpu"] },
           ...(options.memoryBytes !== undefined && { memoryBytes: options.memoryBytes }),
         },
         ports: {
@@ -137,6 +137,14 @@ export function createDevice() {
           const [prediction] = await Promise.all([asked, clock.advance(0)]);
           await settle();
           return prediction.answers[0];
+        },
+        /** Asks 1 of an entity: who answered what. */
+        askOf: async (entity: string) => {
+          const asked = agent.predict({ model: "rain", rows: Float32Array.of(1), entity });
+          const [{ release, answers }] = await Promise.all([asked, clock.advance(0)]);
+          await settle();
+          const { value, id, source } = answers[0] ?? { value: null, id: "", source: "none" };
+          return { release, value, id, source };
         },
         slot: (model = "rain") => agent.status().slots.find((slot) => slot.model === model),
       };

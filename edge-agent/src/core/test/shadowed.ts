@@ -1,4 +1,5 @@
 /** Devices that are asked a second version beside the one that answers. */
+import type { Split } from "@vedette/protocol/split";
 import type { FakeModel } from "./fake-peer.ts";
 import { servingDevice } from "./harness.ts";
 
@@ -22,4 +23,15 @@ export async function ask(run: Run, times: number) {
     await run.clock.advance(5);
   }
   return answers;
+}
+
+/** y = 2x answers; what is given answers the entities of the split. */
+export async function splitDevice(second: FakeModel, memoryBytes?: number) {
+  const split: Split = { salt: "ab".repeat(16), share: 0.5 };
+  const device = await servingDevice(memoryBytes);
+  const { peer, run, first } = device;
+  const other = peer.publish("rain", 2, second);
+  peer.assignBeside(first, other, 1, split);
+  await run.clock.advance(1000);
+  return { ...device, split, second: other };
 }

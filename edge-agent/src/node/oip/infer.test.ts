@@ -184,6 +184,19 @@ test("a model that was withdrawn still says its tensors, and its rules answer fo
   expect(body.parameters).toMatchObject({ vedette_source: "rule", vedette_reason: "no_model" });
 });
 
+test("[C2] where requests are split between two versions an answer of either stands, and says by which", async () => {
+  const second = { digest: "e".repeat(64), release: 8 };
+  scripted.models = [{ name: "rain", version: { digest, release: 7 }, manifest: manifestWith() }];
+  expect((await infer({ inputs: [x([1, 2])] })).status).toBe(200);
+  // The split begins: what the desk knew of the model before is no longer so.
+  scripted.models = scripted.models.map((model) => ({ ...model, second }));
+  scripted.predict = async () => ({ model: "rain", ...second, answers: [answered(0)] });
+  const { status, body } = await infer({ inputs: [x([1, 2])] });
+  expect([status, body.model_version]).toEqual([200, "8"]);
+  scripted.predict = async () => ({ model: "rain", digest, release: 7, answers: [answered(0)] });
+  expect((await infer({ inputs: [x([1, 2])] })).body.model_version).toBe("7");
+});
+
 test("a version swapped while the answer was made is not answered with another's tensors", async () => {
   scripted.predict = async () => ({ model: "rain", digest: "e".repeat(64), release: 8, answers: [answered(0)] });
   expect(await infer({ inputs: [x([1, 2])] })).toMatchObject({

@@ -75,7 +75,10 @@ export type Desks = ReturnType<typeof createDesks>;
 
 function same(a: ServedModel, b: ServedModel): boolean {
   return (
-    a.manifest === b.manifest && a.version?.digest === b.version?.digest && a.version?.release === b.version?.release
+    a.manifest === b.manifest &&
+    a.version?.digest === b.version?.digest &&
+    a.version?.release === b.version?.release &&
+    a.second?.digest === b.second?.digest
   );
 }
 
@@ -142,14 +145,14 @@ function checkRows(values: number, { input }: Manifest, limits: RowLimits): void
 
 /** @throws VedetteError unsupported for outputs that cannot be put in their tensors. */
 export function answerInfer(desk: Desk, { ask, request }: InferCall, prediction: Prediction): InferAnswer {
-  const { version, manifest, name } = desk.served;
+  const { version, second, manifest, name } = desk.served;
   if (request === null) {
     const text = desk.quick?.write(prediction, ask.requestId);
     if (text !== undefined) return { kind: "infer", body: { kind: "text", text } };
   }
   // A tensor has no place for "no answer", so one row without makes the whole request unanswered; and where a version
   // came between, these are not its tensors. Either way the answers are in the log: their ids are told.
-  const replaced = prediction.digest !== null && prediction.digest !== version?.digest;
+  const replaced = prediction.digest !== null && ![version?.digest, second?.digest].includes(prediction.digest);
   if (!manifest || replaced || prediction.answers.some(({ source }) => source === "none")) {
     return unanswered(name, prediction, replaced);
   }

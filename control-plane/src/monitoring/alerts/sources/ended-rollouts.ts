@@ -1,5 +1,5 @@
 /**
- * Rollouts that were taken back: by their evidence, or because the version may not be released any more. Each is told for a
+ * Rollouts, and experiments, that were taken back: by their evidence, or because the version may not be released any more. Each is told for a
  * day, and for as long as a device that is there still runs what was taken back; what an operator ended is only told so.
  */
 import type { Device } from "@vedette/protocol/api";
@@ -27,15 +27,16 @@ export function endedRollouts(ports: {
   const { db, listDevices, clock } = ports;
 
   async function alertOf(rollout: RolloutFacts, isLast: boolean, devices: readonly Device[]): Promise<Raise[]> {
-    const { id, model, version, state, why, endedAt } = rollout;
+    const { id, model, version, state, why, endedAt, experiment } = rollout;
     if (endedAt === null || (state !== "rolled_back" && state !== "aborted")) return [];
     const now = clock.now();
     const { there, away } = runningStill(rollout, devices, now);
     const lingers = now - endedAt >= backWithinMs && there.length > 0;
     // Where the next rollout of the model began, somebody has seen it.
-    const isNews = isLast && now - endedAt < toldForMs && (state === "rolled_back" || (await endedByMachine(id)));
+    const isNews = isLast && now - endedAt < toldForMs && (state === "rolled_back" || (await endedByMachine(rollout)));
     if (!lingers && !isNews) return [];
     const name = state === "rolled_back" ? "VedetteRolloutRolledBack" : "VedetteRolloutAborted";
+    const [Kind, kind] = experiment ? ["Experiment", "experiment"] : ["Rollout", "rollout"];
     const how = state === "rolled_back" ? "was rolled back" : "was aborted";
     const back = lingers
       ? `${namedAgents(there)} answer${there.length === 1 ? "s" : ""} by it still, and did not follow their assignment.`
@@ -48,18 +49,19 @@ export function endedRollouts(ports: {
       {
         name,
         severity: lingers ? "critical" : "warning",
-        labels: { model, version: String(version), rollout: String(id) },
+        labels: { model, version: String(version), [kind]: String(id) },
         annotations: {
-          summary: `The rollout of ${model} version ${version} ${how}: ${why}`.slice(0, 500),
-          description: `Rollout ${id} ended at ${isoTime(endedAt)}. ${back}${later}`,
+          summary: `The ${kind} ${experiment ? "with" : "of"} ${model} version ${version} ${how}: ${why}`.slice(0, 500),
+          description: `${Kind} ${id} ended at ${isoTime(endedAt)}. ${back}${later}`,
         },
         key: `rollout-ended/${id}`,
       },
     ];
   }
 
-  async function endedByMachine(id: number): Promise<boolean> {
-    const filter = { subject: subjectOf(id), action: "rollout.abort", actor: machine };
+  async function endedByMachine(rollout: RolloutFacts): Promise<boolean> {
+    const action = rollout.experiment ? "experiment.abort" : "rollout.abort";
+    const filter = { subject: subjectOf(rollout), action, actor: machine };
     return (await db.audit.latest(1, filter)).length > 0;
   }
 

@@ -4,6 +4,7 @@
  */
 import type { GateState } from "@vedette/protocol/gate-api";
 import type { Database } from "../../../db/database.ts";
+import type { Rollout } from "../../../db/rollout-records.ts";
 import { isoTime } from "../../../iso-time.ts";
 import type { Clock } from "../../../ports.ts";
 import type { Raise } from "../alerts.ts";
@@ -41,13 +42,15 @@ export function gatedVersions(ports: {
     ];
   }
 
-  function ending({ model, version, state, override }: GateState, rollout: number | undefined): Raise[] {
+  function ending({ model, version, state, override }: GateState, rollout: Rollout | undefined): Raise[] {
     if (state !== "overridden" || !override) return [];
     const ends = Date.parse(override.expiresAt);
     const left = ends - clock.now();
     if (left > Math.min(lastMs, (ends - Date.parse(override.at)) / 4)) return [];
     const then =
-      rollout === undefined ? "From then on no rollout takes it." : `Rollout ${rollout} of it is aborted then.`;
+      rollout === undefined
+        ? "From then on no rollout takes it."
+        : `${rollout.experiment ? "Experiment" : "Rollout"} ${rollout.id} of it is aborted then.`;
     return [
       {
         name: "VedetteOverrideEnding",
@@ -68,8 +71,8 @@ export function gatedVersions(ports: {
       const live = await db.rollouts.live();
       const wrong: Raise[] = [];
       for (const { model, version } of live) {
-        const { id } = live.find((one) => one.model === model && one.version === version) ?? {};
-        wrong.push(...ending(await gateOf(model, version), id));
+        const rollout = live.find((one) => one.model === model && one.version === version);
+        wrong.push(...ending(await gateOf(model, version), rollout));
       }
       for (const model of await db.versions.modelNames()) {
         const newest = (await db.versions.list(model)).at(-1);

@@ -34,14 +34,14 @@ interface Halt {
 
 export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">; clock: Clock }): AlertSource {
   const { db, clock } = ports;
-  const last = async (id: number, action: string) =>
-    (await db.audit.latest(1, { subject: subjectOf(id), action })).at(0);
+  const last = async (rollout: Rollout, action: string) =>
+    (await db.audit.latest(1, { subject: subjectOf(rollout), action })).at(0);
 
   async function haltOf(rollout: Rollout): Promise<Halt | null> {
     const { id, state, why } = rollout;
     const now = clock.now();
     if (state === "paused") {
-      const paused = await last(id, "rollout.pause");
+      const paused = await last(rollout, rollout.experiment ? "experiment.pause" : "rollout.pause");
       const byMachine = paused?.actor === machine;
       if (!byMachine && now - (rollout.pausedAt ?? now) < forgottenMs) return null;
       const description = byMachine
@@ -53,7 +53,7 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
       };
     }
     if (state === "waiting_for_approval") {
-      const since = (await last(id, "rollout.wait"))?.at ?? now;
+      const since = (await last(rollout, "rollout.wait"))?.at ?? now;
       return {
         ...{ name: "VedetteRolloutApproval", severity: now - since >= forgottenMs ? "warning" : "info" },
         summary: "waits for an approval",
@@ -68,13 +68,19 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
     async look() {
       const wrong: Raise[] = [];
       for (const rollout of await db.rollouts.live()) {
+        // An experiment waits for nobody and ends by its plan; but it is paused where devices have nothing to return to.
+        if (rollout.experiment && rollout.state !== "paused") continue;
+        const kind = rollout.experiment ? "experiment" : "rollout";
         const { id, model, version } = rollout;
         const halt = await haltOf(rollout);
         if (!halt) continue;
         const { name, severity, summary, description } = halt;
         wrong.push({
-          ...{ name, severity, labels: { model, version: String(version), rollout: String(id) } },
-          annotations: { summary: `The rollout of ${model} version ${version} ${summary}`, description },
+          ...{ name, severity, labels: { model, version: String(version), [kind]: String(id) } },
+          annotations: {
+            summary: `The ${kind} ${rollout.experiment ? "with" : "of"} ${model} version ${version} ${summary}`,
+            description,
+          },
           key: `rollout-halted/${id}`,
         });
       }

@@ -133,6 +133,34 @@ test("[A10] an abort by the control plane is told, and an operator's own only wh
   expect(await names(source)).toEqual(["critical VedetteRolloutAborted"]);
 });
 
+test("[A10] an experiment that is taken back is told as one, and one that goes on as nothing", async () => {
+  const of = world();
+  const plan = { metric: "business:sales", better: "higher", split: "entities", share: 0.5, error: 0.05 } as const;
+  const experiment = { ...plan, minEffect: null, until: null };
+  const start = of.clock.now();
+  const split = member("d1", { kind: "split", given: "split", state: "counted" });
+  of.rollouts = [rolloutOf({}, { experiment, stageSince: start, members: new Map([["d1", split]]) })];
+  const ended = endedRollouts({ db: dbOf(of), listDevices: async () => of.devices, clock: of.clock });
+  of.clock.advance(7 * day);
+  expect(await told(haltedRollouts({ db: dbOf(of), clock: of.clock }))).toEqual([]);
+  expect(await told(ended)).toEqual([]);
+  const endedAt = of.clock.now();
+  of.rollouts = [rolloutOf({}, { experiment, state: "rolled_back", endedAt, why: "2 of 3 devices failed" })];
+  const { wrong } = await ended.look(new Set());
+  expect(wrong).toMatchObject([
+    {
+      labels: { experiment: "1" },
+      annotations: {
+        summary: "The experiment with rain version 2 was rolled back: 2 of 3 devices failed",
+        description: expect.stringMatching(/^Experiment 1 ended/),
+      },
+    },
+  ]);
+  of.rollouts = [rolloutOf({}, { experiment, state: "aborted", endedAt, why: "revoked" })];
+  of.entries = [{ subject: "experiment-1", action: "experiment.abort", actor: "control-plane", at: endedAt }];
+  expect(await names(ended)).toEqual(["warning VedetteRolloutAborted"]);
+});
+
 test("[A11] a rollout that waits for somebody is told: paused by itself, forgotten, or for an approval", async () => {
   const of = world();
   const source = haltedRollouts({ db: dbOf(of), clock: of.clock });

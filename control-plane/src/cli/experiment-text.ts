@@ -1,0 +1,55 @@
+/** Experiments as people read them: the result in a sentence, both arms, the check of the split, who takes part. */
+import type { ExperimentInDetail } from "@vedette/protocol/experiments-api";
+import { show, table } from "./table.ts";
+
+export function describeExperiment(experiment: ExperimentInDetail, withDevices = false): string {
+  const { id, model, version, state, plan, why, result, devices, leftOut } = experiment;
+  const share = `${Number((plan.share * 100).toPrecision(3))} %`;
+  const ends = [
+    ...(plan.minEffect === null ? [] : [`a difference of ${plan.minEffect} is told or ruled out`]),
+    ...(plan.until === null ? [] : [`${plan.until} at the latest`]),
+  ].join(", ");
+  const lines = [
+    `Experiment ${id}: ${model} version ${version} for ${share} of ${plan.split}, ${state.replaceAll("_", " ")}`,
+    `  ${plan.metric}, ${plan.better} is better; error ${plan.error}${ends === "" ? "" : `; until ${ends}`}`,
+  ];
+  if (result?.says === "withheld") lines.push("", `  !! ${result.why}`, `  !! No result is shown while this stands.`);
+  if (result?.says !== "withheld" || !why.includes(result.why)) lines.push("", `  ${why}`);
+  if (result) lines.push("", ...arms(experiment, result));
+  const waiting = devices.filter(({ arm, state }) => arm !== "incumbent" && state !== "counted");
+  if (waiting.length > 0 && experiment.endedAt === null) {
+    const first = waiting[0];
+    lines.push(
+      "",
+      `${waiting.length} of ${devices.length} devices do not answer by the candidate: ${first?.agent} (${first?.state.replaceAll("_", " ")}${first?.reason ? `: ${first.reason}` : ""})`,
+    );
+  }
+  if (leftOut.length > 0) {
+    const more = leftOut.length > 1 ? " and others" : "";
+    lines.push("", `${leftOut.length} left out, in no arm: ${leftOut[0]?.agent} (${leftOut[0]?.reason})${more}`);
+  }
+  const rows = devices.map((device) => [
+    ...[device.agent, device.arm, device.state.replaceAll("_", " ")],
+    ...[device.served, device.since, device.reason],
+  ]);
+  const columns = ["device", "arm", "state", "served by the candidate", "since", "why"];
+  return `${lines.join("\n")}\n${withDevices && rows.length > 0 ? `\n${table(columns, rows)}` : ""}`;
+}
+
+function arms({ plan }: ExperimentInDetail, result: NonNullable<ExperimentInDetail["result"]>): string[] {
+  const { candidate, incumbent, checks, difference } = result;
+  const hidden = result.says === "withheld";
+  const row = (name: string, { units, measured, values, mean, crossed }: typeof candidate) => [
+    ...[name, units, measured, values, hidden ? "withheld" : mean, crossed],
+  ];
+  const columns = ["arm", plan.split, "with values", "values", "mean", "crossed"];
+  const rows = [row("candidate", candidate), row("incumbent", incumbent)];
+  const told = difference
+    ? [`difference ${show(difference.estimate)}, between ${show(difference.low)} and ${show(difference.high)}`]
+    : [];
+  const split = checks.map(({ of, candidate, incumbent, alarm }) => {
+    const which = of === "units" ? plan.split : `${plan.split} with values`;
+    return `split of ${which} ${candidate} : ${incumbent}: ${alarm ? "NOT AS PLANNED" : "as planned"}`;
+  });
+  return [...table(columns, rows).trimEnd().split("\n"), ...told, ...split].map((line) => `  ${line}`);
+}
