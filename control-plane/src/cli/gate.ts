@@ -102,6 +102,11 @@ function said({ passed }: GateCheck): string {
 
 function measured({ measured, limit, unit }: GateCheck): string | null {
   if (measured === null) return null;
+  if (unit === "bytes") return `${mib(measured)}${limit === null ? "" : ` of ${mib(limit)}`} MiB`;
   const short = (value: number) => (Number.isInteger(value) ? `${value}` : value.toPrecision(3));
   return `${short(measured)}${limit === null ? "" : ` of ${short(limit)}`}${unit === null ? "" : ` ${unit}`}`;
+}
+
+function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
 }

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
+import type { GateState } from "@vedette/protocol/gate-api";
 import { modelName } from "@vedette/protocol/ids";
 import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
@@ -198,13 +199,14 @@ See docs/guides/models.md for what may be exported how.`,
               `  sent     ${sentBytes} bytes\n` +
               `  gate     ${state}: ${why}\n` +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
-              `Next: ${nextCommand(version)}\n`,
+              `Next: ${nextCommand(version, state)}\n`,
       );
     });
 }
 
-/** A first version is assigned; the next ones are released beside it. */
-function nextCommand({ model, version }: { model: string; version: number }): string {
+/** A first version is assigned; the next ones are released beside it, where the gate lets them. */
+function nextCommand({ model, version }: { model: string; version: number }, gate: GateState["state"]): string {
+  if (gate === "failed") return `vedette gate show --model ${model} --version ${version}; no rollout takes it as it is`;
   if (version === 1) return `vedette model assign --name ${model} --version 1 --all`;
   return `vedette rollout start --model ${model} --version ${version}, in stages; or vedette model assign --help`;
 }
@@ -221,7 +223,7 @@ function describeProposed(done: Proposed): string {
   }
   const { release, proposer, sentBytes } = done;
   return (
-    `Proposed as ${describeRelease(release)}` +
+    `Proposed. ${describeRelease(release)}` +
     `  proposer ${proposer.name}: signers have to know its key (${proposer.file})\n` +
     `  sent     ${sentBytes} bytes\n` +
     `Next: vedette release show ${release.id}\n`

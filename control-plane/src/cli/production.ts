@@ -131,7 +131,7 @@ function describeVersion(model: string, version: Version, at: string): string {
 }
 
 /** The whole paragraph in a few words. */
-function verdict({ serving, pending, assignedTo, drift, byRollout = [] }: Version): string {
+function verdict({ version, serving, pending, assignedTo, drift, byRollout = [] }: Version): string {
   if (serving.length + pending.length === 0) {
     const asked = byRollout.reduce((sum, { shadow }) => sum + shadow.length, 0);
     if (asked > 0) return `in no answer yet, and asked beside on ${plural(asked, "device")}`;
@@ -140,7 +140,7 @@ function verdict({ serving, pending, assignedTo, drift, byRollout = [] }: Versio
     const [first] = byRollout;
     if (first) return `given to no device yet by ${first.experiment ? "experiment" : "rollout"} ${first.rollout}`;
     return assignedTo.length === 0
-      ? "published, and assigned to nobody (vedette model assign --help)"
+      ? `published, and assigned to nobody (vedette ${version === 1 ? "model assign" : "rollout start"} --help)`
       : "assigned, and no device has it yet (vedette device enroll --help)";
   }
   const trial = pending.filter(onProbation).length;

@@ -55,7 +55,7 @@ test("[H7] what is proposed and passed the gate is signed by another process tha
   expect((await versions()).map(({ digest }) => digest)[1]).toBe(first.digest);
   expect((await ops("release", "list")).out).toMatch(/1 +pump +2 +released/);
   expect((await signer("signer", "run", "--once")).out).toBe("Nothing to sign.\n");
-  expect((await signer("signer", "status")).out).toMatch(/signed {5}release 2.*\nlast look .*: signed/);
+  expect((await signer("signer", "status")).out).toMatch(/signed {5}version 2.*\nlast look .*: signed/);
   expect(await actions()).toEqual(
     expect.arrayContaining([
       "ci release.propose",

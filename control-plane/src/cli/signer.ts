@@ -132,7 +132,7 @@ export function addSigner(program: Command, io: Io): void {
       const last = (await home.status()) ?? null;
       const signed = (await home.signed()).map(({ release, digest, signedAt }) => ({ release, digest, signedAt }));
       const newest = signed.at(-1);
-      const said = newest ? `release ${newest.release} at ${newest.signedAt}` : "nothing yet";
+      const said = newest ? `version ${newest.release} at ${newest.signedAt}` : "nothing yet";
       context.answer(
         { ...config, last, signed },
         `${describeConfig(config)}signed     ${said}\n` +

@@ -37,7 +37,13 @@ export async function checkStart(
     throw new VedetteError("unknown_target", `${name} is no longer listed by its project: choose another version`);
   }
   const gate = await ports.gate(model, version);
-  if (!gate.passed) throw new VedetteError("conflict", `${name} has not passed the gate: ${gate.why}`);
+  if (!gate.passed) {
+    throw new VedetteError(
+      "conflict",
+      `${name} has not passed the gate: ${gate.why} ` +
+        `(\`vedette gate show --model ${model} --version ${version}\` tells what to do)`,
+    );
+  }
 
   const devices = moment.fleet.map(({ device }) => device);
   if ("devices" in policy.selector) {
@@ -76,7 +82,11 @@ function refuseWithoutDevices(draft: Rollout, devices: readonly DeviceFacts[]): 
   const named = inScope(draft, devices);
   const name = `${draft.model} version ${draft.version}`;
   if (named.length === 0) {
-    throw new VedetteError("conflict", `no device is there to take ${name}, or all that are run it already`);
+    throw new VedetteError(
+      "conflict",
+      `no device is there to take ${name}, or all that are run it already: ` +
+        `\`vedette device list\` shows what each runs, and the next version is published first (\`vedette model publish\`)`,
+    );
   }
   const kinds = draft.experiment ? [candidateKind(draft)] : draft.policy.stages.map((stage) => stage.kind);
   for (const kind of new Set(kinds)) {
