@@ -15,6 +15,7 @@ import { sha256 } from "../../sha256.ts";
 import type { TrustRepository } from "../trust-repository.ts";
 import { checkAccuracy, type Runnable } from "./check-accuracy.ts";
 import { checkBackend, type GateBackend } from "./check-backend.ts";
+import { checkInterface } from "./check-interface.ts";
 import { failed, passed, unmeasured } from "./checks.ts";
 
 export interface CheckPorts {
@@ -57,10 +58,12 @@ export async function checkVersion(
         checks.push(unmeasured(`golden.${backend}`, `its bundle is not for ${backend}`));
       }
     }
+    const beside = champion && (await readChampion(champion, { db, blobs }));
+    checks.push(checkInterface(manifest, beside));
     // A graph that does not run here has nothing to be compared by.
     if (checks.some((one) => one.name === "golden.node-cpu" && one.passed === false)) return checks;
     const runnable = { version: version.version, manifest, model };
-    checks.push(await checkAccuracy(runnable, champion && (await readChampion(champion, { db, blobs })), rows));
+    checks.push(await checkAccuracy(runnable, beside, rows));
     return checks;
   } catch (error) {
     if (!(error instanceof VedetteError) || ["storage_failed", "internal"].includes(error.code)) throw error;

@@ -2,6 +2,7 @@
 import { isAscii } from "node:buffer";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { VedetteError } from "@vedette/protocol/errors";
+import { servedOutputs } from "@vedette/protocol/served-outputs";
 import type { Agent, Prediction, PredictRequest, ServedModel } from "../../core/agent.ts";
 import type { Load } from "../gateway/load.ts";
 import type { OipFailure } from "./errors.ts";
@@ -9,7 +10,7 @@ import { createInferStats, type InferStats } from "./infer-stats.ts";
 import { type QuickWay, quickWayOf } from "./quick-infer.ts";
 import { type InferRequest, parseInferRequest, parseJson, readInferRequest, shown } from "./request.ts";
 import { readInputs } from "./tensors-in.ts";
-import { type InferBody, servedOutputs, writeBody, writeParameters, writeTensors } from "./tensors-out.ts";
+import { type InferBody, writeBody, writeParameters, writeTensors } from "./tensors-out.ts";
 
 /** A model as requests meet it: what was worked out for the version that serves, and what is counted of it. */
 export interface Desk {

@@ -4,9 +4,9 @@
  * takes the general way for whatever is not quite of this shape, so that only that one knows how to refuse.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
+import { servedOutputs } from "@vedette/protocol/served-outputs";
 import type { Rows } from "@vedette/protocol/tensors";
 import type { Answer, Prediction } from "../../core/agent.ts";
-import { servedOutputs } from "./tensors-out.ts";
 
 interface QuickRequest {
   readonly rows: Rows;

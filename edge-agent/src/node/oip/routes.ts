@@ -1,10 +1,10 @@
 /** The paths of the Open Inference Protocol: which request is meant, and the answers to all but infer (infer.ts). */
 import { VedetteError } from "@vedette/protocol/errors";
+import { servedOutputs } from "@vedette/protocol/served-outputs";
 import type { Agent, ModelMeasures, ServedModel } from "../../core/agent.ts";
 import { HttpRefusal, type OipFailure } from "./errors.ts";
 import type { Desks, InferAnswer } from "./infer.ts";
 import { statisticsOf } from "./statistics.ts";
-import { servedOutputs } from "./tensors-out.ts";
 
 export type OipAnswer =
   | { readonly kind: "json"; readonly status: number; readonly body: unknown }

@@ -1,22 +1,17 @@
 /** From answers to the output tensors that the bundle promises, and from those to a body: JSON, or with binary parts. */
+
 import type { OutputSchema } from "@vedette/protocol/bundle";
 import { concatBytes, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import { joinTensors } from "@vedette/protocol/feeds";
 import { fromHalf, toHalf } from "@vedette/protocol/halves";
+import { servedOutputs } from "@vedette/protocol/served-outputs";
 import { type Tensor, type TensorSpec, tensorArrays } from "@vedette/protocol/tensors";
 import type { Answer, Prediction } from "../../core/agent.ts";
 import type { InferRequest } from "./request.ts";
 
 export interface OutputTensor extends TensorSpec {
   readonly data: readonly (number | bigint | string)[];
-}
-
-/** The tensors a bundle's answers are given in: scores and label, the value, or all of them. */
-export function servedOutputs(schema: OutputSchema): TensorSpec[] {
-  if (schema.task === "tensor") return [...schema.tensors];
-  const names = schema.task === "regression" ? [schema.value.tensor] : [schema.label?.tensor, schema.scores.tensor];
-  return schema.tensors.filter((tensor) => names.includes(tensor.name));
 }
 
 /**

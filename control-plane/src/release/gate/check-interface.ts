@@ -1,0 +1,59 @@
+/** Whether today's requests would be answered by the new version too: what clients see of it, beside the champion's. Pure. */
+import type { Manifest } from "@vedette/protocol/bundle";
+import type { GateCheck } from "@vedette/protocol/gate-api";
+import { servedOutputs } from "@vedette/protocol/served-outputs";
+import type { TensorSpec } from "@vedette/protocol/tensors";
+import { failed, passed, unmeasured } from "./checks.ts";
+
+/** @param champion the manifest of the version that clients are used to; undefined where no device runs another. */
+export function checkInterface(
+  candidate: Manifest,
+  champion: { readonly version: number; readonly manifest: Manifest } | undefined,
+): GateCheck {
+  const name = "interface";
+  if (!champion) return unmeasured(name, "no device runs another version, so no client is used to one");
+  const { version, manifest } = champion;
+  const changes = [
+    ...inputsGone(manifest.input.tensors, candidate.input.tensors),
+    ...moreAsked(manifest, candidate),
+    ...outputsGone(servedOutputs(manifest.output), servedOutputs(candidate.output)),
+  ];
+  if (changes.length === 0)
+    return passed(name, `what version ${version} is asked with and answers, it takes and answers`);
+  const what = changes.slice(0, 5).join("; ");
+  const advice = "export it with the names and shapes of before, or change the clients first and override";
+  return failed(name, `clients of version ${version} would be refused or find other answers: ${what}: ${advice}`);
+}
+
+function inputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]): string[] {
+  return before.flatMap((was) => {
+    const found = now.find(({ name }) => name === was.name);
+    if (!found) return `no input ${was.name}`;
+    if (found.datatype !== was.datatype) return `input ${was.name} is ${found.datatype}, was ${was.datatype}`;
+    // Rows are fed as many at a time as the graph takes, so the first size is nobody's concern; any other may be let go.
+    const fits = (size: number, i: number) => i === 0 || size < 0 || size === was.shape[i];
+    if (found.shape.length === was.shape.length && found.shape.every(fits)) return [];
+    return `input ${was.name} has shape [${found.shape.join(", ")}], was [${was.shape.join(", ")}]`;
+  });
+}
+
+/** Further outputs hurt nobody. */
+function outputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]): string[] {
+  return before.flatMap((was) => {
+    const found = now.find(({ name }) => name === was.name);
+    if (!found) return `no output ${was.name}`;
+    return found.datatype === was.datatype ? [] : `output ${was.name} is ${found.datatype}, was ${was.datatype}`;
+  });
+}
+
+/** Tensors, or columns of named rows, that nobody sends yet. */
+function moreAsked(before: Manifest, now: Manifest): string[] {
+  const tensors = new Set(before.input.tensors.map(({ name }) => name));
+  const fields = new Set(before.input.fields.map(({ name }) => name));
+  return [
+    ...now.input.tensors.filter(({ name }) => !tensors.has(name)).map(({ name }) => `it wants an input ${name}`),
+    ...now.input.fields
+      .filter(({ name, required }) => required && !fields.has(name))
+      .map(({ name }) => `it wants a column ${name}`),
+  ];
+}
