@@ -83,7 +83,8 @@ export function lacksForBoth(
  * run, the incumbent stays. Where the device has no memory for both, nothing is kept beside what answers.
  * @param rules in force, oldest first.
  * @param overlays of this device, one a model at most.
- * @param meant versions that somebody assigned: one that only a rollout gave it is no version to keep, nor one that it says it has.
+ * @param meant versions that somebody assigned: one that only a rollout gave it is no version to keep, nor one that it only
+ * says it has.
  */
 export function decideSlots(
   device: DeviceRecord,

@@ -6,10 +6,10 @@ import { checkInterface } from "./check-interface.ts";
 const x: TensorSpec = { name: "X", datatype: "FP32", shape: [-1, 2] };
 const label: TensorSpec = { name: "label", datatype: "INT64", shape: [-1] };
 const scores: TensorSpec = { name: "probabilities", datatype: "FP32", shape: [-1, 2] };
-const field = (name: string, required = true) => ({ kind: "number", name, tensor: "X", column: 0, required });
+const field = (name: string, column = 0, required = true) => ({ kind: "number", name, tensor: "X", column, required });
 
 /** Of a manifest, what clients see. */
-function shows({ inputs = [x], fields = [field("a"), field("b")], outputs = [label, scores] } = {}): Manifest {
+function shows({ inputs = [x], fields = [field("a", 0), field("b", 1)], outputs = [label, scores] } = {}): Manifest {
   const output = { task: "classification", classes: ["no", "yes"], tensors: outputs };
   const named = { label: { tensor: outputs[0]?.name }, scores: { tensor: outputs[1]?.name, activation: "none" } };
   return { input: { tensors: inputs, fields }, output: { ...output, ...named } } as unknown as Manifest;
@@ -19,7 +19,7 @@ const said = (candidate: Manifest) => checkInterface(candidate, { version: 1, ma
 test("[K30] what clients of the champion send is taken, and what they read is answered", () => {
   expect(said(shows()).passed).toBe(true);
   expect(said(shows({ inputs: [{ ...x, shape: [1, -1] }] })).passed).toBe(true);
-  expect(said(shows({ fields: [field("a"), field("b"), field("c", false)] })).passed).toBe(true);
+  expect(said(shows({ fields: [field("a", 0), field("b", 1), field("c", 2, false)] })).passed).toBe(true);
   expect(checkInterface(shows(), undefined).passed).toBeNull();
 });
 
@@ -29,6 +29,7 @@ test.each([
   ["input X is FP64, was FP32", { inputs: [{ ...x, datatype: "FP64" as const }] }],
   ["input X has shape [-1, 3], was [-1, 2]", { inputs: [{ ...x, shape: [-1, 3] }] }],
   ["it wants a column c", { fields: [field("a"), field("c")] }],
+  ["a is column 1 of X, was column 0 of X", { fields: [field("b", 0), field("a", 1)] }],
   ["no output label", { outputs: [{ ...label, name: "output_label" }, scores] }],
   ["output label is BYTES, was INT64", { outputs: [{ ...label, datatype: "BYTES" as const }, scores] }],
 ])("[K30] %s: it does not pass, and is told with what to do", (why, changed) => {

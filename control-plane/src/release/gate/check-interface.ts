@@ -16,6 +16,7 @@ export function checkInterface(
   const changes = [
     ...inputsGone(manifest.input.tensors, candidate.input.tensors),
     ...moreAsked(manifest, candidate),
+    ...columnsMoved(manifest, candidate),
     ...outputsGone(servedOutputs(manifest.output), servedOutputs(candidate.output)),
   ];
   if (changes.length === 0)
@@ -43,6 +44,17 @@ function outputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]):
     const found = now.find(({ name }) => name === was.name);
     if (!found) return `no output ${was.name}`;
     return found.datatype === was.datatype ? [] : `output ${was.name} is ${found.datatype}, was ${was.datatype}`;
+  });
+}
+
+/** Who sends whole tensors is not refused then, and answered from other columns than was meant. */
+function columnsMoved(before: Manifest, now: Manifest): string[] {
+  const placeOf = (field: Manifest["input"]["fields"][number]) =>
+    field.kind === "summary" ? field.tensor : `column ${field.column} of ${field.tensor}`;
+  const places = new Map(now.input.fields.map((field) => [field.name, placeOf(field)]));
+  return before.input.fields.flatMap((field) => {
+    const [was, is] = [placeOf(field), places.get(field.name)];
+    return is === undefined || is === was ? [] : `${field.name} is ${is}, was ${was}`;
   });
 }
 
