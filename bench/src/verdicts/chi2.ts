@@ -1,4 +1,5 @@
 /** The tail of χ², for turning a PSI into a p-value. */
+import { logGamma } from "../../../control-plane/src/log-gamma.ts";
 
 /** P(χ²_df > x): the upper incomplete gamma function Q(df/2, x/2), by series below df/2 + 1 and by Lentz's continued fraction above. */
 export function chi2Tail(x: number, df: number): number {
@@ -24,14 +25,4 @@ export function chi2Tail(x: number, df: number): number {
     if (Math.abs(c * d - 1) < 1e-15) break;
   }
   return front * fraction;
-}
-
-/** ln Γ by Stirling's series, after rising to where it is exact to the last digits. */
-function logGamma(a: number): number {
-  let shift = 0;
-  let x = a;
-  for (; x < 12; x++) shift -= Math.log(x);
-  const inverse = 1 / (x * x);
-  const series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / x;
-  return shift + (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + series;
 }

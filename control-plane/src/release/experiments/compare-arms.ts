@@ -74,7 +74,7 @@ function clockOf(candidate: Compared, incumbent: Compared, times: number, betwee
   return Math.min(all, (single(candidate) + single(incumbent)) / between);
 }
 
-/** The quantile of Student's t that is as unlikely as `z` of the normal distribution. */
+/** The quantile of Student's t that is as unlikely as `z` of the normal distribution (Abramowitz & Stegun 26.7.5, three terms). */
 function student(z: number, freedom: number): number {
   const first = (z ** 3 + z) / 4;
   const second = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;

@@ -8,6 +8,7 @@
  * so it reaches 1/α with probability at most α, ever. Devices that are divided exactly stray less than that.
  */
 import type { RatioCheck } from "@vedette/protocol/experiment";
+import { logGamma } from "../../log-gamma.ts";
 
 /** Chance of a false alarm, ever, of both checks together. */
 export const ratioError = 0.01;
@@ -34,15 +35,4 @@ function logEvidence(candidate: number, incumbent: number, p: number): number {
 
 function logBeta(a: number, b: number): number {
   return logGamma(a) + logGamma(b) - logGamma(a + b);
-}
-
-/** Stirling's series after stepping up to 10: off by less than 1e-11 there. @param x above 0. */
-function logGamma(x: number): number {
-  let up = 0;
-  let at = x;
-  for (; at < 10; at++) up += Math.log(at);
-  const inverse = 1 / at;
-  const square = inverse * inverse;
-  const series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)));
-  return (at - 0.5) * Math.log(at) - at + 0.5 * Math.log(2 * Math.PI) + series - up;
 }
