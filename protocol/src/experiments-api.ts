@@ -24,6 +24,12 @@ export const stopExperiment = z.strictObject({
   reason: z.string().min(1).max(500).optional(),
 });
 
+/** What an operator may do with one that goes on, beside stopping it. Paused, no device joins it and it does not end by its plan. */
+export const experimentActs = ["pause", "resume"] as const;
+export type ExperimentAct = (typeof experimentActs)[number];
+/** POST /v1/experiments/{id}/{act}. */
+export const actOnExperiment = z.strictObject({ reason: z.string().min(1).max(500).optional() });
+
 /** One of the list. */
 export const experimentFacts = z.object({
   id: z.int(),

@@ -62,6 +62,11 @@ export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
     limit?: number | undefined;
   }): Promise<experimentsContract.ExperimentFacts[]>;
   experiment(id: number): Promise<experimentsContract.ExperimentInDetail>;
+  actOnExperiment(
+    id: number,
+    act: experimentsContract.ExperimentAct,
+    reason: string | undefined,
+  ): Promise<experimentsContract.ExperimentInDetail>;
   stopExperiment(
     id: number,
     request: z.input<typeof experimentsContract.stopExperiment>,
@@ -276,6 +281,8 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     experiments: async (query) =>
       (await call("GET", `/v1/experiments?${searchOf(query)}`, experimentsContract.experimentList)).experiments,
     experiment: (id) => call("GET", `/v1/experiments/${id}`, experimentsContract.experiment),
+    actOnExperiment: (id, act, reason) =>
+      call("POST", `/v1/experiments/${id}/${act}`, experimentsContract.experiment, { reason }),
     stopExperiment: (id, body) => call("POST", `/v1/experiments/${id}/stop`, experimentsContract.experiment, body),
     gate: (model, version) => call("GET", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
     runGate: (model, version) => call("POST", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),

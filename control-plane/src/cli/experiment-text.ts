@@ -15,6 +15,10 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
   ];
   if (result?.says === "withheld") lines.push("", `  !! ${result.why}`, `  !! No result is shown while this stands.`);
   if (result?.says !== "withheld" || !why.includes(result.why)) lines.push("", `  ${why}`);
+  if (state === "paused") {
+    if (result && result.says !== "withheld" && !why.includes(result.why)) lines.push(`  ${result.why}`);
+    lines.push(`  Requests stay split. Next: vedette experiment resume ${id}, or stop ${id}`);
+  }
   if (result) lines.push("", ...arms(experiment, result));
   const waiting = devices.filter(({ arm, state }) => arm !== "incumbent" && state !== "counted");
   if (waiting.length > 0 && experiment.endedAt === null) {

@@ -1,6 +1,6 @@
 /** `vedette experiment`: hold two versions against each other by a business metric, on live devices or entities. */
 import { experimentPlan } from "@vedette/protocol/experiment";
-import type { ExperimentInDetail } from "@vedette/protocol/experiments-api";
+import { type ExperimentAct, type ExperimentInDetail, experimentActs } from "@vedette/protocol/experiments-api";
 import { modelName } from "@vedette/protocol/ids";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { printable } from "../printable.ts";
@@ -13,6 +13,15 @@ import { newest, type SelectorFlags, selectorOf } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
 const number = integerFrom(1, Number.MAX_SAFE_INTEGER);
+
+const acts: Readonly<Record<ExperimentAct, { what: string; done: string; example: string }>> = {
+  pause: {
+    what: "no device joins any more, and it does not end by its plan; requests stay split",
+    done: "is paused",
+    example: '7 --reason "the shop is closed"',
+  },
+  resume: { what: "go on where it was paused", done: "goes on", example: "7" },
+};
 
 interface StartFlags extends SelectorFlags {
   model: string;
@@ -124,6 +133,23 @@ export function addExperiment(program: Command, io: Io): void {
       const look = () => api.experiment(id);
       await followUntilOver(io, context.json, every, { look, whole: describeExperiment, line });
     });
+
+  for (const act of experimentActs) {
+    const { what, done, example } = acts[act];
+    experiment
+      .command(act)
+      .description(what)
+      .argument("<id>", "its number in the list", number)
+      .option("--reason <text>", "kept in the audit")
+      .addHelpText("after", `\nExample:\n  $ vedette experiment ${act} ${example}`)
+      .action(async (id: number, { reason }: { reason?: string }, command: Command) => {
+        const context = contextOf(command, io);
+        const after = await (await context.api()).actOnExperiment(id, act, reason);
+        // What paused it may still stand.
+        const now = act === "resume" && after.state === "paused" ? "is paused again" : done;
+        context.answer(after, `Experiment ${id} ${now}.\n${describeExperiment(after)}`);
+      });
+  }
 
   experiment
     .command("stop")

@@ -5,7 +5,7 @@ import { expect, test, vi } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
 import { vedetteOf } from "../../test/commands.ts";
 import { type RecordsSite, startRecordsSite } from "../../test/records-site.ts";
-import { abilities, enroll, hello, initialiseTrust, publish, type Site, startSite } from "../../test/site.ts";
+import { abilities, enroll, hello, initialiseTrust, publish, type Site, startSite, trustOf } from "../../test/site.ts";
 
 const one = makeBundle("rain", "one");
 const two = makeBundle("rain", "two");
@@ -131,6 +131,60 @@ test("[C11] stopped with the incumbent kept, every device returns to it", async 
   await start(site);
   expect(await site.call("POST", "/v1/experiments/1/stop", {})).toMatchObject({ body: { state: "concluded" } });
   for (const name of names) expect((await there(site, name))?.digest).toBe(one.digest);
+});
+
+test("[C17] paused, no device joins and its plan does not end it; resumed it goes on; both are in the audit", async () => {
+  const site = await ready(startSite);
+  const act = (what: string, body: object = {}) => site.call("POST", `/v1/experiments/1/${what}`, body);
+  const until = new Date(site.clock.now() + 60_000).toISOString();
+  await start(site, { split: "entities", until });
+  expect(await act("resume")).toMatchObject({ status: 409, ...refused("conflict", "experiment 1 is not paused") });
+  expect(await act("pause", { reason: "the shop is closed" })).toMatchObject({
+    status: 200,
+    body: { state: "paused", why: "the shop is closed" },
+  });
+  expect(await act("pause")).toMatchObject({ status: 409, ...refused("conflict", "is paused already") });
+  expect(await act("abort")).toMatchObject({ status: 400 });
+  await enroll(site, "gauge-5");
+  await there(site, "gauge-5");
+  site.clock.advance(120_000);
+  expect(await look(site)).toMatchObject({ state: "paused", devices: { length: 4 } });
+  // Who is in it stays split.
+  expect(await there(site, "gauge-1")).toMatchObject({ beside: { digest: two.digest } });
+  expect(await there(site, "gauge-5")).not.toHaveProperty("beside");
+  expect(await act("resume", { reason: "open again" })).toMatchObject({ body: { state: "concluded" } });
+  const { entries } = (await site.call("GET", "/v1/audit?subject=experiment-1")).body as {
+    entries: { actor: string; action: string; detail: Record<string, unknown> }[];
+  };
+  const said = entries.toReversed().map(({ actor, action, detail }) => [actor, action, detail.reason]);
+  expect(said.slice(3)).toEqual([
+    ["admin", "experiment.pause", "the shop is closed"],
+    ["admin", "experiment.resume", "open again"],
+    ["control-plane", "experiment.conclude", undefined],
+  ]);
+  expect(await act("pause")).toMatchObject({ status: 409, ...refused("conflict", "experiment 1 is over") });
+});
+
+test("[C17] one that paused itself says what ends it, and by resume it is paused again while that stands", async () => {
+  const site = await startSite();
+  const operator = await initialiseTrust(site);
+  await publish(site, operator, [one]);
+  await publish(site, operator, [one, two]);
+  for (const name of names) await enroll(site, name);
+  await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
+  for (const name of names) await there(site, name);
+  await start(site, { split: "entities" });
+  const { versions } = await trustOf(site);
+  const floor = operator.targets({ version: (versions.targets ?? 0) + 1, models: ["rain"], floors: { rain: 2 } });
+  expect(await site.call("PUT", "/v1/trust/metadata", { metadata: [floor] })).toMatchObject({ status: 200 });
+  const vedette = vedetteOf(site, site.home, { now: () => site.clock.now() });
+  site.clock.advance(2_000);
+  const shown = (await vedette("experiment", "show", "1")).out;
+  expect(shown).toContain("nothing to return to");
+  expect(shown).toContain("Next: vedette experiment resume 1, or stop 1");
+  expect((await vedette("experiment", "resume", "1")).out).toContain("Experiment 1 is paused again.");
+  expect(await vedette("experiment", "stop", "1", "--keep", "candidate")).toMatchObject({ code: 0 });
+  expect((await there(site, "gauge-1"))?.digest).toBe(two.digest);
 });
 
 test("[C3] a device whose candidate trips says so, and the experiment is taken back", async () => {
@@ -306,6 +360,10 @@ test("the commands start, list, show and stop one, and say in words what the API
   expect((await vedette("experiment", "show", "1")).out).toMatch(/gauge-\d +candidate/);
   expect((await vedette("experiment", "list")).out).toContain("business:sales");
   expect((await vedette("production")).out).toContain("vedette experiment watch 1");
+  const paused = (await vedette("experiment", "pause", "1", "--reason", "closed")).out;
+  expect(paused).toContain("Experiment 1 is paused.");
+  expect(paused).toContain("closed");
+  expect((await vedette("experiment", "resume", "1")).out).toContain("Experiment 1 goes on.");
   expect((await vedette("experiment", "stop", "1", "--reason", "enough")).out).toContain("the incumbent is kept");
   expect((await vedette("experiment", "watch", "1")).out).toContain("concluded");
   expect(

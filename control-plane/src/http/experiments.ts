@@ -1,6 +1,13 @@
 /** /v1/experiments: two versions held against each other by a business metric. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { experiment, experimentList, startExperiment, stopExperiment } from "@vedette/protocol/experiments-api";
+import {
+  actOnExperiment,
+  experiment,
+  experimentActs,
+  experimentList,
+  startExperiment,
+  stopExperiment,
+} from "@vedette/protocol/experiments-api";
 import { describeExperiment, describeFacts } from "../release/experiments/describe-experiment.ts";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -70,6 +77,21 @@ export function experimentRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts):
       const { id: number } = c.req.valid("param");
       const { keep, reason = null } = c.req.valid("json");
       await rollouts.stopExperiment(number, keep, reason, c.get("actor").name);
+      return c.json(await inDetail(number), 200);
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/experiments/{id}/{act}",
+      summary: "Pause (no device joins, and it does not end by its plan), or let it go on",
+      security,
+      request: { params: z.object({ id, act: z.enum(experimentActs) }), body: body(actOnExperiment) },
+      responses: answer,
+    }),
+    async (c) => {
+      const { id: number, act } = c.req.valid("param");
+      await rollouts.actOnExperiment(number, act, c.req.valid("json").reason ?? null, c.get("actor").name);
       return c.json(await inDetail(number), 200);
     },
   );

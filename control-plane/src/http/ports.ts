@@ -47,7 +47,10 @@ export interface HttpPorts {
   readonly trust: TrustRepository;
   readonly publishVersion: PublishVersion;
   readonly assignments: Assignments;
-  readonly rollouts: Pick<Rollouts, "start" | "act" | "look" | "replay" | "startExperiment" | "stopExperiment">;
+  readonly rollouts: Pick<
+    Rollouts,
+    "start" | "act" | "look" | "replay" | "startExperiment" | "stopExperiment" | "actOnExperiment"
+  >;
   readonly gates: Pick<Gates, "show" | "run" | "override" | "rotate">;
   readonly releases: Omit<Releases, "reconcile">;
   readonly enrollment: Enrollment;

@@ -123,14 +123,14 @@ function proceed(rollout: Rollout, world: World, now: number): Advanced {
 }
 
 /** A rollout that could not be taken back goes no further: what it would return to was revoked, say. */
-function whyStranded({ members, model, version }: Rollout, { devices }: World): string | null {
+function whyStranded({ members, model, version, experiment }: Rollout, { devices }: World): string | null {
   const without = devices.filter(({ agent, stranded }) => stranded && (members.get(agent)?.given ?? null) !== null);
   const [first] = without;
   if (!first) return null;
-  return (
-    `${without.length} of its devices have nothing to return to (${first.agent}: ${first.stranded}): ` +
-    `abort it and assign version ${version} of ${model} where it is good, or another one`
-  );
+  const end = experiment
+    ? `stop it, and keep the candidate (version ${version} of ${model}) where it is good, or assign another one`
+    : `abort it and assign version ${version} of ${model} where it is good, or another one`;
+  return `${without.length} of its devices have nothing to return to (${first.agent}: ${first.stranded}): ${end}`;
 }
 
 /** Members as the devices are now, and the verdict on them. */

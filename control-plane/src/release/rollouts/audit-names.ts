@@ -4,7 +4,12 @@ import type { Rollout } from "../../db/rollout-records.ts";
 /** The actor of what the engine decides. */
 export const machine = "control-plane";
 
+/** What its number is of. */
+export function kindOf({ experiment }: Pick<Rollout, "experiment">): "rollout" | "experiment" {
+  return experiment ? "experiment" : "rollout";
+}
+
 /** The subject of its entries. */
-export function subjectOf({ id, experiment }: Pick<Rollout, "id" | "experiment">): string {
-  return `${experiment ? "experiment" : "rollout"}-${id}`;
+export function subjectOf(rollout: Pick<Rollout, "id" | "experiment">): string {
+  return `${kindOf(rollout)}-${rollout.id}`;
 }

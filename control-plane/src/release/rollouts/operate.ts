@@ -1,8 +1,9 @@
-/** What an operator may do with a rollout. Pure: answers what becomes of it, or says why not. */
+/** What an operator may do with a rollout (an experiment is paused and resumed as one is). Pure: answers what becomes of it, or says why not. */
 import { VedetteError } from "@vedette/protocol/errors";
 import type { RolloutAct } from "@vedette/protocol/rollouts-api";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { type Advanced, end, isOver } from "./advance.ts";
+import { kindOf } from "./audit-names.ts";
 import { putOff } from "./ramp.ts";
 
 export type Act = RolloutAct;
@@ -15,7 +16,7 @@ export function operate(rollout: Rollout, act: Act, reason: string | null, now: 
   if (isOver(rollout.state)) {
     throw new VedetteError(
       "conflict",
-      `rollout ${rollout.id} is over (${rollout.state}: ${rollout.why}): start a new one`,
+      `${kindOf(rollout)} ${rollout.id} is over (${rollout.state}: ${rollout.why}): start a new one`,
     );
   }
   switch (act) {
@@ -71,6 +72,6 @@ function withReason({ rollout, decisions }: Advanced, reason: string | null): Ad
   return { rollout, decisions: decisions.map(({ action, detail }) => ({ action, detail: { ...detail, reason } })) };
 }
 
-function refused({ id }: Rollout, why: string): VedetteError {
-  return new VedetteError("conflict", `rollout ${id} ${why}`);
+function refused(rollout: Rollout, why: string): VedetteError {
+  return new VedetteError("conflict", `${kindOf(rollout)} ${rollout.id} ${why}`);
 }

@@ -4,7 +4,7 @@
  * decides anew and devices are told. Killed anywhere in between, the next round goes on from what was written.
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { StartExperiment } from "@vedette/protocol/experiments-api";
+import type { ExperimentAct, StartExperiment } from "@vedette/protocol/experiments-api";
 import { type RolloutPolicy, type RolloutVerdict, rolloutPolicy } from "@vedette/protocol/rollout";
 import type { Replayed, StartRollout } from "@vedette/protocol/rollouts-api";
 import type { Database } from "../../db/database.ts";
@@ -16,7 +16,7 @@ import type { Director } from "../director.ts";
 import { checkUnits } from "../experiments/check-units.ts";
 import { stop } from "../experiments/stop.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
-import { machine, subjectOf } from "./audit-names.ts";
+import { kindOf, machine, subjectOf } from "./audit-names.ts";
 import { checkKept } from "./check-kept.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
@@ -37,6 +37,8 @@ export interface Rollouts {
   start(request: StartRollout, actor: string): Promise<number>;
   /** @throws VedetteError not_found, conflict. */
   act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
+  /** Resumed, it goes on where what paused it is over; else it is paused again, and says why. @throws VedetteError as `act`. */
+  actOnExperiment(id: number, act: ExperimentAct, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
   reconcile(): Promise<void>;
   /**
@@ -83,12 +85,12 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
 
   async function find(id: number, as: Kind = "rollout"): Promise<Rollout> {
     const found = await db.rollouts.find(id);
-    const kind = found?.experiment ? "experiment" : "rollout";
+    const kind = found ? kindOf(found) : as;
     if (found && kind === as) return found;
     const why = found
-      ? `${id} is the number of an ${kind}`.replace("an rollout", "a rollout")
+      ? `${id} is the number of ${kind === "rollout" ? "a rollout" : "an experiment"}`
       : `there is no ${as} ${id}`;
-    throw new VedetteError("not_found", `${why}: \`vedette ${found ? kind : as} list\` shows those there are`);
+    throw new VedetteError("not_found", `${why}: \`vedette ${kind} list\` shows those there are`);
   }
 
   async function write(
@@ -230,6 +232,13 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
           told.delete(id);
           return ports.assign();
         }
+        await round();
+      }),
+    actOnExperiment: (id, act, reason, actor) =>
+      serial(async () => {
+        const experiment = await find(id, "experiment");
+        const now = clock.now();
+        await write(experiment, operate(experiment, act, reason, now), actor, now);
         await round();
       }),
   };
