@@ -24,7 +24,7 @@ export const noRecords: Records = {
   snapshot: async () => {},
 };
 
-const noArm = { units: 0, crossed: 0, means: noMean, values: noMean };
+const noArm = { units: 0, crossed: 0, settled: { units: 0, measured: 0 }, means: noMean, values: noMean };
 export const noLabels: Labels = {
   add: async () => ({ stored: 0, repeated: 0, corrected: 0, outdated: 0, erased: 0 }),
   status: async () => ({ models: [] }),

@@ -39,6 +39,7 @@ export type ArmResult = z.infer<typeof arm>;
 const ratioCheck = z.object({
   /** Of which units. */
   of: z.enum(["units", "measured"]),
+  /** Of each arm, those that took part before a moment up to which both arms' logs are here. */
   candidate: count,
   incumbent: count,
   planned: z.number(),

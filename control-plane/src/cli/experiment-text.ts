@@ -55,5 +55,9 @@ function arms({ plan }: ExperimentInDetail, result: NonNullable<ExperimentInDeta
     const which = of === "units" ? plan.split : `${plan.split} with values`;
     return `split of ${which} ${candidate} : ${incumbent}: ${alarm ? "NOT AS PLANNED" : "as planned"}`;
   });
+  const settled = checks.find((check) => check.of === "units");
+  const newer = settled ? candidate.units + incumbent.units - settled.candidate - settled.incumbent : 0;
+  if (newer > 0)
+    split.push(`(${newer} more ${plan.split} are held against the plan once both arms' logs of that time are here)`);
   return [...table(columns, rows).trimEnd().split("\n"), ...told, ...split].map((line) => `  ${line}`);
 }

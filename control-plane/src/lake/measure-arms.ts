@@ -2,6 +2,11 @@
  * What an experiment compares, out of the lake and the business metrics: units that took part, drawn into their arms anew by
  * their lots, each with the mean of its values. A unit takes part from its first answer on after the split began for it, and
  * stays in the arm that its lot says, whoever answered it: what is compared is being given the one version or the other.
+ *
+ * Rows of the two arms come by ways of their own: a device sends each version's in batches of their own, and where devices are
+ * divided those of one arm may be away. So a unit is settled once a row of it is from before the moment up to which both arms'
+ * logs are here: of entities on the same device (the arms are divided there), of devices on all of them. A log that does not go
+ * on holds that moment back no further than `settledBefore`, else one that is lost would never be missed.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { takesCandidate } from "@vedette/protocol/split";
@@ -11,7 +16,7 @@ import type { ArmSums, ArmsMeasured, UnitsRequest } from "../monitoring/performa
 import { quoteText } from "../sql-text.ts";
 import { loadTable } from "./join-labels.ts";
 
-const noArm: ArmSums = { units: 0, crossed: 0, means: noMean, values: noMean };
+const noArm: ArmSums = { units: 0, crossed: 0, settled: { units: 0, measured: 0 }, means: noMean, values: noMean };
 
 /** @param connection with the view `predictions`. @param metrics of the model. */
 export async function measureArms(
@@ -19,7 +24,7 @@ export async function measureArms(
   request: UnitsRequest,
   metrics: Iterable<MetricRecord>,
 ): Promise<ArmsMeasured> {
-  const { model, name, version, split, since, devices, salt, share } = request;
+  const { model, name, version, split, since, settledBefore, devices, salt, share } = request;
   await loadTable(
     connection,
     "taking_part",
@@ -41,17 +46,24 @@ export async function measureArms(
     split === "devices"
       ? "SELECT agent, since - 1 AS since FROM taking_part"
       : `SELECT agent, min(ms) AS since FROM (${answers}) JOIN taking_part USING (agent) WHERE version = ${version} GROUP BY agent`;
+  const reached =
+    split === "devices"
+      ? `SELECT agent, min(coalesce(upto, since)) OVER () AS upto
+         FROM taking_part LEFT JOIN (SELECT agent, max(ms) AS upto FROM answers GROUP BY agent) USING (agent)`
+      : `SELECT agent, least(coalesce(max(ms) FILTER (version = ${version}), 0),
+                             coalesce(max(ms) FILTER (version <> ${version}), 0)) AS upto FROM answers GROUP BY agent`;
   const result = await connection.stream(`
-    WITH answers AS (${answers}), begun AS (${begun}),
+    WITH answers AS (${answers}), begun AS (${begun}), reached AS (${reached}),
     parts AS (
       SELECT ${unit} AS unit, min(ms) AS first, bool_or(version = ${version}) AS by_candidate,
-             bool_or(version IS NOT NULL AND version <> ${version}) AS by_incumbent
-      FROM answers JOIN begun USING (agent) WHERE ms > begun.since AND ${unit} IS NOT NULL GROUP BY ${unit}),
+             bool_or(version IS NOT NULL AND version <> ${version}) AS by_incumbent,
+             bool_or(ms <= upto OR ms < ${settledBefore}) AS settled
+      FROM answers JOIN begun USING (agent) JOIN reached USING (agent) WHERE ms > begun.since AND ${unit} IS NOT NULL GROUP BY ${unit}),
     measured AS (
       SELECT coalesce(t.${split === "devices" ? "device" : "entity"}, p.${unit}) AS unit, t.value,
              coalesce(epoch_ms(p.time)::DOUBLE, t.moment) AS ms
       FROM told t LEFT JOIN predictions p ON p.id = t.prediction)
-    SELECT parts.unit, any_value(by_candidate), any_value(by_incumbent), count(m.value)::DOUBLE, avg(m.value),
+    SELECT parts.unit, any_value(by_candidate), any_value(by_incumbent), any_value(settled), count(m.value)::DOUBLE, avg(m.value),
            coalesce(var_pop(m.value) * count(m.value), 0)
     FROM parts LEFT JOIN measured m ON m.unit = parts.unit AND m.ms >= parts.first GROUP BY parts.unit ORDER BY parts.unit`);
   const ofCandidate = new Set(devices.filter(({ candidate }) => candidate).map(({ agent }) => agent));
@@ -60,8 +72,9 @@ export async function measureArms(
   const arms = { candidate: noArm, incumbent: noArm };
   for await (const part of result.yieldRows()) {
     for (const row of part) {
-      const [name, byCandidate, byIncumbent, n, mean, squares] = row as [
+      const [name, byCandidate, byIncumbent, settled, n, mean, squares] = row as [
         string,
+        boolean,
         boolean,
         boolean,
         number,
@@ -72,16 +85,18 @@ export async function measureArms(
       // A device is answered by the incumbent until it has fetched the candidate.
       const strays = split === "devices" ? !byCandidate : byIncumbent;
       const crossed = arm === "candidate" ? strays : byCandidate;
-      arms[arm] = addUnit(arms[arm], crossed === true, { n, mean: mean ?? 0, squares });
+      arms[arm] = addUnit(arms[arm], crossed === true, settled, { n, mean: mean ?? 0, squares });
     }
   }
   return arms;
 }
 
-function addUnit({ units, crossed, means, values }: ArmSums, crosses: boolean, own: ArmSums["values"]): ArmSums {
+function addUnit(arm: ArmSums, crosses: boolean, settles: boolean, own: ArmSums["values"]): ArmSums {
+  const { units, crossed, settled, means, values } = arm;
   return {
     units: units + 1,
     crossed: crossed + (crosses ? 1 : 0),
+    settled: settles ? { units: settled.units + 1, measured: settled.measured + (own.n === 0 ? 0 : 1) } : settled,
     means: own.n === 0 ? means : observeValue(means, own.mean),
     values: own.n === 0 ? values : addMeans(values, own),
   };

@@ -79,6 +79,8 @@ export interface UnitsRequest {
   readonly split: "devices" | "entities";
   /** UTC ms: not before. */
   readonly since: number;
+  /** UTC ms: what was answered before is settled, whatever has not come of that time. */
+  readonly settledBefore: number;
   /** Devices that take part, from when on (UTC ms), and which are in the candidate's arm. */
   readonly devices: readonly { readonly agent: string; readonly from: number; readonly candidate: boolean }[];
   /** Draws the lots of entities. */
@@ -93,6 +95,11 @@ export interface ArmSums {
    */
   readonly units: number;
   readonly crossed: number;
+  /**
+   * Of the units, and of those with values, how many began before a moment up to which both arms' logs are here: where one arm's
+   * rows come later, these are still as the lots divided them.
+   */
+  readonly settled: { readonly units: number; readonly measured: number };
   /** Of the means of those that have values. */
   readonly means: MeanState;
   /** Of all single values. */

@@ -12,6 +12,11 @@ import { judgeExperiment } from "./judge-experiment.ts";
 
 /** Joining reads the lake: not at every look. ms. */
 const everyMs = 10_000;
+/**
+ * So long an arm's log may lag, as where devices are switched off over night: only what was answered before is held against the
+ * planned split whatever has not come. ms.
+ */
+const lagMs = 24 * 3_600_000;
 /** What was found of an experiment that nobody asks of any more is forgotten. ms. */
 const forgetAfterMs = 3_600_000;
 
@@ -36,6 +41,7 @@ export function createExperimentJudge(ports: {
     if (!plan) return begun(rollout);
     const measured = await ports.labels.units({
       ...{ model, version, salt, split: plan.split, share: plan.share, since: createdAt },
+      settledBefore: now - lagMs,
       name: plan.metric.replace(/^business:/, ""),
       devices: [...members.values()].map(({ agent, joinedAt, kind }) => {
         return { agent, from: joinedAt, candidate: kind !== "control" };

@@ -11,7 +11,7 @@ const plan: ExperimentPlan = {
 /** So many units, each with one value, of standard deviation 1. */
 const arm = (n: number, mean: number, units = n): ArmSums => {
   const means = { n, mean, squares: n };
-  return { units, crossed: 0, means, values: means };
+  return { units, crossed: 0, settled: { units, measured: n }, means, values: means };
 };
 
 test("the difference is said with its interval, and which way is better is the plan's word", () => {

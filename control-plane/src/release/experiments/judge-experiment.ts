@@ -10,8 +10,8 @@ const dayMs = 86_400_000;
 export function judgeExperiment(plan: ExperimentPlan, measured: ArmsMeasured, elapsed: number): ExperimentResult {
   const { candidate, incumbent } = measured;
   const checks = [
-    checkRatio("units", candidate.units, incumbent.units, plan.share),
-    checkRatio("measured", candidate.means.n, incumbent.means.n, plan.share),
+    checkRatio("units", candidate.settled.units, incumbent.settled.units, plan.share),
+    checkRatio("measured", candidate.settled.measured, incumbent.settled.measured, plan.share),
   ];
   const common = { candidate: armOf(candidate), incumbent: armOf(incumbent), checks };
   const alarm = checks.find((check) => check.alarm);
