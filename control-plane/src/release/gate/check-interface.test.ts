@@ -9,8 +9,13 @@ const scores: TensorSpec = { name: "probabilities", datatype: "FP32", shape: [-1
 const field = (name: string, column = 0, required = true) => ({ kind: "number", name, tensor: "X", column, required });
 
 /** Of a manifest, what clients see. */
-function shows({ inputs = [x], fields = [field("a", 0), field("b", 1)], outputs = [label, scores] } = {}): Manifest {
-  const output = { task: "classification", classes: ["no", "yes"], tensors: outputs };
+function shows({
+  inputs = [x],
+  fields = [field("a", 0), field("b", 1)],
+  outputs = [label, scores],
+  classes = ["no", "yes"],
+} = {}): Manifest {
+  const output = { task: "classification", classes, tensors: outputs };
   const named = { label: { tensor: outputs[0]?.name }, scores: { tensor: outputs[1]?.name, activation: "none" } };
   return { input: { tensors: inputs, fields }, output: { ...output, ...named } } as unknown as Manifest;
 }
@@ -37,4 +42,22 @@ test.each([
   expect(check).toMatchObject({ name: "interface", passed: false });
   expect(check.why).toContain(why);
   expect(check.why).toContain("override");
+});
+
+test.each([
+  ['it never answers "yes" any more, and it answers "fails"', ["no", "fails"]],
+  ['it answers "perhaps", which no client knows', ["no", "yes", "perhaps"]],
+  ['it never answers "no", "yes" any more, and it answers "0", "1"', ["0", "1"]],
+  ['score 2 is of "no", was score 1 ("yes", "no", was "no", "yes")', ["yes", "no"]],
+])("[K31] %s: it does not pass, and says so by the classes' names", (why, classes) => {
+  const check = said(shows({ classes }));
+  expect(check).toMatchObject({ name: "interface", passed: false });
+  expect(check.why).toContain(why);
+  expect(check.why).toContain("override");
+});
+
+test("[K31] a model of another task is another interface, whatever its outputs are called", () => {
+  const regression = { task: "regression", value: { tensor: "probabilities" }, tensors: [label, scores] };
+  const candidate = { ...shows(), output: regression } as unknown as Manifest;
+  expect(said(candidate).why).toContain("it is a regression model, was a classification model");
 });

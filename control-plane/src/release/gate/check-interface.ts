@@ -1,5 +1,5 @@
 /** Whether today's requests would be answered by the new version too: what clients see of it, beside the champion's. Pure. */
-import type { Manifest } from "@vedette/protocol/bundle";
+import type { Manifest, OutputSchema } from "@vedette/protocol/bundle";
 import type { GateCheck } from "@vedette/protocol/gate-api";
 import { servedOutputs } from "@vedette/protocol/served-outputs";
 import type { TensorSpec } from "@vedette/protocol/tensors";
@@ -18,11 +18,12 @@ export function checkInterface(
     ...moreAsked(manifest, candidate),
     ...columnsMoved(manifest, candidate),
     ...outputsGone(servedOutputs(manifest.output), servedOutputs(candidate.output)),
+    ...answersChanged(manifest.output, candidate.output),
   ];
   if (changes.length === 0)
     return passed(name, `what version ${version} is asked with and answers, it takes and answers`);
   const what = changes.slice(0, 5).join("; ");
-  const advice = "export it with the names and shapes of before, or change the clients first and override";
+  const advice = "export it with the names, shapes and classes of before, or change the clients first and override";
   return failed(name, `clients of version ${version} would be refused or find other answers: ${what}: ${advice}`);
 }
 
@@ -45,6 +46,35 @@ function outputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]):
     if (!found) return `no output ${was.name}`;
     return found.datatype === was.datatype ? [] : `output ${was.name} is ${found.datatype}, was ${was.datatype}`;
   });
+}
+
+/** Scores are read by their place and labels by their word: either may be another under the same names of tensors. */
+function answersChanged(before: OutputSchema, now: OutputSchema): string[] {
+  if (before.task !== now.task) return [`it is a ${now.task} model, was a ${before.task} model`];
+  if (before.task !== "classification" || now.task !== "classification") return [];
+  const [were, are] = [before.classes, now.classes];
+  const gone = were.filter((name) => !are.includes(name));
+  const come = are.filter((name) => !were.includes(name));
+  if (gone.length > 0 || come.length > 0) {
+    const told = [
+      ...(gone.length > 0 ? [`it never answers ${quoted(gone)} any more`] : []),
+      ...(come.length > 0 ? [`it answers ${quoted(come)}, which no client knows`] : []),
+    ];
+    return [
+      `other classes: ${told.join(", and ")} (classes are named by model publish --classes, the graph, or the label column)`,
+    ];
+  }
+  const moved = were.findIndex((name, place) => are[place] !== name);
+  if (moved < 0) return [];
+  const place = are.indexOf(were[moved] as string);
+  return [
+    `classes in another order: score ${place + 1} is of "${were[moved]}", was score ${moved + 1} (${quoted(are)}, was ${quoted(were)})`,
+  ];
+}
+
+function quoted(names: readonly string[]): string {
+  const first = names.slice(0, 4).map((name) => `"${name}"`);
+  return `${first.join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
 }
 
 /** Who sends whole tensors is not refused then, and answered from other columns than was meant. */
