@@ -303,6 +303,18 @@ export const production = z.object({
               }),
             )
             .optional(),
+          /** How its last rollout or experiment ended, where that did not make it a rule. */
+          notKept: z
+            .object({
+              rollout: z.int(),
+              /** It is an experiment that has this number. */
+              experiment: z.boolean().optional(),
+              /** As `rolled_back`. */
+              state: z.string(),
+              why: z.string(),
+              endedAt: z.iso.datetime(),
+            })
+            .optional(),
           /** Devices that should, and have not yet (or said why not). */
           pending: z.array(
             z.object({

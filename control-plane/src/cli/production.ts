@@ -62,7 +62,7 @@ function describeModel(
     ...(otherPredictions > 0 ? [`${plural(otherPredictions, "answer")} in the lake by these or before any`] : []),
     ...(missing > 0 ? [`${plural(missing, "answer")} missing, as the devices themselves counted`] : []),
   ];
-  const paragraphs = told.map((version) => describeVersion(model, version, at));
+  const paragraphs = told.map((version) => describeVersion(model, version, at, takenBack));
   if (takenBack) paragraphs.push(describeTakenBack(model, takenBack));
   // One version says so itself.
   if (published.length > 1 && versions.every(({ assignedTo }) => assignedTo.length === 0)) {
@@ -84,7 +84,7 @@ function describeTakenBack(model: string, back: NonNullable<Model["takenBack"]>)
   ].join("\n");
 }
 
-function describeVersion(model: string, version: Version, at: string): string {
+function describeVersion(model: string, version: Version, at: string, takenBack: Model["takenBack"]): string {
   const lines: [name: string, text: string][] = [
     [
       "published",
@@ -126,12 +126,16 @@ function describeVersion(model: string, version: Version, at: string): string {
     lines.push(["fleet drift", first ?? ""], ...more.map((text): [string, string] => ["", text]));
   }
   if (version.reported) lines.push(["reported", describeReported(version.reported)]);
+  // Where the model's last rollout is told of apart, that says why.
+  const { notKept } = version;
+  if (notKept && isIdle(version) && notKept.rollout !== takenBack?.rollout)
+    lines.splice(2, 0, ["not kept", `${show(notKept.why)} (${howEnded(notKept).command})`]);
   const body = lines.map(([name, text]) => `  ${name.padEnd(12)}  ${text}`);
   return [`${model} version ${version.version}: ${verdict(version)}`, ...body].join("\n");
 }
 
 /** The whole paragraph in a few words. */
-function verdict({ version, serving, pending, assignedTo, drift, byRollout = [] }: Version): string {
+function verdict({ version, serving, pending, assignedTo, drift, byRollout = [], notKept }: Version): string {
   if (serving.length + pending.length === 0) {
     const asked = byRollout.reduce((sum, { shadow }) => sum + shadow.length, 0);
     if (asked > 0) return `in no answer yet, and asked beside on ${plural(asked, "device")}`;
@@ -139,6 +143,7 @@ function verdict({ version, serving, pending, assignedTo, drift, byRollout = [] 
     if (split > 0) return `answering some of the entities on ${plural(split, "device")}`;
     const [first] = byRollout;
     if (first) return `given to no device yet by ${first.experiment ? "experiment" : "rollout"} ${first.rollout}`;
+    if (notKept && assignedTo.length === 0) return `${howEnded(notKept).how}, and assigned to nobody`;
     return assignedTo.length === 0
       ? `published, and assigned to nobody (vedette ${version === 1 ? "model assign" : "rollout start"} --help)`
       : "assigned, and no device has it yet (vedette device enroll --help)";
@@ -150,6 +155,20 @@ function verdict({ version, serving, pending, assignedTo, drift, byRollout = [] 
   const drifted = new Set(drift.flatMap(({ devices }) => devices)).size;
   const where = `in production on ${serving.length} of ${plural(serving.length + pending.length, "device")}`;
   return drifted > 0 ? `${where}, inputs DRIFT on ${drifted}` : where;
+}
+
+/** No device has it, should have it, or is given it by a rollout. */
+function isIdle({ serving, pending, assignedTo, byRollout = [] }: Version): boolean {
+  return serving.length + pending.length + assignedTo.length + byRollout.length === 0;
+}
+
+function howEnded({ rollout, experiment, state, endedAt }: NonNullable<Version["notKept"]>) {
+  const kind = experiment ? "experiment" : "rollout";
+  const how =
+    state === "concluded"
+      ? `tried by experiment ${rollout} until ${minute(endedAt)}`
+      : `${show(state).replaceAll("_", " ")} at ${minute(endedAt)} by ${kind} ${rollout}`;
+  return { how, command: `vedette ${kind} show ${rollout}` };
 }
 
 function describeTraining(lineage: Version["lineage"]): string {

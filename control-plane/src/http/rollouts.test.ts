@@ -348,7 +348,7 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   expect((await vedette("rollout", "start", "--model", "rain", "--stages", "canary:2")).code).toBe(1);
 });
 
-test("[A21] what runs where, and because of which rollout, is told in the middle of one and after it was taken back", async () => {
+test("[A21] [R60] what runs where, and because of which rollout, is told in the middle of one and after it was taken back", async () => {
   const { site, devices, start, round, look } = await ready();
   const folder = await mkdtemp(join(tmpdir(), "vedette-rollouts-"));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -387,6 +387,9 @@ test("[A21] what runs where, and because of which rollout, is told in the middle
     /rain version 2 was rolled back at .* \(rollout 2\)\n.*proof_failed.*\n +1 of 1 device that had it run the version before again/,
   );
   await devices.live(1);
+  expect((await vedette("production")).out).toMatch(
+    /rain version 2: rolled back at .* by rollout 2, and assigned to nobody\n/,
+  );
   expect((await vedette("device", "show", canary)).out).toMatch(
     /rollout +returned from version 2 \(rollout 2, rolled back: .*proof_failed.*\)/,
   );
@@ -396,7 +399,14 @@ test("[A21] what runs where, and because of which rollout, is told in the middle
     err: expect.stringContaining("device list"),
   });
   site.clock.advance(8 * 86_400_000);
-  expect((await vedette("production")).out).not.toContain("rolled back");
+  const later = (await vedette("production")).out;
+  expect(later).not.toContain("run the version before again");
+  expect(later).toMatch(
+    /rain version 2: rolled back at .* by rollout 2, .*\n(.*\n)*? +not kept +.*proof_failed.*\(vedette rollout show 2\)/,
+  );
+  expect(await site.call("GET", "/v1/production")).toMatchObject({
+    body: { models: [{ versions: [{ version: 1 }, { version: 2, notKept: { rollout: 2, state: "rolled_back" } }] }] },
+  });
 });
 
 test("[A10] a rollback is an alert, critical while devices do not return, a warning once they did; a later rollout ends it", async () => {

@@ -5,7 +5,9 @@
 import type { Device, Production } from "@vedette/protocol/api";
 import type { Database } from "../../db/database.ts";
 import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
+import type { RolloutFacts } from "../../db/rollouts.ts";
 import { isoTime } from "../../iso-time.ts";
+import { isOver } from "./advance.ts";
 import { describeLive } from "./describe-rollout.ts";
 
 type BecauseOf = NonNullable<Device["rollouts"]>[number];
@@ -14,6 +16,8 @@ export interface RolloutsNow {
   readonly live: readonly Rollout[];
   /** Of each model the last one, where it was taken back within a week. */
   readonly takenBack: readonly Rollout[];
+  /** Of each version the last one, where it is over and did not promote it. */
+  readonly notKept: readonly RolloutFacts[];
 }
 
 const lately = 7 * 86_400_000;
@@ -27,7 +31,12 @@ export async function readRolloutsNow(db: Pick<Database, "rollouts">, now: numbe
     return (state === "rolled_back" || state === "aborted") && endedAt !== null && now - endedAt < lately;
   });
   const found = await Promise.all(ended.map(({ id }) => db.rollouts.find(id)));
-  return { live: await db.rollouts.live(), takenBack: found.flatMap((one) => one ?? []) };
+  const lastOfVersions = [...Map.groupBy(all, ({ digest }) => digest).values()].flatMap(([last]) => last ?? []);
+  return {
+    live: await db.rollouts.live(),
+    takenBack: found.flatMap((one) => one ?? []),
+    notKept: lastOfVersions.filter(({ state }) => isOver(state) && state !== "promoted"),
+  };
 }
 
 export function devicesWithRollouts(devices: readonly Device[], { live, takenBack }: RolloutsNow): Device[] {
@@ -49,7 +58,7 @@ export function devicesWithRollouts(devices: readonly Device[], { live, takenBac
   });
 }
 
-export function productionWithRollouts(answer: Production, { live, takenBack }: RolloutsNow): Production {
+export function productionWithRollouts(answer: Production, { live, takenBack, notKept }: RolloutsNow): Production {
   const models = answer.models.map((one) => {
     const versions = one.versions.map((version) => {
       const of = live.filter(({ digest, model }) => digest === version.digest && model === one.model);
@@ -60,16 +69,15 @@ export function productionWithRollouts(answer: Production, { live, takenBack }: 
         const those = { canary: given("canary"), shadow: given("shadow"), ...(split.length > 0 && { split }) };
         return { ...numberOf(rollout), ...those };
       });
-      return byRollout.length > 0 ? { ...version, byRollout } : version;
+      const last = notKept.find(({ digest, model }) => digest === version.digest && model === one.model);
+      return { ...version, ...(byRollout.length > 0 && { byRollout }), ...(last && { notKept: ending(last) }) };
     });
     const back = takenBack.find(({ model }) => model === one.model);
     if (!back) return { ...one, versions };
     const answers = new Set(one.versions.find(({ digest }) => digest === back.digest)?.serving ?? []);
     const had = hadIt(back);
-    const { version, state, why, endedAt } = back;
     const waiting = had.filter((agent) => answers.has(agent));
-    const ended = isoTime(endedAt ?? 0);
-    const told = { ...numberOf(back), version, state, why, endedAt: ended, devices: had.length, waiting };
+    const told = { ...ending(back), version: back.version, devices: had.length, waiting };
     return { ...one, versions, takenBack: told };
   });
   return { ...answer, models, ...(live.length > 0 && { rollouts: live.map(describeLive) }) };
@@ -78,6 +86,11 @@ export function productionWithRollouts(answer: Production, { live, takenBack }: 
 /** Experiments are numbered with rollouts. */
 function numberOf({ id, experiment }: Pick<Rollout, "id" | "experiment">): { rollout: number; experiment?: true } {
   return { rollout: id, ...(experiment && { experiment: true }) };
+}
+
+function ending(rollout: RolloutFacts) {
+  const { state, why, endedAt } = rollout;
+  return { ...numberOf(rollout), state, why, endedAt: isoTime(endedAt ?? 0) };
 }
 
 /** Devices that were given it to answer by, at least in part. */
