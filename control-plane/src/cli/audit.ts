@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import type { z } from "zod";
 import { auditHash } from "../audit-hash.ts";
 import type { ApiClient } from "./api-client.ts";
+import { describeDetail } from "./audit-text.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { integerFrom } from "./option-values.ts";
@@ -26,7 +27,7 @@ export function addAudit(program: Command, io: Io): void {
 
   audit
     .command("list")
-    .description("the newest entries first")
+    .description("the newest entries first, a line each; --json: with all that they hold")
     .option("--limit <number>", "entries at most", integerFrom(1, page), 50)
     .option("--actor <name>", "by this operator or device")
     .option("--action <action>", "of this kind, as device.revoke")
@@ -44,7 +45,7 @@ export function addAudit(program: Command, io: Io): void {
         actor,
         action,
         subject,
-        JSON.stringify(detail),
+        describeDetail(detail) || null,
       ]);
       context.answer(
         { entries },
