@@ -29,6 +29,8 @@ export interface Context {
   api(request?: typeof fetch): Promise<ApiClient>;
   /** The file that the token in use came from; undefined where VEDETTE_TOKEN says it. */
   readonly tokenFile: string | undefined;
+  /** What another command needs to be told to act on the same home and control plane as the same person, ready for a shell. */
+  readonly sameFlags: string;
   /** Prints the value with --json, else what it means to a person. */
   answer(value: unknown, text: string): void;
 }
@@ -58,10 +60,27 @@ export function contextOf(command: Command, io: Io): Context {
       return createApiClient(url, await readToken(options.tokenFile, io.env.VEDETTE_TOKEN, home), request);
     },
     tokenFile: options.tokenFile ?? (io.env.VEDETTE_TOKEN ? undefined : join(home, "operator.token")),
+    sameFlags: sameFlags(options, io.env, home),
     answer(value, text) {
       io.stdout(json ? `${jsonLine(value)}\n` : printable(text));
     },
   };
+}
+
+/** What the environment says as a secret is not repeated. */
+function sameFlags({ url, tokenFile, passphraseFile }: SharedOptions, env: Io["env"], home: string): string {
+  const at = url ?? env.VEDETTE_URL;
+  const flags = [
+    ["--home", home],
+    ...(at === undefined ? [] : [["--url", at]]),
+    ...(tokenFile === undefined ? [] : [["--token-file", resolve(tokenFile)]]),
+    ...(passphraseFile === undefined ? [] : [["--passphrase-file", resolve(passphraseFile)]]),
+  ];
+  return flags.flatMap(([name = "", value = ""]) => [name, forShell(value)]).join(" ");
+}
+
+function forShell(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 async function readPassphrase(file: string | undefined, env: Io["env"]): Promise<string | undefined> {

@@ -38,6 +38,15 @@ test("[H7] what is proposed and passed the gate is signed by another process tha
   );
   expect(stranger).toMatchObject({ code: 2, err: expect.stringContaining("is it this site's") });
 
+  // What it prints as next works as it stands, wherever it is typed.
+  const told = ["--root", rootSha256 ?? "", "--gate-key", (await ops("gate", "key")).out.trim(), "--any-proposer"];
+  const other = vedetteOf(site, join(folder, "a second one"), { tokenFile: join(folder, "signer.token") });
+  const { out } = await other("signer", "init", "--model", "pump", "--name", "signer-b", ...told);
+  const line = /^ {2}vedette (signer run .*)$/m.exec(out)?.[1] ?? "";
+  const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
+  const again = await runCaptured([...words, "--once"], { env: {}, now: Date.now });
+  expect(again).toMatchObject({ code: 3, out: expect.stringContaining("may not sign") });
+
   // Nobody has said yet that its key counts.
   const early = await signer("signer", "run", "--once", "--json");
   expect(early).toMatchObject({ code: 3 });

@@ -74,7 +74,7 @@ export function addSigner(program: Command, io: Io): void {
         `The signer of ${model} is set up in ${context.home}; its public half is ${made.file}.\n` +
           "Next, where the targets key lies, with that file copied there:\n" +
           `  vedette keys rotate --role project --model ${model} --add ${name}.pub\n` +
-          `then here: vedette signer run --home ${context.home}\n`,
+          `Then here, where it stays in the foreground:\n  vedette signer run ${context.sameFlags}\n`,
       );
     });
 
