@@ -103,8 +103,21 @@ function said({ passed }: GateCheck): string {
 function measured({ measured, limit, unit }: GateCheck): string | null {
   if (measured === null) return null;
   if (unit === "bytes") return `${mib(measured)}${limit === null ? "" : ` of ${mib(limit)}`} MiB`;
-  const short = (value: number) => (Number.isInteger(value) ? `${value}` : value.toPrecision(3));
+  const short = (value: number) => String(Number(value.toPrecision(3)));
+  // How far the golden vectors come out from what was published: 0 is the very bits, 1 as far as may be.
+  if (unit === "of the tolerance") return measured === 0 ? "exact" : `off by ${percent(measured)} of the tolerance`;
+  if (unit === "of loss") {
+    const most = limit === null ? "" : `, ${short(limit)} is let pass`;
+    return measured > 0
+      ? `worse by ${short(measured)}${most}`
+      : `${measured === 0 ? "as good" : `better by ${short(-measured)}`}`;
+  }
+  if (unit === "share") return `${percent(measured)} right`;
   return `${short(measured)}${limit === null ? "" : ` of ${short(limit)}`}${unit === null ? "" : ` ${unit}`}`;
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toPrecision(3))} %`;
 }
 
 function mib(bytes: number): string {

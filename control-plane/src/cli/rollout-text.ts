@@ -41,20 +41,29 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
   return `${lines.join("\n")}\n${devices}`;
 }
 
-function stages({ policy, stage, state, members, cohort, endedAt }: RolloutInDetail): string[] {
+function stages(rollout: RolloutInDetail): string[] {
+  const { policy, stage, state, members, cohort } = rollout;
   return policy.stages.flatMap((one, i) => {
     const done = state === "promoted" || i < stage;
-    const mark = done ? "done" : i !== stage ? "" : endedAt === null ? "now" : "ended here";
+    const mark = done ? "done" : i !== stage ? "" : presently(rollout);
     const share = `${Number((one.share * 100).toPrecision(3))} %`;
     const line = `  ${i + 1} ${one.kind.padEnd(6)} ${share.padStart(6)}  ${mark}`.trimEnd();
     if (i !== stage || members.length === 0) return [line];
     const ofStage = members.filter((member) => member.kind === one.kind);
     const counts = Object.keys(marks).flatMap((name) => {
       const n = ofStage.filter((member) => member.state === name).length;
-      return n === 0 ? [] : [`${n} ${name.replaceAll("_", " ")}`];
+      return n === 0 ? [] : [`${n} ${name.replaceAll("_", " ")} (${marks[name as keyof typeof marks]})`];
     });
     return [line, `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`];
   });
+}
+
+/** Of the stage that it stands at. */
+function presently({ state, stageSince, endedAt }: RolloutInDetail): string {
+  const begun = stageSince !== null;
+  if (endedAt !== null) return begun ? "ended here" : "ended before it began";
+  if (!begun) return "next, not begun";
+  return state === "paused" ? "now, paused" : "now";
 }
 
 function bar(members: RolloutInDetail["members"]): string {
@@ -83,7 +92,10 @@ function evidence(findings: readonly Finding[]): string[] {
     finding.more === null ? null : `about ${finding.more}`,
   ]);
   const columns = ["evidence", "says", "worse by", "interval", "margin", "0 .. margin", "n", "more"];
-  return table(columns, rows).trimEnd().split("\n");
+  const legend =
+    "  = interval, * best guess, | no difference, m margin: a metric is fine once its interval is left of m";
+  const drawn = findings.some((finding) => onScale(finding) !== null);
+  return [...table(columns, rows).trimEnd().split("\n"), ...(drawn ? [legend] : [])];
 }
 
 function onScale({ low, high, margin, estimate }: Finding): string | null {

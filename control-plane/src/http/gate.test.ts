@@ -58,7 +58,9 @@ test("[K20] a version carries a report of this gate before a rollout takes it: r
   const { payload, signatures } = state.signed ?? { payload: "", signatures: [] };
   const message = Buffer.from(`vedette/gate-report/1\n${payload}`);
   expect(verifyEd25519(state.key, message, signatures[0]?.sig ?? "")).toBe(true);
-  expect((await vedette("gate", "show", "--model", "pump")).out).toMatch(/pump version 2 passed the gate/);
+  const told = (await vedette("gate", "show", "--model", "pump")).out;
+  expect(told).toMatch(/pump version 2 passed the gate/);
+  expect(told).toMatch(/golden\.node-cpu +passed +(exact|off by [\d.e-]+ % of the tolerance) /);
   expect((await vedette("gate", "show", "--model", "pump", "--json")).json()).toEqual(state);
   expect(await vedette("gate", "show", "--model", "pump", "--version", "9")).toMatchObject({ code: 1 });
   expect((await vedette("audit", "list", "--json")).out).toContain("gate.report");

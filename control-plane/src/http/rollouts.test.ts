@@ -324,7 +324,7 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   await devices.live(20);
   await round();
   const shown = await vedette("rollout", "show", "1");
-  expect(shown.out).toMatch(/1 canary {3}25 % {2}now\n {4}\[#{30}\] of 1: 1 counted/);
+  expect(shown.out).toMatch(/1 canary {3}25 % {2}now\n {4}\[#{30}\] of 1: 1 counted \(#\)/);
   expect(shown.out).toMatch(/^gauge-\d +canary +counted +20\/20/m);
   expect(shown.out).toMatch(/^unfit +undecided/m);
   const watched = await vedette("rollout", "watch", "1", "--json");

@@ -53,7 +53,7 @@ async function ask(
   const agreement = measured(`golden.${backend}`, {
     ...{ measured: Number.isFinite(share) ? share : null, limit: 1, unit: "of the tolerance" },
     passed: wrong === null,
-    why: wrong ?? `${rows} come out as published, the farthest at ${share.toPrecision(2)} of its tolerance`,
+    why: wrong ?? `${rows} come out as published, ${agreeing(share)}`,
   });
   const { latencyMs, memoryBytes } = manifest.limits;
   const feeds = feederOfGraph(manifest.runtime.inputs, manifest.input.fields)(goldenInputs(manifest, golden, 0, 1), 1);
@@ -72,6 +72,13 @@ async function ask(
       why: `its process grew by ${mib(peakBytes)} MiB at most, of ${mib(memoryBytes)} MiB`,
     }),
   ];
+}
+
+/** @param share of its tolerance that the farthest value is off by. */
+function agreeing(share: number): string {
+  return share === 0
+    ? "each value exactly"
+    : `the farthest off by ${Number((100 * share).toPrecision(2))} % of its tolerance`;
 }
 
 /** The least value that a share of them does not exceed. @param values one or more. */

@@ -63,7 +63,7 @@ describe("the engine", () => {
     expect([other.rollout.state, states(other)]).toEqual(["running", { counted: 8, failed: 2 }]);
     other.of("d5").progress = { kind: "rejected", why: "crash_loop" };
     other.round();
-    expect(other.rollout).toMatchObject({ state: "rolled_back", why: expect.stringContaining("3 of 10") });
+    expect(other.rollout).toMatchObject({ state: "rolled_back", why: expect.stringContaining("3 of the 10") });
   });
 
   test("[A16] a device without memory for both is no fault: it is left out of a shadow stage, another stands in, and it is a canary later", () => {

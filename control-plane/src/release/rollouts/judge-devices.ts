@@ -19,7 +19,7 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
   const n = members.filter(reached).length;
   const estimate = n === 0 ? null : failed.length / n;
   const common = { metric: "devices", estimate, low: null, high: null, margin: failures.share, n };
-  const bad = `${failed.length} of ${n} devices that it reached failed or reverted`;
+  const bad = whatFailed(failed.length, n);
   if (failed.length >= failures.atLeast && failed.length > failures.share * n) {
     const first = failed[0];
     const why = `${bad}, more than ${percent(failures.share)}: ${first?.agent}: ${first?.reason ?? first?.state}`;
@@ -33,13 +33,26 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
     (one) => waitedFor(one, timeoutMinutes, now) && one.joinedAt <= (rollout.stageSince ?? one.joinedAt),
   ).length;
   if (open === 0 && counted > 0) {
-    return { ...common, says: "fine", more: null, why: `${counted} of ${ofStage.length} devices count; ${bad}` };
+    return { ...common, says: "fine", more: null, why: `${countOf(counted, ofStage.length)}; ${bad}` };
   }
   const none = counted === 0 && open === 0;
   const why = none
     ? `no device of this stage counts, and none is under way (${ofStage.length} members)`
-    : `${counted} of ${ofStage.length} devices count, ${open} are waited for; ${bad}`;
+    : `${countOf(counted, ofStage.length)}, ${open} ${open === 1 ? "is" : "are"} waited for; ${bad}`;
   return { ...common, says: n === 0 ? "no_evidence" : "undecided", more: none ? null : open, why };
+}
+
+function countOf(counted: number, all: number): string {
+  return all === 1
+    ? `${counted === 1 ? "its one device counts" : "its one device does not count yet"}`
+    : `${counted} of ${all} devices count`;
+}
+
+/** @param reached that have shown that they follow. */
+function whatFailed(failed: number, reached: number): string {
+  if (reached === 0) return "none has followed yet";
+  if (reached === 1) return `the one that it reached ${failed === 1 ? "failed or reverted" : "is well"}`;
+  return `${failed === 0 ? "none" : failed} of the ${reached} that it reached failed or reverted`;
 }
 
 /** Both together: each may roll back, and a promotion needs both. */

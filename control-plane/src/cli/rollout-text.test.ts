@@ -1,0 +1,48 @@
+import { rolloutPolicy } from "@vedette/protocol/rollout";
+import type { RolloutInDetail } from "@vedette/protocol/rollouts-api";
+import { expect, test } from "vitest";
+import { describeRollout } from "./rollout-text.ts";
+
+const at = "2026-01-02T03:04:05.000Z";
+const stages = [
+  { kind: "canary" as const, share: 0.5 },
+  { kind: "canary" as const, share: 1 },
+];
+const member = (agent: string, state: RolloutInDetail["members"][number]["state"]) => {
+  return { agent, kind: "canary" as const, state, since: at, served: 3, reason: null };
+};
+const rollout: RolloutInDetail = {
+  ...{ id: 4, model: "rain", version: 2, digest: "ab".repeat(32), state: "running", stage: 0, stageSince: at },
+  ...{ policy: rolloutPolicy.parse({ stages }), why: "stage 1 of 2", createdAt: at, createdBy: "ada", endedAt: null },
+  ...{ eligible: 4, cohort: 2, leftOut: [], returned: null, verdict: null },
+  members: [member("gauge-1", "counted"), member("gauge-2", "updating")],
+};
+const stageLine = (over: Partial<RolloutInDetail>) => describeRollout({ ...rollout, ...over }).split("\n")[2];
+
+test("[R62] the marks of the bar are told beside what they stand for", () => {
+  expect(describeRollout(rollout)).toContain("[###############===============] of 2: 1 counted (#), 1 updating (=)");
+});
+
+test.each<[Partial<RolloutInDetail>, string]>([
+  [{}, "now"],
+  [{ state: "paused" }, "now, paused"],
+  [{ state: "queued", stageSince: null, members: [] }, "next, not begun"],
+  [{ state: "waiting_for_approval", stageSince: null }, "next, not begun"],
+  [{ state: "aborted", stageSince: null, endedAt: at }, "ended before it began"],
+  [{ state: "rolled_back", endedAt: at }, "ended here"],
+])("[R62] a stage says whether it has begun: %j", (over, mark) => {
+  expect(stageLine(over)).toBe(`  1 canary   50 %  ${mark}`);
+});
+
+test("[R62] the scale of the evidence is explained where one is drawn", () => {
+  const finding = {
+    ...{ metric: "unfit", says: "undecided" as const, estimate: 0.01, low: -0.01, high: 0.03, margin: 0.02, n: 40 },
+    ...{ more: 100, why: "undecided" },
+  };
+  const verdict = { verdict: "undecided" as const, findings: [finding], why: "" };
+  const drawn = describeRollout({ ...rollout, verdict });
+  expect(drawn).toMatch(/=+\|=+\*=+m=+/);
+  expect(drawn).toContain("= interval, * best guess, | no difference, m margin");
+  const none = { ...finding, low: null, high: null };
+  expect(describeRollout({ ...rollout, verdict: { ...verdict, findings: [none] } })).not.toContain("best guess");
+});
