@@ -81,6 +81,7 @@ function described(one: Alert): string {
     ["since", one.startsAt],
     ["until", one.endsAt],
     ["quiet since", one.endsAt === null ? one.quietSince : null],
+    ["over because", one.annotations.resolved ?? null],
     ["taken on", ack && `by ${ack.by} at ${ack.at}${ack.reason === null ? "" : `: ${ack.reason}`}`],
     ["what to do", one.annotations.runbook_url ?? null],
     ["fingerprint", one.fingerprint],

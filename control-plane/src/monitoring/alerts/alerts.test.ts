@@ -245,3 +245,21 @@ test("a receiver is never asked to tell that it fails itself", async () => {
   expect(site.got).toEqual([]);
   await site.close();
 });
+
+test("[Z23] why an alert is over is told with its end, over a restart, and no longer once it is raised again", async () => {
+  const site = await plane(await databaseFile());
+  await site.alerts.raise(drift());
+  await site.after(groupWaitMs);
+  const why = new Map([["drift/rain", "no device serves this version any more"]]);
+  await site.alerts.settle(["VedetteDrift"], [], new Set(), why);
+  await site.restart();
+  expect(site.alerts.firing()).toMatchObject([{ annotations: { resolved: why.get("drift/rain") } }]);
+  await site.alerts.settle(["VedetteDrift"], [drift()], new Set());
+  expect(site.alerts.firing()[0]?.annotations).not.toHaveProperty("resolved");
+  await site.alerts.settle(["VedetteDrift"], [], new Set(), why);
+  await site.after(calmMs);
+  await site.after(groupIntervalMs);
+  const last = site.got.at(-1)?.alerts[0];
+  expect(last).toMatchObject({ status: "resolved", annotations: { resolved: why.get("drift/rain") } });
+  await site.close();
+});

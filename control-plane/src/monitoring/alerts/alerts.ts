@@ -36,8 +36,14 @@ export interface Alerts extends AlertPort {
   /**
    * All that one source has to say: what fires under its names and is neither wrong nor unsure is over.
    * @param unsure keys of which the source cannot tell; they stay as they are.
+   * @param why by key, why what is over is over: told as the annotation `resolved`, until it is raised again.
    */
-  settle(names: readonly AlertName[], wrong: readonly Raise[], unsure: ReadonlySet<string>): Promise<void>;
+  settle(
+    names: readonly AlertName[],
+    wrong: readonly Raise[],
+    unsure: ReadonlySet<string>,
+    why?: ReadonlyMap<string, string>,
+  ): Promise<void>;
   /** Resolves what was quiet for long enough. */
   tick(): Promise<void>;
   /** Takes an alert on. @throws VedetteError not_found, conflict where it is resolved. */
@@ -97,7 +103,7 @@ export async function openAlerts(ports: {
         const ofKey = [...open.values()].filter((one) => one.key === key);
         await write(moved(ofKey, { kind: "clear", at: clock.now() }));
       }),
-    settle: (names, wrong, unsure) =>
+    settle: (names, wrong, unsure, why) =>
       serial(async () => {
         const still = new Set(wrong.map(({ name, labels }) => fingerprintOf(name, labels)));
         const over = [...open.values()].filter(
@@ -106,7 +112,11 @@ export async function openAlerts(ports: {
         );
         const byFingerprint = new Map(wrong.map((one) => [fingerprintOf(one.name, one.labels), one]));
         const changed = [...byFingerprint.values()].flatMap(raised);
-        await write([...changed, ...moved(over, { kind: "clear", at: clock.now() })]);
+        const cleared = moved(over, { kind: "clear", at: clock.now() }).map((one) => {
+          const resolved = why?.get(one.key);
+          return resolved === undefined ? one : { ...one, annotations: { ...one.annotations, resolved } };
+        });
+        await write([...changed, ...cleared]);
       }),
     tick: () =>
       serial(async () => {

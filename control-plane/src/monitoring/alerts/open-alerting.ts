@@ -73,7 +73,7 @@ export async function openAlerting(ports: {
     expiringMetadata(ports),
     lowDisk(ports.diskSpace),
     failingReceivers({ db, clock }),
-    fleetDrift({ db, harmOf: ports.harmOf }),
+    fleetDrift({ db, listDevices, harmOf: ports.harmOf }),
     droppedPerformance({ listDevices, listWatches, harmOf: ports.harmOf, clock }),
     silentWatches({ list: listWatches, clock }),
     endedRollouts({ db, listDevices, clock }),

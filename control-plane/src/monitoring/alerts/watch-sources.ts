@@ -11,6 +11,8 @@ interface Findings {
   readonly wrong: readonly Raise[];
   /** Keys that the source cannot judge now, as after a start: what fires under them goes on. */
   readonly unsure?: ReadonlySet<string>;
+  /** Why it is over, for people, by key: where that is not that it is well. */
+  readonly over?: ReadonlyMap<string, string>;
 }
 export interface AlertSource {
   /** Raised by no other source. */
@@ -26,8 +28,8 @@ export function createWatch(ports: { alerts: Alerts; sources: readonly AlertSour
     for (const { names, look } of sources) {
       try {
         const open = alerts.firing().filter(({ name }) => (names as readonly string[]).includes(name));
-        const { wrong, unsure = new Set() } = await look(new Set(open.map(({ key }) => key)));
-        await alerts.settle(names, wrong, unsure);
+        const { wrong, unsure = new Set(), over } = await look(new Set(open.map(({ key }) => key)));
+        await alerts.settle(names, wrong, unsure, over);
       } catch (error) {
         logger.error("alerts.source_failed", { names, why: messageOf(error) });
       }

@@ -1,4 +1,5 @@
 /** An event is told by the harm that labels show, and anew when they come; it is over when no event is open. */
+import type { Device } from "@vedette/protocol/api";
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test } from "vitest";
 import type { Database } from "../../../db/database.ts";
@@ -16,8 +17,21 @@ const event = (over: Partial<DriftEventRecord>) =>
     ...over,
   }) as DriftEventRecord;
 
+/** @param slot of its report. */
+const device = (agent: string, city: string, slot: object, over: Partial<Device> = {}) =>
+  ({
+    ...{ agent, labels: { city }, online: true, assigned: [], revoked: null },
+    reported: { slots: [{ model: "rain", serving: null, candidate: null, ...slot }] },
+    ...over,
+  }) as unknown as Device;
+
 function room() {
-  const state = { open: [event({})], harm: "unknown" as "unknown" | "harmful" | "benign", asked: [] as HarmQuestion[] };
+  const state = {
+    open: [event({})],
+    harm: "unknown" as "unknown" | "harmful" | "benign",
+    asked: [] as HarmQuestion[],
+    devices: [device("ny-1", "new-york", { serving: { digest, release: 3 } }), device("sea-1", "seattle", {})],
+  };
   const db = {
     drift: {
       digests: async () => [digest],
@@ -31,7 +45,8 @@ function room() {
     state.asked.push(question);
     return { verdict: state.harm, why: "wrong 0.4 of 40 labels" };
   }) as HarmOracle["harmOf"];
-  return { state, db, source: fleetDrift({ db, harmOf }) };
+  const listDevices = async () => state.devices;
+  return { state, db, listDevices, source: fleetDrift({ db, harmOf, listDevices }) };
 }
 
 test("[Z23] drift of the fleet is a warning until labels tell, and then pages or informs", async () => {
@@ -73,9 +88,13 @@ test("[Z23] no open event, nothing wrong; what a watch elsewhere raised is left 
 });
 
 test("[Z23] where nothing can be known of harm that is said; a question that fails silences nothing", async () => {
-  const { db } = room();
+  const { db, listDevices } = room();
   const failing = (code: "not_found" | "internal") =>
-    fleetDrift({ db, harmOf: () => Promise.reject(new VedetteError(code, "nothing of version 3 is stored")) });
+    fleetDrift({
+      db,
+      listDevices,
+      harmOf: () => Promise.reject(new VedetteError(code, "nothing of version 3 is stored")),
+    });
   const { wrong } = await failing("not_found").look(new Set());
   expect(wrong[0]).toMatchObject({
     severity: "warning",
@@ -89,5 +108,32 @@ test("[Z23] where nothing can be known of harm that is said; a question that fai
   });
   // What fires stays as it was: a question that failed is no better news.
   const key = told.wrong[0]?.key ?? "";
-  expect(await failed.look(new Set([key]))).toEqual({ wrong: [], unsure: new Set([key]) });
+  expect(await failed.look(new Set([key]))).toEqual({ wrong: [], unsure: new Set([key]), over: new Map() });
+});
+
+test("[Z23] drift of a version that no device answers by any more is over, and says why; where one returns to it, it is told again", async () => {
+  const { state, source } = room();
+  const serving = { digest, release: 3 };
+  const firing = async () => (await source.look(new Set())).wrong.length;
+  const [own] = state.devices;
+  const key = `drift/event/${digest}/cohort:city=new-york`;
+  expect(await firing()).toBe(1);
+  for (const [devices, answer] of [
+    // Of another version, of another cohort, revoked, rejected, gone from the fleet.
+    [[device("ny-1", "new-york", { serving: { digest: "e".repeat(64), release: 4 } })], 0],
+    [[device("sea-1", "seattle", { serving })], 0],
+    [[device("ny-1", "new-york", { serving }, { revoked: { at: "2026-11-23T12:00:00.000Z", reason: "lost" } })], 0],
+    [[device("ny-1", "new-york", { candidate: { ...serving, state: "rejected" } })], 0],
+    [[], 0],
+    // Away it answers all the same; and what is about to answer counts, too.
+    [[device("ny-1", "new-york", { serving }, { online: false })], 1],
+    [[device("ny-1", "new-york", { candidate: { ...serving, state: "probation" } })], 1],
+    [[device("ny-1", "new-york", {}, { assigned: [{ model: "rain", version: 3, digest }] })], 1],
+    [[own as Device], 1],
+  ] as const) {
+    state.devices = [...devices];
+    expect(await firing()).toBe(answer);
+    const { over } = await source.look(new Set([key]));
+    expect(over?.get(key)).toBe(answer === 1 ? undefined : "no device of city=new-york serves this version any more");
+  }
 });
