@@ -76,6 +76,18 @@ export const rollout = rolloutFacts.extend({
       /** Of what its kind says: predictions served by the candidate, or pairs asked. */
       served: z.int(),
       reason: z.string().nullable(),
+      /** While it has the candidate and does not count yet: what was asked of the model there, by the device's own counters. */
+      asked: z
+        .object({
+          /** When it was first seen to follow, or its agent or the control plane began anew. */
+          since: z.iso.datetime(),
+          answers: z.int().min(0),
+          /** Of these, answered by others than a model: cache, rule, none. */
+          fallbacks: z.int().min(0),
+          /** Why, as `low_confidence`. */
+          reasons: z.record(z.string(), z.int()),
+        })
+        .optional(),
     }),
   ),
   /** Devices that cannot take part, and why. */

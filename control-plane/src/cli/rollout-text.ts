@@ -1,8 +1,13 @@
 /** A rollout as people read it: stages, cohort bars, and the evidence with its interval against the margin. Pure. */
 import type { Finding } from "@vedette/protocol/rollout";
 import type { Replayed, RolloutInDetail } from "@vedette/protocol/rollouts-api";
+import { minute } from "../utc-minute.ts";
 import { table } from "./table.ts";
 
+type Member = RolloutInDetail["members"][number];
+
+/** Devices that are waited for, in a line each. */
+const mostNamed = 3;
 const barWidth = 30;
 const scaleWidth = 31;
 /** In the order of the bar. */
@@ -54,8 +59,29 @@ function stages(rollout: RolloutInDetail): string[] {
       const n = ofStage.filter((member) => member.state === name).length;
       return n === 0 ? [] : [`${n} ${name.replaceAll("_", " ")} (${marks[name as keyof typeof marks]})`];
     });
-    return [line, `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`];
+    return [line, `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`, ...waitsFor(ofStage)];
   });
+}
+
+/** Who has it and does not count yet, and what is lacking. */
+function waitsFor(members: readonly Member[]): string[] {
+  const open = members.filter(({ state }) => state === "updating" || state === "reverted");
+  const lines = open.slice(0, mostNamed).map((member) => `    waits for ${member.agent}: ${whyNot(member)}`);
+  return open.length > mostNamed ? [...lines, `    and for ${open.length - mostNamed} more: rollout show`] : lines;
+}
+
+/** What the device says, and where nobody asks it, or others than the model answer, that. */
+function whyNot({ reason, since, asked }: Member): string {
+  const said = reason ?? `since ${minute(since)}`;
+  if (!asked) return said;
+  const { answers, fallbacks, reasons } = asked;
+  if (answers === 0) return `${said}; it was asked nothing since ${minute(asked.since)}`;
+  if (2 * fallbacks < answers) return said;
+  const causes = Object.entries(reasons).toSorted(([, a], [, b]) => b - a);
+  const why = causes.slice(0, 3).map(([name, n]) => `${name.replaceAll("_", " ")} ${n}`);
+  const because = why.length > 0 ? ` (${why.join(", ")})` : "";
+  const those = fallbacks === answers ? `all ${answers} answers` : `${fallbacks} of ${answers} answers`;
+  return `${said}; ${those} since ${minute(asked.since)} came from its fallback${because}`;
 }
 
 /** Of the stage that it stands at. */
@@ -119,7 +145,7 @@ function deviceTable({ members, policy, state, endedAt }: RolloutInDetail): stri
   const rows = members.map((member) => [
     ...[member.agent, member.kind, member.state.replaceAll("_", " ")],
     tells ? `${Math.min(member.served, policy.served)}/${policy.served}` : null,
-    ...[member.since, member.reason],
+    ...[member.since, member.asked ? whyNot(member) : member.reason],
   ]);
   return table(["device", "as", "state", "served", "since", "why"], rows);
 }

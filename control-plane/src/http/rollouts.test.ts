@@ -23,7 +23,10 @@ function pretend(site: Site, agents: readonly string[]) {
   const deaf = new Set<string>();
   const at = { of: (digest: string) => ({ digest, release: digest === one.digest ? 1 : 2 }) };
   const served = new Map<string, number>();
+  const counters = new Map<string, Pick<Reported["slots"][number], "sources" | "reasons">>();
   return {
+    /** What a device counted of all its answers. */
+    counters,
     rejecting,
     /** These go on as they are, and report nothing new. */
     deaf,
@@ -45,7 +48,7 @@ function pretend(site: Site, agents: readonly string[]) {
         const common = { model: "rain", serving: at.of(digest), previous: null, candidate, served: count };
         const report: Reported = {
           ...{ agent, rev: assignment.rev, at: 0, abilities: newer, labels: {} },
-          slots: [{ ...common, drift: [], sources: {}, reasons: {} }],
+          slots: [{ ...common, drift: [], ...(counters.get(agent) ?? { sources: {}, reasons: {} }) }],
         };
         await site.fleet.reported(agent, report);
       }
@@ -443,4 +446,52 @@ test("[A10] a rollback is an alert, critical while devices do not return, a warn
   await untilTold([["warning", "VedetteRolloutRolledBack", labels]]);
   await start();
   await untilTold([]);
+});
+
+test("[R63] a device that does not count because nobody asks it, or because its fallback answers, says so long before its time is out", async () => {
+  const { site, devices, start, round, look } = await ready();
+  const vedette = vedetteOf(site, site.home);
+  for (const name of names)
+    devices.counters.set(name, { sources: { model: 400, rule: 100 }, reasons: { stale_model: 100 } });
+  await devices.live(5);
+  await start();
+  // What it counted before it had the version says nothing.
+  await devices.live(3);
+  await round();
+  const [{ agent: canary = "", asked } = {}] = (await look()).members;
+  expect(asked).toMatchObject({ answers: 0, fallbacks: 0, reasons: {} });
+  const since = "2026-11-23 12:00 UTC";
+  const told = async () => (await vedette("rollout", "show", "1")).out;
+  expect(await told()).toContain(
+    `waits for ${canary}: 3 of 20 predictions served; it was asked nothing since ${since}`,
+  );
+
+  devices.counters.set(canary, {
+    sources: { model: 402, rule: 160, none: 40 },
+    reasons: { stale_model: 100, low_confidence: 97, latency_budget: 3 },
+  });
+  await devices.live(2);
+  await round();
+  expect((await look()).members[0]?.asked).toMatchObject({
+    ...{ answers: 102, fallbacks: 100 },
+    reasons: { low_confidence: 97, latency_budget: 3 },
+  });
+  const why = `100 of 102 answers since ${since} came from its fallback (low confidence 97, latency budget 3)`;
+  expect(await told()).toContain(`waits for ${canary}: 5 of 20 predictions served; ${why}`);
+
+  // Its agent begins anew, and counts anew.
+  devices.counters.set(canary, { sources: { model: 0, rule: 9 }, reasons: { low_confidence: 9 } });
+  await devices.live(0);
+  await round();
+  expect(await told()).toMatch(/all 9 answers since .* came from its fallback \(low confidence 9\)/);
+
+  // Who is answered by the model is only waited for; who counts, not even that.
+  devices.counters.set(canary, { sources: { model: 40, rule: 9 }, reasons: { low_confidence: 9 } });
+  await devices.live(1);
+  await round();
+  expect(await told()).toMatch(/waits for .*: 6 of 20 predictions served\n/);
+  await devices.live(20);
+  await round();
+  expect((await look()).members[0]).not.toHaveProperty("asked");
+  expect(await told()).not.toContain("waits for gauge");
 });

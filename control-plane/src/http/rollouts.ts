@@ -25,10 +25,7 @@ const query = z.object({
 export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): void {
   const security = operatorOnly;
   const answer = { 200: json(rollout, "The rollout, with its devices"), ...faults };
-  const inDetail = async (number: number) => {
-    const found = await rollouts.look(number);
-    return describeRollout(found.rollout, found.world);
-  };
+  const inDetail = async (number: number) => describeRollout(await rollouts.look(number));
 
   app.openapi(
     createRoute({

@@ -3,9 +3,18 @@ import type { Replayed, RolloutInDetail, RolloutFacts as Told } from "@vedette/p
 import type { Rollout } from "../../db/rollout-records.ts";
 import type { RolloutFacts } from "../../db/rollouts.ts";
 import { isOver } from "./advance.ts";
+import type { Asked } from "./asked-since.ts";
 import { cohortSize, inScope, leftOut } from "./cohort.ts";
 import type { ReplayedRollout } from "./replay.ts";
 import type { DeviceFacts, World } from "./world.ts";
+
+/** A rollout with its devices as they are now. */
+export interface Looked {
+  readonly rollout: Rollout;
+  readonly world: Omit<World, "verdict">;
+  /** What members that do not count yet were asked since they have the candidate. */
+  readonly asked: ReadonlyMap<string, Asked>;
+}
 
 export function describeFacts(rollout: RolloutFacts): Told {
   const { id, model, version, digest, state, stage, policy, why, verdict, createdBy } = rollout;
@@ -25,7 +34,7 @@ export function describeLive({ id, model, version, state, stage, policy, experim
   return { id, model, version, state, stage: stage + 1, stages, why, ...(experiment && { experiment: true }) };
 }
 
-export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devices">): RolloutInDetail {
+export function describeRollout({ rollout, world: { devices }, asked }: Looked): RolloutInDetail {
   const stage = rollout.policy.stages[rollout.stage];
   const kind = stage?.kind ?? "canary";
   const over = isOver(rollout.state);
@@ -45,7 +54,8 @@ export function describeRollout(rollout: Rollout, { devices }: Pick<World, "devi
       // The others are of experiments.
       if (kind !== "shadow" && kind !== "canary") return [];
       const told = { agent, kind, state, reason, since: new Date(since).toISOString() };
-      return [{ ...told, served: servedOf(facts.get(agent)) }];
+      const counted = asked.get(agent);
+      return [{ ...told, served: servedOf(facts.get(agent)), ...(counted && { asked: describeAsked(counted) }) }];
     }),
     leftOut: out,
     returned: over && rollout.state !== "promoted" ? returnedOf(rollout, facts) : null,
@@ -70,6 +80,10 @@ export function describeReplay(was: Rollout, { rollout, decisions }: ReplayedRol
       "an hour after the end, what devices found is kept by the quarter of an hour: other metrics are judged by it so much later",
     ],
   };
+}
+
+function describeAsked({ since, reasons, ...counts }: Asked) {
+  return { since: new Date(since).toISOString(), ...counts, reasons: { ...reasons } };
 }
 
 function servedOf(device: DeviceFacts | undefined): number {

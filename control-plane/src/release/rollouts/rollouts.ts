@@ -16,12 +16,13 @@ import type { Director } from "../director.ts";
 import { checkUnits } from "../experiments/check-units.ts";
 import { stop } from "../experiments/stop.ts";
 import { type Advanced, advance, isOver } from "./advance.ts";
+import { createAskedSince } from "./asked-since.ts";
 import { kindOf, machine, subjectOf } from "./audit-names.ts";
 import { checkKept } from "./check-kept.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { checkStart } from "./check-start.ts";
 import { inScope } from "./cohort.ts";
-import { describeReplay } from "./describe-rollout.ts";
+import { describeReplay, type Looked } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
 import { unjudged } from "./judge-devices.ts";
 import { type Act, operate } from "./operate.ts";
@@ -47,7 +48,7 @@ export interface Rollouts {
    */
   replay(id: number, policy: RolloutPolicy): Promise<Replayed>;
   /** A rollout, or experiment, with its devices as they are now. @throws VedetteError not_found. */
-  look(id: number, as?: Kind): Promise<{ rollout: Rollout; world: Omit<World, "verdict"> }>;
+  look(id: number, as?: Kind): Promise<Looked>;
   /**
    * An experiment is a rollout with a plan: numbered with them, and never beside one.
    * @throws VedetteError as `start`; unsupported where its units could not be told apart.
@@ -82,6 +83,13 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
   const serial = createSerial();
   /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
   const told = new Map<number, Told>();
+  const askedSince = createAskedSince();
+  const askedOf = (rollout: Rollout, { fleet, now }: Moment) =>
+    askedSince.look(
+      rollout,
+      fleet.map(({ device }) => device),
+      now,
+    );
 
   async function find(id: number, as: Kind = "rollout"): Promise<Rollout> {
     const found = await db.rollouts.find(id);
@@ -136,6 +144,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     const verdict = rollout.members.size === 0 ? null : await judged(rollout, facts.devices, moment.now);
     const world: World = { ...facts, verdict };
     const advanced = advance(rollout, world, moment.now);
+    askedOf(advanced.rollout, moment);
     const before = told.get(rollout.id);
     const about = inScope(rollout, world.devices).map((device) => forHistory(device, rollout.policy.served));
     const times = { now: moment.now, began: rollout.createdAt };
@@ -174,7 +183,8 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
       // In turn, so that nobody sees the half of a round.
       serial(async () => {
         const rollout = await find(id, as);
-        return { rollout, world: await readWorld(rollout, await readMoment(ports), ports) };
+        const moment = await readMoment(ports);
+        return { rollout, world: await readWorld(rollout, moment, ports), asked: askedOf(rollout, moment) };
       }),
     async replay(id, policy) {
       checkPolicy(policy);
