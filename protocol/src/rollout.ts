@@ -74,8 +74,8 @@ export const rolloutPolicy = z.strictObject({
     ]),
   /** A device counts once it has served so many predictions with the very digest (shadow: asked it so many). */
   served: z.int().min(1).default(20),
-  /** Devices that have it and do not count yet, at most. */
-  inFlight: z.int().min(1).default(100),
+  /** Devices that have it and do not count yet, at most; null: 100, or a tenth of the devices where that is more. */
+  inFlight: z.int().min(1).nullable().default(null),
   /** How fast new devices may be taken: so many an hour; or `first`, and each next hour `factor` times as many. */
   ramp: z
     .union([

@@ -61,7 +61,11 @@ export function addRelease(program: Command, io: Io): void {
     .option("--label <key=value>", "devices with this label; given more than once, with all", label)
     .option("--stages <list>", "as shadow:0.2,canary:0.05,canary:1", stagesFrom)
     .option("--served <n>", "predictions that a device must serve to count", integerFrom(1, 1e9))
-    .option("--in-flight <n>", "devices at most that have it and do not count yet", integerFrom(1, 1e9))
+    .option(
+      "--in-flight <n>",
+      "devices at most that have it and do not count yet (100, or a tenth)",
+      integerFrom(1, 1e9),
+    )
     .option("--timeout <duration>", "a device that does not count after so long is counted apart", duration)
     .option("--max-failures <share>", "of the devices reached: more of them that fail end it", share)
     .addHelpText("after", "\nExample:\n  $ vedette release auto --model rain-gauge --policy policy.json")

@@ -48,7 +48,11 @@ export function addRollout(program: Command, io: Io): void {
     .option("--policy <file>", "the whole policy as JSON (docs/guides/rollouts.md); the flags below change it")
     .option("--stages <list>", "as shadow:0.2,canary:0.05,canary:1: kind and share of the devices", stagesFrom)
     .option("--served <n>", "predictions that a device must serve to count", integerFrom(1, 1e9))
-    .option("--in-flight <n>", "devices at most that have it and do not count yet", integerFrom(1, 1e9))
+    .option(
+      "--in-flight <n>",
+      "devices at most that have it and do not count yet (100, or a tenth)",
+      integerFrom(1, 1e9),
+    )
     .option("--timeout <duration>", "a device that does not count after so long is counted apart", duration)
     .option("--max-failures <share>", "of the devices reached: more of them that fail end it", share)
     .option("--start-at <moment>", "not before, UTC", moment)

@@ -1,6 +1,6 @@
 /** Who is taken now: in the order of the hash, within limit, ramp and window. Pure. */
 import type { Member, RampState, Rollout } from "../../db/rollout-records.ts";
-import { inOrder, newInCohort } from "./cohort.ts";
+import { inOrder, inScope, newInCohort } from "./cohort.ts";
 import { inWindow } from "./maintenance.ts";
 import { rampRoom, taken } from "./ramp.ts";
 import { inFlight } from "./step-member.ts";
@@ -38,7 +38,8 @@ export function admit(
   const changed = new Map<string, Member>();
   const takenNow: string[] = [];
   const room = rampRoom(policy.ramp, rollout.ramp, now);
-  const free = policy.inFlight - [...members.values()].filter(inFlight).length;
+  const most = mostInFlight(rollout, world.devices);
+  const free = most - [...members.values()].filter(inFlight).length;
   for (const agent of inOrder(rollout.salt, waiting)) {
     const member = members.get(agent);
     const device = facts.get(agent);
@@ -50,7 +51,7 @@ export function admit(
     const waits = waitsFor(rollout, member, device, now);
     const crowded =
       takenNow.length >= free
-        ? `as many as may be under way at once are (${policy.inFlight})`
+        ? `as many as may be under way at once are (${most})`
         : takenNow.length >= room
           ? "the ramp takes no more for now"
           : null;
@@ -67,6 +68,14 @@ export function admit(
   }
   const ramp = takenNow.length > 0 ? taken(policy.ramp, rollout.ramp, takenNow.length, now) : rollout.ramp;
   return { members: changed.size === 0 ? members : new Map([...members, ...changed]), ramp, taken: takenNow };
+}
+
+/**
+ * Where the policy does not say: enough that a large fleet is not passed through by the hundred, and half of the share of failing
+ * devices that ends a rollout (`failures`).
+ */
+export function mostInFlight(rollout: Rollout, devices: readonly DeviceFacts[]): number {
+  return rollout.policy.inFlight ?? Math.max(100, Math.floor(inScope(rollout, devices).length / 10));
 }
 
 function waitsFor(rollout: Rollout, member: Member, device: DeviceFacts, now: number): string | null {

@@ -113,6 +113,24 @@ describe("the engine", () => {
     expect(crashed.member("d0")?.state).toBe("counted");
   });
 
+  test("[R64] where the policy does not say, a tenth of the devices is under way at once, and a hundred at least", () => {
+    for (const [many, most] of [
+      [90, 90],
+      [400, 100],
+      [2_000, 200],
+      [3_019, 301],
+    ] as const) {
+      const site = pretendSite(rolloutOf({ stages: canaries(1) }), fleet(many));
+      site.round();
+      site.round();
+      expect(states(site)).toEqual({ updating: most, ...(many > most && { waiting: many - most }) });
+      if (many > most) {
+        const reasons = new Set([...site.rollout.members.values()].map(({ reason }) => reason));
+        expect([...reasons]).toContain(`as many as may be under way at once are (${most})`);
+      }
+    }
+  });
+
   test("[R32] who is away is told apart and holds up nothing; back, it is taken within the limits", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), inFlight: 1 }), fleet(3));
     site.of("d0").online = false;

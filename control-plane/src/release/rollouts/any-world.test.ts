@@ -220,7 +220,7 @@ function round(site: PretendedSite, model: Model): void {
     const open = [...members.values()].filter(
       ({ given, kind, state }) => given === kind && ["updating", "reverted", "offline"].includes(state),
     );
-    expect(open.length).toBeLessThanOrEqual(policy.inFlight);
+    expect(open.length).toBeLessThanOrEqual(policy.inFlight ?? 0);
   }
   if (policy.ramp && "perHour" in policy.ramp) {
     const hours = Math.max(1, 1 / policy.ramp.perHour);
