@@ -22,6 +22,7 @@ test.each<[Record<string, unknown>, string]>([
   [{ before: { revoked: null }, after: { revoked: "lost in the van" } }, "revoked: - → lost in the van"],
   [{ before: { versions: {} }, after: { versions: { root: 1 } } }, "versions: - → root 1"],
   [{ digest: "ab".repeat(32), reason: "two\nlines", expiresAt: null }, "two lines; digest abababababab"],
+  [{ reason: "enough", why: "enough; the incumbent is kept" }, "enough; the incumbent is kept"],
   [{ findings: [{ metric: "unfit" }], members: { counted: 3, failed: 1 } }, "members: counted 3, failed 1"],
 ])("[R61] %j is told in a line: %s", (detail, line) => {
   expect(describeDetail(detail)).toBe(line);

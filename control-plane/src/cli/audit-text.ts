@@ -16,7 +16,9 @@ export function describeDetail(detail: Detail): string {
     typeof model === "string" ? model : "",
     version === undefined ? "" : version === null ? "no version" : `version ${String(version)}`,
   ];
-  const whys = [detail.reason, detail.why].filter((one) => typeof one === "string");
+  const { reason, why } = detail;
+  const said = typeof why === "string" && typeof reason === "string" && why.startsWith(reason);
+  const whys = [said ? null : reason, why].filter((one) => typeof one === "string");
   const rest = Object.entries(detail).flatMap(([name, value]) => (apart.has(name) ? [] : (told(name, value) ?? [])));
   const all = [
     what.filter((one) => one !== "").join(" "),

@@ -17,7 +17,7 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
   if (result?.says !== "withheld" || !why.includes(result.why)) lines.push("", `  ${why}`);
   if (state === "paused") {
     if (result && result.says !== "withheld" && !why.includes(result.why)) lines.push(`  ${result.why}`);
-    lines.push(`  Requests stay split. Next: vedette experiment resume ${id}, or stop ${id}`);
+    lines.push(`  Who is in it stays split. Next: vedette experiment resume ${id}, or stop ${id}`);
   }
   if (result) lines.push("", ...arms(experiment, result));
   const waiting = devices.filter(({ arm, state }) => arm !== "incumbent" && state !== "counted");
@@ -57,7 +57,9 @@ function arms({ plan }: ExperimentInDetail, result: NonNullable<ExperimentInDeta
   });
   const settled = checks.find((check) => check.of === "units");
   const newer = settled ? candidate.units + incumbent.units - settled.candidate - settled.incumbent : 0;
-  if (newer > 0)
-    split.push(`(${newer} more ${plan.split} are held against the plan once both arms' logs of that time are here)`);
+  if (newer > 0) {
+    const those = newer === 1 ? "1 more is" : `${newer} more are`;
+    split.push(`(${those} held against the plan once both arms' logs of that time are here)`);
+  }
   return [...table(columns, rows).trimEnd().split("\n"), ...told, ...split].map((line) => `  ${line}`);
 }

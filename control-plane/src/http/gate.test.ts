@@ -60,7 +60,7 @@ test("[K20] a version carries a report of this gate before a rollout takes it: r
   expect(verifyEd25519(state.key, message, signatures[0]?.sig ?? "")).toBe(true);
   const told = (await vedette("gate", "show", "--model", "pump")).out;
   expect(told).toMatch(/pump version 2 passed the gate/);
-  expect(told).toMatch(/golden\.node-cpu +passed +(exact|off by [\d.e-]+ % of the tolerance) /);
+  expect(told).toMatch(/golden\.node-cpu +passed +(exact|off by (under )?[\d.]+ % of the tolerance) /);
   expect((await vedette("gate", "show", "--model", "pump", "--json")).json()).toEqual(state);
   expect(await vedette("gate", "show", "--model", "pump", "--version", "9")).toMatchObject({ code: 1 });
   expect((await vedette("audit", "list", "--json")).out).toContain("gate.report");

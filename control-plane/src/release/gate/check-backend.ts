@@ -76,9 +76,9 @@ async function ask(
 
 /** @param share of its tolerance that the farthest value is off by. */
 function agreeing(share: number): string {
-  return share === 0
-    ? "each value exactly"
-    : `the farthest off by ${Number((100 * share).toPrecision(2))} % of its tolerance`;
+  if (share === 0) return "each value exactly";
+  const percent = share < 1e-4 ? "under 0.01" : String(Number((100 * share).toPrecision(2)));
+  return `the farthest off by ${percent} % of its tolerance`;
 }
 
 /** The least value that a share of them does not exceed. @param values one or more. */

@@ -74,7 +74,7 @@ export function admit(
  * Where the policy does not say: enough that a large fleet is not passed through by the hundred, and half of the share of failing
  * devices that ends a rollout (`failures`).
  */
-export function mostInFlight(rollout: Rollout, devices: readonly DeviceFacts[]): number {
+function mostInFlight(rollout: Rollout, devices: readonly DeviceFacts[]): number {
   return rollout.policy.inFlight ?? Math.max(100, Math.floor(inScope(rollout, devices).length / 10));
 }
 

@@ -38,14 +38,13 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
   const none = counted === 0 && open === 0;
   const why = none
     ? `no device of this stage counts, and none is under way (${ofStage.length} members)`
-    : `${countOf(counted, ofStage.length)}, ${open} ${open === 1 ? "is" : "are"} waited for; ${bad}`;
+    : `${countOf(counted, ofStage.length)}${ofStage.length === 1 ? "" : `, ${open} ${open === 1 ? "is" : "are"} waited for`}; ${bad}`;
   return { ...common, says: n === 0 ? "no_evidence" : "undecided", more: none ? null : open, why };
 }
 
 function countOf(counted: number, all: number): string {
-  return all === 1
-    ? `${counted === 1 ? "its one device counts" : "its one device does not count yet"}`
-    : `${counted} of ${all} devices count`;
+  if (all !== 1) return `${counted} of ${all} devices count`;
+  return counted === 1 ? "its one device counts" : "its one device does not count yet";
 }
 
 /** @param reached that have shown that they follow. */
