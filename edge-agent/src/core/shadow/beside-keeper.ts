@@ -99,7 +99,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const beside = options.beside();
     return stopped || beside?.state === "rejected" ? null : beside;
   };
-  const lived = createTimer(clock, () => aside(apply({ what: "lived" })));
+  const lived = createTimer(clock, () => aside(apply({ kind: "lived" })));
 
   /** Whether what is loaded is what the pin wants, loaded as it wants it. */
   const isLoaded = (now: Beside | null | undefined) =>
@@ -154,7 +154,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       await options.exclusive(() => options.fetch({ model, digest, release, length }, from.trusted));
       fetched = digest;
       begun = "";
-      await apply({ what: "fetched" });
+      await apply({ kind: "fetched" });
     }
     if (!current()) return;
     const lacks = await options.lacks(digest);
@@ -167,7 +167,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     if (!isLoaded(current())) {
       if (!current() || !options.mayLoad(digest)) return;
       // Another try in the same process follows no crash.
-      if (begun !== digest) await apply({ what: "started" });
+      if (begun !== digest) await apply({ kind: "started" });
       begun = digest;
       const before = current();
       if (!before) return;
@@ -180,7 +180,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       lived.in(livedAfterMs);
     }
     // Also where a try before this one could not save it.
-    await apply({ what: "proved", forgiven: options.endsAbruptly });
+    await apply({ kind: "proved", forgiven: options.endsAbruptly });
     await ask();
   };
 
@@ -231,7 +231,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
 
   const giveUp = ({ digest }: Beside, reason: RejectReason, why: string) => {
     log.error("shadow.given_up", { model, digest, reason, why });
-    aside(apply({ what: "failed", reason, why }));
+    aside(apply({ kind: "failed", reason, why }));
     work.now();
   };
 
@@ -243,7 +243,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const lost = damaged.includes(reason) && now.state !== "fetching" && fetched !== digest;
     if (!lost && !unfit.includes(reason)) throw error;
     log.error(lost ? "shadow.lost" : "shadow.rejected", { model, digest, reason, why: messageOf(error) });
-    await apply(lost ? { what: "lost" } : { what: "failed", reason, why: messageOf(error) });
+    await apply(lost ? { kind: "lost" } : { kind: "failed", reason, why: messageOf(error) });
     work.now();
   };
 
@@ -280,8 +280,8 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       trouble = undefined;
       const { beside, digest: answering } = next ?? {};
       // Nothing is held against itself.
-      if (!beside || answering === undefined || beside.digest === answering) await apply({ what: "withdrawn" });
-      else await apply({ what: "assigned", version: { ...beside, answering }, rev });
+      if (!beside || answering === undefined || beside.digest === answering) await apply({ kind: "withdrawn" });
+      else await apply({ kind: "assigned", version: { ...beside, answering }, rev });
       look();
     },
     now: look,
@@ -309,7 +309,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     async stop() {
       stopped = true;
       work.cancel();
-      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ what: "stopped" }));
+      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ kind: "stopped" }));
       await drop();
     },
   };
