@@ -7,7 +7,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
 import type { Split } from "@vedette/protocol/split";
-import { damaged, unfit } from "../install-errors.ts";
+import { judgeFailure } from "../judge-failure.ts";
 import type { Ports, TrustedTargets } from "../ports.ts";
 import type { ModelSlot } from "../serve/model-slot.ts";
 import type { SlotLog } from "../serve/place.ts";
@@ -237,13 +237,12 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
 
   /** What becomes of it when it failed. @throws where another try may go better. */
   const judge = async ({ digest }: Beside, error: unknown) => {
-    const reason = codeOf(error);
     const now = options.beside();
     if (now?.digest !== digest) return;
-    const lost = damaged.includes(reason) && now.state !== "fetching" && fetched !== digest;
-    if (!lost && !unfit.includes(reason)) throw error;
-    log.error(lost ? "shadow.lost" : "shadow.rejected", { model, digest, reason, why: messageOf(error) });
-    await apply(lost ? { kind: "lost" } : { kind: "failed", reason, why: messageOf(error) });
+    const failure = judgeFailure(error, now.state !== "fetching" && fetched !== digest);
+    const event = failure.kind === "lost" ? "shadow.lost" : "shadow.rejected";
+    log.error(event, { model, digest, reason: codeOf(error), why: messageOf(error) });
+    await apply(failure);
     work.now();
   };
 
