@@ -1,4 +1,4 @@
-/** The room's one door: what is wrong, who looks for it, and who is told. compose.ts runs `look` and `delivery` on timers. */
+/** The room's one door: what is wrong, who looks for it, and who is told. compose-monitoring.ts runs `look` and `delivery`. */
 import type { Device } from "@vedette/protocol/api";
 import type { ReleaseFacts } from "@vedette/protocol/release-api";
 import type { Watch } from "@vedette/protocol/watch-api";

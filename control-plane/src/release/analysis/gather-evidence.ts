@@ -1,6 +1,6 @@
 /**
  * Reads what a rollout is judged by: the parcels that its members sent, labels that came since, what devices say of drift, and
- * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
+ * business metrics. `compose-release.ts` hands the judge that is made here to the engine (release/rollouts).
  */
 import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
