@@ -3,7 +3,7 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { lotOf } from "@vedette/protocol/split";
 import { expect, test } from "vitest";
 import { uniform } from "../../test/uniform.ts";
-import type { UnitsRequest } from "../monitoring/performance/measured.ts";
+import type { UnitsRequest } from "../measured.ts";
 import { checkRatio } from "../release/experiments/ratio-check.ts";
 import { loadTable } from "./join-labels.ts";
 import { measureArms } from "./measure-arms.ts";
