@@ -55,6 +55,17 @@ test("who was first, and nobody where no peer was run", () => {
   expect(races(nominalDelays(sides.slice(0, 1), runsOf(50)), 0.86)[0]?.outcome).toBe("alone");
 });
 
+test("medians that chance may have put in this order are even, whichever is the smaller", () => {
+  const spread: RunsOf = (cell, detector) => {
+    if (cell !== shiftCells[0]) return runsOf(150)(cell, detector);
+    const from = { ours: 100, quick: 104, loud: 5000 }[detector] ?? 0;
+    return repeated((i) => ({ change: 1000, records: [[999 + from + (i % 50), 9]] }));
+  };
+  const outcome = (of: RunsOf) => races(nominalDelays(sides.slice(0, 2), of), 0.86)[0]?.outcome;
+  expect(outcome(spread)).toBe("even");
+  expect(outcome((cell, detector) => spread(cell, detector === "ours" ? "quick" : "ours"))).toBe("even");
+});
+
 test("what is no quicker than false alarms alone has noticed nothing", () => {
   // One alarm in 10,000 rows: a median of 10,000·ln 2.
   expect(medianByChance(1 - Math.exp(-2))).toBeCloseTo(6931.47, 2);

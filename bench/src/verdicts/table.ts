@@ -131,8 +131,8 @@ export function races({ sides, entries }: DelayTable, share: number): Race[] {
 function outcomeOf(ours: Delays | null, peer: Delays | null): Race["outcome"] {
   if (!ours && !peer) return "nobody";
   if (!ours) return "peer";
-  if (!peer || ours.median <= peer.median) return "ours";
-  return ours.interval.low <= peer.interval.high ? "even" : "peer";
+  if (!peer || ours.interval.high < peer.interval.low) return "ours";
+  return peer.interval.high < ours.interval.low ? "peer" : "even";
 }
 
 /** Median rows to the alarm of something that sees nothing, and alarms for nothing in a share of the streams. */
