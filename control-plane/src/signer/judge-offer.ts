@@ -53,6 +53,8 @@ export interface Judged {
 
 /** Clocks differ by so much. */
 const slackMs = 5 * 60_000;
+/** So many versions of the metadata may have been signed by others, and lost on the way. */
+const mostLost = 100;
 
 /** @throws VedetteError saying why it is not signed, for the operator. */
 export async function judgeOffer(offer: Release, known: Known): Promise<Judged> {
@@ -218,7 +220,9 @@ function checkDraft(draft: string, expected: string, least: number, now: number)
   const wrong = (why: string) =>
     new VedetteError("invalid_metadata", `the metadata that another signer began ${why}: it is not signed`);
   if (!saysTheSame(draft, expected)) throw wrong("say something else than what stands and this one version");
-  if (versionOf(draft) < least) throw wrong(`are version ${versionOf(draft)}, and ${least} is the next`);
+  const version = versionOf(draft);
+  // Far ahead, too: after the last of all numbers nothing could ever be published or revoked again.
+  if (version < least || version >= least + mostLost) throw wrong(`are version ${version}, and ${least} is the next`);
   const left = expiresOf(draft) - now;
   if (left <= 0 || left > metadataLifetimes.targets * 1000 + slackMs) {
     throw wrong(`would end at ${new Date(expiresOf(draft)).toISOString()}`);
