@@ -285,3 +285,43 @@ test("[H15] what it refuses it says once, where operators see it; it does not ha
   expect(JSON.parse(away.out)).toMatchObject({ outcome: "failed", code: "offline" });
   expect(waits.length).toBeGreaterThan(60);
 });
+
+test("[H15] a clock that was wrong holds up nothing once it is right: neither the gate's nor the signer's own", async () => {
+  const { propose, init, delegate, open, release, versions, clock, actions, restart } = await signerSite();
+  const first = await propose("1h");
+  await init("signer");
+  await delegate(["signer"], 1);
+  const right = clock.now();
+
+  // The gate's: its newest report is of a time to come.
+  const checkedAt = async () => {
+    const { at } = JSON.parse((await release(first.id)).report?.payload ?? "{}") as { at: string };
+    return Date.parse(at);
+  };
+  const restartedAt = async (now: number) => {
+    clock.set(now);
+    await restart();
+    await vi.waitFor(async () => {
+      clock.advance(1_000);
+      expect(Math.abs((await checkedAt()) - now)).toBeLessThan(600_000);
+    }, 60_000);
+    return open("signer");
+  };
+  const early = await restartedAt(right + 10 * 86_400_000);
+  clock.set(right + 60_000);
+  expect(await early.look()).toMatchObject([{ outcome: "refused", why: expect.stringContaining("yet to come") }]);
+  expect(await early.look()).toEqual([]);
+  const signer = await restartedAt(right + 60_000);
+  expect(await signer.look()).toMatchObject([{ outcome: "signed", version: 2 }]);
+
+  // Its own: what it refused is looked at again when it is right, though nothing of the offer changed.
+  await propose("2h");
+  clock.set(right - 86_400_000);
+  expect(await signer.look()).toMatchObject([{ outcome: "refused", why: expect.stringContaining("yet to come") }]);
+  const refusals = (await actions()).filter((one) => one === "signer release.refuse").length;
+  for (let again = 0; again < 3; again++) expect(await signer.look()).toEqual([]);
+  expect((await actions()).filter((one) => one === "signer release.refuse")).toHaveLength(refusals);
+  clock.set(right + 120_000);
+  expect(await signer.look()).toMatchObject([{ outcome: "signed", version: 3 }]);
+  expect(await versions()).toHaveLength(3);
+});

@@ -109,7 +109,7 @@ async function checkProposal(signed: SignedText, digest: string, known: Known): 
   const said = await open("proposal", proposal, signed, keys, "nobody who may propose for this signer did");
   checkAbout("proposal", said, { ...config, digest });
   const at = Date.parse(said.at);
-  if (at > now + slackMs) throw new VedetteError("expired", `it was proposed at ${said.at}, which is yet to come`);
+  if (isToCome(said.at, now)) throw new VedetteError("expired", `it was proposed at ${said.at}, which is yet to come`);
   if (at < now - longestProposalMs) {
     throw new VedetteError("expired", `it was proposed at ${said.at}, which is too long ago: propose it again`);
   }
@@ -137,6 +137,11 @@ function nextRelease(digest: string, { config, project, targets, signed }: Known
   throw new VedetteError("revoked", `it would be release ${release}, and everything below ${floor} is revoked`);
 }
 
+/** Whether a moment, ISO, is so far ahead that a clock is wrong, here or where it was written. @param now UTC ms. */
+export function isToCome(at: string, now: number): boolean {
+  return Date.parse(at) > now + slackMs;
+}
+
 /** A report that the gate signed, of whatever it is. @throws VedetteError unsigned, bad_signature, invalid_message. */
 export async function openReport(signed: SignedText | null, { gateKeys }: SignerConfig): Promise<GateReport> {
   if (!signed) throw new VedetteError("unsigned", "it comes without a report of the gate");
@@ -155,7 +160,7 @@ async function checkReport(
     throw new VedetteError("conflict", `the gate's report is of version ${report.version}, not ${about.release}`);
   }
   const at = Date.parse(report.at);
-  if (at > now + slackMs)
+  if (isToCome(report.at, now))
     throw new VedetteError("expired", `the gate's report is of ${report.at}, which is yet to come`);
   if (at < now - longestReportMs) throw new VedetteError("expired", `the gate's report is of ${report.at}: too old`);
   if (newestReport === undefined || Date.parse(newestReport) <= at) return report;
