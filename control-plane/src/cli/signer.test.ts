@@ -196,6 +196,26 @@ test("[H13] stopped at any step it loses nothing and signs nothing twice", async
   expect(await versions()).toHaveLength(3);
 });
 
+test("[H13] two signers over one folder sign each version once, and the one that came late says what was the matter", async () => {
+  const { propose, init, delegate, open, versions, folder, ops } = await signerSite();
+  await propose("1h");
+  await init("signer");
+  await delegate(["signer"], 1);
+  const both = [await open("signer"), await open("signer")];
+  const looks = await Promise.allSettled(both.map((one) => one.look()));
+  const late = looks.flatMap((one) => (one.status === "rejected" ? [one.reason as VedetteError] : []));
+  for (const error of late) expect(error).toMatchObject({ code: "busy", message: expect.stringContaining(folder) });
+  for (const one of both) expect(await one.look()).toEqual([]);
+  expect(await versions()).toHaveLength(2);
+  expect(await readdir(join(folder, "signer", "signed"))).toEqual(["2.json"]);
+  // Whoever looks for the release finds by whom it came out.
+  const { entries } = (await ops("audit", "list", "--subject", "release-1", "--json")).json() as { entries: object[] };
+  expect(entries).toMatchObject([
+    { actor: "signer", action: "release.publish", detail: { version: 2 } },
+    { actor: "ci", action: "release.propose" },
+  ]);
+});
+
 test("[H14] where a project takes two signatures, two signers have to judge alike, and one alone releases nothing", async () => {
   const { propose, init, delegate, open, release, versions, clock } = await signerSite();
   const first = await propose("1h");

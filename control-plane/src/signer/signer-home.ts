@@ -66,7 +66,11 @@ export interface SignerHome {
   writeConfig(config: SignerConfig): Promise<void>;
   /** All that was signed, by release number. @throws VedetteError storage_failed where a file is damaged. */
   signed(): Promise<SignedEntry[]>;
-  /** Before anything is sent. @throws VedetteError conflict where another digest was signed under its number. */
+  /**
+   * Before anything is sent.
+   * @throws VedetteError conflict where another digest was signed under its number; busy where another signer over this folder
+   *   signs the same just now.
+   */
   noteSigned(entry: SignedEntry): Promise<void>;
   /** Moment of the newest report seen of a digest, ISO. */
   newestReport(digest: string): Promise<string | undefined>;
@@ -115,7 +119,13 @@ export function openSignerHome(folder: string): SignerHome {
       const before = await entry(next.release);
       if (before && before.digest !== next.digest) throw otherSigned(next.release, before.digest);
       if (before) return write(place(next.release), next);
-      await writeFirst(place(next.release), next);
+      if (await writeFirst(place(next.release), next)) return;
+      const other = (await entry(next.release))?.digest ?? "";
+      if (other !== next.digest) throw otherSigned(next.release, other);
+      throw new VedetteError(
+        "busy",
+        `another signer over ${folder} signs release ${next.release} just now: one is enough`,
+      );
     },
     newestReport: async (digest) => (await seen())[digest],
     async noteReport(digest, at) {
@@ -129,8 +139,8 @@ export function openSignerHome(folder: string): SignerHome {
   };
 }
 
-/** Whole or not at all, and only where there is none: two signers over one folder must not sign two things. */
-async function writeFirst(path: string, entry: SignedEntry): Promise<void> {
+/** Whole or not at all, and only where there is none: two signers over one folder must not sign two things. False: there is one. */
+async function writeFirst(path: string, entry: SignedEntry): Promise<boolean> {
   const folder = join(path, "..");
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
@@ -138,20 +148,20 @@ async function writeFirst(path: string, entry: SignedEntry): Promise<void> {
     await writeFile(draft, `${JSON.stringify(entry)}\n`, { mode: 0o600, flush: true });
     await link(draft, path);
     await syncFolder(folder);
+    return true;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") throw otherSigned(entry.release, "something", cause);
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw new VedetteError("storage_failed", `${path} cannot be written: ${messageOf(cause)}`, { cause });
   } finally {
     await rm(draft, { force: true });
   }
 }
 
-export function otherSigned(release: number, digest: string, cause?: unknown): VedetteError {
+export function otherSigned(release: number, digest: string): VedetteError {
   return new VedetteError(
     "conflict",
     `this signer has signed ${digest.slice(0, 12)} as release ${release}, and signs nothing else under that number: ` +
       "propose that one again, or publish this one by hand",
-    { cause },
   );
 }
 
