@@ -126,6 +126,17 @@ test("[C11] stopped with the candidate kept, it is the rule; every step is in th
   expect(entries[0]?.detail).toMatchObject({ keep: "candidate", reason: "sells more" });
 });
 
+test("[C11] a candidate that the gate does not let pass any more is not kept, however soon somebody says so", async () => {
+  let gate = { passed: true, why: "an override" };
+  const site = await ready(() => startSite({ parts: { gate: async () => gate } }));
+  await start(site);
+  gate = { passed: false, why: "its override is over" };
+  const stopped = await site.call("POST", "/v1/experiments/1/stop", { keep: "candidate" });
+  expect(stopped).toMatchObject({ status: 409, ...refused("conflict", "its override is over") });
+  expect(await look(site)).toMatchObject({ state: "aborted" });
+  for (const name of names) expect((await there(site, name))?.digest).toBe(one.digest);
+});
+
 test("[C11] stopped with the incumbent kept, every device returns to it", async () => {
   const site = await ready(startSite);
   await start(site);

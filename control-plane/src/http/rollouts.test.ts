@@ -330,6 +330,7 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   const watched = await vedette("rollout", "watch", "1", "--json");
   expect(watched.json()).toMatchObject({ id: 1, state: "running" });
   expect((await vedette("production")).out).toMatch(/Rollout 1: rain version 2, running, stage 1 of 2/);
+  expect(await vedette("rollout", "pause", "1", "--reason", " ")).toMatchObject({ code: 1 });
   expect(await vedette("rollout", "pause", "1", "--reason", "lunch")).toMatchObject({ code: 0 });
   expect((await vedette("rollout", "list")).out).toMatch(/1 +rain +2 +paused +1\/2 .*lunch/);
   expect((await vedette("rollout", "pause", "1")).code).toBe(1);
