@@ -1,6 +1,6 @@
 /**
  * The composition root: makes each room and hands it to those who need it, in the order in which they depend on each
- * other. `main.ts` brings the real broker and lake; tests may bring their own.
+ * other (`compose-fleet.ts` → `compose-release.ts` → `compose-monitoring.ts`). `main.ts` brings the real broker and lake; tests may bring their own.
  */
 
 import { randomBytes } from "node:crypto";
@@ -12,6 +12,8 @@ import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { openBackups } from "./backup/create-backup.ts";
 import { type BrokerLink, readBrokerLink } from "./broker-link.ts";
 import { composeFleet, deviceKeysOf } from "./compose-fleet.ts";
+import { composeMonitoring } from "./compose-monitoring.ts";
+import { composeRelease } from "./compose-release.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/database.ts";
 import { createAssignments } from "./fleet/assignments.ts";
@@ -28,14 +30,10 @@ import type { RateLimit } from "./http/rate-limit.ts";
 import { createEventDelivery } from "./lake/deliver-events.ts";
 import { countIngestion, countReports, createActivity } from "./monitoring/activity.ts";
 import { alertWarnings } from "./monitoring/alerts/alert-warnings.ts";
-import { openAlerting } from "./monitoring/alerts/open-alerting.ts";
 import type { DiskSpace } from "./monitoring/alerts/sources/low-disk.ts";
 import { openDrift } from "./monitoring/drift/open-drift.ts";
-import { createErasures } from "./monitoring/erasures.ts";
 import { createLabelIntake } from "./monitoring/labels/label-intake.ts";
-import { createHarmOracle } from "./monitoring/performance/harm-of.ts";
 import { publishedSpec } from "./monitoring/watch-only/published-spec.ts";
-import { openWatches } from "./monitoring/watch-only/watches.ts";
 import { openOperators } from "./operators/operators.ts";
 import type {
   BlobStore,
@@ -51,16 +49,9 @@ import type {
 } from "./ports.ts";
 import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
-import { createPublishVersion } from "./registry/publish-version.ts";
-import { createEvidenceJudge } from "./release/analysis/gather-evidence.ts";
-import { createExperimentJudge } from "./release/experiments/gather-units.ts";
-import { createEvidenceRetention } from "./release/forget-evidence.ts";
-import { createGates } from "./release/gate/gate.ts";
-import { createReleases } from "./release/hands-free/releases.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { devicesWithRollouts, productionWithRollouts, readRolloutsNow } from "./release/rollouts/in-production.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
-import { createRollouts } from "./release/rollouts/rollouts.ts";
 import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
 import { steadyClock } from "./steady-clock.ts";
@@ -117,13 +108,7 @@ const random = (): number => randomBytes(4).readUInt32LE() / 2 ** 32;
 
 const refreshEveryMs = 600_000;
 const reconcileEveryMs = 60_000;
-const rolloutsEveryMs = 2_000;
-const gateEveryMs = 60_000;
-const releasesEveryMs = 5_000;
 const deliverEveryMs = 5_000;
-const driftRoundEveryMs = 15_000;
-const pruneEveryMs = 600_000;
-const alertsEveryMs = 30_000;
 
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
@@ -207,31 +192,12 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       hint: (agent, rev) => broker.hint(agent, rev),
       offer: () => broker.offer(),
     });
-    const gates = createGates({ ...{ site, db, trust, director, blobs, clock, logger }, keys });
-    const publishVersion = createPublishVersion({ trust, blobs, clock });
-    const ofReleases = parts.judge ?? createEvidenceJudge({ db, labels, clock });
-    const judges = createExperimentJudge({ labels, logger, judge: ofReleases });
-    closers.push(judges.close);
-    const rollouts = createRollouts({
-      ...{ db, director, logger, clock: steady },
-      online: (agent) => presence.there(agent),
-      gate: parts.gate ?? gates.answer,
-      judge: judges.judge,
-      judgeOfPast: () => parts.judge ?? createEvidenceJudge({ db, labels, clock, of: "past" }),
-      salt: () => randomBytes(16).toString("hex"),
-      assign: () => assignments.reconcile(),
-    });
-    const releases = createReleases({ site, db, trust, gates, rollouts, blobs, clock, logger });
-    const erasures = createErasures({
-      db,
-      records,
-      clock,
-      tell: async (agent) => {
-        if (revocation.revoked(agent)) return;
-        for (const command of await commands.pending(agent)) await broker.command(agent, JSON.stringify(command));
-      },
-    });
-    const harmOracle = createHarmOracle({ db, labels, clock });
+    const release = composeRelease(
+      { site, db, keys, blobs, labels, trust, director, presence, assignments, clock, steady, logger },
+      { judge: parts.judge, gate: parts.gate },
+    );
+    closers.push(release.close);
+    const { gates, rollouts, releases } = release;
     const deliver = createEventDelivery({
       site,
       records,
@@ -249,35 +215,26 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       copyLake: (folder) => records.snapshot(folder),
     });
     const devices = () => listDevices({ db, presence });
-    const alerting = await openAlerting({
-      site,
-      db,
-      clock,
-      logger,
-      url: () => url,
-      headersFolder: receiverHeaders,
-      random,
-      listDevices: devices,
-      listWatches: () => watches.list(),
-      listReleases: () => releases.list(50),
-      missing: () => ingestion.missingByReason(),
-      expiring: () => trust.expiring(),
-      harmOf: harmOracle.harmOf,
-      gateOf: parts.gate ? undefined : gates.show,
-      diskSpace: () => parts.diskSpace(data),
+    const monitoring = await composeMonitoring({
+      ...{ site, db, keys, kernels, ingestion: counted, records, labels, drift, clock, logger },
+      command: async (agent) => {
+        if (revocation.revoked(agent)) return;
+        for (const command of await commands.pending(agent)) await broker.command(agent, JSON.stringify(command));
+      },
+      alerting: {
+        url: () => url,
+        headersFolder: receiverHeaders,
+        random,
+        listDevices: devices,
+        listReleases: () => releases.list(50),
+        expiring: () => trust.expiring(),
+        gateOf: parts.gate ? undefined : gates.show,
+        diskSpace: () => parts.diskSpace(data),
+      },
     });
+    closers.push(monitoring.close);
+    const { erasures, harmOracle, watches, alerting } = monitoring;
     const { alerts } = alerting;
-    const watches = await openWatches({
-      db,
-      kernels,
-      signer: keys.watch,
-      ingestion: counted,
-      alerts,
-      clock,
-      logger,
-      randomBytes,
-    });
-    closers.push(async () => watches.close());
     // What a restored backup or a long stop left is signed anew before a device asks for it. A root that does not name the keys
     // here yet (a backup without keys) is told, and waited for: `vedette keys renew` needs this control plane.
     await trust.refresh().catch((error: unknown) => {
@@ -286,16 +243,9 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     for (const reconciler of [
       { name: "metadata", everyMs: refreshEveryMs, work: () => trust.refresh() },
       { name: "assignments", everyMs: reconcileEveryMs, work: () => assignments.reconcile() },
-      { name: "rollouts", everyMs: rolloutsEveryMs, work: () => rollouts.reconcile() },
-      ...(parts.gate ? [] : [{ name: "gate", everyMs: gateEveryMs, work: () => gates.reconcile() }]),
-      { name: "releases", everyMs: releasesEveryMs, work: () => releases.reconcile() },
+      ...release.reconcilers,
       { name: "sinks", everyMs: deliverEveryMs, work: deliver },
-      { name: "drift", everyMs: driftRoundEveryMs, work: () => drift.round() },
-      { name: "drift windows", everyMs: pruneEveryMs, work: () => drift.prune() },
-      { name: "evidence", everyMs: pruneEveryMs, work: createEvidenceRetention({ db, clock, logger }) },
-      { name: "watch-only", everyMs: deliverEveryMs, work: () => watches.settle() },
-      { name: "alerts", everyMs: alertsEveryMs, work: alerting.look },
-      { name: "alert-receivers", everyMs: deliverEveryMs, work: () => alerting.delivery.deliver() },
+      ...monitoring.reconcilers,
     ]) {
       closers.push(startReconciler(reconciler, { clock, logger }));
     }
@@ -319,11 +269,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       blobs,
       keys,
       trust,
-      async publishVersion(request) {
-        const version = await publishVersion(request);
-        if (!parts.gate) await gates.reportOnce(version);
-        return version;
-      },
+      publishVersion: release.publishVersion,
       assignments,
       rollouts,
       gates,
@@ -354,12 +300,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
       missing: () => ingestion.missing(),
       metrics: { activity, lake },
       records,
-      erasures: {
-        async erase(request, actor) {
-          await watches.empty();
-          return erasures.erase(request, actor);
-        },
-      },
+      erasures,
       labels,
       labelIntake: createLabelIntake({ db, labels, clock }),
       harmOracle,

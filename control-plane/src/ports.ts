@@ -17,8 +17,6 @@ import type {
 } from "@vedette/protocol/records-api";
 import type { ShadowAck, ShadowParcel } from "@vedette/protocol/shadow";
 import type { z } from "zod";
-import type { AddedLabels, LabelRecord } from "./monitoring/labels/label-table.ts";
-import type { MetricRecord } from "./monitoring/labels/metric-table.ts";
 import type {
   ArmsMeasured,
   MetricGroup,
@@ -27,7 +25,9 @@ import type {
   PerformanceGroup,
   PerformanceRequest,
   UnitsRequest,
-} from "./monitoring/performance/measured.ts";
+} from "./measured.ts";
+import type { AddedLabels, LabelRecord } from "./monitoring/labels/label-table.ts";
+import type { MetricRecord } from "./monitoring/labels/metric-table.ts";
 
 type Hello = Extract<Request, { kind: "hello" }>;
 

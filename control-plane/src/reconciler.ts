@@ -2,11 +2,15 @@
 import { messageOf } from "@vedette/protocol/errors";
 import type { Clock, Logger } from "./ports.ts";
 
+export interface Reconciler {
+  readonly name: string;
+  /** From the end of one run to the next. */
+  readonly everyMs: number;
+  readonly work: () => Promise<void>;
+}
+
 /** Starts; the answer stops it and resolves when the run under way has ended. */
-export function startReconciler(
-  options: { name: string; everyMs: number; work: () => Promise<void> },
-  ports: { clock: Clock; logger: Logger },
-): () => Promise<void> {
+export function startReconciler(options: Reconciler, ports: { clock: Clock; logger: Logger }): () => Promise<void> {
   const { name, everyMs, work } = options;
   let running: Promise<void> = Promise.resolve();
   let cancel = ports.clock.after(everyMs, tick);

@@ -1,7 +1,7 @@
 /** Records that hold nothing, for tests of everything else. */
 import { VedetteError } from "@vedette/protocol/errors";
-import { noMean } from "../src/monitoring/performance/mean-sequence.ts";
 import type { Labels, Records } from "../src/ports.ts";
+import { noMean } from "../src/statistics/mean-sequence.ts";
 
 export const noRecords: Records = {
   counts: async () => [],

@@ -1,5 +1,5 @@
 /** Restoring a fleet as a table. */
-import { askEveryMs, networkMs, roundMs } from "../../../fixtures/src/rollouts/roll-back.ts";
+import { askEveryMs, commitMs, networkMs, roundMs } from "../../../fixtures/src/rollouts/roll-back.ts";
 import { type Machine, machineLine } from "../report-format.ts";
 import type { RollbackResult } from "./rollback.ts";
 
@@ -12,9 +12,8 @@ export function rollbackReport(machine: Machine, results: readonly RollbackResul
     "Simulated devices, each with the real agent core, under the real engine, analysis, director and database: every message is signed and",
     "checked, the version before is proven anew before it answers. All devices get the candidate at once, which no default policy does.",
     `**Simulated seconds** (all but the last column): the network's way (up to ${networkMs} ms each), the devices' timers, runs of a model (up to`,
-    `3 ms), the reconciler's rounds (${roundMs / 1000} s), and the inbox's thread, which the simulation lets take 15 ms a hello, one hello at a time:`,
-    "with many devices that is most of what is from the verdict on, and far more than the real one takes. Each device is asked once in",
-    `${askEveryMs / 1000} s.`,
+    `3 ms), the reconciler's rounds (${roundMs / 1000} s), and the inbox's thread (up to ${commitMs} ms before and after each commit, one device`,
+    `after the other; \`bench -- ingest\` says what a real one takes). Each device is asked once in ${askEveryMs / 1000} s.`,
     "Computing takes no simulated time. **Real seconds** (the last column): this machine's, for control plane and all devices together in one",
     "thread, from the round that decided until the last device was back.",
     "",

@@ -11,7 +11,7 @@ import { kindsOf } from "./generate.ts";
 import type { Outcome } from "./outcome.ts";
 
 const hourMs = 3_600_000;
-/** compose.ts has 2 s: most of a run would be spent on looking at what has not changed. */
+/** compose-release.ts has 2 s: most of a run would be spent on looking at what has not changed. */
 const roundMs = 20_000;
 const mostHours = 72;
 const spellMs = hourMs;

@@ -1,5 +1,5 @@
 /** The tail of χ², for turning a PSI into a p-value. */
-import { logGamma } from "../../../control-plane/src/log-gamma.ts";
+import { logGamma } from "../../../control-plane/src/statistics/log-gamma.ts";
 
 /** P(χ²_df > x): the upper incomplete gamma function Q(df/2, x/2), by series below df/2 + 1 and by Lentz's continued fraction above. */
 export function chi2Tail(x: number, df: number): number {

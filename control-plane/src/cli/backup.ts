@@ -2,8 +2,6 @@
 import { resolve } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
-import { readBackup } from "../backup/read-backup.ts";
-import { restoreBackup } from "../backup/restore-backup.ts";
 import { type Context, contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { saveStream } from "./save-stream.ts";
@@ -28,6 +26,7 @@ export function addBackup(program: Command, io: Io): void {
       const context = contextOf(command, io);
       const passphrase = await passphraseOf(context, withoutKeys);
       const api = await context.api();
+      const { readBackup } = await import("../backup/read-backup.ts");
       let files = 0;
       const bytes = await saveStream(
         () => api.backup({ passphrase }),
@@ -54,6 +53,8 @@ export function addBackup(program: Command, io: Io): void {
     .action(async (file: string, { withoutKeys }: SecretFlags, command: Command) => {
       const context = contextOf(command, io);
       const passphrase = await passphraseOf(context, withoutKeys);
+      // Loading the database takes long, and no other command needs it.
+      const { restoreBackup } = await import("../backup/restore-backup.ts");
       const restored = await restoreBackup({ file, home: context.home, now: io.now(), passphrase });
       const at = new Date(restored.at).toISOString();
       context.answer(

@@ -1,7 +1,6 @@
 /** `vedette drift compare`: two CSV files, no server. Thin over monitoring/drift-compare. */
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { compareFiles } from "../monitoring/drift-compare/compare-files.ts";
 import { contextOf } from "./context.ts";
 import { describeDrift } from "./drift-text.ts";
 import { Finding } from "./finding.ts";
@@ -42,6 +41,8 @@ export function addCompare(drift: Command, io: Io): void {
     .action(async (reference: string, current: string, flags: CompareFlags, command: Command) => {
       const context = contextOf(command, io);
       const { features, label, alpha, leastEffect, html, failOn } = flags;
+      // Loading DuckDB takes long, and no other command needs it.
+      const { compareFiles } = await import("../monitoring/drift-compare/compare-files.ts");
       const kernels = await loadKernelsNode();
       const ports = { kernels, now: io.now };
       const document = await compareFiles({ reference, current }, { features, label, alpha, leastEffect }, ports);

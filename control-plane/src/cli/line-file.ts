@@ -2,7 +2,6 @@
 import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import { z } from "zod";
 
@@ -62,6 +61,8 @@ function parseJson(text: string, where: string): unknown {
 }
 
 async function* csvRows(path: string): AsyncGenerator<FileRow> {
+  // Loading it takes long, and most commands read no CSV.
+  const { DuckDBInstance } = await import("@duckdb/node-api");
   const database = await DuckDBInstance.create(":memory:", { threads: "1" });
   const connection = await database.connect();
   try {

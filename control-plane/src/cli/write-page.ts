@@ -2,11 +2,11 @@
 import { writeFile } from "node:fs/promises";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { DriftDocument } from "../monitoring/drift-report/drift-document.ts";
-import { renderDriftPage } from "../monitoring/drift-report/render-page.ts";
 import type { Io } from "./io.ts";
 
 /** Writes the page, and says where, beside the answer. @throws VedetteError invalid_argument where it cannot be written. */
 export async function writePage(file: string, document: DriftDocument, io: Io): Promise<void> {
+  const { renderDriftPage } = await import("../monitoring/drift-report/render-page.ts");
   const page = await renderDriftPage(document);
   try {
     await writeFile(file, page);

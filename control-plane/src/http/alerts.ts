@@ -3,15 +3,14 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { ackAlert, alert, alertList, alertStates, severities } from "@vedette/protocol/alerts-api";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { AlertRecord } from "../db/records.ts";
-import { body, faults, json, operatorOnly } from "./describe.ts";
+import { body, faults, json, limit, ofId, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
-const params = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 const query = z.object({
   /** What fires where it is not said. */
   state: z.enum(alertStates).optional(),
   /** Resolved ones at most; 100 where it is not said. */
-  limit: z.coerce.number().int().min(1).max(1000).optional(),
+  limit,
 });
 
 export function alertRoutes(app: OpenAPIHono, { alerts, db }: HttpPorts): void {
@@ -40,7 +39,7 @@ export function alertRoutes(app: OpenAPIHono, { alerts, db }: HttpPorts): void {
       path: "/v1/alerts/{id}",
       summary: "One alert",
       security,
-      request: { params },
+      request: { params: ofId },
       responses: { 200: json(alert, "The alert"), ...faults },
     }),
     async (c) => {
@@ -56,7 +55,7 @@ export function alertRoutes(app: OpenAPIHono, { alerts, db }: HttpPorts): void {
       path: "/v1/alerts/{id}/ack",
       summary: "Take an alert on: it is not repeated until it resolves or gets worse",
       security,
-      request: { params, body: body(ackAlert) },
+      request: { params: ofId, body: body(ackAlert) },
       responses: { 200: json(alert, "The alert"), ...faults },
     }),
     async (c) => {

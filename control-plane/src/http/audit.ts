@@ -2,12 +2,12 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { auditEntry, auditList } from "@vedette/protocol/api";
 import type { ChainedEntry } from "../db/records.ts";
-import { faults, json, operatorOnly } from "./describe.ts";
+import { faults, json, limit, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
 const number = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const query = z.object({
-  limit: z.coerce.number().int().min(1).max(1000).optional(),
+  limit,
   /** Only entries with a smaller id, the newest first. */
   before: number.optional(),
   /** Only entries with a greater id, in the order of the chain. */

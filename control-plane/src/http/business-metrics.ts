@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { modelName } from "@vedette/protocol/ids";
 import { metricLine, metricLines, metricList, metricsAnswer } from "@vedette/protocol/labels-api";
-import { meanInterval } from "../monitoring/performance/mean-sequence.ts";
+import { meanInterval } from "../statistics/mean-sequence.ts";
 import { faults, json, lines, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 import { readLines } from "./read-lines.ts";

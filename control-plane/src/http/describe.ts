@@ -15,6 +15,15 @@ for (const schema of open) {
 /** For operators: `Authorization: Bearer <token>`. */
 export const operatorOnly: Record<string, string[]>[] = [{ operator: [] }];
 
+/** The number in a path of what is counted from 1: rollouts and experiments, releases, alerts. */
+export const ofId = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+
+/** In a query: how many of a list; each says how many where it is not said. */
+export const limit = z.coerce.number().int().min(1).max(1000).optional();
+
+/** Of a list of what belongs to models. */
+export const ofModelList = z.object({ model: z.string().max(63).optional(), limit });
+
 /** A JSON answer. */
 export function json<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { "application/json": { schema } } };

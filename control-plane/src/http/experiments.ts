@@ -1,16 +1,9 @@
 /** /v1/experiments: two versions held against each other by a business metric. */
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { experiment, experimentList, startExperiment, stopExperiment } from "@vedette/protocol/experiments-api";
 import { describeExperiment, describeFacts } from "../release/experiments/describe-experiment.ts";
-import { body, faults, json, operatorOnly } from "./describe.ts";
+import { body, faults, json, ofId, ofModelList, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
-
-const id = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
-const query = z.object({
-  model: z.string().max(63).optional(),
-  /** 50 where it is not said. */
-  limit: z.coerce.number().int().min(1).max(1000).optional(),
-});
 
 export function experimentRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): void {
   const security = operatorOnly;
@@ -37,7 +30,7 @@ export function experimentRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts):
       path: "/v1/experiments",
       summary: "Experiments, the newest first",
       security,
-      request: { query },
+      request: { query: ofModelList },
       responses: { 200: json(experimentList, "Experiments, without their devices"), ...faults },
     }),
     async (c) => {
@@ -52,7 +45,7 @@ export function experimentRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts):
       path: "/v1/experiments/{id}",
       summary: "One experiment: result so far, sample-ratio check, devices",
       security,
-      request: { params: z.object({ id }) },
+      request: { params: ofId },
       responses: answer,
     }),
     async (c) => c.json(await inDetail(c.req.valid("param").id), 200),
@@ -63,7 +56,7 @@ export function experimentRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts):
       path: "/v1/experiments/{id}/stop",
       summary: "End it, and keep the incumbent or the candidate",
       security,
-      request: { params: z.object({ id }), body: body(stopExperiment) },
+      request: { params: ofId, body: body(stopExperiment) },
       responses: answer,
     }),
     async (c) => {

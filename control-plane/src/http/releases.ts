@@ -14,16 +14,10 @@ import {
   withdrawRelease,
 } from "@vedette/protocol/release-api";
 import { describeHandsFree } from "../release/hands-free/describe-release.ts";
-import { body, faults, json, operatorOnly } from "./describe.ts";
+import { body, faults, json, ofId, ofModelList, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
-const query = z.object({
-  model: z.string().max(63).optional(),
-  /** 50 where it is not said. */
-  limit: z.coerce.number().int().min(1).max(1000).optional(),
-});
 const ofModel = z.object({ model: modelName });
-const ofId = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
 export function releaseRoutes(app: OpenAPIHono, { releases, keys }: HttpPorts): void {
   const security = operatorOnly;
@@ -50,7 +44,7 @@ export function releaseRoutes(app: OpenAPIHono, { releases, keys }: HttpPorts): 
       path: "/v1/releases",
       summary: "What was proposed, the newest first, and what happens by itself",
       security,
-      request: { query },
+      request: { query: ofModelList },
       responses: { 200: json(releaseList, "Releases, and the models' settings"), ...faults },
     }),
     async (c) => {

@@ -11,16 +11,11 @@ import {
   startRollout,
 } from "@vedette/protocol/rollouts-api";
 import { describeFacts, describeRollout } from "../release/rollouts/describe-rollout.ts";
-import { body, faults, json, operatorOnly } from "./describe.ts";
+import { body, faults, json, ofId, ofModelList, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 
-const id = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
-const query = z.object({
-  model: z.string().max(63).optional(),
-  state: z.enum(rolloutStates).optional(),
-  /** 50 where it is not said. */
-  limit: z.coerce.number().int().min(1).max(1000).optional(),
-});
+const { model, limit } = ofModelList.shape;
+const query = z.object({ model, state: z.enum(rolloutStates).optional(), limit });
 
 export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): void {
   const security = operatorOnly;
@@ -52,10 +47,8 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
     }),
     async (c) => {
       const { limit = 50, ...filter } = c.req.valid("query");
-      return c.json(
-        { rollouts: (await db.rollouts.list(limit, { ...filter, experiments: false })).map(describeFacts) },
-        200,
-      );
+      const found = await db.rollouts.list(limit, { ...filter, experiments: false });
+      return c.json({ rollouts: found.map(describeFacts) }, 200);
     },
   );
   app.openapi(
@@ -64,7 +57,7 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
       path: "/v1/rollouts/{id}",
       summary: "One rollout: stages, devices, evidence",
       security,
-      request: { params: z.object({ id }) },
+      request: { params: ofId },
       responses: answer,
     }),
     async (c) => c.json(await inDetail(c.req.valid("param").id), 200),
@@ -75,7 +68,7 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
       path: "/v1/rollouts/{id}/replay",
       summary: "What another policy would have done with what happened",
       security,
-      request: { params: z.object({ id }), body: body(replayRollout) },
+      request: { params: ofId, body: body(replayRollout) },
       responses: { 200: json(replayed, "Its decisions, and when"), ...faults },
     }),
     async (c) => c.json(await rollouts.replay(c.req.valid("param").id, c.req.valid("json").policy), 200),
@@ -86,7 +79,7 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
       path: "/v1/rollouts/{id}/{act}",
       summary: "Pause, resume, abort, approve the next stage, or retry the devices that failed or timed out",
       security,
-      request: { params: z.object({ id, act: z.enum(rolloutActs) }), body: body(actOnRollout) },
+      request: { params: ofId.extend({ act: z.enum(rolloutActs) }), body: body(actOnRollout) },
       responses: answer,
     }),
     async (c) => {

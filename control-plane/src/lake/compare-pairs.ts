@@ -1,7 +1,7 @@
 /** Who was right where two versions that were asked the same did not agree, as labels tell it. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sameWithin } from "@vedette/protocol/shadow";
-import type { PairedTruth, PairsRequest } from "../monitoring/performance/measured.ts";
+import type { PairedTruth, PairsRequest } from "../measured.ts";
 import { answersOf, loadTable } from "./join-labels.ts";
 
 /** An answer's time and its span's are told apart by this much at most: clocks are read one after the other. ms. */

@@ -5,10 +5,10 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { takesCandidate } from "@vedette/protocol/split";
+import type { ArmSums, ArmsMeasured, UnitsRequest } from "../measured.ts";
 import type { MetricRecord } from "../monitoring/labels/metric-table.ts";
-import { addMeans, noMean, observeValue } from "../monitoring/performance/mean-sequence.ts";
-import type { ArmSums, ArmsMeasured, UnitsRequest } from "../monitoring/performance/measured.ts";
 import { quoteText } from "../sql-text.ts";
+import { addMeans, noMean, observeValue } from "../statistics/mean-sequence.ts";
 import { loadTable } from "./join-labels.ts";
 
 const noArm: ArmSums = { units: 0, crossed: 0, means: noMean, values: noMean };

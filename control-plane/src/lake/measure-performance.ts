@@ -4,9 +4,9 @@
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { VedetteError } from "@vedette/protocol/errors";
-import type { PerformanceGroup, PerformanceRequest, SliceBy } from "../monitoring/performance/measured.ts";
-import { noRisk, observeLoss, type RiskState } from "../monitoring/performance/risk-sequence.ts";
+import type { PerformanceGroup, PerformanceRequest, SliceBy } from "../measured.ts";
 import { quoteName, quoteText } from "../sql-text.ts";
+import { noRisk, observeLoss, type RiskState } from "../statistics/risk-sequence.ts";
 import { answersOf, loadTable } from "./join-labels.ts";
 
 /** Ranges that a numeric field is cut into: each holds a like number of answers, labelled or not. */

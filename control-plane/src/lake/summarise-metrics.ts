@@ -1,8 +1,8 @@
 /** Business metrics by model, name and version. Where the version is not said, it is the one of the prediction, or that answered last before. */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { MetricGroup } from "../measured.ts";
 import type { MetricRecord } from "../monitoring/labels/metric-table.ts";
-import { noMean, observeValue } from "../monitoring/performance/mean-sequence.ts";
-import type { MetricGroup } from "../monitoring/performance/measured.ts";
+import { noMean, observeValue } from "../statistics/mean-sequence.ts";
 import { loadTable } from "./join-labels.ts";
 
 const columns = {

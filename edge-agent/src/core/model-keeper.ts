@@ -8,7 +8,7 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, messageOf } from "@vedette/protocol/errors";
 import type { AssignedSlot } from "@vedette/protocol/messages";
 import { closeAll } from "./close-all.ts";
-import { damaged, unfit } from "./install-errors.ts";
+import { judgeFailure } from "./judge-failure.ts";
 import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
@@ -142,10 +142,10 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       try {
         await load(pins.serving, true);
       } catch (error) {
-        const code = codeOf(error);
-        if (!unfit.includes(code) && !damaged.includes(code)) throw error;
-        log.error("model.cannot_serve", { model, digest: pins.serving.digest, code, why: messageOf(error) });
-        await apply({ kind: "broken", reason: damaged.includes(code) ? null : code, rev: options.rev() });
+        const failure = judgeFailure(error, true);
+        const why = messageOf(error);
+        log.error("model.cannot_serve", { model, digest: pins.serving.digest, code: codeOf(error), why });
+        await apply({ kind: "broken", reason: failure.kind === "lost" ? null : failure.reason, rev: options.rev() });
       }
     }
     await place.align();
@@ -202,12 +202,12 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
 
   /** What becomes of a candidate that failed. @throws where another try may go better. */
   const judge = async ({ digest }: Candidate, error: unknown): Promise<undefined> => {
-    const reason = codeOf(error);
-    const lost = damaged.includes(reason) && pins.candidate?.state !== "fetching" && fetched !== digest;
-    if (pins.candidate?.digest !== digest) return undefined;
-    if (!lost && !unfit.includes(reason)) throw error;
-    log.error(lost ? "model.lost" : "model.rejected", { model, digest, reason, why: messageOf(error) });
-    await apply(lost ? { kind: "lost" } : { kind: "failed", reason, why: messageOf(error) });
+    const { candidate } = pins;
+    if (candidate?.digest !== digest) return undefined;
+    const failure = judgeFailure(error, candidate.state !== "fetching" && fetched !== digest);
+    const lost = failure.kind === "lost";
+    log.error(lost ? "model.lost" : "model.rejected", { model, digest, reason: codeOf(error), why: messageOf(error) });
+    await apply(failure);
     if (lost) work.now();
     return undefined;
   };

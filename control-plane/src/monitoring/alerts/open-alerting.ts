@@ -1,4 +1,4 @@
-/** The room's one door: what is wrong, who looks for it, and who is told. compose.ts runs `look` and `delivery` on timers. */
+/** The room's one door: what is wrong, who looks for it, and who is told. compose-monitoring.ts runs `look` and `delivery`. */
 import type { Device } from "@vedette/protocol/api";
 import type { ReleaseFacts } from "@vedette/protocol/release-api";
 import type { Watch } from "@vedette/protocol/watch-api";
@@ -33,28 +33,30 @@ export interface Alerting {
   look(): Promise<void>;
 }
 
-export async function openAlerting(ports: {
-  site: string;
-  db: Database;
-  clock: Clock;
-  logger: Logger;
+export interface AlertingPorts {
+  readonly site: string;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
   /** Of the control plane; known when it listens. */
-  url: () => string;
+  readonly url: () => string;
   /** Addresses of receivers, and what is sent along to them: a file each. */
-  headersFolder: string;
+  readonly headersFolder: string;
   /** In [0, 1). */
-  random: () => number;
-  listDevices: () => Promise<Device[]>;
-  listWatches: () => Promise<Watch[]>;
+  readonly random: () => number;
+  readonly listDevices: () => Promise<Device[]>;
+  readonly listWatches: () => Promise<Watch[]>;
   /** The newest first. */
-  listReleases: () => Promise<readonly ReleaseFacts[]>;
-  missing: Ingestion["missingByReason"];
-  expiring: () => ExpiringRole[];
-  diskSpace: () => Promise<DiskSpace>;
-  harmOf: HarmOracle["harmOf"];
+  readonly listReleases: () => Promise<readonly ReleaseFacts[]>;
+  readonly missing: Ingestion["missingByReason"];
+  readonly expiring: () => ExpiringRole[];
+  readonly diskSpace: () => Promise<DiskSpace>;
+  readonly harmOf: HarmOracle["harmOf"];
   /** Undefined where the gate is another's. */
-  gateOf: Gates["show"] | undefined;
-}): Promise<Alerting> {
+  readonly gateOf: Gates["show"] | undefined;
+}
+
+export async function openAlerting(ports: AlertingPorts): Promise<Alerting> {
   const { site, db, clock, logger, url, headersFolder, random, listWatches } = ports;
   const alerts = await openAlerts({ db, clock, logger, runbookUrl: () => `${url()}/runbooks` });
   await moveAddresses(headersFolder, db.alerts);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { VersionRecord } from "../../db/records.ts";
 import type { Clock, Labels } from "../../ports.ts";
-import { riskInterval } from "./risk-sequence.ts";
+import { riskInterval } from "../../statistics/risk-sequence.ts";
 
 type Group = Awaited<ReturnType<Labels["performance"]>>[number];
 type By = Parameters<Labels["performance"]>[0]["by"];

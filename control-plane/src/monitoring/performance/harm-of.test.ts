@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { manualClock } from "../../../test/clock.ts";
 import { noLabels } from "../../../test/no-records.ts";
 import type { VersionRecord } from "../../db/records.ts";
+import type { PerformanceGroup, PerformanceRequest } from "../../measured.ts";
+import { noRisk, observeLoss } from "../../statistics/risk-sequence.ts";
 import { createHarmOracle } from "./harm-of.ts";
-import type { PerformanceGroup, PerformanceRequest } from "./measured.ts";
-import { noRisk, observeLoss } from "./risk-sequence.ts";
 
 const since = "2026-01-02T00:00:00.000Z";
 

@@ -1,10 +1,10 @@
 /** Whether a version does worse since a moment than it did: by earlier labels, else by the data it was published with. */
 import { type Harm, performanceDefaults } from "@vedette/protocol/labels-api";
 import type { HarmOracle, HarmQuestion } from "../../ports.ts";
+import { addRisks, type RiskInterval, type RiskState, riskInterval } from "../../statistics/risk-sequence.ts";
+import { summaryInterval } from "../../statistics/summary-interval.ts";
 import { type PerformancePorts, requireModel, scaleOf, trainingOf, versionOf } from "./describe-performance.ts";
 import { judgeHarm } from "./judge-harm.ts";
-import { addRisks, type RiskInterval, type RiskState, riskInterval } from "./risk-sequence.ts";
-import { summaryInterval } from "./summary-interval.ts";
 
 /** Earlier labels that speak for themselves; with fewer, training data do. */
 const enoughBefore = 100;

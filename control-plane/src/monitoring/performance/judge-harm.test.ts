@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { noRisk, observeLoss } from "../../statistics/risk-sequence.ts";
+import { summaryInterval } from "../../statistics/summary-interval.ts";
 import { judgeHarm } from "./judge-harm.ts";
-import { noRisk, observeLoss } from "./risk-sequence.ts";
-import { summaryInterval } from "./summary-interval.ts";
 
 /** `wrong` of each `of` predictions. */
 function risk(n: number, wrong: number, of: number) {
@@ -9,14 +9,6 @@ function risk(n: number, wrong: number, of: number) {
   for (let i = 0; i < n; i++) state = observeLoss(state, (i * 37) % of < wrong ? 1 : 0);
   return state;
 }
-
-test("[U4] a summary's interval is Chernoff's: closed where nothing or everything was wrong", () => {
-  expect(summaryInterval(50, 0, 0.1).high).toBeCloseTo(1 - 0.05 ** (1 / 50), 9);
-  expect(summaryInterval(50, 1, 0.1).low).toBeCloseTo(0.05 ** (1 / 50), 9);
-  const { low, high } = summaryInterval(900, 0.2, 0.05);
-  expect(low).toBeGreaterThan(0.16);
-  expect(high).toBeLessThan(0.24);
-});
 
 test("[U4] New York's gauge is harmful, the same risk in plenty is benign, and little evidence is unknown", () => {
   const before = summaryInterval(912, 0.2, 0.05);

@@ -4,7 +4,7 @@
  * before by more than a tolerance. Each bound holds but for α/2, so a false "harmful" comes with probability at most α, however
  * often one looks; likewise a false "benign". Pure.
  */
-import { type RiskInterval, type RiskState, riskInterval, scaledRisk } from "./risk-sequence.ts";
+import { type RiskInterval, type RiskState, riskInterval, scaledRisk } from "../../statistics/risk-sequence.ts";
 
 type HarmVerdict = "harmful" | "benign" | "unknown";
 export interface Judged {

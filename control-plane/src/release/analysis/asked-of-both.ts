@@ -3,7 +3,7 @@
  * Labels are held against these answers only. `gather-evidence.ts` fills it. Pure.
  */
 import type { ShadowParcel } from "@vedette/protocol/shadow";
-import type { PairedTruth } from "../../monitoring/performance/measured.ts";
+import type { PairedTruth } from "../../measured.ts";
 import { noEvidence, type PairedLabels } from "./evidence.ts";
 
 /** Of the answers of one version on one device. */

@@ -1,5 +1,5 @@
 /** All that a rollout is judged by, as plain sums. Pure. `gather-evidence.ts` reads it, `judge-evidence.ts` judges it. */
-import type { MeanState } from "../../monitoring/performance/mean-sequence.ts";
+import type { MeanState } from "../../statistics/mean-sequence.ts";
 import { scaledLabels } from "./even-shares.ts";
 import { noPairs, type PairedEvidence, scaledPairs } from "./paired-evidence.ts";
 

@@ -1,15 +1,15 @@
 /**
  * Reads what a rollout is judged by: the parcels that its members sent, labels that came since, what devices say of drift, and
- * business metrics. `compose.ts` hands the judge that is made here to the engine (release/rollouts).
+ * business metrics. `compose-release.ts` hands the judge that is made here to the engine (release/rollouts).
  */
 import { setImmediate } from "node:timers/promises";
 import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
-import { addMeans, noMean } from "../../monitoring/performance/mean-sequence.ts";
-import type { MetricGroup } from "../../monitoring/performance/measured.ts";
+import type { MetricGroup } from "../../measured.ts";
 import type { Clock, Labels } from "../../ports.ts";
+import { addMeans, noMean } from "../../statistics/mean-sequence.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
 import { type AskedOfBoth, askedOfBoth } from "./asked-of-both.ts";
 import { together } from "./even-shares.ts";

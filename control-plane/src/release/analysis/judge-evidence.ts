@@ -9,8 +9,13 @@
  * than matters) is fine.
  */
 import type { Finding, MetricRule, RolloutPolicy, RolloutVerdict } from "@vedette/protocol/rollout";
-import { type MeanState, meanInterval } from "../../monitoring/performance/mean-sequence.ts";
-import { differenceInterval, type Interval, type SideErrors, shareInterval } from "./anytime-interval.ts";
+import {
+  differenceInterval,
+  type Interval,
+  type SideErrors,
+  shareInterval,
+} from "../../statistics/anytime-interval.ts";
+import { type MeanState, meanInterval } from "../../statistics/mean-sequence.ts";
 import { type Evidence, timesMore } from "./evidence.ts";
 import { quantileRatio } from "./quantile-ratio.ts";
 

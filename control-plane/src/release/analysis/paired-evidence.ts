@@ -3,13 +3,8 @@
  * answered. Additive, so parcels may be added in any order and devices' differences cancel out. Pure.
  */
 import type { PairCounts } from "@vedette/protocol/shadow";
+import type { Differences } from "../../statistics/anytime-interval.ts";
 
-/** Sums of differences, oriented so that more is worse for the candidate. */
-export interface Differences {
-  readonly n: number;
-  readonly sum: number;
-  readonly squares: number;
-}
 /** Answer times by bin of `latencyBin`. */
 export type Histogram = ReadonlyMap<number, number>;
 
@@ -22,7 +17,7 @@ export interface PairedEvidence {
   readonly onlyIncumbentFit: number;
   readonly bothFit: number;
   readonly agreed: number;
-  /** Incumbent's confidence minus the candidate's, where both stand. */
+  /** Incumbent's confidence minus the candidate's, where both stand: more is worse for the candidate. */
   readonly confidence: Differences;
   readonly latency: { readonly candidate: Histogram; readonly incumbent: Histogram };
 }

@@ -8,7 +8,7 @@
  * from the far end, and ending at the first edge that is not sure, makes that so.
  */
 import { latencyOfBin } from "@vedette/protocol/shadow";
-import { type Interval, type SideErrors, shareInterval } from "./anytime-interval.ts";
+import { type Interval, type SideErrors, shareInterval } from "../../statistics/anytime-interval.ts";
 import type { Histogram } from "./paired-evidence.ts";
 
 /** Bins between which the quantile lies, and in which its estimate does. */

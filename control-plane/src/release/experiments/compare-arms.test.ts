@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { normal, uniform } from "../../../test/uniform.ts";
-import { addMeans, type MeanState, noMean, observeValue } from "../../monitoring/performance/mean-sequence.ts";
+import { addMeans, type MeanState, noMean, observeValue } from "../../statistics/mean-sequence.ts";
 import { type Compared, compareArms, timesUntil } from "./compare-arms.ts";
 
 interface Unit {

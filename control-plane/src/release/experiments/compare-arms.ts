@@ -3,7 +3,7 @@
  *
  * What was randomised is the unit (a device, an entity), so the unit is what is counted: each with the mean of its values, and
  * the variance is that between units (clustered), whatever hangs together within one. The interval is the asymptotic confidence
- * sequence of Waudby-Smith et al. (monitoring/performance/mean-sequence.ts). Its clock is information, not units: values go on
+ * sequence of Waudby-Smith et al. (statistics/mean-sequence.ts). Its clock is information, not units: values go on
  * coming of the same devices, and each look at better known means is a look of its own. n is so many independent values as
  * would give the present standard error: all of them where values of a unit are independent, the units where those of one
  * unit are equal. (Running means have independent increments by information: Scharfstein, Tsiatis & Robins, JASA 1997.)
@@ -11,8 +11,9 @@
  * Few units know their own variance badly: the factor is that of Student's t with Welch's degrees of freedom that is as
  * unlikely (the first terms of its expansion in 1/ν; Abramowitz & Stegun 26.7.5).
  */
-import { anytimeFactor, type MeanState } from "../../monitoring/performance/mean-sequence.ts";
-import type { ArmSums } from "../../monitoring/performance/measured.ts";
+
+import type { ArmSums } from "../../measured.ts";
+import { anytimeFactor, type MeanState } from "../../statistics/mean-sequence.ts";
 
 /** Below it the variance between units is a guess. */
 export const fewestUnits = 10;

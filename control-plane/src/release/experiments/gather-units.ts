@@ -1,6 +1,6 @@
 /**
  * Makes the judge of experiments: has both arms measured (lake and business metrics join in the label thread), and says what came
- * out. `compose.ts` puts it before the judge of releases. The engine does not wait for it: what was found last holds until
+ * out. `compose-release.ts` puts it before the judge of releases. The engine does not wait for it: what was found last holds until
  * something newer is, so that a long look at the lake holds up no failing device.
  */
 import { messageOf } from "@vedette/protocol/errors";

@@ -1,6 +1,6 @@
 import type { ExperimentPlan } from "@vedette/protocol/experiment";
 import { expect, test } from "vitest";
-import type { ArmSums } from "../../monitoring/performance/measured.ts";
+import type { ArmSums } from "../../measured.ts";
 import { judgeExperiment } from "./judge-experiment.ts";
 
 const day = 86_400_000;

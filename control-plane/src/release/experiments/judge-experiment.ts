@@ -1,6 +1,6 @@
 /** From what was measured of both arms to what may be said of it, in words. Pure. */
 import type { ArmResult, ExperimentPlan, ExperimentResult } from "@vedette/protocol/experiment";
-import type { ArmSums, ArmsMeasured } from "../../monitoring/performance/measured.ts";
+import type { ArmSums, ArmsMeasured } from "../../measured.ts";
 import { compareArms, type Difference, fewestUnits, timesUntil } from "./compare-arms.ts";
 import { checkRatio } from "./ratio-check.ts";
 

@@ -8,7 +8,7 @@
  * so it reaches 1/α with probability at most α, ever. Devices that are divided exactly stray less than that.
  */
 import type { RatioCheck } from "@vedette/protocol/experiment";
-import { logGamma } from "../../log-gamma.ts";
+import { logGamma } from "../../statistics/log-gamma.ts";
 
 /** Chance of a false alarm, ever, of both checks together. */
 export const ratioError = 0.01;

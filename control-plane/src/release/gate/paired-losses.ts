@@ -1,6 +1,6 @@
 /** Two versions on the same labelled rows: which is worse, and by how much. Pure. */
 import type { GateCheck } from "@vedette/protocol/gate-api";
-import { differenceInterval } from "../analysis/anytime-interval.ts";
+import { differenceInterval } from "../../statistics/anytime-interval.ts";
 import { measured } from "./checks.ts";
 
 /** A worsening below this is nothing that anybody would notice. */

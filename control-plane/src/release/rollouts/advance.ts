@@ -69,63 +69,74 @@ function whyUnfit({ model, version }: Rollout, { assignable, gate }: World): str
 }
 
 function proceed(rollout: Rollout, world: World, now: number): Advanced {
-  const decisions: Decision[] = [];
-  let next = observe(rollout, world, now, decisions);
-  const { verdict } = next;
-  if (verdict?.verdict === "rollback") {
-    const ended = end(next, "rolled_back", verdict.why, now, verdict.findings);
-    return { rollout: ended.rollout, decisions: [...decisions, ...ended.decisions] };
-  }
-  if (next.state === "paused") return { rollout: settled(rollout, next), decisions };
-  const stranded = whyStranded(next, world);
-  if (stranded !== null) {
-    decisions.push({ action: "rollout.pause", detail: { reason: stranded } });
-    return { rollout: { ...next, state: "paused", pausedAt: now, why: stranded }, decisions };
-  }
+  const decided = then(observe(rollout, world, now), (seen) => decide(seen, world, now));
+  return { ...decided, rollout: settled(rollout, decided.rollout) };
+}
 
-  const over = next.stageSince === null ? null : endOfStage(next, now);
-  if (over?.kind === "end") {
-    const ended = end(next, over.state, over.why, now, verdict?.findings);
-    return { rollout: ended.rollout, decisions: [...decisions, ...ended.decisions] };
+/** One step after another: what becomes of it at last, and all that was decided on the way. */
+function then({ rollout, decisions }: Advanced, step: (rollout: Rollout) => Advanced): Advanced {
+  const next = step(rollout);
+  return { rollout: next.rollout, decisions: [...decisions, ...next.decisions] };
+}
+
+/** What is done about it, its members and the verdict on them being known. */
+function decide(rollout: Rollout, world: World, now: number): Advanced {
+  const { verdict } = rollout;
+  if (verdict?.verdict === "rollback") return end(rollout, "rolled_back", verdict.why, now, verdict.findings);
+  if (rollout.state === "paused") return { rollout, decisions: [] };
+  const stranded = whyStranded(rollout, world);
+  if (stranded !== null) return pause(rollout, { reason: stranded }, now);
+
+  const over = rollout.stageSince === null ? null : endOfStage(rollout, now);
+  if (over?.kind === "end") return end(rollout, over.state, over.why, now, verdict?.findings);
+  if (over?.kind === "pause") return pause(rollout, { reason: over.why, findings: verdict?.findings }, now);
+  const passed = over?.kind === "next" ? passStage(rollout, over.why) : { rollout, decisions: [] };
+  const begun = then(passed, (next) => beginStage(next, now));
+  if (begun.rollout.state === "waiting_for_approval") return begun;
+  return then(begun, (next) => take(next, world, now));
+}
+
+function pause(
+  rollout: Rollout,
+  detail: { readonly reason: string; readonly findings?: readonly Finding[] | undefined },
+  now: number,
+): Advanced {
+  const paused: Rollout = { ...rollout, state: "paused", pausedAt: now, why: detail.reason };
+  return { rollout: paused, decisions: [{ action: "rollout.pause", detail }] };
+}
+
+function passStage(rollout: Rollout, why: string): Advanced {
+  const next = { ...rollout, stage: rollout.stage + 1, stageSince: null, undecidedFrom: null };
+  const detail = { stage: next.stage, why, findings: rollout.verdict?.findings };
+  return { rollout: next, decisions: [{ action: "rollout.pass_stage", detail }] };
+}
+
+/** Begins the present stage where it has not begun, or has it wait for its approval. */
+function beginStage(rollout: Rollout, now: number): Advanced {
+  const stage = rollout.policy.stages[rollout.stage];
+  if (rollout.stageSince !== null || !stage) {
+    return { rollout: rollout.state === "running" ? rollout : { ...rollout, state: "running" }, decisions: [] };
   }
-  if (over?.kind === "pause") {
-    decisions.push({ action: "rollout.pause", detail: { reason: over.why, findings: verdict?.findings } });
-    return { rollout: { ...next, state: "paused", pausedAt: now, why: over.why }, decisions };
+  if (stage.approval && !rollout.approvals.includes(rollout.stage)) {
+    const why = `stage ${rollout.stage + 1} (${stage.kind} ${percent(stage.share)}) waits for an approval`;
+    return wait(rollout, "waiting_for_approval", why);
   }
-  if (over?.kind === "next") {
-    next = { ...next, stage: next.stage + 1, stageSince: null, undecidedFrom: null };
-    decisions.push({
-      action: "rollout.pass_stage",
-      detail: { stage: next.stage, why: over.why, findings: verdict?.findings },
-    });
-  }
-  const stage = next.policy.stages[next.stage];
-  if (next.stageSince === null && stage) {
-    if (stage.approval && !next.approvals.includes(next.stage)) {
-      const why = `stage ${next.stage + 1} (${stage.kind} ${percent(stage.share)}) waits for an approval`;
-      const waiting = wait(next, "waiting_for_approval", why);
-      return { rollout: settled(rollout, waiting.rollout), decisions: [...decisions, ...waiting.decisions] };
-    }
-    next = { ...next, state: "running", stageSince: now, undecidedFrom: now };
-    const { split, share } = next.experiment ?? { split: undefined, share: stage.share };
-    const detail = { stage: next.stage + 1, ...(split ? { split } : { kind: stage.kind }), share };
-    decisions.push({ action: "rollout.begin_stage", detail });
-  }
-  if (next.state !== "running") next = { ...next, state: "running" };
-  next = { ...next, members: (next.experiment ? joinArms : growCohort)(next, world, now) };
-  const admitted = admit(next, world, now);
-  if (admitted.taken.length > 0) {
-    decisions.push({
-      action: "rollout.take",
-      detail: {
-        stage: next.stage + 1,
-        kind: next.experiment ? candidateKind(next) : stage?.kind,
-        agents: admitted.taken,
-      },
-    });
-  }
-  next = judged({ ...next, members: admitted.members, ramp: admitted.ramp }, world, now);
-  return { rollout: settled(rollout, { ...next, why: summary(next) }), decisions };
+  const { split, share } = rollout.experiment ?? { split: undefined, share: stage.share };
+  const detail = { stage: rollout.stage + 1, ...(split ? { split } : { kind: stage.kind }), share };
+  const begun: Rollout = { ...rollout, state: "running", stageSince: now, undecidedFrom: now };
+  return { rollout: begun, decisions: [{ action: "rollout.begin_stage", detail }] };
+}
+
+/** Gives it to those who may have it now. */
+function take(rollout: Rollout, world: World, now: number): Advanced {
+  const members = (rollout.experiment ? joinArms : growCohort)(rollout, world, now);
+  const { taken: agents, ...admitted } = admit({ ...rollout, members }, world, now);
+  const kind = rollout.experiment ? candidateKind(rollout) : rollout.policy.stages[rollout.stage]?.kind;
+  const next = judged({ ...rollout, ...admitted }, world, now);
+  return {
+    rollout: { ...next, why: summary(next) },
+    decisions: agents.length === 0 ? [] : [{ action: "rollout.take", detail: { stage: next.stage + 1, kind, agents } }],
+  };
 }
 
 /** A rollout that could not be taken back goes no further: what it would return to was revoked, say. */
@@ -140,23 +151,23 @@ function whyStranded({ members, model, version }: Rollout, { devices }: World): 
 }
 
 /** Members as the devices are now, and the verdict on them. */
-function observe(rollout: Rollout, world: World, now: number, decisions: Decision[]): Rollout {
+function observe(rollout: Rollout, world: World, now: number): Advanced {
   const facts = new Map(world.devices.map((device) => [device.agent, device]));
   const changed = new Map<string, Member>();
   for (const member of rollout.members.values()) {
     const stepped = stepMember(rollout, member, facts.get(member.agent), now);
     if (stepped !== member) changed.set(member.agent, stepped);
   }
-  for (const state of ["failed", "reverted", "timed_out"] as const) {
+  const decisions = (["failed", "reverted", "timed_out"] as const).flatMap((state): Decision[] => {
     const became = [...changed.values()].filter(
       (one) => one.state === state && rollout.members.get(one.agent)?.state !== state,
     );
-    if (became.length === 0) continue;
+    if (became.length === 0) return [];
     const devices = Object.fromEntries(became.map(({ agent, reason }) => [agent, reason]));
-    decisions.push({ action: `rollout.device_${state}`, detail: { stage: rollout.stage + 1, devices } });
-  }
-  const members = changed.size === 0 ? rollout.members : new Map([...rollout.members, ...changed]);
-  return judged(members === rollout.members ? rollout : { ...rollout, members }, world, now);
+    return [{ action: `rollout.device_${state}`, detail: { stage: rollout.stage + 1, devices } }];
+  });
+  const seen = changed.size === 0 ? rollout : { ...rollout, members: new Map([...rollout.members, ...changed]) };
+  return { rollout: judged(seen, world, now), decisions };
 }
 
 function judged(rollout: Rollout, { verdict }: World, now: number): Rollout {

@@ -22,9 +22,8 @@ const nothing: LadderAnswer = {
 export interface AnswerCache {
   put(entity: string, answer: ModelAnswer, now: number): void;
   get(entity: string, now: number, maxAgeMs: number): ModelAnswer | undefined;
-  /** Entities that an answer is kept of. */
-  entities(): string[];
-  delete(entity: string): void;
+  /** Forgets the answers of these entities. Answers of how many. */
+  forget(isErased: (entity: string) => Promise<boolean>): Promise<number>;
   clear(): void;
 }
 
@@ -44,8 +43,15 @@ export function createAnswerCache(limit: number): AnswerCache {
       entries.set(entity, entry);
       return entry.answer;
     },
-    entities: () => [...entries.keys()],
-    delete: (entity) => void entries.delete(entity),
+    async forget(isErased) {
+      let forgotten = 0;
+      for (const entity of [...entries.keys()]) {
+        if (!(await isErased(entity))) continue;
+        entries.delete(entity);
+        forgotten++;
+      }
+      return forgotten;
+    },
     clear: () => entries.clear(),
   };
 }

@@ -6,9 +6,6 @@ import { settle } from "../../sim/memory-ports.ts";
 import type { DriftWatch } from "../watch/drift-watch.ts";
 import { rainManifest, scriptedVersion, slotRig } from "./test/rig.ts";
 
-const _withRules = { cache: null, rules: [{ answer: "dry", confidence: 0.6 }], confidenceFloor: null };
-const _withCache = { cache: { maxAgeMs: 1000 }, rules: null, confidenceFloor: null };
-
 describe("an answer of the model", () => {
   test("carries its id, source, scores and version, and is in the log before it leaves", async () => {
     const { slot, ask, log, disk, clock } = await slotRig();

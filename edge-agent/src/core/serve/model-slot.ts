@@ -1,38 +1,34 @@
 /**
  * Answers for one model: check → model, coalesced and within its budget → confidence → on any failure the fallback
  * ladder. Every row gets a number and is in the log before its answer leaves. create-agent composes it and puts versions
- * in place; the ways in call `predict`.
+ * in place (`place.ts`); the ways in call `predict`; `answer-rows.ts` says what each row is answered.
  */
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf } from "@vedette/protocol/errors";
 import type { FallbackReason } from "@vedette/protocol/ids";
-import { ruleOfField } from "@vedette/protocol/log-policy";
 import type { Answer, Prediction, PredictRequest } from "../agent.ts";
-import { describeVersion, type LoggedGroup, type LoggedVersion } from "../log/logged-rows.ts";
-import type { PredictionLog } from "../log/prediction-log.ts";
 import type { Ports } from "../ports.ts";
 import type { BesideAsker } from "../shadow/ask-beside.ts";
-import { checkTexts, type InputCheck, inputCheckOf } from "./check-input.ts";
+import { type AnsweredRows, answerRows } from "./answer-rows.ts";
+import { checkTexts } from "./check-input.ts";
 import type { ModelAnswer } from "./decode-outputs.ts";
-import { createAnswerCache, fallBack, reasonOf, sameOutput } from "./ladder.ts";
+import { createAnswerCache, sameOutput } from "./ladder.ts";
+import { isOfRun, type Outcome, outcomeOf } from "./outcome.ts";
+import {
+  barrierOf,
+  createPlace,
+  drained,
+  isStale,
+  type Place,
+  type PlaceOptions,
+  type SecondVersion,
+  type SlotJob,
+  type SlotLog,
+} from "./place.ts";
 import { createResponseCache, type ResponseCacheLimits } from "./response-cache.ts";
-import { createRunQueue, type Job, type RunQueue, type RunResult, type RunTook } from "./run-queue.ts";
+import type { RunResult } from "./run-queue.ts";
 import type { ServingVersion } from "./serving-version.ts";
 import { addRun, newCounters, noRuns, type SlotCounters } from "./slot-counters.ts";
-
-/** What came of the rows of one run: evidence for probation. */
-export interface Outcome {
-  readonly n: number;
-  /** Rows whose run threw. */
-  readonly failed: number;
-  /** Rows whose outputs were no finite numbers. */
-  readonly nan: number;
-  readonly overBudget: number;
-  /** Rows that the model answered with too little confidence, so that the ladder did. */
-  readonly unsure: number;
-  /** What the runtime said of the run that threw. It may tell of its inputs: only where those may leave the device. */
-  readonly why?: string;
-}
 
 export interface ModelSlot {
   /**
@@ -71,61 +67,20 @@ export interface ModelSlot {
   onPredictions(call: (outcome: Outcome) => void): void;
 }
 
-/** A version that answers some of the entities, in a log of its own: a batch is of one version. */
-interface SecondVersion {
-  readonly version: ServingVersion;
-  readonly log: SlotLog;
-  takes(entity: string): boolean;
-  /** After the answers of each of its runs. */
-  ran(outcome: Outcome): void;
-  /** Rows that it answered. */
-  served(rows: number): void;
-}
-export type SlotLog = Pick<PredictionLog, "room" | "reserve" | "id" | "append">;
-
 /** The version whose ladder answers while none serves. */
 export type LastKnown = Pick<ServingVersion, "manifest">;
 
-interface SlotJob extends Job {
-  /** Where the response cache has, or will have, its answers. */
-  readonly key: string | null;
-  readonly cached: boolean;
-  /** Number of its first prediction once its answers are given; before, −1. */
-  given: number;
-  readonly resolve: (prediction: Prediction) => void;
-  readonly reject: (error: unknown) => void;
-}
 /** What came of the jobs of one run, or of what was asked without one. */
-interface Answered {
+interface Answered extends AnsweredRows {
   /** Number of the first row. */
   readonly firstN: number;
-  readonly rows: number;
   /** By row; null where the model was not asked, or did not answer. */
   readonly served: readonly (ModelAnswer | null)[] | null;
   readonly result: RunResult | FallbackReason;
-  readonly nan: number;
-  readonly unsure: number;
   /** Monotonic ms. */
   readonly now: number;
   /** Of the predictions, UTC ms. */
   readonly time: number;
-}
-/** All that belongs to one version in place, or to none. */
-interface Place {
-  readonly version: ServingVersion | null;
-  /** Null where no version was ever known. */
-  readonly manifest: Manifest | null;
-  readonly logged: LoggedVersion;
-  readonly check: InputCheck | null;
-  readonly queue: RunQueue<SlotJob> | null;
-  readonly log: SlotLog;
-  /** Null: it is the version in place. */
-  readonly second: SecondVersion | null;
-  /** UTC ms. */
-  readonly freshUntil: number;
-  tripped: FallbackReason | null;
-  /** What the runtime said when a run failed last. */
-  failure: string | null;
 }
 
 const defaultLimits = { cap: 32, cacheEntities: 1024, drainMs: 10_000 };
@@ -155,56 +110,27 @@ export function createModelSlot(options: {
   const calls: ((outcome: Outcome) => void)[] = [];
   const counters = newCounters();
   let beside: BesideAsker | null = null;
-  let place = placeOf(null, options.lastKnown?.manifest ?? null);
+  const ofPlaces: PlaceOptions = {
+    ports,
+    schedule,
+    cap: limits.cap,
+    finish,
+    late: (rows) => {
+      counters.late += rows;
+    },
+    ran: (from, figures) => {
+      if (from === place) addRun(counters.runs, figures);
+    },
+    ended: ({ version, second }, jobs, answers, took) => {
+      if (second || beside?.answering !== version?.digest) return;
+      quietly("shadow.not_asked", () => beside?.ended(jobs, answers, took));
+    },
+  };
+  const ofDrain = { clock, log: ports.log, model, waitMs: limits.drainMs };
+  const first = (version: ServingVersion | null, manifest: Manifest | null): Place =>
+    createPlace({ version, manifest: version?.manifest ?? manifest, log: options.log, second: null }, ofPlaces);
+  let place = first(null, options.lastKnown?.manifest ?? null);
   let second: Place | null = null;
-
-  function placeOf(
-    version: ServingVersion | null,
-    lastManifest: Manifest | null,
-    ofSecond: SecondVersion | null = null,
-  ): Place {
-    const manifest = version?.manifest ?? lastManifest;
-    const made: Place = {
-      version,
-      manifest,
-      logged: describeVersion(version, manifest),
-      check: manifest && inputCheckOf(manifest),
-      queue:
-        version &&
-        createRunQueue<SlotJob>({
-          version,
-          ports,
-          schedule,
-          cap: limits.cap,
-          finish: (jobs, result) => finish(made, jobs, result),
-          late: (rows) => {
-            counters.late += rows;
-          },
-          failed: (why) => {
-            made.failure = why;
-          },
-          ran: (figures) => {
-            if (made === place) addRun(counters.runs, figures);
-          },
-          ended: (jobs, answers, took) => {
-            if (!ofSecond && beside?.answering === version.digest) tellBeside(beside, jobs, answers, took);
-          },
-        }),
-      freshUntil: manifest?.freshUntil ? Date.parse(manifest.freshUntil) : Number.POSITIVE_INFINITY,
-      log: ofSecond?.log ?? options.log,
-      second: ofSecond,
-      tripped: null,
-      failure: null,
-    };
-    return made;
-  }
-
-  /** Why the model is not even asked; null where it is. */
-  function barrier({ version, tripped, freshUntil }: Place): FallbackReason | null {
-    if (tripped) return tripped;
-    if (!version) return "no_model";
-    return clock.now() >= freshUntil ? "stale_model" : null;
-  }
 
   function ask(request: PredictRequest, resolve: SlotJob["resolve"], reject: SlotJob["reject"]): void {
     const { entity } = request;
@@ -213,7 +139,7 @@ export function createModelSlot(options: {
     checkTexts(request);
     // Without a schema there is no telling how many rows these values are: they are answered as one.
     const { n, refused } = here.check?.(request, counters.outOfRange) ?? { n: 1, refused: null };
-    const reason = barrier(here);
+    const reason = barrierOf(here, clock.now());
     // Answers that are kept by input are of the version in place.
     const cacheable = reason === null && refused === null && here === place;
     const key = cacheable && responses ? responses.key(request) : null;
@@ -255,33 +181,13 @@ export function createModelSlot(options: {
     const { manifest, log } = from;
     const now = clock.monotonic();
     const firstN = log.reserve(rows);
-    const served = typeof result === "string" ? null : result;
     const untrusted = from.version?.drift?.untrusted ?? false;
-    let at = 0;
-    let nan = 0;
-    let unsure = 0;
-    const groups: LoggedGroup[] = [];
-    for (const { request, n, refused, started, cached } of jobs) {
-      const answers: Answer[] = [];
-      for (let row = 0; row < n; row++, at++) {
-        const id = log.id(firstN + at);
-        const given = served?.[at] ?? null;
-        if (served && !given) nan++;
-        const otherwise = served ? "exception" : (result as FallbackReason);
-        const reason = reasonOf(manifest, refused?.[row] ?? false, given, otherwise, untrusted);
-        if (reason === "low_confidence") unsure++;
-        if (reason === null && given) {
-          // Field by field: spreading an object costs more than making one.
-          const { label, value, confidence, scores, outputs } = given;
-          answers.push({ id, source: "model", reason, cached, label, value, confidence, scores, outputs });
-        } else answers.push({ id, reason, cached: false, ...fallBack(manifest, cache, request, row, now) });
-      }
-      const { rows, texts, entity, eventTime, requestId } = request;
-      groups.push({ answers, rows, texts, latency: now - started, entity, eventTime, requestId });
-    }
+    const id = (n: number): string => log.id(firstN + n);
+    const answered = answerRows(jobs, result, { manifest, untrusted, cache, id, now });
     const time = clock.now();
-    const waits = log.append({ firstN, version: from.logged, time, groups });
-    const give = () => giveAnswers(from, jobs, groups, { firstN, rows, served, result, nan, unsure, now, time });
+    const waits = log.append({ firstN, version: from.logged, time, groups: answered.groups });
+    const served = typeof result === "string" ? null : result;
+    const give = () => giveAnswers(from, jobs, { ...answered, firstN, served, result, now, time });
     if (waits === null) give();
     else {
       waits.then(give).catch((error: unknown) => {
@@ -290,42 +196,33 @@ export function createModelSlot(options: {
     }
   }
 
-  function giveAnswers(
-    from: Place,
-    jobs: readonly SlotJob[],
-    groups: readonly LoggedGroup[],
-    { firstN, rows, served, result, nan, unsure, now, time }: Answered,
-  ): void {
+  function giveAnswers(from: Place, jobs: readonly SlotJob[], answered: Answered): void {
+    const { groups, firstN, served, now, time } = answered;
     const { version } = from;
     const digest = version?.digest ?? null;
     const release = version?.release ?? null;
     let at = 0;
     for (let i = 0; i < jobs.length; i++) {
       const job = jobs[i] as SlotJob;
-      const answers = groups[i]?.answers as readonly Answer[];
+      const answers = groups[i]?.answers ?? [];
       count(from, job, answers, now);
       job.resolve({ model, digest, release, answers });
       job.given = firstN + at;
       if (served) version?.drift?.observe(job.request.rows, served, at, time);
       at += job.n;
     }
-    const ran = !jobs[0]?.cached;
-    if (ran && served && responses && from === place) keep(jobs, served);
-    const told = from === place || (from.second !== null && from === second);
-    if (version && ran && told && (served || result === "exception" || result === "latency_budget")) {
-      // A request of more rows than one run takes says nothing of how long the model takes.
-      const slow = jobs.reduce((sum, job) => sum + (job.n <= limits.cap ? job.n : 0), 0);
-      const outcome = {
-        n: result === "latency_budget" ? slow : rows,
-        failed: result === "exception" ? rows : 0,
-        nan,
-        overBudget: result === "latency_budget" ? slow : 0,
-        unsure,
-        ...(result === "exception" && from.failure !== null && tellsInputs(version.manifest) && { why: from.failure }),
-      };
-      if (from.second) report((of) => from.second?.ran(of), outcome);
-      else for (const call of calls) report(call, outcome);
-    }
+    if (jobs[0]?.cached) return;
+    if (served && responses && from === place) keep(jobs, served);
+    tell(from, jobs, answered);
+  }
+
+  /** What came of a run, to those who judge the version that ran: while it is in place. */
+  function tell(from: Place, jobs: readonly SlotJob[], { result, nan, unsure }: Answered): void {
+    const { version, failure } = from;
+    if (!version || (from !== place && from !== second) || !isOfRun(result)) return;
+    const outcome = outcomeOf(jobs, result, { nan, unsure, failure, manifest: version.manifest }, limits.cap);
+    if (from.second) quietly("outcome_not_taken", () => from.second?.ran(outcome));
+    else for (const call of calls) quietly("outcome_not_taken", () => call(outcome));
   }
 
   /** Only whole answers: what was no number once may be one the next time. */
@@ -339,25 +236,11 @@ export function createModelSlot(options: {
   }
 
   /** A listener's fault is not the caller's of `predict`, whose answer is already on its way. */
-  function report(call: (outcome: Outcome) => void, outcome: Outcome): void {
+  function quietly(otherwise: string, call: () => void): void {
     try {
-      call(outcome);
+      call();
     } catch (error) {
-      ports.log.error("outcome_not_taken", { model, error: messageOf(error) });
-    }
-  }
-
-  /** What is asked beside the answers must not harm them. */
-  function tellBeside(
-    asker: BesideAsker,
-    jobs: readonly SlotJob[],
-    answers: readonly (ModelAnswer | null)[] | null,
-    took: RunTook,
-  ): void {
-    try {
-      asker.ended(jobs, answers, took);
-    } catch (error) {
-      ports.log.error("shadow.not_asked", { model, error: messageOf(error) });
+      ports.log.error(otherwise, { model, error: messageOf(error) });
     }
   }
 
@@ -386,19 +269,20 @@ export function createModelSlot(options: {
       }),
     async use(version) {
       const former = place;
-      place = placeOf(version, former.manifest);
+      place = first(version, former.manifest);
       counters.served = 0;
       counters.runs = noRuns();
       responses?.clear();
       // A cached answer of other classes would be read by the wrong names.
       if (!sameOutput(former.manifest, place.manifest)) cache.clear();
-      if (former.queue) await drained(former.queue);
+      if (former.queue) await drained(former.queue, ofDrain);
       return former.version;
     },
     async split(next) {
       const former = second;
-      second = next && placeOf(next.version, null, next);
-      if (former?.queue) await drained(former.queue);
+      const of = next && { version: next.version, manifest: next.version.manifest, log: next.log, second: next };
+      second = of && createPlace(of, ofPlaces);
+      if (former?.queue) await drained(former.queue, ofDrain);
     },
     get second() {
       return second?.second ?? null;
@@ -406,13 +290,7 @@ export function createModelSlot(options: {
     async forget(isErased) {
       // By input: there is no telling whose they were.
       responses?.clear();
-      let forgotten = 0;
-      for (const entity of cache.entities()) {
-        if (!(await isErased(entity))) continue;
-        cache.delete(entity);
-        forgotten++;
-      }
-      return forgotten;
+      return cache.forget(isErased);
     },
     askBeside(asker) {
       beside = asker;
@@ -431,29 +309,9 @@ export function createModelSlot(options: {
       return place.manifest;
     },
     get stale() {
-      return place.version !== null && clock.now() >= place.freshUntil;
+      return isStale(place, clock.now());
     },
     counters,
     onPredictions: (call) => void calls.push(call),
   };
-
-  /** A run that never ends must not keep the next version from its life: it is said, and left behind. */
-  function drained(queue: RunQueue<SlotJob>): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = clock.after(limits.drainMs, () => {
-        ports.log.error("run_hangs", { model, waited: limits.drainMs });
-        resolve();
-      });
-      const done = (): void => {
-        cancel();
-        resolve();
-      };
-      queue.idle().then(done, done);
-    });
-  }
-}
-
-/** Whether the log policy lets all inputs leave the device. */
-function tellsInputs({ log, input }: Manifest): boolean {
-  return input.fields.every(({ name }) => ruleOfField(log, name).mode === "full");
 }

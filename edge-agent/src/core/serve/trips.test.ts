@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "./model-slot.ts";
+import type { Outcome } from "./outcome.ts";
 import { type Evidence, gather, judgeProbation, judgeService, noEvidence, tripPolicy } from "./trips.ts";
 
 const policy = { ...tripPolicy, probation: 20 };

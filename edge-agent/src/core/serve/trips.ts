@@ -4,7 +4,7 @@
  * doubt is settled by asking the version itself, since anybody's bad input can look like a bad model.
  */
 import type { RejectReason } from "../store/reject-reason.ts";
-import type { Outcome } from "./model-slot.ts";
+import type { Outcome } from "./outcome.ts";
 
 export interface TripPolicy {
   /** Rows without a trip that end a probation. */

@@ -6,7 +6,9 @@
 import { VedetteError } from "@vedette/protocol/errors";
 import { type Split, takesCandidate, whyNotSplit } from "@vedette/protocol/split";
 import type { Ports } from "../ports.ts";
-import type { ModelSlot, Outcome, SlotLog } from "../serve/model-slot.ts";
+import type { ModelSlot } from "../serve/model-slot.ts";
+import type { Outcome } from "../serve/outcome.ts";
+import type { SlotLog } from "../serve/place.ts";
 import type { ServingVersion } from "../serve/serving-version.ts";
 import type { RejectReason } from "../store/reject-reason.ts";
 import { createTripWatch } from "../trip-watch.ts";

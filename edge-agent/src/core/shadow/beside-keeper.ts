@@ -7,9 +7,10 @@ import type { Manifest } from "@vedette/protocol/bundle";
 import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { AssignedSlot, ReportedSlot } from "@vedette/protocol/messages";
 import type { Split } from "@vedette/protocol/split";
-import { damaged, unfit } from "../install-errors.ts";
+import { judgeFailure } from "../judge-failure.ts";
 import type { Ports, TrustedTargets } from "../ports.ts";
-import type { ModelSlot, SlotLog } from "../serve/model-slot.ts";
+import type { ModelSlot } from "../serve/model-slot.ts";
+import type { SlotLog } from "../serve/place.ts";
 import type { ServingVersion } from "../serve/serving-version.ts";
 import type { Pin } from "../store/life-cycle.ts";
 import type { RejectReason } from "../store/reject-reason.ts";
@@ -98,7 +99,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     const beside = options.beside();
     return stopped || beside?.state === "rejected" ? null : beside;
   };
-  const lived = createTimer(clock, () => aside(apply({ what: "lived" })));
+  const lived = createTimer(clock, () => aside(apply({ kind: "lived" })));
 
   /** Whether what is loaded is what the pin wants, loaded as it wants it. */
   const isLoaded = (now: Beside | null | undefined) =>
@@ -153,7 +154,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       await options.exclusive(() => options.fetch({ model, digest, release, length }, from.trusted));
       fetched = digest;
       begun = "";
-      await apply({ what: "fetched" });
+      await apply({ kind: "fetched" });
     }
     if (!current()) return;
     const lacks = await options.lacks(digest);
@@ -166,7 +167,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     if (!isLoaded(current())) {
       if (!current() || !options.mayLoad(digest)) return;
       // Another try in the same process follows no crash.
-      if (begun !== digest) await apply({ what: "started" });
+      if (begun !== digest) await apply({ kind: "started" });
       begun = digest;
       const before = current();
       if (!before) return;
@@ -179,7 +180,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       lived.in(livedAfterMs);
     }
     // Also where a try before this one could not save it.
-    await apply({ what: "proved", forgiven: options.endsAbruptly });
+    await apply({ kind: "proved", forgiven: options.endsAbruptly });
     await ask();
   };
 
@@ -230,19 +231,18 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
 
   const giveUp = ({ digest }: Beside, reason: RejectReason, why: string) => {
     log.error("shadow.given_up", { model, digest, reason, why });
-    aside(apply({ what: "failed", reason, why }));
+    aside(apply({ kind: "failed", reason, why }));
     work.now();
   };
 
   /** What becomes of it when it failed. @throws where another try may go better. */
   const judge = async ({ digest }: Beside, error: unknown) => {
-    const reason = codeOf(error);
     const now = options.beside();
     if (now?.digest !== digest) return;
-    const lost = damaged.includes(reason) && now.state !== "fetching" && fetched !== digest;
-    if (!lost && !unfit.includes(reason)) throw error;
-    log.error(lost ? "shadow.lost" : "shadow.rejected", { model, digest, reason, why: messageOf(error) });
-    await apply(lost ? { what: "lost" } : { what: "failed", reason, why: messageOf(error) });
+    const failure = judgeFailure(error, now.state !== "fetching" && fetched !== digest);
+    const event = failure.kind === "lost" ? "shadow.lost" : "shadow.rejected";
+    log.error(event, { model, digest, reason: codeOf(error), why: messageOf(error) });
+    await apply(failure);
     work.now();
   };
 
@@ -279,8 +279,8 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
       trouble = undefined;
       const { beside, digest: answering } = next ?? {};
       // Nothing is held against itself.
-      if (!beside || answering === undefined || beside.digest === answering) await apply({ what: "withdrawn" });
-      else await apply({ what: "assigned", version: { ...beside, answering }, rev });
+      if (!beside || answering === undefined || beside.digest === answering) await apply({ kind: "withdrawn" });
+      else await apply({ kind: "assigned", version: { ...beside, answering }, rev });
       look();
     },
     now: look,
@@ -308,7 +308,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
     async stop() {
       stopped = true;
       work.cancel();
-      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ what: "stopped" }));
+      if (begun !== "" && begun === options.beside()?.digest) aside(apply({ kind: "stopped" }));
       await drop();
     },
   };

@@ -6,7 +6,7 @@ import { type Beside, type BesideEvent, maxBesideStarts, stepBeside } from "./be
 const digests = ["a".repeat(64), "b".repeat(64)];
 const events: fc.Arbitrary<BesideEvent> = fc.oneof(
   fc.record({
-    what: fc.constant("assigned" as const),
+    kind: fc.constant("assigned" as const),
     rev: fc.integer({ min: 1, max: 9 }),
     version: fc.record({
       digest: fc.constantFrom(...digests),
@@ -17,15 +17,15 @@ const events: fc.Arbitrary<BesideEvent> = fc.oneof(
     }),
   }),
   fc.constantFrom<BesideEvent>(
-    { what: "withdrawn" },
-    { what: "fetched" },
-    { what: "lost" },
-    { what: "started" },
-    { what: "proved", forgiven: false },
-    { what: "proved", forgiven: true },
-    { what: "lived" },
-    { what: "stopped" },
-    { what: "failed", reason: "proof_failed", why: "no" },
+    { kind: "withdrawn" },
+    { kind: "fetched" },
+    { kind: "lost" },
+    { kind: "started" },
+    { kind: "proved", forgiven: false },
+    { kind: "proved", forgiven: true },
+    { kind: "lived" },
+    { kind: "stopped" },
+    { kind: "failed", reason: "proof_failed", why: "no" },
   ),
 );
 
@@ -38,17 +38,17 @@ it("[S50] [S56] nothing is asked that was not fetched, started and proven; no st
         const before = now;
         now = stepBeside(before, event);
         if (now?.digest !== before?.digest || now?.state === "fetching") path = [];
-        if (now !== before && now?.digest === before?.digest) path.push(event.what);
+        if (now !== before && now?.digest === before?.digest) path.push(event.kind);
         if (now?.state === "asking") expect(path).toEqual(expect.arrayContaining(["fetched", "started", "proved"]));
         expect(now?.starts ?? 0).toBeLessThanOrEqual(maxBesideStarts);
         if (now?.state === "rejected") expect(now.reason).not.toBeNull();
         // Given up, it comes back by a higher revision only.
         if (before?.state === "rejected" && now?.digest === before.digest && now.state !== "rejected") {
-          expect(event).toMatchObject({ what: "assigned" });
+          expect(event).toMatchObject({ kind: "assigned" });
           expect(now.rev).toBeGreaterThan(before.rev);
         }
         // The same thing twice is the same.
-        if (event.what !== "started" && event.what !== "stopped") expect(stepBeside(now, event)).toEqual(now);
+        if (event.kind !== "started" && event.kind !== "stopped") expect(stepBeside(now, event)).toEqual(now);
       }
     }),
     { numRuns: 500 },

@@ -35,28 +35,28 @@ export interface Beside {
 
 export type BesideEvent =
   | {
-      readonly what: "assigned";
+      readonly kind: "assigned";
       readonly version: Pick<Beside, "digest" | "release" | "length" | "answering" | "sample" | "split">;
       readonly rev: number;
     }
-  | { readonly what: "withdrawn" }
-  | { readonly what: "fetched" }
+  | { readonly kind: "withdrawn" }
+  | { readonly kind: "fetched" }
   /** Its files, whole before, are no longer. */
-  | { readonly what: "lost" }
+  | { readonly kind: "lost" }
   /** About to be loaded by this process: saved before, so that one which dies of it counts. */
-  | { readonly what: "started" }
+  | { readonly kind: "started" }
   /** `forgiven`: what ended the earlier processes was no crash of this version. */
-  | { readonly what: "proved"; readonly forgiven: boolean }
+  | { readonly kind: "proved"; readonly forgiven: boolean }
   /** This process has stood with it for a while. */
-  | { readonly what: "lived" }
+  | { readonly kind: "lived" }
   /** This process, which had begun with it, ends cleanly. */
-  | { readonly what: "stopped" }
-  | { readonly what: "failed"; readonly reason: RejectReason; readonly why: string };
+  | { readonly kind: "stopped" }
+  | { readonly kind: "failed"; readonly reason: RejectReason; readonly why: string };
 
 /** The fourth start of a version whose processes died does not happen. */
 export const maxBesideStarts = 3;
 
-const transitions: Readonly<Partial<Record<BesideEvent["what"], Partial<Record<Beside["state"], Beside["state"]>>>>> = {
+const transitions: Readonly<Partial<Record<BesideEvent["kind"], Partial<Record<Beside["state"], Beside["state"]>>>>> = {
   fetched: { fetching: "verified" },
   lost: { verified: "fetching", proving: "fetching", asking: "fetching" },
   started: { verified: "proving", proving: "proving", asking: "asking" },
@@ -68,12 +68,12 @@ const transitions: Readonly<Partial<Record<BesideEvent["what"], Partial<Record<B
 
 /** What becomes of it; the very same where the event changes nothing. */
 export function stepBeside(beside: Beside | null, event: BesideEvent): Beside | null {
-  if (event.what === "assigned") return assign(beside, event.version, event.rev);
-  if (event.what === "withdrawn") return null;
-  const state = beside && transitions[event.what]?.[beside.state];
+  if (event.kind === "assigned") return assign(beside, event.version, event.rev);
+  if (event.kind === "withdrawn") return null;
+  const state = beside && transitions[event.kind]?.[beside.state];
   if (!beside || !state) return beside;
   const { starts } = beside;
-  switch (event.what) {
+  switch (event.kind) {
     case "fetched":
     case "lost":
       return { ...beside, state };
@@ -104,7 +104,7 @@ export function sameSplit(a: Split | undefined, b: Split | undefined): boolean {
 
 function assign(
   beside: Beside | null,
-  version: Extract<BesideEvent, { what: "assigned" }>["version"],
+  version: Extract<BesideEvent, { kind: "assigned" }>["version"],
   rev: number,
 ): Beside {
   const { digest, release, length, answering, sample, split } = version;

@@ -251,7 +251,7 @@ function applyFloor(pins: Pins, floor: number, now: number): Pins {
   }
   if (next.beside && next.beside.state !== "rejected" && next.beside.release < floor) {
     const why = `release ${next.beside.release} is under the floor ${floor}`;
-    next = { ...next, beside: stepBeside(next.beside, { what: "failed", reason: "revoked", why }) };
+    next = { ...next, beside: stepBeside(next.beside, { kind: "failed", reason: "revoked", why }) };
   }
   if (next.previous && next.previous.release < floor) next = { ...next, previous: null };
   if (next.serving && next.serving.release < floor) next = { ...next, serving: next.previous, previous: null };

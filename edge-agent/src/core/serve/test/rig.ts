@@ -12,7 +12,8 @@ import {
 import { openPredictionLog } from "../../log/prediction-log.ts";
 import type { Session, Tensor } from "../../ports.ts";
 import { testCrypto, testKey } from "../../test/fake-peer.ts";
-import { createModelSlot, type Outcome } from "../model-slot.ts";
+import { createModelSlot } from "../model-slot.ts";
+import type { Outcome } from "../outcome.ts";
 import type { ResponseCacheLimits } from "../response-cache.ts";
 import type { ServingVersion } from "../serving-version.ts";
 

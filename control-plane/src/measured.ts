@@ -1,7 +1,7 @@
 /** What is asked of labelled predictions and metrics, and what was measured: between lake/, which joins, and those who judge. */
 import type { lossMeasures } from "@vedette/protocol/labels-api";
-import type { MeanState } from "./mean-sequence.ts";
-import type { RiskState } from "./risk-sequence.ts";
+import type { MeanState } from "./statistics/mean-sequence.ts";
+import type { RiskState } from "./statistics/risk-sequence.ts";
 
 export type SliceBy =
   | { readonly kind: "all" | "device" | "source" }

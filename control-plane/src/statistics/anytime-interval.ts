@@ -1,12 +1,11 @@
 /**
  * Intervals for means of bounded values that hold at every moment at once, from sums alone. Pure.
  *
- * The boundary is that of monitoring/performance/mixture-boundary.ts (Howard et al. 2021, Theorem 4), whose guesses X̂ᵢ may be
+ * The boundary is that of mixture-boundary.ts (Howard et al. 2021, Theorem 4), whose guesses X̂ᵢ may be
  * any that are made before Xᵢ is seen. Here they are one constant, "no difference": so nothing but sums is needed, evidence
  * of devices may arrive in any order, and it is sharpest where it matters, for versions that differ little.
  */
-import { mixtureBoundary, mixtureOf } from "../../monitoring/performance/mixture-boundary.ts";
-import type { Differences } from "./paired-evidence.ts";
+import { mixtureBoundary, mixtureOf } from "./mixture-boundary.ts";
 
 /**
  * Bets for versions that hardly ever differ: the strongest counts most, so that a variance of nothing bounds a sum by 4.3 where
@@ -17,6 +16,12 @@ const bets = mixtureOf(
   Array.from({ length: 20 }, (_, k) => ({ lambda: strongest / Math.SQRT2 ** k, weight: 1 / (k + 1) })),
 );
 
+/** Of differences in [−1, 1]. */
+export interface Differences {
+  readonly n: number;
+  readonly sum: number;
+  readonly squares: number;
+}
 /** Chance, ever, that the truth is below `low`, and above `high`. */
 export interface SideErrors {
   readonly low: number;
