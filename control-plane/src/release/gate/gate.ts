@@ -261,7 +261,8 @@ export function createGates(ports: GatePorts): Gates {
           const { number, state } = await proposed(release);
           const age = state.report ? clock.now() - Date.parse(state.report.at) : Number.POSITIVE_INFINITY;
           // Well before a signer finds it too old; of a clock that was ahead no signer takes it.
-          if (age > longestReportMs / 2 || age < -clockSlackMs) await report(asVersion(release, number), "control-plane");
+          if (age > longestReportMs / 2 || age < -clockSlackMs)
+            await report(asVersion(release, number), "control-plane");
         });
       } catch (error) {
         logger.error("gate.failed", { model, release: release.id, why: messageOf(error) });
