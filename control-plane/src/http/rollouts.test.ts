@@ -134,6 +134,17 @@ test("[R35] a version that fails on devices is rolled back, and all of them run 
   expect(await site.call("POST", "/v1/rollouts/1/resume", {})).toMatchObject({ status: 409, ...refused("conflict") });
 });
 
+test("a device that failed stands first where a rollout's devices are shown", async () => {
+  const { site, devices, start, round } = await ready();
+  await devices.live(5);
+  devices.rejecting.add("gauge-4");
+  await start({ stages: [{ kind: "canary", share: 1 }], failures: { share: 1, atLeast: 4 } });
+  await devices.live(20);
+  await round();
+  const { out } = await vedetteOf(site, site.home, { now: () => site.clock.now() })("rollout", "show", "1");
+  expect(out).toMatch(/^DEVICE.*\ngauge-4 +canary +failed/m);
+});
+
 test("[R36] a control plane that is restarted goes on where it was", async () => {
   const first = await ready();
   await first.devices.live(5);
