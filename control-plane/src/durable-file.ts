@@ -1,18 +1,22 @@
 /** Files of the control plane's own on its disk: read where they are, and written so that a crash leaves the old or the new. */
-import { open, readFile, rename } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 
-/** A secret into a file that only its owner reads, whole or not at all. Resolves when it would outlive a power failure. */
+/**
+ * A secret into a file that only its owner reads, whole or not at all, also where others write it at the same time. Resolves
+ * when it would outlive a power failure.
+ */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = await open(`${path}.tmp`, "w", 0o600);
+  const beside = `${path}.${randomUUID()}.tmp`;
   try {
-    await draft.writeFile(text);
-    await draft.sync();
-  } finally {
-    await draft.close();
+    await writeFile(beside, text, { mode: 0o600, flush: true });
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
   }
-  await rename(`${path}.tmp`, path);
   await syncFolder(dirname(path));
 }
 

@@ -17,7 +17,7 @@ export type StartRollout = z.infer<typeof startRollout>;
 export const rolloutActs = ["pause", "resume", "abort", "approve", "retry"] as const;
 export type RolloutAct = (typeof rolloutActs)[number];
 /** POST /v1/rollouts/{id}/{act}. */
-export const actOnRollout = z.strictObject({ reason: z.string().min(1).max(500).optional() });
+export const actOnRollout = z.strictObject({ reason: z.string().trim().min(1).max(500).optional() });
 
 const finding = z.object({
   metric: z.string(),

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fromUtf8, utf8 } from "./bytes.ts";
 import { lotOf, takesCandidate } from "./split.ts";
 
 const salt = (n: number) => n.toString(16).padStart(32, "0");
@@ -27,6 +28,16 @@ test("[C1] a lot is the same everywhere and for ever", () => {
       expect(lot).toBe(lotOf(other, unit));
       expect(lot).toBeGreaterThanOrEqual(0);
       expect(lot).toBeLessThan(1);
+    }),
+  );
+});
+
+test("[C1] a unit that is no Unicode text has the lot of what the log will say of it", () => {
+  expect(lotOf(salt(7), "customer-\ud83d")).toBe(lotOf(salt(7), "customer-\ufffd"));
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), fc.nat(0xffff), (unit, code) => {
+      const broken = `${unit}${String.fromCharCode(code)}`;
+      expect(lotOf(salt(7), broken)).toBe(lotOf(salt(7), fromUtf8(utf8(broken))));
     }),
   );
 });

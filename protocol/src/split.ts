@@ -15,10 +15,11 @@ export type Split = z.infer<typeof split>;
 
 /**
  * The lot of a unit (an entity, a device), as if at random over units and salts: in [0, 1), steps of 2⁻³².
- * MurmurHash3 (x86, 32 bits; Appleby 2011) over its UTF-16 code units, each a block; the salt's own hash is the seed.
+ * MurmurHash3 (x86, 32 bits; Appleby 2011) over its UTF-16 code units, each a block; the salt's own hash is the seed. Halves of
+ * characters (an id cut in the middle of an emoji) count as U+FFFD, which is what the log has of them.
  */
 export function lotOf(salt: string, unit: string): number {
-  return hash(unit, hash(salt, 0)) / 2 ** 32;
+  return hash(unit.toWellFormed(), hash(salt, 0)) / 2 ** 32;
 }
 
 /** Whether the candidate answers it. */

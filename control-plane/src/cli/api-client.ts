@@ -176,7 +176,8 @@ export function createApiClient(url: string, token: OperatorToken, request: type
         `the operator token from ${token.from} is not that of the site at ${base}: the first admin's is in operator.token of the control plane's home (name yours with --token-file, VEDETTE_TOKEN or --home)`,
       );
     }
-    if (!response.ok) throw refusal(parseJson(await response.text()), response.status, `${method} ${base}${path}`);
+    if (!response.ok)
+      throw refusal(parseJson(await read(response.text())), response.status, `${method} ${base}${path}`);
     return response;
   }
 
@@ -187,7 +188,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     body?: Uint8Array<ArrayBuffer> | object,
     rawType?: string,
   ): Promise<z.infer<T>> {
-    const json = parseJson(await (await ask(method, path, body, rawType)).text());
+    const json = parseJson(await read((await ask(method, path, body, rawType)).text()));
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
@@ -217,6 +218,18 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     }
   }
 
+  /** Of a body: a control plane that is stopped may cut it short. */
+  async function read<T>(body: Promise<T>): Promise<T> {
+    try {
+      return await body;
+    } catch (cause) {
+      if (cause instanceof VedetteError) throw cause;
+      throw new VedetteError("offline", `the control plane at ${base} cut its answer short (${messageOf(cause)})`, {
+        cause,
+      });
+    }
+  }
+
   const models = () => call("GET", "/v1/models", contract.modelList);
   return {
     trust: () => call("GET", "/v1/trust", contract.trustState),
@@ -225,7 +238,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     },
     metadata: async (file) => {
       try {
-        return await (await ask("GET", `/v1/trust/metadata/${file}`)).text();
+        return await read((await ask("GET", `/v1/trust/metadata/${file}`)).text());
       } catch (error) {
         if (codeOf(error) === "not_found") return undefined;
         throw error;
@@ -251,7 +264,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     modelSignature: (model, version) =>
       call("GET", `/v1/models/${model}/versions/${version}/signature`, contract.modelSignature),
     blob: async (sha256) => {
-      const bytes = new Uint8Array(await (await ask("GET", `/v1/blobs/${sha256}`)).arrayBuffer());
+      const bytes = new Uint8Array(await read((await ask("GET", `/v1/blobs/${sha256}`)).arrayBuffer()));
       if (sha256Of(bytes) === sha256) return bytes;
       throw new VedetteError(
         "digest_mismatch",

@@ -4,13 +4,15 @@ import { constants } from "node:os";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { Io } from "./io.ts";
 
+/** Node ends a longer one at once. */
+const longestTimerMs = 2 ** 31 - 1;
 const endings = ["SIGINT", "SIGTERM"] as const;
 
 export const nodeIo: Io = {
   env: process.env,
   terminal: process.stderr.isTTY,
   screen: process.stdout.isTTY,
-  pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+  pause: (ms) => new Promise((resolve) => void setTimeout(resolve, Math.min(ms, longestTimerMs))),
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   now: () => Date.now(),

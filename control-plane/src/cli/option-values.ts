@@ -5,12 +5,15 @@ import type { z } from "zod";
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** `90s`, `15m`, `1h`, `7d` as ms. */
+/** A hundred years: what is added to this moment is a moment still. */
+const longestMs = 36_525 * units.d;
+
+/** `90s`, `15m`, `1h`, `7d` as whole ms, at least one. */
 export function duration(text: string): number {
   const [, number, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-  const ms = Number(number) * units[unit as keyof typeof units];
-  if (ms > 0) return Math.round(ms);
-  throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d.");
+  const ms = Math.round(Number(number) * units[unit as keyof typeof units]);
+  if (ms > 0 && ms <= longestMs) return ms;
+  throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d, of a hundred years at most.");
 }
 
 /** A name as the contract has it: of a model, a device, an operator. */

@@ -40,6 +40,8 @@ test("[H17] what a signer signed is rolled out by itself where its model says so
   await later();
   await vi.waitFor(async () => expect(await at.site.call("GET", "/v1/releases/1")).toMatchObject({ status: 200 }));
   expect(await ops("release", "auto", "--model", "pump", "--stages", "canary:0.5")).toMatchObject({ code: 1 });
+  const both = await ops("release", "auto", "--model", "pump", "--off", "--stages", "canary:1");
+  expect(both).toMatchObject({ code: 1, err: expect.stringContaining("--off takes the policy away") });
   const on = await ops("release", "auto", "--model", "pump", "--stages", "canary:1");
   expect(on).toMatchObject({ code: 0, out: "pump goes out by itself (canary 100 %).\n" });
   await later();

@@ -1,4 +1,5 @@
 /** `vedette release`: versions that were proposed, whether they go out by themselves, and what stops that. */
+import { VedetteError } from "@vedette/protocol/errors";
 import { modelName } from "@vedette/protocol/ids";
 import type { HandsFree, Release, ReleaseFacts } from "@vedette/protocol/release-api";
 import type { Command } from "commander";
@@ -71,6 +72,12 @@ export function addRelease(program: Command, io: Io): void {
     .addHelpText("after", "\nExample:\n  $ vedette release auto --model rain-gauge --policy policy.json")
     .action(async ({ model, off, ...flags }: PolicyFlags & { model: string; off?: boolean }, command: Command) => {
       const context = contextOf(command, io);
+      if (off && Object.keys(flags).length > 0) {
+        throw new VedetteError(
+          "invalid_argument",
+          "--off takes the policy away: leave out the flags that describe one",
+        );
+      }
       const policy = off ? null : await policyOf(flags);
       const after = await (await context.api()).setHandsFree(model, { policy });
       context.answer(after, describeSettings(after));

@@ -60,16 +60,23 @@ async function readPolicy(path: string): Promise<object> {
   } catch (cause) {
     throw new VedetteError("not_found", `--policy ${path} cannot be read: ${messageOf(cause)}`, { cause });
   }
+  let json: unknown;
   try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+    json = JSON.parse(text);
   } catch (cause) {
-    throw new VedetteError("invalid_argument", `--policy ${path} is no JSON object: ${messageOf(cause)}`, { cause });
+    throw new VedetteError("invalid_argument", `--policy ${path} is no JSON: ${messageOf(cause)}`, { cause });
   }
+  const parsed = z.record(z.string(), z.unknown()).safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new VedetteError(
+    "invalid_argument",
+    `--policy ${path} is no policy: a JSON object, as in docs/guides/rollouts.md`,
+  );
 }
 
 function parsePolicy(given: object, where: string): Policy {
   const parsed = rolloutPolicy.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new VedetteError("invalid_argument", `${where}: ${issue?.path.join(".")} ${issue?.message}`);
+  throw new VedetteError("invalid_argument", `${where}: ${issue?.path.join(".") || "(whole)"}: ${issue?.message}`);
 }

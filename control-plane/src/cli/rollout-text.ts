@@ -22,6 +22,11 @@ const marks = {
   waiting: ".",
 };
 
+/** Of thousands of devices those that somebody has to look at stand first. */
+const worstFirst: readonly string[] = [
+  ...["failed", "reverted", "timed_out", "offline", "updating", "waiting", "left_out", "counted"],
+];
+
 /** Some lines, ended. @param withDevices a table of its devices, too. */
 export function describeRollout(rollout: RolloutInDetail, withDevices = false): string {
   const { id, model, version, state, why, verdict, returned, leftOut } = rollout;
@@ -142,7 +147,8 @@ function onScale({ low, high, margin, estimate }: Finding): string | null {
 function deviceTable({ members, policy, state, endedAt }: RolloutInDetail): string {
   // Once it is taken back a device tells of another version.
   const tells = endedAt === null || state === "promoted";
-  const rows = members.map((member) => [
+  const ordered = members.toSorted((a, b) => worstFirst.indexOf(a.state) - worstFirst.indexOf(b.state));
+  const rows = ordered.map((member) => [
     ...[member.agent, member.kind, member.state.replaceAll("_", " ")],
     tells ? `${Math.min(member.served, policy.served)}/${policy.served}` : null,
     ...[member.since, member.asked ? whyNot(member) : member.reason],

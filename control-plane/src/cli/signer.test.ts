@@ -205,6 +205,26 @@ test("[H13] stopped at any step it loses nothing and signs nothing twice", async
   expect(await versions()).toHaveLength(3);
 });
 
+test("[H13] two signers over one folder sign each version once, and the one that came late says what was the matter", async () => {
+  const { propose, init, delegate, open, versions, folder, ops } = await signerSite();
+  await propose("1h");
+  await init("signer");
+  await delegate(["signer"], 1);
+  const both = [await open("signer"), await open("signer")];
+  const looks = await Promise.allSettled(both.map((one) => one.look()));
+  const late = looks.flatMap((one) => (one.status === "rejected" ? [one.reason as VedetteError] : []));
+  for (const error of late) expect(error).toMatchObject({ code: "busy", message: expect.stringContaining(folder) });
+  for (const one of both) expect(await one.look()).toEqual([]);
+  expect(await versions()).toHaveLength(2);
+  expect(await readdir(join(folder, "signer", "signed"))).toEqual(["2.json"]);
+  // Whoever looks for the release finds by whom it came out.
+  const { entries } = (await ops("audit", "list", "--subject", "release-1", "--json")).json() as { entries: object[] };
+  expect(entries).toMatchObject([
+    { actor: "signer", action: "release.publish", detail: { version: 2 } },
+    { actor: "ci", action: "release.propose" },
+  ]);
+});
+
 test("[H14] where a project takes two signatures, two signers have to judge alike, and one alone releases nothing", async () => {
   const { propose, init, delegate, open, release, versions, clock } = await signerSite();
   const first = await propose("1h");
@@ -293,4 +313,44 @@ test("[H15] what it refuses it says once, where operators see it; it does not ha
   const away = await runCaptured(["signer", "run", ...elsewhere], { pause, interrupted, env });
   expect(JSON.parse(away.out)).toMatchObject({ outcome: "failed", code: "offline" });
   expect(waits.length).toBeGreaterThan(60);
+});
+
+test("[H15] a clock that was wrong holds up nothing once it is right: neither the gate's nor the signer's own", async () => {
+  const { propose, init, delegate, open, release, versions, clock, actions, restart } = await signerSite();
+  const first = await propose("1h");
+  await init("signer");
+  await delegate(["signer"], 1);
+  const right = clock.now();
+
+  // The gate's: its newest report is of a time to come.
+  const checkedAt = async () => {
+    const { at } = JSON.parse((await release(first.id)).report?.payload ?? "{}") as { at: string };
+    return Date.parse(at);
+  };
+  const restartedAt = async (now: number) => {
+    clock.set(now);
+    await restart();
+    await vi.waitFor(async () => {
+      clock.advance(1_000);
+      expect(Math.abs((await checkedAt()) - now)).toBeLessThan(600_000);
+    }, 60_000);
+    return open("signer");
+  };
+  const early = await restartedAt(right + 10 * 86_400_000);
+  clock.set(right + 60_000);
+  expect(await early.look()).toMatchObject([{ outcome: "refused", why: expect.stringContaining("yet to come") }]);
+  expect(await early.look()).toEqual([]);
+  const signer = await restartedAt(right + 60_000);
+  expect(await signer.look()).toMatchObject([{ outcome: "signed", version: 2 }]);
+
+  // Its own: what it refused is looked at again when it is right, though nothing of the offer changed.
+  await propose("2h");
+  clock.set(right - 86_400_000);
+  expect(await signer.look()).toMatchObject([{ outcome: "refused", why: expect.stringContaining("yet to come") }]);
+  const refusals = (await actions()).filter((one) => one === "signer release.refuse").length;
+  for (let again = 0; again < 3; again++) expect(await signer.look()).toEqual([]);
+  expect((await actions()).filter((one) => one === "signer release.refuse")).toHaveLength(refusals);
+  clock.set(right + 120_000);
+  expect(await signer.look()).toMatchObject([{ outcome: "signed", version: 3 }]);
+  expect(await versions()).toHaveLength(3);
 });

@@ -11,13 +11,11 @@ import { type Context, contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { parseHolder } from "./keys.ts";
 import { duration, fitting, list } from "./option-values.ts";
+import { patient } from "./patient-fetch.ts";
 import { runLoop, runOnce } from "./signer-run.ts";
 
 const hexKey = fitting(ed25519PublicKey);
 const hexKeys = (text: string): string[] => list(text).map(hexKey);
-/** A control plane that does not answer is none. */
-const patienceMs = 60_000;
-const patient: typeof fetch = (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(patienceMs) });
 
 interface InitFlags {
   model: string;

@@ -38,6 +38,26 @@ test.each([
   expect(await vedette("audit", "verify")).toMatchObject({ code: 2, err: expect.stringContaining("does not follow") });
 });
 
+test.each([
+  ["no JSON", "detail = 'nonsense'"],
+  ["no object", "detail = '[1]'"],
+  ["no number", `detail = replace(detail, '{', '{"a":1e400,')`],
+  ["no moment", "at = 'noon'"],
+  ["a moment after all dates", "at = 9e15"],
+  ["a moment after all numbers", "at = 1e300"],
+  ["bytes", "actor = x'00ff'"],
+])("[R23] an entry made unreadable (%s) is found by its number, and hides no other", async (_, set) => {
+  const { vedette } = await tampered(`UPDATE audit SET ${set} WHERE id = 4`);
+  expect(await vedette("audit", "verify")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("audit entry 4 does not follow"),
+  });
+  const list = await vedette("audit", "list", "--json");
+  const { entries } = list.json() as { entries: { id: number; action: string }[] };
+  expect(entries.map(({ id }) => id)).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
+  expect((await vedette("audit", "list")).out).toMatch(/^8 .*\n(.*\n)*1 /m);
+});
+
 test("[R23] a head that was noted tells a chain that was cut short or made anew", async () => {
   const { vedette, head } = await tampered("DELETE FROM audit WHERE id > 5");
   expect(await vedette("audit", "verify")).toMatchObject({ code: 0 });

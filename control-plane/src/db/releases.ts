@@ -128,8 +128,13 @@ export function settleRelease(
   { digest, version }: { readonly digest: string; readonly version: number },
   { at, actor }: Pick<AuditEntry, "at" | "actor">,
 ): void {
-  tx.update(releases)
+  const settled = tx
+    .update(releases)
     .set({ outcome: "released", version, why: `version ${version}`, draft: null, decidedAt: at, decidedBy: actor })
     .where(and(eq(releases.digest, digest), or(isNull(releases.outcome), eq(releases.outcome, "superseded"))))
-    .run();
+    .returning({ id: releases.id, model: releases.model })
+    .all();
+  for (const { id, model } of settled) {
+    record(tx, { at, actor, action: "release.publish", subject: `release-${id}`, detail: { model, digest, version } });
+  }
 }

@@ -64,8 +64,8 @@ export function versionRepository(db: Connection): VersionRepository {
           );
         }
         insertMetadata(tx, signed);
-        settleRelease(tx, version, entry);
         record(tx, entry);
+        settleRelease(tx, version, entry);
       });
     },
   };

@@ -126,6 +126,33 @@ test("[C11] stopped with the candidate kept, it is the rule; every step is in th
   expect(entries[0]?.detail).toMatchObject({ keep: "candidate", reason: "sells more" });
 });
 
+test("a rollout that waited for what gave its version to all its devices is over, and keeps nothing else from them", async () => {
+  const site = await ready(startSite);
+  const stages = [{ kind: "canary", share: 1 }];
+  await start(site);
+  const queue = { model: "rain", version: 2, queue: true, policy: { stages } };
+  expect(await site.call("POST", "/v1/rollouts", queue)).toMatchObject({ status: 200, body: { state: "queued" } });
+  await site.call("POST", "/v1/experiments/1/stop", { keep: "candidate" });
+  site.clock.advance(2_000);
+  await vi.waitFor(async () => {
+    const { body } = await site.call("GET", "/v1/rollouts/2");
+    expect(body).toMatchObject({ state: "aborted", why: expect.stringContaining("version 2 by the standing rules") });
+  });
+  const assign = { model: "rain", version: 1, selector: { all: true } };
+  expect(await site.call("POST", "/v1/assignments", assign)).toMatchObject({ status: 200 });
+});
+
+test("[C11] a candidate that the gate does not let pass any more is not kept, however soon somebody says so", async () => {
+  let gate = { passed: true, why: "an override" };
+  const site = await ready(() => startSite({ parts: { gate: async () => gate } }));
+  await start(site);
+  gate = { passed: false, why: "its override is over" };
+  const stopped = await site.call("POST", "/v1/experiments/1/stop", { keep: "candidate" });
+  expect(stopped).toMatchObject({ status: 409, ...refused("conflict", "its override is over") });
+  expect(await look(site)).toMatchObject({ state: "aborted" });
+  for (const name of names) expect((await there(site, name))?.digest).toBe(one.digest);
+});
+
 test("[C11] stopped with the incumbent kept, every device returns to it", async () => {
   const site = await ready(startSite);
   await start(site);

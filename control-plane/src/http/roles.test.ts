@@ -115,6 +115,14 @@ test("[R20] every route demands the least role that it needs, and refuses the on
   expect(await site.call("GET", "/v1/whoami", undefined, as.operator)).toMatchObject({ body: { name: "olga" } });
 });
 
+test("[R22] nobody is called as the audit calls the control plane's own doings", async () => {
+  const site = await startSite();
+  for (const name of ["control-plane", "hands-free"]) {
+    const added = await site.call("POST", "/v1/operators", { name, role: "viewer" });
+    expect(added).toMatchObject({ status: 409, body: { error: { message: expect.stringContaining("another name") } } });
+  }
+});
+
 test("[R21] a token that was rotated or revoked opens nothing; nor does a removed operator's; the last admin stays", async () => {
   const site = await startSite();
   const ada = await bearer(site, "ada", "operator");

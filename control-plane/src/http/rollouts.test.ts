@@ -137,6 +137,17 @@ test("[R35] a version that fails on devices is rolled back, and all of them run 
   expect(await site.call("POST", "/v1/rollouts/1/resume", {})).toMatchObject({ status: 409, ...refused("conflict") });
 });
 
+test("a device that failed stands first where a rollout's devices are shown", async () => {
+  const { site, devices, start, round } = await ready();
+  await devices.live(5);
+  devices.rejecting.add("gauge-4");
+  await start({ stages: [{ kind: "canary", share: 1 }], failures: { share: 1, atLeast: 4 } });
+  await devices.live(20);
+  await round();
+  const { out } = await vedetteOf(site, site.home, { now: () => site.clock.now() })("rollout", "show", "1");
+  expect(out).toMatch(/^DEVICE.*\ngauge-4 +canary +failed/m);
+});
+
 test("[R36] a control plane that is restarted goes on where it was", async () => {
   const first = await ready();
   await first.devices.live(5);
@@ -333,6 +344,7 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   const watched = await vedette("rollout", "watch", "1", "--json");
   expect(watched.json()).toMatchObject({ id: 1, state: "running" });
   expect((await vedette("production")).out).toMatch(/Rollout 1: rain version 2, running, stage 1 of 2/);
+  expect(await vedette("rollout", "pause", "1", "--reason", " ")).toMatchObject({ code: 1 });
   expect(await vedette("rollout", "pause", "1", "--reason", "lunch")).toMatchObject({ code: 0 });
   expect((await vedette("rollout", "list")).out).toMatch(/1 +rain +2 +paused +1\/2 .*lunch/);
   expect((await vedette("rollout", "pause", "1")).code).toBe(1);

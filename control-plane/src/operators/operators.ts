@@ -7,6 +7,7 @@ import { VedetteError } from "@vedette/protocol/errors";
 import type { Database } from "../db/database.ts";
 import type { OperatorRecord } from "../db/records.ts";
 import { readIfThere, writeWhole } from "../durable-file.ts";
+import { controlPlane, machineActors } from "../machine-actors.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { sha256 } from "../sha256.ts";
 
@@ -19,7 +20,7 @@ export interface Operators {
   authenticate(authorization: string | undefined): Promise<Actor | undefined>;
   /** By name. */
   list(): Promise<OperatorRecord[]>;
-  /** Answers the token: it is shown this once. @throws VedetteError conflict. */
+  /** Answers the token: it is shown this once. @throws VedetteError conflict (also where a machine is called so in the audit). */
   add(name: string, role: OperatorRole, actor: string): Promise<string>;
   /** A new token in place of the old one, which holds no more. @throws VedetteError not_found. */
   rotateToken(name: string, actor: string): Promise<string>;
@@ -77,6 +78,12 @@ export async function openOperators(ports: {
     },
     list: () => db.operators.list(),
     async add(name, role, actor) {
+      if (machineActors.includes(name)) {
+        throw new VedetteError(
+          "conflict",
+          `${name} is what the audit calls the control plane's own doings: choose another name`,
+        );
+      }
       const token = newToken();
       await add(name, role, token, actor);
       return token;
@@ -111,7 +118,7 @@ export async function openOperators(ports: {
       }
       const token = kept ?? newToken();
       if (kept === undefined) await writeWhole(file, `${token}\n`);
-      return add(firstAdmin, "admin", token, "control-plane");
+      return add(firstAdmin, "admin", token, controlPlane);
     }
     if (kept !== undefined) {
       // A token that was rotated or revoked does not come back with the file that held it.
@@ -125,7 +132,7 @@ export async function openOperators(ports: {
     return db.operators.setToken(
       firstAdmin,
       sha256(token),
-      entry("control-plane", "operator.token.recover", firstAdmin, detail),
+      entry(controlPlane, "operator.token.recover", firstAdmin, detail),
     );
   }
 }

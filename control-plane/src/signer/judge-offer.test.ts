@@ -115,6 +115,12 @@ test("[H11] what another signer began is signed only where it says what this one
     expect(await refusal({ draft })).toMatch(/^invalid_metadata.*something else/);
   }
   expect(await refusal({ draft: withVersion(begun, 1) })).toMatch(/^invalid_metadata.*version 1/);
+  // Signed under the last of all numbers, nothing could ever be published after it.
+  for (const version of [102, 2 ** 53 - 1, 2 ** 53, 1e300]) {
+    expect(await refusal({ draft: withVersion(begun, version) })).toMatch(/^invalid_metadata.*are version/);
+  }
+  // Another signer signed some that never reached the control plane.
+  expect(await refusal({ draft: withVersion(begun, 12) })).toBe("signed");
   const forever = addRelease(known.project, "rain", second, noon + 3650 * day);
   expect(await refusal({ draft: forever })).toMatch(/^invalid_metadata.*would end/);
   expect(await refusal({ draft: addRelease(known.project, "rain", second, noon - 91 * day) })).toMatch(/would end/);

@@ -53,6 +53,8 @@ export interface Judged {
 
 /** Clocks differ by so much. */
 const slackMs = 5 * 60_000;
+/** So many versions of the metadata may have been signed by others, and lost on the way. */
+const mostLost = 100;
 
 /** @throws VedetteError saying why it is not signed, for the operator. */
 export async function judgeOffer(offer: Release, known: Known): Promise<Judged> {
@@ -107,7 +109,7 @@ async function checkProposal(signed: SignedText, digest: string, known: Known): 
   const said = await open("proposal", proposal, signed, keys, "nobody who may propose for this signer did");
   checkAbout("proposal", said, { ...config, digest });
   const at = Date.parse(said.at);
-  if (at > now + slackMs) throw new VedetteError("expired", `it was proposed at ${said.at}, which is yet to come`);
+  if (isToCome(said.at, now)) throw new VedetteError("expired", `it was proposed at ${said.at}, which is yet to come`);
   if (at < now - longestProposalMs) {
     throw new VedetteError("expired", `it was proposed at ${said.at}, which is too long ago: propose it again`);
   }
@@ -135,6 +137,11 @@ function nextRelease(digest: string, { config, project, targets, signed }: Known
   throw new VedetteError("revoked", `it would be release ${release}, and everything below ${floor} is revoked`);
 }
 
+/** Whether a moment, ISO, is so far ahead that a clock is wrong, here or where it was written. @param now UTC ms. */
+export function isToCome(at: string, now: number): boolean {
+  return Date.parse(at) > now + slackMs;
+}
+
 /** A report that the gate signed, of whatever it is. @throws VedetteError unsigned, bad_signature, invalid_message. */
 export async function openReport(signed: SignedText | null, { gateKeys }: SignerConfig): Promise<GateReport> {
   if (!signed) throw new VedetteError("unsigned", "it comes without a report of the gate");
@@ -153,7 +160,7 @@ async function checkReport(
     throw new VedetteError("conflict", `the gate's report is of version ${report.version}, not ${about.release}`);
   }
   const at = Date.parse(report.at);
-  if (at > now + slackMs)
+  if (isToCome(report.at, now))
     throw new VedetteError("expired", `the gate's report is of ${report.at}, which is yet to come`);
   if (at < now - longestReportMs) throw new VedetteError("expired", `the gate's report is of ${report.at}: too old`);
   if (newestReport === undefined || Date.parse(newestReport) <= at) return report;
@@ -218,7 +225,9 @@ function checkDraft(draft: string, expected: string, least: number, now: number)
   const wrong = (why: string) =>
     new VedetteError("invalid_metadata", `the metadata that another signer began ${why}: it is not signed`);
   if (!saysTheSame(draft, expected)) throw wrong("say something else than what stands and this one version");
-  if (versionOf(draft) < least) throw wrong(`are version ${versionOf(draft)}, and ${least} is the next`);
+  const version = versionOf(draft);
+  // Far ahead, too: after the last of all numbers nothing could ever be published or revoked again.
+  if (version < least || version >= least + mostLost) throw wrong(`are version ${version}, and ${least} is the next`);
   const left = expiresOf(draft) - now;
   if (left <= 0 || left > metadataLifetimes.targets * 1000 + slackMs) {
     throw wrong(`would end at ${new Date(expiresOf(draft)).toISOString()}`);

@@ -12,7 +12,7 @@ import { syncTrust } from "../publish/sync-trust.ts";
 import { sign, versionOf } from "../publish/trust-metadata.ts";
 import { checkFile } from "../registry/bundle-files.ts";
 import { sha256 } from "../sha256.ts";
-import { judgeOffer, type Known, openReport } from "./judge-offer.ts";
+import { isToCome, judgeOffer, type Known, openReport } from "./judge-offer.ts";
 import type { SignerApi } from "./signer-api.ts";
 import type { SignerConfig, SignerHome } from "./signer-home.ts";
 
@@ -40,6 +40,14 @@ const longestWhy = 2000;
 /** One of a model is open at a time: the newest. */
 const looksBack = 5;
 
+interface Settled {
+  readonly offered: string;
+  /** Why it was refused; null: it was not. */
+  readonly why: string | null;
+  /** Time alone may mend it: a clock was wrong, here or elsewhere. */
+  readonly passes: boolean;
+}
+
 /** @param key that signs; the folder of the signer's keys holds the verified metadata, too. */
 export function createSigner(ports: {
   home: SignerHome;
@@ -50,8 +58,8 @@ export function createSigner(ports: {
   now(): number;
 }): Signer {
   const { home, keys, key, api, now } = ports;
-  /** What became of an offer, so that it is not judged again while nothing of it changes. */
-  const settled = new Map<number, string>();
+  /** What became of an offer, so that it is not judged again while nothing of it changes, and nothing is said twice. */
+  const settled = new Map<number, Settled>();
 
   async function known(config: SignerConfig): Promise<Omit<Known, "newestReport">> {
     const [root, targets] = [await newestKept(keys, "root"), await newestKept(keys, "targets")];
@@ -69,6 +77,8 @@ export function createSigner(ports: {
     const { site, model } = config;
     const before = await home.newestReport(offer.digest);
     if (report?.digest !== offer.digest || report.site !== site || report.model !== model) return before;
+    // Of a clock that was ahead: it signs nothing, and would be the newest until its time has come.
+    if (isToCome(report.at, now())) return before;
     if (before !== undefined && Date.parse(before) >= Date.parse(report.at)) return before;
     await home.noteReport(offer.digest, report.at);
     return report.at;
@@ -86,7 +96,10 @@ export function createSigner(ports: {
     const trusted = await known(config);
     const versions = [trusted.root, trusted.targets, trusted.project].map((text) => text && versionOf(text));
     const offered = sha256(JSON.stringify([facts.offer, config, versions]));
-    if (settled.get(facts.id) === offered) return undefined;
+    const before = settled.get(facts.id);
+    const unchanged = before?.offered === offered;
+    if (unchanged && !before.passes) return undefined;
+    const settle = (why: string | null, passes = false) => settled.set(facts.id, { offered, why, passes });
     const event = { release: facts.id, digest: facts.digest };
     const offer = await api.release(facts.id);
     let judged: Awaited<ReturnType<typeof judge>>;
@@ -95,20 +108,21 @@ export function createSigner(ports: {
     } catch (error) {
       if (passing.includes(codeOf(error))) throw error;
       const why = messageOf(error).slice(0, longestWhy);
+      if (unchanged && before.why === why) return undefined;
       await api.refuseRelease(facts.id, why);
-      settled.set(facts.id, offered);
+      settle(why, codeOf(error) === "expired");
       return { outcome: "refused", ...event, version: facts.version, why };
     }
     const text = sign(judged.text, [key]);
     if (text === offer.draft) {
       // Its own signature is there, and others' are waited for.
-      settled.set(facts.id, offered);
+      settle(null);
       return undefined;
     }
     const { release, digest, proposedAt } = judged;
     await home.noteSigned({ release, digest, proposedAt, signedAt: new Date(now()).toISOString(), text });
     const after = await api.signRelease(facts.id, text);
-    settled.set(facts.id, offered);
+    settle(null);
     return { outcome: "signed", ...event, digest, version: release, why: after.why.slice(0, longestWhy) };
   }
 
@@ -126,9 +140,9 @@ export function createSigner(ports: {
         if (passing.includes(codeOf(error))) throw error;
         const why = `it cannot trust what the control plane serves: ${messageOf(error)}`.slice(0, longestWhy);
         for (const { id, digest, version } of open) {
-          if (settled.get(id) === why) continue;
+          if (settled.get(id)?.why === why) continue;
           await api.refuseRelease(id, why);
-          settled.set(id, why);
+          settled.set(id, { offered: "", why, passes: true });
           events.push({ outcome: "refused", release: id, digest, version, why });
         }
         return events;

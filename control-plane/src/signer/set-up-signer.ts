@@ -62,23 +62,44 @@ export interface SignerChanges {
   readonly acceptOverrides?: boolean | undefined;
 }
 
-/** A signer that runs follows at its next look. @throws VedetteError invalid_argument where nobody would be left to believe. */
+/**
+ * A signer that runs follows at its next look.
+ * @throws VedetteError invalid_argument where nobody would be left to believe, or nobody is known whom it is to believe no more.
+ */
 export async function changeSigner(changes: SignerChanges, home: SignerHome): Promise<SignerConfig> {
   const before = await home.config();
   const { addGateKeys = [], removeGateKeys = [], addProposers = [], removeProposers = [] } = changes;
-  const gateKeys = [...new Set([...before.gateKeys, ...addGateKeys])].filter((key) => !removeGateKeys.includes(key));
+  const { gateKeys: theirs, proposers: who } = before;
+  // A name that was misspelt would go on being believed.
+  refuseUnknown("--remove-gate-key", removeGateKeys, theirs);
+  refuseUnknown(
+    "--remove-proposer",
+    removeProposers,
+    (who ?? []).flatMap(({ name, publicKey }) => [name, publicKey]),
+  );
+  const gateKeys = [...new Set([...theirs, ...addGateKeys])].filter((key) => !removeGateKeys.includes(key));
   if (gateKeys.length === 0)
     throw new VedetteError("invalid_argument", "no gate's key would be left: add the new one first");
-  const known = (before.proposers ?? []).filter(
+  const known = (who ?? []).filter(
     ({ name, publicKey }) => !removeProposers.includes(name) && !removeProposers.includes(publicKey),
   );
   const added = addProposers.filter(({ publicKey }) => !known.some((one) => one.publicKey === publicKey));
   const proposers = [...known, ...added.map(({ name, publicKey }) => ({ name, publicKey }))];
   const { acceptOverrides = before.acceptOverrides } = changes;
-  const anybody = before.proposers === null && added.length === 0;
+  const anybody = who === null && added.length === 0;
   const after = { ...before, gateKeys, acceptOverrides, proposers: anybody ? null : proposers };
   await home.writeConfig(after);
   return after;
+}
+
+/** @throws VedetteError invalid_argument. */
+function refuseUnknown(option: string, named: readonly string[], known: readonly string[]): void {
+  const unknown = named.find((one) => !known.includes(one));
+  if (unknown === undefined) return;
+  throw new VedetteError(
+    "invalid_argument",
+    `${option} ${unknown}: this signer does not believe it anyway; it believes ${known.join(", ") || "none by name"}. Nothing was changed`,
+  );
 }
 
 function notThere(error: unknown): boolean {

@@ -22,11 +22,11 @@ const signerConfig = z.strictObject({
   /** Of the site's first root: all other metadata are verified from there. */
   rootSha256: sha256Hex,
   /** Public keys of the gate, as its owner told them; never what the control plane says. */
-  gateKeys: z.array(ed25519PublicKey).min(1).max(8),
+  gateKeys: z.array(ed25519PublicKey).min(1).max(8, "a signer believes 8 keys of the gate at most"),
   /** Who may propose; null: anybody who reaches the control plane. */
   proposers: z
     .array(z.object({ name: z.string(), publicKey: ed25519PublicKey }))
-    .max(64)
+    .max(64, "a signer believes 64 proposers at most")
     .nullable(),
   /** Whether a version that failed the gate is signed where an operator let it pass. */
   acceptOverrides: z.boolean(),
@@ -62,10 +62,15 @@ export interface SignerHome {
   readonly folder: string;
   /** @throws VedetteError not_found where nothing was set up; storage_failed. */
   config(): Promise<SignerConfig>;
+  /** @throws VedetteError invalid_argument where it names too many; storage_failed. */
   writeConfig(config: SignerConfig): Promise<void>;
   /** All that was signed, by release number. @throws VedetteError storage_failed where a file is damaged. */
   signed(): Promise<SignedEntry[]>;
-  /** Before anything is sent. @throws VedetteError conflict where another digest was signed under its number. */
+  /**
+   * Before anything is sent.
+   * @throws VedetteError conflict where another digest was signed under its number; busy where another signer over this folder
+   *   signs the same just now.
+   */
   noteSigned(entry: SignedEntry): Promise<void>;
   /** Moment of the newest report seen of a digest, ISO. */
   newestReport(digest: string): Promise<string | undefined>;
@@ -78,10 +83,12 @@ export function openSignerHome(folder: string): SignerHome {
   const file = (name: string) => join(folder, name);
   const place = (release: number) => join(folder, "signed", `${release}.json`);
   const write = async (path: string, value: unknown) => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeWhole(path, `${JSON.stringify(value, null, 2)}\n`).catch((cause: unknown) => {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await writeWhole(path, `${JSON.stringify(value, null, 2)}\n`);
+    } catch (cause) {
       throw new VedetteError("storage_failed", `${path} cannot be written: ${messageOf(cause)}`, { cause });
-    });
+    }
   };
   const seen = async () => (await read(file("reports.json"), seenReports)) ?? {};
   const entry = async (release: number) => read(place(release), signedEntry);
@@ -93,7 +100,12 @@ export function openSignerHome(folder: string): SignerHome {
       if (config) return config;
       throw new VedetteError("not_found", `${folder} is no signer's: set one up with \`vedette signer init\``);
     },
-    writeConfig: (config) => write(file("signer.json"), config),
+    async writeConfig(config) {
+      const parsed = signerConfig.safeParse(config);
+      // Once written, it could not be read any more.
+      if (!parsed.success) throw new VedetteError("invalid_argument", `${parsed.error.issues[0]?.message}`);
+      await write(file("signer.json"), config);
+    },
     async signed() {
       const names = await readdir(join(folder, "signed")).catch((cause: unknown) => {
         if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
@@ -107,7 +119,13 @@ export function openSignerHome(folder: string): SignerHome {
       const before = await entry(next.release);
       if (before && before.digest !== next.digest) throw otherSigned(next.release, before.digest);
       if (before) return write(place(next.release), next);
-      await writeFirst(place(next.release), next);
+      if (await writeFirst(place(next.release), next)) return;
+      const other = (await entry(next.release))?.digest ?? "";
+      if (other !== next.digest) throw otherSigned(next.release, other);
+      throw new VedetteError(
+        "busy",
+        `another signer over ${folder} signs release ${next.release} just now: one is enough`,
+      );
     },
     newestReport: async (digest) => (await seen())[digest],
     async noteReport(digest, at) {
@@ -121,8 +139,8 @@ export function openSignerHome(folder: string): SignerHome {
   };
 }
 
-/** Whole or not at all, and only where there is none: two signers over one folder must not sign two things. */
-async function writeFirst(path: string, entry: SignedEntry): Promise<void> {
+/** Whole or not at all, and only where there is none: two signers over one folder must not sign two things. False: there is one. */
+async function writeFirst(path: string, entry: SignedEntry): Promise<boolean> {
   const folder = join(path, "..");
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
@@ -130,20 +148,20 @@ async function writeFirst(path: string, entry: SignedEntry): Promise<void> {
     await writeFile(draft, `${JSON.stringify(entry)}\n`, { mode: 0o600, flush: true });
     await link(draft, path);
     await syncFolder(folder);
+    return true;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") throw otherSigned(entry.release, "something", cause);
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw new VedetteError("storage_failed", `${path} cannot be written: ${messageOf(cause)}`, { cause });
   } finally {
     await rm(draft, { force: true });
   }
 }
 
-export function otherSigned(release: number, digest: string, cause?: unknown): VedetteError {
+export function otherSigned(release: number, digest: string): VedetteError {
   return new VedetteError(
     "conflict",
     `this signer has signed ${digest.slice(0, 12)} as release ${release}, and signs nothing else under that number: ` +
       "propose that one again, or publish this one by hand",
-    { cause },
   );
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { normal, uniform } from "../../../test/uniform.ts";
 import { addMeans, type MeanState, noMean, observeValue } from "../../statistics/mean-sequence.ts";
-import { compareArms, timesUntil } from "./compare-arms.ts";
+import { type Compared, compareArms, timesUntil } from "./compare-arms.ts";
 
 interface Unit {
   readonly candidate: boolean;
@@ -90,6 +90,23 @@ test("[C6] nothing is told of few units, nor where all values are equal", () => 
   expect(compareArms(arm(10, 1), arm(100, 0), 0.05)).not.toBeNull();
   const equal = { means: { n: 50, mean: 1, squares: 0 }, values: { n: 50, mean: 1, squares: 0 } };
   expect(compareArms(equal, equal, 0.05)).toBeNull();
+});
+
+test("[C6] in whatever unit the metric is told, the interval is the same", () => {
+  const arms = (unit: number) =>
+    [0, 1].map((offset) => {
+      const values = Array.from({ length: 12 }, (_, i) => (((i * 7) % 12) + offset) * unit);
+      const means = values.reduce(observeValue, noMean);
+      return { means, values: means };
+    }) as [Compared, Compared];
+  const { low, high } = compareArms(...arms(1), 0.05) ?? { low: 0, high: 0 };
+  for (const unit of [1e-100, 1e-12, 1e12, 1e98]) {
+    const found = compareArms(...arms(unit), 0.05);
+    expect([(found?.low ?? 0) / unit / low, (found?.high ?? 0) / unit / high]).toEqual([
+      expect.closeTo(1, 9),
+      expect.closeTo(1, 9),
+    ]);
+  }
 });
 
 test("how many more units show an effect: a hundredth of the variance takes some hundred times as many", () => {

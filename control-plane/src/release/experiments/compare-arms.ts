@@ -59,7 +59,8 @@ function marginOf(candidate: Compared, incumbent: Compared, error: number, times
   const [a, b] = [errorOf(candidate.means), errorOf(incumbent.means)].map((one) => one / times) as [number, number];
   const between = a + b;
   const [m, n] = [candidate.means.n * times, incumbent.means.n * times];
-  const freedom = between ** 2 / (a ** 2 / (m - 1) + b ** 2 / (n - 1));
+  // Of shares: squares of squares of great values, or of small ones, are no numbers.
+  const freedom = 1 / ((a / between) ** 2 / (m - 1) + (b / between) ** 2 / (n - 1));
   return Math.sqrt(between) * student(anytimeFactor(clockOf(candidate, incumbent, times, between), error), freedom);
 }
 

@@ -25,6 +25,7 @@ import { createSerial } from "../../serial.ts";
 import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Director } from "../director.ts";
 import type { OnlineKeys, SigningKey } from "../online-keys.ts";
+import { clockSlackMs } from "../online-metadata.ts";
 import type { Gate } from "../rollouts/read-world.ts";
 import { type CheckPorts, checkVersion } from "./check-version.ts";
 import { stateOf } from "./state-of.ts";
@@ -259,8 +260,9 @@ export function createGates(ports: GatePorts): Gates {
         await serial(async () => {
           const { number, state } = await proposed(release);
           const age = state.report ? clock.now() - Date.parse(state.report.at) : Number.POSITIVE_INFINITY;
-          // Well before a signer finds it too old.
-          if (age > longestReportMs / 2) await report(asVersion(release, number), "control-plane");
+          // Well before a signer finds it too old; of a clock that was ahead no signer takes it.
+          if (age > longestReportMs / 2 || age < -clockSlackMs)
+            await report(asVersion(release, number), "control-plane");
         });
       } catch (error) {
         logger.error("gate.failed", { model, release: release.id, why: messageOf(error) });

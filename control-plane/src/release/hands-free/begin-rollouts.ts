@@ -6,14 +6,12 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Database } from "../../db/database.ts";
 import type { ReleaseRecord } from "../../db/releases.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
+import { handsFree } from "../../machine-actors.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { Rollouts } from "../rollouts/rollouts.ts";
 
-/** By whom the audit says that these rollouts began. */
-const machine = "hands-free";
-
 export function isHandsFree({ createdBy }: { readonly createdBy: string }): boolean {
-  return createdBy === machine;
+  return createdBy === handsFree;
 }
 
 interface Ports {
@@ -56,13 +54,13 @@ async function begin(
     // One that began just before the control plane was killed is not begun twice.
     const begun = (await db.rollouts.list(1000, { model })).find((one) => one.digest === digest && isHandsFree(one));
     const stale = begun ? [] : (await db.rollouts.live()).filter((one) => one.model === model && isStale(one));
-    for (const one of stale) await rollouts.act(one.id, "abort", `version ${version} took its place`, machine);
-    const rollout = begun?.id ?? (await rollouts.start({ model, version, policy, queue: true }, machine));
+    for (const one of stale) await rollouts.act(one.id, "abort", `version ${version} took its place`, handsFree);
+    const rollout = begun?.id ?? (await rollouts.start({ model, version, policy, queue: true }, handsFree));
     const detail = { model, version, digest, rollout };
     await db.releases.change(
       id,
       { rollout, rolloutWhy: "it began by itself", rolloutSettled: true },
-      { at: clock.now(), actor: machine, action: "release.begin_rollout", subject: `release-${id}`, detail },
+      { at: clock.now(), actor: handsFree, action: "release.begin_rollout", subject: `release-${id}`, detail },
     );
   } catch (error) {
     if (!(error instanceof VedetteError) || error.code === "internal" || error.code === "storage_failed") throw error;
@@ -75,7 +73,7 @@ async function begin(
     await db.releases.change(
       id,
       { rolloutWhy: why, rolloutSettled },
-      { at: clock.now(), actor: machine, action: "release.not_begun", subject: `release-${id}`, detail },
+      { at: clock.now(), actor: handsFree, action: "release.not_begun", subject: `release-${id}`, detail },
     );
     logger.warn("release.not_begun", { release: id, model, version, why });
   }

@@ -143,6 +143,17 @@ export function createReleases(ports: ReleasePorts): Releases {
     });
   }
 
+  /** False where it was over, or paused, a moment before: that keeps none of the others going. */
+  async function pause(id: number, reason: string, actor: string): Promise<boolean> {
+    try {
+      await rollouts.act(id, "pause", reason, actor);
+      return true;
+    } catch (error) {
+      if (error instanceof VedetteError && error.code === "conflict") return false;
+      throw error;
+    }
+  }
+
   return {
     async propose(request, actor) {
       const { model, proposal } = request;
@@ -234,9 +245,11 @@ export function createReleases(ports: ReleasePorts): Releases {
         const action = frozen ? "release.freeze" : "release.thaw";
         await db.releases.setHandsFree(after, { at: clock.now(), actor, action, subject: model, detail: { reason } });
         const live = frozen ? (await db.rollouts.live()).filter((one) => one.model === model && isHandsFree(one)) : [];
-        const going = live.filter(({ state }) => state !== "paused").map(({ id }) => id);
-        for (const id of going) await rollouts.act(id, "pause", reason, actor);
-        return { handsFree: after, paused: going };
+        const paused: number[] = [];
+        for (const { id } of live.filter(({ state }) => state !== "paused")) {
+          if (await pause(id, reason, actor)) paused.push(id);
+        }
+        return { handsFree: after, paused };
       }),
     async reconcile() {
       for (const release of await db.releases.open()) await gates.reportProposed(release);

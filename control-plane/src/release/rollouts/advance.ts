@@ -15,6 +15,7 @@ import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { whyConcluded } from "../experiments/conclude.ts";
 import { candidateKind, joinArms } from "../experiments/join-arms.ts";
 import { admit, growCohort } from "./admit.ts";
+import { isEverywhere } from "./cohort.ts";
 import { combine, judgeDevices, percent } from "./judge-devices.ts";
 import { stepMember } from "./step-member.ts";
 import type { World } from "./world.ts";
@@ -50,6 +51,11 @@ export function advance(rollout: Rollout, world: World, now: number): Advanced {
     }
     if (policy.startAt !== null && now < Date.parse(policy.startAt)) {
       return wait(rollout, "scheduled", `it begins at ${policy.startAt}`);
+    }
+    // It would have nobody to go on with, for ever, and keep everything else from these devices.
+    if (isEverywhere(rollout, world.devices)) {
+      const why = `every device that it names is given version ${rollout.version} by the standing rules already`;
+      return end(rollout, "aborted", why, now);
     }
   }
   return proceed(rollout, world, now);

@@ -49,6 +49,12 @@ export function inScope(rollout: Rollout, devices: readonly DeviceFacts[]): Devi
   });
 }
 
+/** Whether all devices that it names are given its version by the standing rules: what it waited for gave it to them, say. */
+export function isEverywhere({ policy, digest }: Rollout, devices: readonly DeviceFacts[]): boolean {
+  const named = devices.filter((device) => matches(policy.selector, device));
+  return named.length > 0 && named.every(({ incumbent }) => incumbent === digest);
+}
+
 /**
  * Those of a stage's cohort that are not in it yet: the first of the order; and for each of these that is away before it
  * counted, the next one that is there, so that a stage of one device does not wait for the one that is switched off. But where

@@ -1,7 +1,8 @@
 /** What a rollout's history tells, and how much of it. */
 import { expect, test } from "vitest";
-import { device, minute, verdictOf } from "../../../test/rollout-world.ts";
-import { changesOf, type Told } from "./history.ts";
+import { device, minute, rolloutOf, verdictOf } from "../../../test/rollout-world.ts";
+import { type Changes, changesOf, type Told } from "./history.ts";
+import { replay } from "./replay.ts";
 import type { DeviceFacts, World } from "./world.ts";
 
 const facts = (agent: string, served: number): DeviceFacts => {
@@ -45,4 +46,23 @@ test("[A19] what is no growing of a counter is told at once, however old the rol
   const grown = [facts("d1", 6)];
   expect(changesOf(told, worldOf(grown, 2), grown, { now: now + 10 * minute, began }).changes).toBeUndefined();
   expect(changesOf(told, worldOf(grown, 2), grown, { now: now + 90 * minute, began }).changes).toBeDefined();
+});
+
+test("[R27] a device that went while the control plane was away is gone in the replay, too", async () => {
+  const idle = (agent: string): DeviceFacts => ({ ...facts(agent, 0), progress: { kind: "nothing" } });
+  const step = (at: number, devices: readonly DeviceFacts[]) => {
+    // What was told before is forgotten by a restart.
+    const { changes } = changesOf(undefined, worldOf(devices, 0), devices, { now: at, began: 0 });
+    return { at, changes: changes as Changes };
+  };
+  const steps = [step(0, [idle("d1"), idle("d2")]), step(minute, [idle("d1")])];
+  const rollout = rolloutOf({ stages: [{ kind: "canary", share: 1 }] });
+  const judge = () => Promise.reject(new Error("not asked in this test"));
+  const { members } = (await replay(rollout, rollout.policy, steps, judge)).rollout;
+  expect([...members.values()].map(({ agent, state }) => [agent, state])).toEqual(
+    expect.arrayContaining([
+      ["d1", "updating"],
+      ["d2", "left_out"],
+    ]),
+  );
 });

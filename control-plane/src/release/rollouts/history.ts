@@ -7,6 +7,8 @@ import type { DeviceFacts, World } from "./world.ts";
 export type Changes =
   | { readonly act: Act }
   | {
+      /** All there are, as after a restart: who is not among them is gone. */
+      readonly whole?: true;
       readonly devices?: readonly DeviceFacts[];
       /** No longer in the fleet, or never of this rollout. */
       readonly gone?: readonly string[];
@@ -54,7 +56,7 @@ export function changesOf(
   const { assignable, gate, blockedBy, verdict } = world;
   if (!before) {
     return {
-      changes: { devices, assignable, gate, blockedBy, verdict },
+      changes: { whole: true, devices, assignable, gate, blockedBy, verdict },
       told: { at: now, world: { ...world, devices } },
     };
   }

@@ -61,9 +61,10 @@ export async function replay(
       decisions.push(...done.decisions.map((one) => ({ ...one, at })));
       continue;
     }
+    if (changes.whole) devices.clear();
     for (const device of changes.devices ?? []) devices.set(device.agent, device);
     for (const agent of changes.gone ?? []) devices.delete(agent);
-    const { devices: _devices, gone: _gone, ...rest } = changes;
+    const { whole: _whole, devices: _devices, gone: _gone, ...rest } = changes;
     world = { ...world, ...rest };
     const all = [...devices.values()].map((device) => asReplayed(now, device));
     const judged = asRecorded ? world.verdict : await judge(now, all, at);

@@ -228,6 +228,9 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
       }),
     stopExperiment: (id, keep, reason, actor) =>
       serial(async () => {
+        await find(id, "experiment");
+        // What was revoked, or is not let pass by the gate any more, since the last round ends it as such, and is not kept.
+        await round();
         const experiment = await find(id, "experiment");
         const now = clock.now();
         await write(experiment, stop(experiment, keep, reason, actor, now), actor, now);
