@@ -1,5 +1,6 @@
 /** The part of the HTTP API that is about alerts: what is wrong, who took it on, and who is told. */
 import { z } from "zod";
+import { reason } from "./audit.ts";
 
 /** From what can wait to what wakes somebody. */
 export const severities = ["info", "warning", "critical"] as const;
@@ -42,7 +43,7 @@ export const alertList = z.object({ alerts: z.array(alert) });
 export const alertStates = ["firing", "resolved", "all"] as const;
 
 /** POST /v1/alerts/{id}/ack. */
-export const ackAlert = z.object({ reason: z.string().min(1).max(500).optional() });
+export const ackAlert = z.object({ reason: reason.optional() });
 
 export const receiverName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "a receiver's name is 1-63 of a-z 0-9 -");
 /** Sent along, as a receiver that wants a token needs it. */

@@ -3,6 +3,7 @@
  * enrolment and device tokens carry their own proof. Errors are `{error: {code, message}}`.
  */
 import { z } from "zod";
+import { reason } from "./audit.ts";
 import { driftScope, driftVerdicts } from "./drift.ts";
 import { errorCodes } from "./errors.ts";
 import { agentId, labels, modelName, sha256Hex, siteId, sources } from "./ids.ts";
@@ -260,7 +261,7 @@ export const device = z.object({
   revoked: z.object({ at: z.iso.datetime(), reason: z.string() }).nullable().optional(),
 });
 /** POST /v1/devices/{agent}/revoke. */
-export const revokeDevice = z.object({ reason: z.string().min(1).max(500) });
+export const revokeDevice = z.object({ reason });
 /** POST /v1/devices/{agent}/revoke and /approve. */
 export const deviceAnswer = z.object({ agent: agentId, changed: z.boolean() });
 export type Device = z.infer<typeof device>;

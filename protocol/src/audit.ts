@@ -1,5 +1,9 @@
 /** What links audit entries: each one's hash covers itself and the hash before it, so that a list can be checked anywhere. */
 import canonicalize from "canonicalize";
+import { z } from "zod";
+
+/** Why an operator does something, as the audit keeps it: blanks are no reason. */
+export const reason = z.string().trim().min(1).max(500);
 
 /** The hash before the first entry. */
 export const firstAuditHash = "0".repeat(64);

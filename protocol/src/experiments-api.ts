@@ -1,6 +1,7 @@
 /** /v1/experiments: as they are started, watched and stopped. An experiment is a rollout by its number. */
 import { z } from "zod";
 import { selector } from "./api.ts";
+import { reason } from "./audit.ts";
 import { experimentPlan, experimentResult } from "./experiment.ts";
 import { agentId, modelName, sha256Hex } from "./ids.ts";
 import { rolloutStates } from "./rollout.ts";
@@ -21,14 +22,14 @@ export type StartExperiment = z.infer<typeof startExperiment>;
 export const stopExperiment = z.strictObject({
   /** Candidate: it becomes the standing rule of the experiment's devices. */
   keep: z.enum(["incumbent", "candidate"]).default("incumbent"),
-  reason: z.string().min(1).max(500).optional(),
+  reason: reason.optional(),
 });
 
 /** What an operator may do with one that goes on, beside stopping it. Paused, no device joins it and it does not end by its plan. */
 export const experimentActs = ["pause", "resume"] as const;
 export type ExperimentAct = (typeof experimentActs)[number];
 /** POST /v1/experiments/{id}/{act}. */
-export const actOnExperiment = z.strictObject({ reason: z.string().min(1).max(500).optional() });
+export const actOnExperiment = z.strictObject({ reason: reason.optional() });
 
 /** One of the list. */
 export const experimentFacts = z.object({

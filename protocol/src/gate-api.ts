@@ -4,6 +4,7 @@
  */
 import canonicalize from "canonicalize";
 import { z } from "zod";
+import { reason } from "./audit.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex, siteId } from "./ids.ts";
 import { signedText } from "./signed.ts";
@@ -76,7 +77,7 @@ export type GateState = z.infer<typeof gateState>;
 
 /** POST /v1/models/{model}/versions/{version}/gate/override. */
 export const overrideGate = z.strictObject({
-  reason: z.string().trim().min(1).max(500),
+  reason,
   /** At most 30 days from now. */
   expiresAt: z.iso.datetime(),
 });

@@ -5,6 +5,7 @@
 import canonicalize from "canonicalize";
 import { z } from "zod";
 import { publishVersion } from "./api.ts";
+import { reason } from "./audit.ts";
 import { VedetteError } from "./errors.ts";
 import { modelName, sha256Hex, siteId } from "./ids.ts";
 import { rolloutPolicy } from "./rollout.ts";
@@ -106,11 +107,11 @@ export const signRelease = z.strictObject({ metadata: z.string() });
 /** POST /v1/releases/{id}/refusal. */
 export const refuseRelease = z.strictObject({ why: z.string().min(1).max(2000) });
 /** POST /v1/releases/{id}/withdrawal. */
-export const withdrawRelease = z.strictObject({ reason: z.string().trim().min(1).max(500) });
+export const withdrawRelease = z.strictObject({ reason });
 /** PUT /v1/models/{model}/hands-free. */
 export const setHandsFree = z.strictObject({ policy: rolloutPolicy.nullable() });
 /** PUT /v1/models/{model}/freeze. */
-export const setFreeze = z.strictObject({ frozen: z.boolean(), reason: z.string().trim().min(1).max(500) });
+export const setFreeze = z.strictObject({ frozen: z.boolean(), reason });
 /** Answer of both; and rollouts that were paused with a freeze. */
 export const handsFreeAnswer = handsFree.extend({ paused: z.array(z.int()) });
 

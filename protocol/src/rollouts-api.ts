@@ -1,5 +1,6 @@
 /** /v1/rollouts: releases in stages, as they are started, watched and acted on. */
 import { z } from "zod";
+import { reason } from "./audit.ts";
 import { agentId, modelName, sha256Hex } from "./ids.ts";
 import { type Finding, memberStates, rolloutPolicy, rolloutStates } from "./rollout.ts";
 
@@ -17,7 +18,7 @@ export type StartRollout = z.infer<typeof startRollout>;
 export const rolloutActs = ["pause", "resume", "abort", "approve", "retry"] as const;
 export type RolloutAct = (typeof rolloutActs)[number];
 /** POST /v1/rollouts/{id}/{act}. */
-export const actOnRollout = z.strictObject({ reason: z.string().trim().min(1).max(500).optional() });
+export const actOnRollout = z.strictObject({ reason: reason.optional() });
 
 const finding = z.object({
   metric: z.string(),

@@ -3,7 +3,7 @@ import { codeOf, messageOf } from "@vedette/protocol/errors";
 import { backoffMs } from "../backoff.ts";
 import { jsonLine, printable } from "../printable.ts";
 import type { Signer, SignerEvent } from "../signer/run-signer.ts";
-import type { SignerHome } from "../signer/signer-home.ts";
+import type { SignerHome, SignerStatus } from "../signer/signer-home.ts";
 import type { Context } from "./context.ts";
 import { Finding } from "./finding.ts";
 
@@ -53,20 +53,36 @@ export async function runLoop(context: Context, signer: Running, everyMs: number
 }
 
 /** What came of it is also noted for `signer status`. */
-async function look({ io }: Context, { home, look: ask }: Running): Promise<SignerEvent[]> {
-  const at = () => new Date(io.now()).toISOString();
+async function look(context: Context, { home, look: ask }: Running): Promise<SignerEvent[]> {
+  const at = () => new Date(context.io.now()).toISOString();
   try {
     const events = await ask();
     const last = events.at(-1);
     const { outcome = "idle", release = null, version = null, why = "" } = last ?? {};
-    const before = await home.status();
-    // Nothing new: what was said before still holds, at a later moment.
-    const idle = !last && before && before.outcome !== "failed" ? { ...before, at: at() } : undefined;
-    await home.writeStatus(idle ?? { at: at(), outcome, release, version, why });
+    await note(context, home, (before) =>
+      // Nothing new: what was said before still holds, at a later moment.
+      !last && before && before.outcome !== "failed"
+        ? { ...before, at: at() }
+        : { at: at(), outcome, release, version, why },
+    );
     return events;
   } catch (error) {
-    await home.writeStatus({ at: at(), outcome: "failed", release: null, version: null, why: messageOf(error) });
+    const why = messageOf(error);
+    await note(context, home, () => ({ at: at(), outcome: "failed", release: null, version: null, why }));
     throw error;
+  }
+}
+
+/** A status that cannot be written is told, and hides neither what was signed nor what failed. */
+async function note(
+  { io }: Context,
+  home: SignerHome,
+  statusAfter: (before: SignerStatus | undefined) => SignerStatus,
+): Promise<void> {
+  try {
+    await home.writeStatus(statusAfter(await home.status()));
+  } catch (error) {
+    io.stderr(`signer status is not up to date: ${messageOf(error)}\n`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Hands-free release from end to end: the commands, a real gate, and a control plane that lies where a test says so. */
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VedetteError } from "@vedette/protocol/errors";
 import { expect, test, vi } from "vitest";
@@ -65,6 +65,13 @@ test("[H7] what is proposed and passed the gate is signed by another process tha
   expect((await ops("release", "list")).out).toMatch(/1 +pump +2 +released/);
   expect((await signer("signer", "run", "--once")).out).toBe("Nothing to sign.\n");
   expect((await signer("signer", "status")).out).toMatch(/signed {5}version 2.*\nlast look .*: signed/);
+  // A status that cannot be written hides nothing.
+  const status = join(folder, "signer", "status.json");
+  await rm(status);
+  await mkdir(status);
+  const untold = await signer("signer", "run", "--once");
+  expect(untold).toMatchObject({ code: 0, out: "Nothing to sign.\n", err: expect.stringContaining("not up to date") });
+  await rm(status, { recursive: true });
   expect(await actions()).toEqual(
     expect.arrayContaining([
       "ci release.propose",

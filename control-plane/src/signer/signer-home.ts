@@ -56,7 +56,7 @@ const signerStatus = z.object({
   version: z.int().nullable(),
   why: z.string(),
 });
-type SignerStatus = z.infer<typeof signerStatus>;
+export type SignerStatus = z.infer<typeof signerStatus>;
 
 export interface SignerHome {
   readonly folder: string;
