@@ -1,7 +1,7 @@
 import { rolloutPolicy } from "@vedette/protocol/rollout";
 import type { RolloutInDetail } from "@vedette/protocol/rollouts-api";
 import { expect, test } from "vitest";
-import { describeRollout } from "./rollout-text.ts";
+import { describeRollout, rolloutLine } from "./rollout-text.ts";
 
 const at = "2026-01-02T03:04:05.000Z";
 const stages = [
@@ -45,4 +45,22 @@ test("[R62] the scale of the evidence is explained where one is drawn", () => {
   expect(drawn).toContain("= interval, * best guess, | no difference, m margin");
   const none = { ...finding, low: null, high: null };
   expect(describeRollout({ ...rollout, verdict: { ...verdict, findings: [none] } })).not.toContain("best guess");
+});
+
+test("[R63] a log of `rollout watch` names who was asked nothing for longest, and changes by no counter", () => {
+  const since = (minutes: string, answers = 0) => ({
+    asked: { since: `2026-01-02T03:${minutes}:05.000Z`, answers, fallbacks: 0, reasons: {} },
+  });
+  const idle = (over: object) => ({ ...member("gauge-2", "updating"), ...over });
+  const lineOf = (over: Partial<RolloutInDetail>) => rolloutLine({ ...rollout, ...over });
+  const members = [{ ...member("gauge-1", "updating"), ...since("09") }, idle(since("07"))];
+  const told = "rollout 4 rain version 2: running, 0 of 2 devices count: stage 1 of 2";
+  expect(lineOf({ members })).toBe(`${told}; gauge-2 was asked nothing since 2026-01-02 03:07 UTC`);
+  expect(lineOf({ members: members.map((one) => ({ ...one, ...since("07", 3) })) })).toBe(told);
+  expect(lineOf({ members, state: "aborted", endedAt: at })).not.toContain("asked nothing");
+});
+
+test("[R62] of one that is over nothing is waited for", () => {
+  expect(describeRollout(rollout)).toContain("waits for gauge-2");
+  expect(describeRollout({ ...rollout, state: "aborted", endedAt: at })).not.toContain("waits for");
 });

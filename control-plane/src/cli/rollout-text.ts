@@ -52,7 +52,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
 }
 
 function stages(rollout: RolloutInDetail): string[] {
-  const { policy, stage, state, members, cohort } = rollout;
+  const { policy, stage, state, members, cohort, endedAt } = rollout;
   return policy.stages.flatMap((one, i) => {
     const done = state === "promoted" || i < stage;
     const mark = done ? "done" : i !== stage ? "" : presently(rollout);
@@ -64,15 +64,37 @@ function stages(rollout: RolloutInDetail): string[] {
       const n = ofStage.filter((member) => member.state === name).length;
       return n === 0 ? [] : [`${n} ${name.replaceAll("_", " ")} (${marks[name as keyof typeof marks]})`];
     });
-    return [line, `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`, ...waitsFor(ofStage)];
+    return [
+      line,
+      `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`,
+      ...(endedAt === null ? waitsFor(ofStage) : []),
+    ];
   });
+}
+
+/** In one line, for a log: so it names who holds the stage up, and no counter that grows. */
+export function rolloutLine({ id, model, version, state, why, members, endedAt }: RolloutInDetail): string {
+  const counted = members.filter((member) => member.state === "counted").length;
+  const told = `rollout ${id} ${model} version ${version}: ${state}, ${counted} of ${members.length} devices count: ${why}`;
+  return `${told}${endedAt === null ? idle(members) : ""}`.replaceAll("\n", " ");
+}
+
+/** The one that nobody asked for longest. */
+function idle(members: readonly Member[]): string {
+  const unasked = members.flatMap(({ agent, asked }) => (asked?.answers === 0 ? [{ agent, since: asked.since }] : []));
+  const first = unasked.toSorted((a, b) => (a.since < b.since ? -1 : 1))[0];
+  return first ? `; ${first.agent} was asked nothing since ${minute(first.since)}` : "";
 }
 
 /** Who has it and does not count yet, and what is lacking. */
 function waitsFor(members: readonly Member[]): string[] {
-  const open = members.filter(({ state }) => state === "updating" || state === "reverted");
+  const open = members.filter(isOpen);
   const lines = open.slice(0, mostNamed).map((member) => `    waits for ${member.agent}: ${whyNot(member)}`);
   return open.length > mostNamed ? [...lines, `    and for ${open.length - mostNamed} more: rollout show`] : lines;
+}
+
+function isOpen({ state }: Member): boolean {
+  return state === "updating" || state === "reverted";
 }
 
 /** What the device says, and where nobody asks it, or others than the model answer, that. */
@@ -159,7 +181,7 @@ function deviceTable({ members, policy, state, endedAt }: RolloutInDetail): stri
 /** What was, what would have been, and a line for each decision. */
 export function describeReplay({ id, was, would, decisions, limits }: Replayed): string {
   const rows = decisions.map(({ at, action, detail }) => {
-    const agents = Array.isArray(detail.agents) ? `${detail.agents.length} devices` : null;
+    const agents = Array.isArray(detail.agents) ? devices(detail.agents.length) : null;
     return [
       at,
       action.replace("rollout.", ""),
@@ -171,6 +193,10 @@ export function describeReplay({ id, was, would, decisions, limits }: Replayed):
     `${one.state.replaceAll("_", " ")}${one.endedAt ? ` at ${one.endedAt}` : ""}`;
   const notes = limits.map((limit) => `Note: ${limit}.\n`).join("");
   return `Rollout ${id} was ${ended(was)}; by this policy it would be ${ended(would)}:\n  ${would.why}\n\n${table(["at", "decision", "stage", "why"], rows)}\n${notes}`;
+}
+
+function devices(n: number): string {
+  return n === 1 ? "1 device" : `${n} devices`;
 }
 
 function figure(value: number | null): string | null {

@@ -1,5 +1,4 @@
 /** `vedette rollout watch` and `replay`: a rollout while it goes on, and what another policy would have made of it. */
-import type { RolloutInDetail } from "@vedette/protocol/rollouts-api";
 import type { Command } from "commander";
 import { printable } from "../printable.ts";
 import { contextOf } from "./context.ts";
@@ -8,7 +7,7 @@ import type { Io } from "./io.ts";
 import { followUntilOver } from "./live-view.ts";
 import { duration, integerFrom } from "./option-values.ts";
 import { policyFile } from "./rollout-policy.ts";
-import { describeReplay, describeRollout } from "./rollout-text.ts";
+import { describeReplay, describeRollout, rolloutLine } from "./rollout-text.ts";
 
 const number = integerFrom(1, Number.MAX_SAFE_INTEGER);
 /** That `watch --fail` ends with where it was not promoted. */
@@ -26,17 +25,15 @@ export function addRolloutWatch(rollout: Command, io: Io): void {
       const context = contextOf(command, io);
       const api = await context.api();
       const look = () => api.rollout(id);
-      const last = await followUntilOver(io, context.json, every, { look, whole: describeRollout, line });
+      const last = await followUntilOver(io, context.json, every, {
+        look,
+        whole: describeRollout,
+        line: (now) => printable(rolloutLine(now)),
+      });
       if (fail && last.endedAt !== null && last.state !== "promoted") {
         throw new Finding(notPromoted, `rollout ${id} is ${last.state}`);
       }
     });
-}
-
-function line({ id, model, version, state, why, members }: RolloutInDetail): string {
-  const counted = members.filter((member) => member.state === "counted").length;
-  const text = `rollout ${id} ${model} version ${version}: ${state}, ${counted} of ${members.length} devices count: ${why}`;
-  return printable(text.replaceAll("\n", " "));
 }
 
 export function addRolloutReplay(rollout: Command, io: Io): void {

@@ -507,3 +507,25 @@ test("[R63] a device that does not count because nobody asks it, or because its 
   expect((await look()).members[0]).not.toHaveProperty("asked");
   expect(await told()).not.toContain("waits for gauge");
 });
+
+test("[R63] a shadow that waits for the probation of the version that answers says so", async () => {
+  const { site, devices, start, round, look } = await ready();
+  await devices.live(0);
+  await start({ stages: [{ kind: "shadow", share: 0.25 }, ...stages] });
+  await round();
+  const [{ agent = "" } = {}] = (await look()).members;
+  const { assignment } = await hello(site, agent, { abilities: newer });
+  const [on, beside] = [one, two].map(({ digest }, i) => ({ digest, release: i + 1 }));
+  if (!assignment || !on || !beside) throw new Error("nothing is assigned");
+  const pair = { ...beside, state: "verified", answering: one.digest, pairs: 0, skipped: 0 };
+  const candidate = { ...on, state: "probation", passed: 3, of: 20 };
+  const counters = { sources: { model: 3 }, reasons: {}, served: 3, drift: [] };
+  await site.fleet.reported(agent, {
+    ...{ agent, rev: assignment.rev, at: 0, abilities: newer, labels: {} },
+    slots: [{ model: "rain", serving: null, previous: null, candidate, beside: pair, ...counters }],
+  });
+  await round();
+  expect((await look()).members[0]?.reason).toBe(
+    "the version that answers is on probation, 3 of 20 answers: it is asked beside after that",
+  );
+});

@@ -162,7 +162,9 @@ function moreOf(evidence: Evidence, rule: MetricRule, errors: SideErrors, n: num
 const whyNone = (metric: string): string => {
   if (metric === "accuracy") return "no label is joined to a row that both versions were asked";
   if (metric === "drift") return "no device of both versions tells a drift verdict yet";
-  return metric.startsWith("business:") ? "not yet 30 values of both versions" : "no row was asked of both versions";
+  return metric.startsWith("business:")
+    ? "not yet 30 values of both versions"
+    : "no device has told of a row that both versions were asked (each does once a minute)";
 };
 
 function describe(rule: MetricRule, { n, estimate, low, high }: Interval, says: string, more: number | null): string {

@@ -117,7 +117,14 @@ function progressOf(said: ReportedSlot | undefined, digest: string): Progress {
     if (state === "rejected") return { kind: "rejected", why: told ?? "rejected" };
     if (reason === "lacks_memory") return { kind: "unable", why: why ?? reason };
     if (state === "answering") return { kind: "answering", served };
-    return state === "asking" ? { kind: "asked", pairs } : { kind: "updating", why: told ?? state };
+    return state === "asking" ? { kind: "asked", pairs } : { kind: "updating", why: told ?? onTrial(said) ?? state };
   }
   return { kind: "nothing" };
+}
+
+/** Nothing is loaded beside a version that has yet to prove itself. */
+function onTrial({ candidate }: ReportedSlot): string | null {
+  if (candidate?.state !== "probation") return null;
+  const { passed = 0, of } = candidate;
+  return `the version that answers is on probation, ${passed}${of === undefined ? "" : ` of ${of}`} answers: it is asked beside after that`;
 }
