@@ -29,13 +29,13 @@ test("[K30] what clients of the champion send is taken, and what they read is an
 });
 
 test.each([
-  ["no input X", { inputs: [{ ...x, name: "input" }] }],
+  ["no input X (it has input)", { inputs: [{ ...x, name: "input" }] }],
   ["it wants an input input", { inputs: [{ ...x, name: "input" }] }],
   ["input X is FP64, was FP32", { inputs: [{ ...x, datatype: "FP64" as const }] }],
   ["input X has shape [-1, 3], was [-1, 2]", { inputs: [{ ...x, shape: [-1, 3] }] }],
   ["it wants a column c", { fields: [field("a"), field("c")] }],
   ["a is column 1 of X, was column 0 of X", { fields: [field("b", 0), field("a", 1)] }],
-  ["no output label", { outputs: [{ ...label, name: "output_label" }, scores] }],
+  ["no output label (it has output_label, probabilities)", { outputs: [{ ...label, name: "output_label" }, scores] }],
   ["output label is BYTES, was INT64", { outputs: [{ ...label, datatype: "BYTES" as const }, scores] }],
 ])("[K30] %s: it does not pass, and is told with what to do", (why, changed) => {
   const check = said(shows(changed));

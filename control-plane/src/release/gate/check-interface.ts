@@ -30,7 +30,7 @@ export function checkInterface(
 function inputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]): string[] {
   return before.flatMap((was) => {
     const found = now.find(({ name }) => name === was.name);
-    if (!found) return `no input ${was.name}`;
+    if (!found) return `no input ${was.name} (it has ${namesOf(now)})`;
     if (found.datatype !== was.datatype) return `input ${was.name} is ${found.datatype}, was ${was.datatype}`;
     // Rows are fed as many at a time as the graph takes, so the first size is nobody's concern; any other may be let go.
     const fits = (size: number, i: number) => i === 0 || size < 0 || size === was.shape[i];
@@ -39,11 +39,16 @@ function inputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]): 
   });
 }
 
+function namesOf(tensors: readonly TensorSpec[]): string {
+  const names = tensors.slice(0, 4).map(({ name }) => name);
+  return tensors.length > 4 ? `${names.join(", ")} and ${tensors.length - 4} more` : names.join(", ");
+}
+
 /** Further outputs hurt nobody. */
 function outputsGone(before: readonly TensorSpec[], now: readonly TensorSpec[]): string[] {
   return before.flatMap((was) => {
     const found = now.find(({ name }) => name === was.name);
-    if (!found) return `no output ${was.name}`;
+    if (!found) return `no output ${was.name} (it has ${namesOf(now)})`;
     return found.datatype === was.datatype ? [] : `output ${was.name} is ${found.datatype}, was ${was.datatype}`;
   });
 }
