@@ -125,7 +125,7 @@ describe("a model with its reference data", () => {
     const other = await csv("a,b,y\n1,2,sun\n3,-1,snow\n");
     await expect(build("written/two-class-int64.onnx", other, { label: "y", classes })).rejects.toMatchObject({
       code: "invalid_csv",
-      message: expect.stringContaining("no label is one of the classes dry, rain"),
+      message: expect.stringContaining("no label is one of the classes dry, rain (labels are sun, snow)"),
     });
   });
 
@@ -259,6 +259,7 @@ describe("refusals say what is wrong and what to do", () => {
       'column "b"',
     ],
     ["ragged lines", "written/linear.onnx", "a,b\n1,2\n3\n", {}, "invalid_csv", "cannot be read as CSV"],
+    ["lines of two systems", "written/linear.onnx", "a,b\r\n1,2\n3,4\n", {}, "invalid_csv", "write them all alike"],
     ["no rows", "written/linear.onnx", "a,b\n", {}, "invalid_csv", "no rows"],
     ["an empty file", "written/linear.onnx", "", {}, "invalid_csv", "no rows"],
     ["no header", "written/linear.onnx", "1,2\n3,4\n", {}, "invalid_csv", "names of the columns"],

@@ -98,7 +98,9 @@ export async function misfitOf(
     ]);
     return error;
   } catch (misfit) {
-    return misfit;
+    return messageOf(misfit).includes("invalid state") && (await endsMixed(path))
+      ? new Error("its lines end in two ways, some in CR LF and some in LF: write them all alike")
+      : misfit;
   }
 }
 
@@ -126,6 +128,12 @@ export async function dialectOf(path: string, what = "reference data"): Promise<
   return { delimiter, skip: blank.split("\n").length - 1, width: count(delimiter) };
 }
 
+/** As after an edit on another system. */
+async function endsMixed(path: string): Promise<boolean> {
+  const text = await beginningOf(path, "file");
+  return text.includes("\r\n") && /[^\r]\n/.test(text);
+}
+
 async function beginningOf(path: string, what: string): Promise<string> {
   try {
     const file = await open(path);
@@ -148,6 +156,8 @@ function checkHeader(path: string, columns: readonly CsvColumn[], rows: number):
   }
 }
 
+/** Of what DuckDB says, without its own advice, which is about options that nobody here can give. */
 export function firstLines(message: string): string {
-  return message.split("\n").slice(0, 3).join(" ").slice(0, 400);
+  const [reason = ""] = message.split("\nPossible fixes");
+  return reason.split("\n").slice(0, 3).join(" ").slice(0, 400);
 }

@@ -28,9 +28,10 @@ export function trainingMetrics(
     );
     const right = pairs.filter(({ want, got }) => want === got).length;
     if (!pairs.some(({ want }) => output.classes.includes(want))) {
+      const found = [...new Set(pairs.map(({ want }) => want))].slice(0, 3).join(", ");
       throw new VedetteError(
         "invalid_csv",
-        `no label is one of the classes ${output.classes.join(", ")}: the labels must be written as --classes names them`,
+        `no label is one of the classes ${output.classes.join(", ")}${found === "" ? "" : ` (labels are ${found})`}: they must be written as --classes names them`,
       );
     }
     return { rows: pairs.length, accuracy: right / pairs.length };
