@@ -28,7 +28,11 @@ export function addReport(drift: Command, io: Io): void {
   drift
     .command("report")
     .requiredOption("--model <name>", "of this model")
-    .option("--version <number>", "of this version (default: the newest that devices sent windows of)", integer)
+    .option(
+      "--version <number>",
+      "of this version (default: of those that devices sent windows of, the one most serve)",
+      integer,
+    )
     .option("--since <moment>", "windows received from then on (default: the newest 1000)", moment)
     .option("--html <file>", "where the page goes (default: drift-<model>-v<version>.html, here)")
     .option("--no-html", "the table alone")
@@ -42,7 +46,8 @@ export function addReport(drift: Command, io: Io): void {
       const api = await context.api();
       const { model, html, since } = flags;
       const { versions, events } = await api.drift({ model, version: flags.version });
-      const version = versions.toSorted((a, b) => b.version - a.version)[0];
+      const serving = flags.version === undefined && versions.length > 1 ? await servingOf(api, model) : noneServes;
+      const version = versions.toSorted((a, b) => serving(b.version) - serving(a.version) || b.version - a.version)[0];
       if (!version) throw await nothing(api, model, flags.version);
       const all = await api.driftWindows({ model, version: version.version, limit: mostWindows });
       const windows = since === undefined ? all : all.filter(({ receivedAt }) => receivedAt >= since);
@@ -59,6 +64,16 @@ export function addReport(drift: Command, io: Io): void {
       if (file !== false) await writePage(file, document, io);
       context.answer({ ...document, html: file === false ? null : file }, describeDrift(document));
     });
+}
+
+const noneServes = (): number => 0;
+
+/** How many devices serve a version: one that was taken back a moment ago is not what is asked about. */
+async function servingOf(api: ApiClient, model: string): Promise<(version: number) => number> {
+  const { models } = await api.production();
+  const versions = models.find((one) => one.model === model)?.versions ?? [];
+  const devices = new Map(versions.map(({ version, serving }) => [version, serving.length]));
+  return (version) => devices.get(version) ?? 0;
 }
 
 /** The reference as it was signed, out of the version's bundle. @throws VedetteError not_found, digest_mismatch. */

@@ -5,7 +5,7 @@ import { show, table } from "./table.ts";
 
 /** The table of features, the joint test, events, and the verdict last: where a reader's eye ends up. */
 export function describeDrift(document: DriftDocument): string {
-  const { reference, current, features, joint, timeline, harm, notes, incidents, verdict, summary } = document;
+  const { title, reference, current, features, joint, timeline, harm, notes, incidents, verdict, summary } = document;
   const columns = ["feature", "n", "missing", "psi", "critical", "ks", "p", "w1", "js", "verdict"];
   const rows = features.map((one) => [
     one.role === "input" ? one.name : `${one.name} (${one.role})`,
@@ -20,6 +20,7 @@ export function describeDrift(document: DriftDocument): string {
     one.verdict,
   ]);
   const lines = [
+    show(title),
     `reference: ${show(reference.name)}, ${reference.rows} rows`,
     `compared:  ${show(current.name)}, ${current.rows} rows${missing(current.missingRows)}`,
     "",
