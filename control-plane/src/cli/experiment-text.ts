@@ -34,7 +34,8 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
   }
   const rows = devices.map((device) => [
     ...[device.agent, device.arm, device.state.replaceAll("_", " ")],
-    ...[device.served, device.since, device.reason],
+    // Once it is over a device tells of what it serves since.
+    ...[experiment.endedAt === null ? device.served : null, device.since, device.reason],
   ]);
   const columns = ["device", "arm", "state", "served by the candidate", "since", "why"];
   return `${lines.join("\n")}\n${withDevices && rows.length > 0 ? `\n${table(columns, rows)}` : ""}`;

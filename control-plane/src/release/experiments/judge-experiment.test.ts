@@ -34,6 +34,12 @@ test("undecided tells how many more units show the effect, and at the pace so fa
   expect(found.more).toMatchObject({ effect: 0.1 });
   expect(found.more?.days).toBeCloseTo(((found.more?.units ?? 0) / 800) * 2, 1);
   expect(found.why).toMatch(/an effect of 0\.1 would show after about \d+ more entities, [\d.]+ days at this pace$/);
+  const sooner = judgeExperiment(
+    { ...plan, minEffect: 0.1 },
+    { candidate: arm(400, 1), incumbent: arm(400, 1.02) },
+    day / 100,
+  );
+  expect(sooner.why).toMatch(/more entities, \d+ minutes at this pace$/);
   // Devices do not come as entities do.
   const devices = { ...plan, split: "devices" as const };
   expect(judgeExperiment(devices, { candidate: arm(40, 1), incumbent: arm(40, 1.1) }, day).more).toMatchObject({

@@ -86,8 +86,13 @@ function describe(
   if (says === "better" || says === "worse") return `the candidate is ${says}: ${numbers}`;
   if (says === "same") return `no difference of ${show(plan.minEffect ?? 0)} or more: ${numbers}`;
   if (!more) return `undecided: ${numbers}`;
-  const days = more.days === null ? "" : `, ${show(more.days)} days at this pace`;
+  const days = more.days === null ? "" : `, ${lasting(more.days)} at this pace`;
   return `undecided: ${numbers}; an effect of ${show(more.effect)} would show after about ${more.units} more ${plan.split}${days}`;
+}
+
+function lasting(days: number): string {
+  if (days >= 2) return `${show(days)} days`;
+  return days >= 1 / 12 ? `${show(24 * days)} hours` : `${Math.max(2, Math.ceil(24 * 60 * days))} minutes`;
 }
 
 function nameOf({ metric }: ExperimentPlan): string {
