@@ -63,4 +63,6 @@ test("[R63] a log of `rollout watch` names who was asked nothing for longest, an
 test("[R62] of one that is over nothing is waited for", () => {
   expect(describeRollout(rollout)).toContain("waits for gauge-2");
   expect(describeRollout({ ...rollout, state: "aborted", endedAt: at })).not.toContain("waits for");
+  const nobody = { done: 0, of: 0, waiting: [] };
+  expect(describeRollout({ ...rollout, state: "aborted", endedAt: at, returned: nobody })).not.toContain("0 of 0");
 });

@@ -43,7 +43,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
       `${leftOut.length} left out: ${first?.agent} (${first?.reason})${leftOut.length > 1 ? " and others" : ""}`,
     );
   }
-  if (returned) {
+  if (returned && returned.of > 0) {
     const open = returned.waiting.length > 0 ? `; not yet: ${returned.waiting.slice(0, 5).join(", ")}` : "";
     lines.push("", `${returned.done} of ${returned.of} devices run the version before again${open}`);
   }
