@@ -3,7 +3,7 @@ import canonicalize from "canonicalize";
 import { z } from "zod";
 
 /** Why an operator does something, as the audit keeps it: blanks are no reason. */
-export const reason = z.string().trim().min(1).max(500);
+export const reason = z.string().trim().min(1, "say why: blanks are no reason").max(500);
 
 /** The hash before the first entry. */
 export const firstAuditHash = "0".repeat(64);

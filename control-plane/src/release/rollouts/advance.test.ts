@@ -226,6 +226,18 @@ describe("the engine", () => {
     expect(site.member("d1")?.state).toBe("counted");
   });
 
+  test("a stage in which nobody counts and nobody is under way tells in which states they are", () => {
+    const site = pretendSite(rolloutOf({ stages: canaries(1), timeoutMinutes: 1 }), fleet(2));
+    for (const one of site.devices) one.nature = "stalls";
+    site.round();
+    site.live(20);
+    site.now += minute;
+    site.round();
+    expect(site.member("d0")?.reason).toMatch(/^not after 1 minute: /);
+    site.round();
+    expect(site.rollout.why).toContain("no device of this stage counts, and none is under way (2 timed out)");
+  });
+
   test("[R34] failed devices are tried again only when an operator says so, by a revision of their own", () => {
     const site = pretendSite(rolloutOf({ stages: canaries(1), failures: { share: 1, atLeast: 9 } }), fleet(3));
     site.of("d2").nature = "rejects";

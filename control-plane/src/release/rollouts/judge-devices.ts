@@ -37,9 +37,18 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
   }
   const none = counted === 0 && open === 0;
   const why = none
-    ? `no device of this stage counts, and none is under way (${ofStage.length} members)`
+    ? `no device of this stage counts, and none is under way (${inStates(ofStage)})`
     : `${countOf(counted, ofStage.length)}${ofStage.length === 1 ? "" : `, ${open} ${open === 1 ? "is" : "are"} waited for`}; ${bad}`;
   return { ...common, says: n === 0 ? "no_evidence" : "undecided", more: none ? null : open, why };
+}
+
+/** As `1 timed out, 2 offline`. */
+function inStates(members: readonly Member[]): string {
+  const states = [...new Set(members.map(({ state }) => state))];
+  const told = states.map(
+    (one) => `${members.filter(({ state }) => state === one).length} ${one.replaceAll("_", " ")}`,
+  );
+  return told.join(", ") || "it has none";
 }
 
 function countOf(counted: number, all: number): string {

@@ -69,7 +69,7 @@ export function stepMember(rollout: Rollout, member: Member, device: DeviceFacts
   const late = rollout.policy.timeoutMinutes * 60_000;
   const how = told(progress, member, rollout.policy.served, device.overBudget);
   if (now - begun >= late)
-    return become("timed_out", `not after ${rollout.policy.timeoutMinutes} minutes: ${how}`, { reached });
+    return become("timed_out", `not after ${minutesOf(rollout.policy.timeoutMinutes)}: ${how}`, { reached });
   if (!device.online) return become("offline", `it is away; ${how}`, { reached });
   return become(member.state === "reverted" ? "reverted" : "updating", how, { reached });
 }
@@ -101,6 +101,10 @@ function told(progress: DeviceFacts["progress"], member: Member, wanted: number,
   if (progress.kind === "updating") return progress.why ?? "it fetches or proves the version";
   const what = member.kind === "shadow" ? "pairs asked" : "predictions served";
   return `${served(progress, member)} of ${wanted} ${what}`;
+}
+
+function minutesOf(n: number): string {
+  return n === 1 ? "1 minute" : `${n} minutes`;
 }
 
 function sameMember(a: Member, b: Member): boolean {
