@@ -17,6 +17,7 @@ export function agentCells(): Cell[] {
     { uneven: true },
     { offline: 0.3 },
     { labelDelay: 2 },
+    { devices: 200 },
   ];
   return over.flatMap((one) => [0, 3].map((effect) => ({ ...usual, ...one, effect })));
 }

@@ -40,7 +40,7 @@ function generatedTable(ran: readonly Ran[]): string[] {
     "Allowed: 5 % wrong.",
     "",
     "**vedette** is the real engine (`advance`) with its judge, a step an hour and whenever a device is through what it must serve:",
-    "shadows and canaries, at most 100 devices under way at once, one in twenty of 20 and more joining in the first two days; who is",
+    "shadows and canaries, at most 100 devices under way at once (of 2,000: a tenth), one in twenty of 20 and more joining in the first two days; who is",
     "offline changes every six hours, is stood in for and caught up with; all devices that are there are waited for. Devices answer",
     "equally often, so their shares of the evidence are even (decision 30) and sums of all are judged. **reached**: the",
     "share of the devices that ever answered by the candidate, median and most. The other three are re-implemented from their",
