@@ -227,6 +227,10 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     return added;
   };
 
+  const raiseFloors = async (floors: Readonly<Record<string, number>>) => {
+    await Promise.all([...models.values()].map(({ keeper }) => keeper.raiseFloor(floors[keeper.model] ?? 0)));
+  };
+
   /** What the director assigned, model by model; a model that is not named any more is served no more. */
   const follow = async (assignment: Assignment, trusted: TrustedTargets) => {
     for (const slot of assignment.slots) {
@@ -286,6 +290,7 @@ export async function createAgent(given: CreateAgentOptions): Promise<Agent & Me
     report: status,
     spoolBatches: () =>
       [...models.values()].flatMap(({ logs }) => logs.all).reduce((sum, { log }) => sum + log.pending, 0),
+    floors: raiseFloors,
     assigned: follow,
     commanded: (command) => void commands.take(command),
     driftAcked: (ack) => driftOutbox.acked(ack),

@@ -65,6 +65,8 @@ export interface ModelKeeper {
   served(): number;
   /** Serves what the pins name, without the network. Never throws: a model that will not come up is logged and retried. */
   boot(): Promise<void>;
+  /** Nothing under this release serves from now on. Resolves when that is saved. */
+  raiseFloor(release: number): Promise<void>;
   /** Takes what a verified assignment says of this model (null: nothing). Resolves when it is saved. */
   assign(slot: AssignedSlot | null, rev: number, trusted: TrustedTargets): Promise<void>;
   /** Ends the work and unloads; a candidate on probation is not blamed for it. */
@@ -340,6 +342,10 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       } catch (error) {
         log.error("model.boot_failed", { model, code: codeOf(error), why: messageOf(error) });
       }
+      work.now();
+    },
+    async raiseFloor(release) {
+      await Promise.all([apply({ kind: "floor", release }), place.align()]);
       work.now();
     },
     async assign(next, rev, trusted) {

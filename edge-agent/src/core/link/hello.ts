@@ -23,6 +23,8 @@ export interface HelloOptions {
   /** The spools held here: each model's stream has its acknowledgements. */
   streams(): Extract<Request, { kind: "hello" }>["streams"];
   stored(stored: HelloAnswer["stored"]): void;
+  /** Takes the floors, by model, that verified metadata tell of. Resolves when they would outlive this process. */
+  floors(floors: TrustedTargets["extension"]["floors"]): Promise<void>;
   /** Follows an assignment that was verified, with the trust it was verified by. Resolves when it is saved, not done. */
   assigned(assignment: Assignment, trusted: TrustedTargets): Promise<void>;
   /** A command, from …/cmd or with the answer to a hello. */
@@ -79,6 +81,8 @@ export function createHello(options: HelloOptions): () => Promise<void> {
     const trusted = await refreshJudged(async (director) => (await open(director)).issued);
     const assignment = await open(trusted.extension.director);
     state.heardTime(assignment.issued);
+    // Before the revision that tells of them: a process that dies in between must not begin again with what was revoked.
+    await options.floors(trusted.extension.floors);
     await state.follow(assignment.rev, trusted.extension.director);
     log.info("link.assigned", { rev: assignment.rev, slots: assignment.slots.length });
     await options.assigned(assignment, trusted);
