@@ -346,7 +346,6 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     },
     async raiseFloor(release) {
       await Promise.all([apply({ kind: "floor", release }), place.align()]);
-      work.now();
     },
     async assign(next, rev, trusted) {
       assigned = next ? { slot: next, trusted } : undefined;
@@ -357,7 +356,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
         next ? { kind: "assigned", version: { digest, release, length }, rev } : { kind: "unassigned" },
       );
       await Promise.all([floor, change, place.align(), beside.assign(next, rev, trusted)]);
-      work.now();
+      // What was saved meanwhile may have outlasted it: nothing is loaded into a process that is about to end.
+      if (!stopped) work.now();
     },
     async stop() {
       const servedByNow = served();
