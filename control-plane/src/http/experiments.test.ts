@@ -18,6 +18,9 @@ const refused = (code: string, words: string) => ({
 
 /** @param start brings a lake where something is measured. */
 async function ready<S extends Site>(start: () => Promise<S>): Promise<S> {
+  return (await readyToSign(start)).site;
+}
+async function readyToSign<S extends Site>(start: () => Promise<S>) {
   const site = await start();
   const operator = await initialiseTrust(site);
   await publish(site, operator, [one]);
@@ -25,7 +28,7 @@ async function ready<S extends Site>(start: () => Promise<S>): Promise<S> {
   for (const name of names) await enroll(site, name);
   await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
   for (const name of names) await there(site, name);
-  return site;
+  return { site, operator };
 }
 /** Is online, and says hello. */
 async function there(site: Site, name: string, has = able) {
@@ -193,13 +196,7 @@ test("[C17] paused, no device joins and its plan does not end it; resumed it goe
 });
 
 test("[C17] one that paused itself says what ends it, and by resume it is paused again while that stands", async () => {
-  const site = await startSite();
-  const operator = await initialiseTrust(site);
-  await publish(site, operator, [one]);
-  await publish(site, operator, [one, two]);
-  for (const name of names) await enroll(site, name);
-  await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
-  for (const name of names) await there(site, name);
+  const { site, operator } = await readyToSign(startSite);
   await start(site, { split: "entities" });
   const { versions } = await trustOf(site);
   const floor = operator.targets({ version: (versions.targets ?? 0) + 1, models: ["rain"], floors: { rain: 2 } });
