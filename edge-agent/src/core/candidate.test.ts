@@ -18,6 +18,30 @@ describe("a candidate", () => {
     expect(first.release).toBeLessThan(3);
   });
 
+  it("[S8] killed at any change while it is told of a floor, a device that follows that revision begins again above it", async () => {
+    let killed = 0;
+    for (let change = 0; change < 12; change++) {
+      const { peer, run, start, disk } = await servingDevice();
+      const before = run.agent.status().rev;
+      const pump = peer.publish("pump", 1, { scale: 3 });
+      peer.floors = { rain: 2 };
+      let dead = false;
+      disk.onDeath = () => {
+        dead = true;
+      };
+      disk.killAt(change, 1);
+      peer.assign(pump);
+      await run.clock.advance(500);
+      if (dead) killed++;
+      else disk.kill();
+      run.transport.disconnect();
+      const again = await start();
+      const { rev } = again.agent.status();
+      if (rev > before) expect(await again.predict(1), `change ${change}`).toMatchObject({ source: "none" });
+    }
+    expect(killed).toBeGreaterThan(3);
+  });
+
   it.each<[string, string, { untarget?: true; release?: number; manifest?: true }]>([
     ["that no release key signed", "unknown_target", { untarget: true }],
     ["whose release the director and the release keys call differently", "unknown_target", { release: 9 }],

@@ -1,5 +1,4 @@
 /** From answers to the output tensors that the bundle promises, and from those to a body: JSON, or with binary parts. */
-
 import type { OutputSchema } from "@vedette/protocol/bundle";
 import { concatBytes, utf8 } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
