@@ -65,6 +65,7 @@ export function composeRelease(
     director,
     logger,
     clock: steady,
+    wall: clock,
     online: (agent) => presence.there(agent),
     gate: instead.gate ?? gates.answer,
     judge,

@@ -51,6 +51,7 @@ import { startReconciler } from "./reconciler.ts";
 import { openBlobStore } from "./registry/blob-store.ts";
 import { openOnlineKeys } from "./release/online-keys.ts";
 import { devicesWithRollouts, productionWithRollouts, readRolloutsNow } from "./release/rollouts/in-production.ts";
+import { lastMoment } from "./release/rollouts/last-moment.ts";
 import type { Gate } from "./release/rollouts/read-world.ts";
 import type { Judge } from "./release/rollouts/world.ts";
 import { trustWarnings } from "./release/trust-warnings.ts";
@@ -113,7 +114,6 @@ const deliverEveryMs = 5_000;
 /** Starts a control plane. What was started is closed again where a later part fails. */
 export async function composeControlPlane(config: Config, parts: Parts): Promise<ControlPlane> {
   const { clock, logger } = parts;
-  const steady = steadyClock(clock);
   const { site } = config;
   /** In the order of starting; closed in the opposite order. */
   const closers: (() => Promise<void>)[] = [];
@@ -131,6 +131,7 @@ export async function composeControlPlane(config: Config, parts: Parts): Promise
     await mkdir(data, { recursive: true, mode: 0o700 });
     const db = await openDatabase(join(data, "vedette.db"));
     closers.push(() => db.close());
+    const steady = steadyClock(clock, lastMoment(await db.rollouts.live()));
     await db.settings.claimSite(site);
     const keys = await openOnlineKeys(join(data, "online-keys"));
     const operatorTokenFile = join(config.home, "operator.token");

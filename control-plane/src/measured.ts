@@ -53,6 +53,8 @@ export interface MetricGroup {
 /** What a second version said where it did not agree with the one that answered. */
 export interface PairsRequest {
   readonly model: string;
+  /** UTC ms: of answers of before it nothing is told, whatever spans and disagreements say. */
+  readonly since: number;
   /** Spans of time, UTC ms, ends included, in which a device's answers by a version were asked of both. */
   readonly spans: readonly (readonly [agent: string, digest: string, from: number, to: number])[];
   /** By prediction id. */
@@ -64,6 +66,8 @@ export interface PairedTruth {
   readonly digest: string;
   readonly agent: string;
   readonly labelled: number;
+  /** When the last of them was answered, by the device's time. UTC ms. */
+  readonly until: number;
   /** Labelled disagreements in which only the one that answered was right, and only the other. */
   readonly onlyAnsweringRight: number;
   readonly onlyBesideRight: number;

@@ -7,10 +7,11 @@ import type { Clock } from "./ports.ts";
 /**
  * While the clock is behind what this one said, half of the time that passes is added; so it is caught up with after twice as
  * long as it was set back, and nothing stands still meanwhile.
+ * @param last UTC ms: what it last said before a restart, as far as that is known.
  */
-export function steadyClock(clock: Clock): Clock {
+export function steadyClock(clock: Clock, last = Number.NEGATIVE_INFINITY): Clock {
   let wall = clock.now();
-  let steady = wall;
+  let steady = Math.max(wall, last);
   return {
     now() {
       const now = clock.now();

@@ -3,6 +3,7 @@ import { type RolloutVerdict, rolloutPolicy } from "@vedette/protocol/rollout";
 import type { z } from "zod";
 import type { Member, MemberKind, Rollout } from "../src/db/rollout-records.ts";
 import { type Advanced, advance, type Decision, isOver } from "../src/release/rollouts/advance.ts";
+import { notBegun } from "../src/release/rollouts/not-begun.ts";
 import { type Act, operate } from "../src/release/rollouts/operate.ts";
 import type { DeviceFacts, Progress, World } from "../src/release/rollouts/world.ts";
 
@@ -35,6 +36,15 @@ export function device(agent: string, over: Partial<PretendedDevice> = {}): Pret
   };
 }
 
+export function fleet(n: number, over: Partial<PretendedDevice> = {}): PretendedDevice[] {
+  return Array.from({ length: n }, (_, i) => device(`d${i}`, over));
+}
+
+/** Stages. */
+export function canaries(...shares: number[]): { kind: "canary"; share: number }[] {
+  return shares.map((share) => ({ kind: "canary", share }));
+}
+
 export function verdictOf(verdict: RolloutVerdict["verdict"], over: Partial<RolloutVerdict> = {}): RolloutVerdict {
   const says = verdict === "promote" ? "fine" : verdict === "rollback" ? "worse" : "undecided";
   const finding = {
@@ -54,9 +64,8 @@ export function verdictOf(verdict: RolloutVerdict["verdict"], over: Partial<Roll
 export function rolloutOf(policy: z.input<typeof rolloutPolicy> = {}, over: Partial<Rollout> = {}): Rollout {
   return {
     ...{ id: 1, model: "rain", version: 2, digest: candidate, salt: "salt", policy: rolloutPolicy.parse(policy) },
-    ...{ state: "running", stage: 0, stageSince: null, approvals: [], ramp: { from: null, takings: [] } },
-    ...{ pausedAt: null, undecidedFrom: null, verdict: null, why: "", createdAt: 0, createdBy: "ann", endedAt: null },
-    members: new Map(),
+    ...{ experiment: null, createdAt: 0, createdBy: "ann" },
+    ...notBegun,
     ...over,
   };
 }
@@ -98,6 +107,7 @@ export function pretendSite(rollout: Rollout, devices: PretendedDevice[]): Prete
       assignable: site.assignable,
       gate: site.gate,
       blockedBy: site.blockedBy,
+      wall: site.now,
       verdict: site.rollout.members.size === 0 ? null : site.verdict,
     }),
     round() {
@@ -135,6 +145,13 @@ export function pretendSite(rollout: Rollout, devices: PretendedDevice[]): Prete
     }
   }
   return site;
+}
+
+/** How many of its members are in which state. */
+export function states({ rollout }: Pick<PretendedSite, "rollout">): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { state } of rollout.members.values()) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
 }
 
 /** As it is read from the database after a restart. */

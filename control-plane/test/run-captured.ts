@@ -9,6 +9,7 @@ export async function runCaptured(args: readonly string[], over: Partial<Io> = {
     env: {},
     terminal: false,
     screen: false,
+    columns: () => 80,
     pause: async () => {},
     stdout: (text) => {
       out += text;

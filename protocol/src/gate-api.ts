@@ -43,6 +43,8 @@ export const gateOverride = z.object({
   by: z.string(),
   reason: z.string(),
   expiresAt: z.iso.datetime(),
+  /** It was taken back, at its own moment and for its own reason: nothing is let pass. */
+  withdrawn: z.literal(true).optional(),
 });
 export type GateOverride = z.infer<typeof gateOverride>;
 
@@ -81,6 +83,9 @@ export const overrideGate = z.strictObject({
   /** At most 30 days from now. */
   expiresAt: z.iso.datetime(),
 });
+
+/** POST /v1/models/{model}/versions/{version}/gate/override/withdrawal. */
+export const withdrawOverride = z.strictObject({ reason });
 
 /** Bytes of labelled rows that a version may bring. */
 export const maxEvaluationBytes = 8 * 1024 * 1024;

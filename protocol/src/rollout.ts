@@ -29,7 +29,12 @@ export type Stage = z.infer<typeof stage>;
 /** What a stage is judged by. Business metrics are `business:` and the name under which they are sent to /v1/metrics. */
 export const metricName = z.union([
   z.enum(["unfit", "disagreement", "latency", "confidence", "accuracy", "drift"]),
-  z.string().regex(/^business:[A-Za-z][A-Za-z0-9_.-]{0,63}$/),
+  z
+    .string()
+    .regex(
+      /^business:[A-Za-z][A-Za-z0-9_.-]{0,63}$/,
+      "name unfit, disagreement, latency, confidence, accuracy, drift, or one of your own as business:sales",
+    ),
 ]);
 export const metricRule = z.strictObject({
   metric: metricName,
@@ -49,16 +54,19 @@ export const metricRule = z.strictObject({
 });
 export type MetricRule = z.infer<typeof metricRule>;
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "write a time of day as 02:30");
 /** Times of day in the device's own zone (label `tz`, IANA), else in `zone`. */
 export const maintenanceWindow = z.strictObject({
   days: z
     .array(z.enum(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))
     .min(1)
     .default(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
-  from: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
-  until: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
+  from: timeOfDay,
+  until: timeOfDay,
   zone: z.string().max(64).default("UTC"),
 });
+
+const chance = z.number().gt(0).lt(0.5);
 
 export const rolloutPolicy = z.strictObject({
   selector: selector.default({ all: true }),
@@ -86,11 +94,13 @@ export const rolloutPolicy = z.strictObject({
     .default(null),
   /** A device that does not count after so long is timed out: counted apart, caught up with later. */
   timeoutMinutes: minutes.default(1440),
-  /** Of the members reached, more failed or reverted than this share, and at least so many, end the rollout. */
-  failures: z.strictObject({ share, atLeast: z.int().min(1) }).prefault({ share: 0.2, atLeast: 1 }),
+  /** Of the members reached, more failed or reverted than this share (0: any; 1: none ever), and at least so many, end the rollout. */
+  failures: z
+    .strictObject({ share: z.number().min(0).max(1).default(0.2), atLeast: z.int().min(1).default(1) })
+    .prefault({}),
   window: maintenanceWindow.nullable().default(null),
   /** UTC, ISO 8601: not before. */
-  startAt: z.iso.datetime().nullable().default(null),
+  startAt: z.iso.datetime("write a moment in UTC as 2027-01-31T12:00:00Z").nullable().default(null),
   metrics: z
     .array(metricRule)
     .min(1)
@@ -101,9 +111,7 @@ export const rolloutPolicy = z.strictObject({
       { metric: "accuracy", margin: 0.03, quantile: 0.95, weight: 1, required: false },
     ]),
   /** Chance that a version worse by a margin or more is promoted, and that one no worse is rolled back: over all looks. */
-  errors: z
-    .strictObject({ wrongPromotion: z.number().gt(0).lt(0.5), wrongRollback: z.number().gt(0).lt(0.5) })
-    .prefault({ wrongPromotion: 0.05, wrongRollback: 0.05 }),
+  errors: z.strictObject({ wrongPromotion: chance.default(0.05), wrongRollback: chance.default(0.05) }).prefault({}),
   /** What happens to a stage that is still undecided after so long; null: it waits. */
   undecided: z
     .strictObject({ afterMinutes: minutes, end: z.enum(["rollback", "promote", "pause"]) })

@@ -18,7 +18,12 @@ export type StartRollout = z.infer<typeof startRollout>;
 export const rolloutActs = ["pause", "resume", "abort", "approve", "retry"] as const;
 export type RolloutAct = (typeof rolloutActs)[number];
 /** POST /v1/rollouts/{id}/{act}. */
-export const actOnRollout = z.strictObject({ reason: reason.optional() });
+export const actOnRollout = z.strictObject({
+  reason: reason.optional(),
+  /** Of an approval: the stage that was looked at, from 1. Where it is another one by now, nothing is approved. */
+  stage: z.int().min(1).max(20).optional(),
+});
+export type ActOnRollout = z.infer<typeof actOnRollout>;
 
 const finding = z.object({
   metric: z.string(),

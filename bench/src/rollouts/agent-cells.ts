@@ -6,11 +6,13 @@ export const agentMargin = 0.1;
 
 const usual: Cell = { devices: 20, traffic: 60, effect: 0, uneven: false, labelDelay: 0, offline: 0 };
 
-/** Each at no effect and at a large one. */
+/** Each at no effect, at the least one that matters and at a large one; the largest fleet at none and a large one. */
 export function agentCells(): Cell[] {
   const over: Partial<Cell>[] = [
     { devices: 3 },
     {},
+    { devices: 3, traffic: 6 },
+    { traffic: 6 },
     { devices: 3, traffic: 600 },
     { traffic: 600 },
     { devices: 3, uneven: true },
@@ -19,5 +21,6 @@ export function agentCells(): Cell[] {
     { labelDelay: 2 },
     { devices: 200 },
   ];
-  return over.flatMap((one) => [0, 3].map((effect) => ({ ...usual, ...one, effect })));
+  const cells = over.flatMap((one) => [0, 1, 3].map((effect) => ({ ...usual, ...one, effect })));
+  return [...cells, ...[0, 3].map((effect) => ({ ...usual, devices: 2000, traffic: 600, effect }))];
 }

@@ -33,8 +33,14 @@ export interface GeneratedFleet {
   follow(rollout: Rollout): void;
   /** Hours from now until the next device is through what it must serve; infinity where none is on its way. */
   untilCounted(served: number): number;
-  /** Lets time pass. @returns by kind: predictions to be expected that both versions were asked. */
-  live(hours: number): readonly number[];
+  /**
+   * Lets time pass. @param apart whose predictions are told apart. @returns by kind: predictions to be expected that both versions
+   * were asked, of the others and of those.
+   */
+  live(
+    hours: number,
+    apart: (agent: string) => boolean,
+  ): readonly [others: readonly number[], those: readonly number[]];
   /** How many have ever answered by the candidate. */
   readonly reached: number;
 }
@@ -83,8 +89,9 @@ export function createGeneratedFleet(cell: Cell, draw: Draw): GeneratedFleet {
       }
       return least;
     },
-    live(hours) {
-      const asked = Array.from({ length: kinds }, () => 0);
+    live(hours, apart) {
+      const none = Array.from({ length: kinds }, () => 0);
+      const [others, those] = [none, [...none]];
       for (const device of there) {
         const { facts: mine, kind } = device;
         if (!mine.online) continue;
@@ -95,6 +102,7 @@ export function createGeneratedFleet(cell: Cell, draw: Draw): GeneratedFleet {
         }
         if (mine.holds === "canary") reached.add(mine.agent);
         device.served += cell.traffic * hours;
+        const asked = apart(mine.agent) ? those : others;
         asked[kind] = (asked[kind] ?? 0) + cell.traffic * hours;
         // A hair under a whole number is that number.
         const count = Math.floor(device.served + 1e-6);
@@ -109,7 +117,7 @@ export function createGeneratedFleet(cell: Cell, draw: Draw): GeneratedFleet {
         there = devices.filter(({ joinsAt }) => joinsAt <= now);
         facts = there.map((device) => device.facts);
       }
-      return asked;
+      return [others, those];
     },
   };
 }

@@ -60,20 +60,23 @@ function agentsTable(ran: readonly Ran[]): string[] {
   return [
     "## With the real agent core",
     "",
-    `${countOf(ran)} rollouts a cell (run at ${commitsOf(ran)}) in virtual time: real agent cores that ask both versions and send parcels,`,
+    `${countOf(ran)} rollouts a cell in virtual time: real agent cores that ask both versions and send parcels,`,
     "the real engine, director, analysis and database; networks, disks and labels are simulated, and a model is a line that errs on some",
     `inputs. Default policy, judged by accuracy with a margin of ${100 * agentMargin} points (an agent lives through each prediction, so that evidence must`,
-    "suffice sooner), for three days at most. Effect 3: worse by three margins. Uneven: some devices are asked little that the candidate",
-    "errs on, others little else. Offline: who is there is drawn anew each hour.",
+    "suffice sooner), for three days at most. Effect 1: worse by the margin, and 3: by three. Uneven: some devices are asked little that the",
+    "candidate errs on, others little else. Offline: who is there is drawn anew each hour. The inbox of 2,000 devices stores as fast as",
+    "that of a machine of its own; the others' disk is slow. What commits changed in between: docs/decisions/0030-judging-releases.md.",
     "",
-    "| cell | runs | wrong | open | hours: median, longest | labelled pairs at the end | reached: median, most |",
-    "|---|---|---|---|---|---|---|",
-    ...ran.map(({ cell, count, outcomes: { vedette = [] } }) => {
+    "| cell | runs | wrong | open | hours: median, longest | labelled pairs at the end | reached: median, most | at commit |",
+    "|---|---|---|---|---|---|---|---|",
+    ...ran.map((one) => {
+      const { cell, count } = one;
+      const { vedette = [] } = one.outcomes;
       const hours = sorted(vedette.map((one) => one.hours));
       const pairs = sorted(vedette.map((one) => one.pairs));
       const open = vedette.filter(({ said }) => said === "undecided").length;
       const times = `${middle(hours)}, ${hours.at(-1)}`;
-      return `| ${nameOf(cell)} | ${count} | ${wrongOf(cell, vedette)} | ${open} | ${times} | ${middle(pairs)} | ${reachedOf(vedette)} |`;
+      return `| ${nameOf(cell)} | ${count} | ${wrongOf(cell, vedette)} | ${open} | ${times} | ${middle(pairs)} | ${reachedOf(vedette)} | ${commitsOf([one])} |`;
     }),
     "",
   ];

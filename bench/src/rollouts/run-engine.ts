@@ -4,9 +4,14 @@
  */
 import { rolloutPolicy } from "@vedette/protocol/rollout";
 import type { Rollout } from "../../../control-plane/src/db/rollout-records.ts";
+import { togetherInLast } from "../../../control-plane/src/release/analysis/even-shares.ts";
 import { type Evidence, noEvidence } from "../../../control-plane/src/release/analysis/evidence.ts";
 import { judgeStage } from "../../../control-plane/src/release/analysis/judge-evidence.ts";
+import { joinedInLast, partsOfJoined } from "../../../control-plane/src/release/analysis/last-stage.ts";
+import { noPairs } from "../../../control-plane/src/release/analysis/paired-evidence.ts";
 import { advance, isOver } from "../../../control-plane/src/release/rollouts/advance.ts";
+import { notBegun } from "../../../control-plane/src/release/rollouts/not-begun.ts";
+import type { DeviceFacts } from "../../../control-plane/src/release/rollouts/world.ts";
 import type { Draw } from "../verdicts/normal.ts";
 import { type Cell, margin } from "./cells.ts";
 import { drawPairs, type Hour, noHour, plus, truthOf } from "./generate.ts";
@@ -27,24 +32,30 @@ export function runEngine(cell: Cell, salt: string, draw: Draw): Outcome {
   let rollout = newRollout(salt);
   let hours = 0;
   let whole = noHour;
-  let last: Hour | null = null;
-  const waiting: { readonly pairs: Hour; readonly at: number; readonly inLast: boolean }[] = [];
+  let last: ByJoining | null = null;
+  const waiting: { readonly pairs: ByJoining; readonly at: number; readonly inLast: boolean }[] = [];
   while (hours < mostHours) {
     for (let next = waiting[0]; next && next.at <= hours; next = waiting[0]) {
       waiting.shift();
-      whole = plus(whole, next.pairs);
-      if (next.inLast) last = plus(last ?? noHour, next.pairs);
+      const [others, joined]: ByJoining = next.pairs;
+      whole = plus(whole, plus(others, joined));
+      if (next.inLast) last = [plus(last?.[0] ?? noHour, others), plus(last?.[1] ?? noHour, joined)];
     }
-    if (isInLast(rollout)) last ??= noHour;
-    const verdict = rollout.members.size === 0 ? null : judgeStage(evidenceOf(whole), last && evidenceOf(last), policy);
-    const world = { devices: fleet.facts, assignable: "yes" as const, gate, blockedBy: null, verdict };
-    rollout = advance(rollout, world, began + hours * hourMs).rollout;
+    if (isInLast(rollout)) last ??= [noHour, noHour];
+    const wall = began + hours * hourMs;
+    const part = partOf(rollout, fleet.facts, wall);
+    const verdict =
+      rollout.members.size === 0 ? null : judgeStage(evidenceOf(whole), last && inLastStage(last, part), policy);
+    const world = { devices: fleet.facts, assignable: "yes" as const, gate, blockedBy: null, wall, verdict };
+    rollout = advance(rollout, world, wall).rollout;
     if (isOver(rollout.state)) break;
     fleet.follow(rollout);
     const toNextHour = Math.floor(hours + 1e-9) + 1 - hours;
     const step = Math.max(leastHours, Math.min(toNextHour, fleet.untilCounted(policy.served)));
     hours += step;
-    const pairs = drawPairs(truth, fleet.live(step), draw);
+    const now = rollout;
+    const [others, joined] = fleet.live(step, (agent) => joinedInLast(now, agent));
+    const pairs: ByJoining = [drawPairs(truth, others, draw), drawPairs(truth, joined, draw)];
     waiting.push({ pairs, at: hours + cell.labelDelay, inLast: isInLast(rollout) });
   }
   const said = rollout.state === "promoted" ? "promote" : rollout.state === "rolled_back" ? "rollback" : "undecided";
@@ -57,12 +68,26 @@ function isInLast({ stage, stageSince }: Rollout): boolean {
 
 function newRollout(salt: string): Rollout {
   return {
-    ...{ id: 1, model: "generated", version: 2, digest: candidate, salt, policy, state: "running", stage: 0 },
-    ...{ stageSince: null, approvals: [], ramp: { from: null, takings: [] }, pausedAt: null, undecidedFrom: null },
-    ...{ verdict: null, why: "", createdAt: began, createdBy: "bench", endedAt: null, members: new Map() },
+    ...{ id: 1, model: "generated", version: 2, digest: candidate, salt, policy, experiment: null },
+    ...{ createdAt: began, createdBy: "bench" },
+    ...notBegun,
   };
 }
 
+/** Of those who joined in the last stage, after those of all others. */
+type ByJoining = readonly [others: Hour, joined: Hour];
+
 function evidenceOf({ pairs, ...right }: Hour): Evidence {
   return { ...noEvidence, labels: { n: pairs, ...right } };
+}
+
+/** All devices here that answer tell, and are labelled. */
+function partOf(rollout: Rollout, facts: readonly DeviceFacts[], now: number): number {
+  const told = new Map(facts.map(({ agent }) => [agent, { from: now, at: now }]));
+  return partsOfJoined(rollout, facts, { told, labelled: new Map(), now }).pairs;
+}
+
+function inLastStage([others, joined]: ByJoining, part: number): Evidence {
+  const told = (hour: Hour, joined: boolean) => ({ pairs: noPairs, labels: evidenceOf(hour).labels, joined });
+  return { ...noEvidence, ...togetherInLast([told(others, false), told(joined, true)], { pairs: part, labels: part }) };
 }

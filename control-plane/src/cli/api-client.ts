@@ -3,10 +3,11 @@ import * as alertsContract from "@vedette/protocol/alerts-api";
 import * as contract from "@vedette/protocol/api";
 import { utf8 } from "@vedette/protocol/bytes";
 import * as driftContract from "@vedette/protocol/drift-api";
-import { codeOf, messageOf, VedetteError } from "@vedette/protocol/errors";
+import { codeOf, VedetteError } from "@vedette/protocol/errors";
 import * as experimentsContract from "@vedette/protocol/experiments-api";
 import * as gateContract from "@vedette/protocol/gate-api";
 import * as labelsContract from "@vedette/protocol/labels-api";
+import * as productionContract from "@vedette/protocol/production-api";
 import * as recordsContract from "@vedette/protocol/records-api";
 import * as releaseContract from "@vedette/protocol/release-api";
 import * as rolloutsContract from "@vedette/protocol/rollouts-api";
@@ -17,6 +18,7 @@ import type { PublishApi } from "../publish/publish-model.ts";
 import type { TrustApi } from "../publish/trust-api.ts";
 import { sha256 as sha256Of } from "../sha256.ts";
 import type { SignerApi } from "../signer/signer-api.ts";
+import { createApiCalls, type OperatorToken } from "./api-calls.ts";
 
 export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
   whoami(): Promise<z.infer<typeof contract.whoami>>;
@@ -47,7 +49,7 @@ export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
   actOnRollout(
     id: number,
     act: rolloutsContract.RolloutAct,
-    reason: string | undefined,
+    request: rolloutsContract.ActOnRollout,
   ): Promise<rolloutsContract.RolloutInDetail>;
   replayRollout(
     id: number,
@@ -78,6 +80,7 @@ export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
     version: number,
     request: z.infer<typeof gateContract.overrideGate>,
   ): Promise<gateContract.GateState>;
+  withdrawOverride(model: string, version: number, reason: string): Promise<gateContract.GateState>;
   gateKeys(): Promise<z.infer<typeof releaseContract.gateKeys>>;
   /** Of one model or all, the newest first; and the models' settings. */
   releases(query: {
@@ -95,7 +98,7 @@ export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
   ): Promise<z.infer<typeof releaseContract.handsFreeAnswer>>;
   createToken(request: z.input<typeof contract.createToken>): Promise<z.infer<typeof contract.createTokenAnswer>>;
   devices(): Promise<contract.Device[]>;
-  production(): Promise<contract.Production>;
+  production(): Promise<productionContract.Production>;
   drift(query: { model: string; version?: number | undefined }): Promise<driftContract.DriftState>;
   /** The newest first. */
   driftWindows(query: {
@@ -141,95 +144,12 @@ export interface ApiClient extends TrustApi, PublishApi, ProposeApi, SignerApi {
 /** A query before it is text; what is undefined is left out. */
 type Question<T extends z.ZodType> = Readonly<Partial<Record<keyof z.infer<T>, string | number | undefined>>>;
 
-export interface OperatorToken {
-  readonly text: string;
-  /** Where it was found, for people. */
-  readonly from: string;
-}
-
 /**
  * @param url of the control plane, with or without a slash at its end.
  * @throws VedetteError (from each call) offline where nobody answers there; else as the control plane says.
  */
 export function createApiClient(url: string, token: OperatorToken, request: typeof fetch = fetch): ApiClient {
-  const base = url.replace(/\/+$/, "");
-
-  /** An answer that is no refusal. */
-  async function ask(
-    method: string,
-    path: string,
-    body?: Uint8Array<ArrayBuffer> | object,
-    rawType = "application/octet-stream",
-  ): Promise<Response> {
-    const raw = body instanceof Uint8Array;
-    const response = await reach(`${base}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token.text}`,
-        ...(body === undefined ? {} : { "content-type": raw ? rawType : "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
-    });
-    if (response.status === 401) {
-      throw new VedetteError(
-        "unauthenticated",
-        `the operator token from ${token.from} is not that of the site at ${base}: the first admin's is in operator.token of the control plane's home (name yours with --token-file, VEDETTE_TOKEN or --home)`,
-      );
-    }
-    if (!response.ok)
-      throw refusal(parseJson(await read(response.text())), response.status, `${method} ${base}${path}`);
-    return response;
-  }
-
-  async function call<T extends z.ZodType>(
-    method: string,
-    path: string,
-    answer: T,
-    body?: Uint8Array<ArrayBuffer> | object,
-    rawType?: string,
-  ): Promise<z.infer<T>> {
-    const json = parseJson(await read((await ask(method, path, body, rawType)).text()));
-    const parsed = answer.safeParse(json);
-    if (parsed.success) return parsed.data;
-    const issue = parsed.error.issues[0];
-    throw new VedetteError(
-      "internal",
-      `${method} ${base}${path} answered what this version does not know (${issue?.path.join(".")}: ${issue?.message}): ` +
-        "use the vedette of the control plane's version",
-    );
-  }
-
-  async function stream(path: string, body: object): Promise<ReadableStream<Uint8Array>> {
-    const response = await ask("POST", path, body);
-    if (!response.body) throw new VedetteError("internal", `POST ${base}${path} answered without a body`);
-    return response.body;
-  }
-
-  async function reach(address: string, init: RequestInit): Promise<Response> {
-    try {
-      return await request(address, init);
-    } catch (cause) {
-      const why = cause instanceof Error && cause.cause ? messageOf(cause.cause) : messageOf(cause);
-      throw new VedetteError(
-        "offline",
-        `no control plane answers at ${base} (${why}): start one with \`vedette up\`, or name yours with --url`,
-        { cause },
-      );
-    }
-  }
-
-  /** Of a body: a control plane that is stopped may cut it short. */
-  async function read<T>(body: Promise<T>): Promise<T> {
-    try {
-      return await body;
-    } catch (cause) {
-      if (cause instanceof VedetteError) throw cause;
-      throw new VedetteError("offline", `the control plane at ${base} cut its answer short (${messageOf(cause)})`, {
-        cause,
-      });
-    }
-  }
-
+  const { base, ask, call, text, bytes, stream } = createApiCalls(url, token, request);
   const models = () => call("GET", "/v1/models", contract.modelList);
   return {
     trust: () => call("GET", "/v1/trust", contract.trustState),
@@ -238,7 +158,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     },
     metadata: async (file) => {
       try {
-        return await read((await ask("GET", `/v1/trust/metadata/${file}`)).text());
+        return await text(`/v1/trust/metadata/${file}`);
       } catch (error) {
         if (codeOf(error) === "not_found") return undefined;
         throw error;
@@ -264,8 +184,8 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     modelSignature: (model, version) =>
       call("GET", `/v1/models/${model}/versions/${version}/signature`, contract.modelSignature),
     blob: async (sha256) => {
-      const bytes = new Uint8Array(await read((await ask("GET", `/v1/blobs/${sha256}`)).arrayBuffer()));
-      if (sha256Of(bytes) === sha256) return bytes;
+      const sent = await bytes(`/v1/blobs/${sha256}`);
+      if (sha256Of(sent) === sha256) return sent;
       throw new VedetteError(
         "digest_mismatch",
         `the control plane at ${base} sent other bytes than those of blob ${sha256}`,
@@ -288,7 +208,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     rollouts: async (query) =>
       (await call("GET", `/v1/rollouts?${searchOf(query)}`, rolloutsContract.rolloutList)).rollouts,
     rollout: (id) => call("GET", `/v1/rollouts/${id}`, rolloutsContract.rollout),
-    actOnRollout: (id, act, reason) => call("POST", `/v1/rollouts/${id}/${act}`, rolloutsContract.rollout, { reason }),
+    actOnRollout: (id, act, body) => call("POST", `/v1/rollouts/${id}/${act}`, rolloutsContract.rollout, body),
     replayRollout: (id, body) => call("POST", `/v1/rollouts/${id}/replay`, rolloutsContract.replayed, body),
     startExperiment: (body) => call("POST", "/v1/experiments", experimentsContract.experiment, body),
     experiments: async (query) =>
@@ -301,6 +221,10 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     runGate: (model, version) => call("POST", `/v1/models/${model}/versions/${version}/gate`, gateContract.gateState),
     overrideGate: (model, version, body) =>
       call("POST", `/v1/models/${model}/versions/${version}/gate/override`, gateContract.gateState, body),
+    withdrawOverride: (model, version, reason) =>
+      call("POST", `/v1/models/${model}/versions/${version}/gate/override/withdrawal`, gateContract.gateState, {
+        reason,
+      }),
     gateKeys: () => call("GET", "/v1/gate", releaseContract.gateKeys),
     propose: (model, body) => call("POST", `/v1/models/${model}/releases`, releaseContract.release, body),
     releases: (query) => call("GET", `/v1/releases?${searchOf(query)}`, releaseContract.releaseList),
@@ -315,7 +239,7 @@ export function createApiClient(url: string, token: OperatorToken, request: type
     drift: (query) => call("GET", `/v1/drift?${searchOf(query)}`, driftContract.driftState),
     driftWindows: async (query) =>
       (await call("GET", `/v1/drift/windows?${searchOf(query)}`, driftContract.driftWindows)).windows,
-    production: () => call("GET", "/v1/production", contract.production),
+    production: () => call("GET", "/v1/production", productionContract.production),
     query: async (body) => {
       await call("POST", "/v1/predictions/flush", contract.flushAnswer);
       return call("POST", "/v1/predictions/query", contract.predictionRows, body);
@@ -360,22 +284,4 @@ function searchOf(query: Readonly<Record<string, string | number | undefined>>):
     value === undefined ? [] : [[name, `${value}`] as [string, string]],
   );
   return new URLSearchParams(given).toString();
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON: an empty answer, or a proxy's page. Either way the schema decides what that means.
-    return undefined;
-  }
-}
-
-function refusal(json: unknown, status: number, what: string): VedetteError {
-  const told = contract.apiError.safeParse(json);
-  if (told.success) return new VedetteError(told.data.error.code, told.data.error.message);
-  return new VedetteError(
-    "internal",
-    `${what} answered ${status} without saying why: is this a control plane's address?`,
-  );
 }

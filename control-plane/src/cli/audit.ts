@@ -29,7 +29,7 @@ export function addAudit(program: Command, io: Io): void {
     .command("list")
     .description("the newest entries first, a line each; --json: with all that they hold")
     .option("--limit <number>", "entries at most", integerFrom(1, page), 50)
-    .option("--actor <name>", "by this operator or device")
+    .option("--actor <name>", "by this operator, or 'device NAME'")
     .option("--action <action>", "of this kind, as device.revoke")
     .option("--subject <subject>", "about this, as a device's name")
     .addHelpText(

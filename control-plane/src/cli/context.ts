@@ -5,7 +5,8 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import type { Command } from "commander";
 import { jsonLine, printable } from "../printable.ts";
 import type { KeyRing } from "../publish/settle.ts";
-import { type ApiClient, createApiClient, type OperatorToken } from "./api-client.ts";
+import type { OperatorToken } from "./api-calls.ts";
+import { type ApiClient, createApiClient } from "./api-client.ts";
 import type { Io } from "./io.ts";
 
 interface SharedOptions {

@@ -1,16 +1,16 @@
 /** Experiments as people read them: the result in a sentence, both arms, the check of the split, who takes part. */
 import type { ExperimentInDetail } from "@vedette/protocol/experiments-api";
+import { percent } from "../percent.ts";
 import { show, table } from "./table.ts";
 
 export function describeExperiment(experiment: ExperimentInDetail, withDevices = false): string {
   const { id, model, version, state, plan, why, result, devices, leftOut } = experiment;
-  const share = `${Number((plan.share * 100).toPrecision(3))} %`;
   const ends = [
     ...(plan.minEffect === null ? [] : [`a difference of ${plan.minEffect} is told or ruled out`]),
     ...(plan.until === null ? [] : [`${plan.until} at the latest`]),
   ].join(", ");
   const lines = [
-    `Experiment ${id}: ${model} version ${version} for ${share} of ${plan.split}, ${state.replaceAll("_", " ")}`,
+    `Experiment ${id}: ${model} version ${version} for ${percent(plan.share)} of ${plan.split}, ${state.replaceAll("_", " ")}`,
     `  ${plan.metric}, ${plan.better} is better; error ${plan.error}${ends === "" ? "" : `; until ${ends}`}`,
   ];
   if (result?.says === "withheld") lines.push("", `  !! ${result.why}`, `  !! No result is shown while this stands.`);

@@ -8,7 +8,7 @@ import { contextOf } from "./context.ts";
 import { describeExperiment } from "./experiment-text.ts";
 import type { Io } from "./io.ts";
 import { followUntilOver } from "./live-view.ts";
-import { duration, fitting, integer, integerFrom, label, moment, positive, share } from "./option-values.ts";
+import { duration, fitting, integerFrom, label, moment, positive, share, version } from "./option-values.ts";
 import { newest, type SelectorFlags, selectorOf } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
@@ -56,7 +56,7 @@ export function addExperiment(program: Command, io: Io): void {
     .command("start")
     .description("split devices, or requests by entity, between the version that answers and another one")
     .requiredOption("--model <name>", "the model", fitting(modelName))
-    .option("--version <number>", "the candidate (default: the newest)", integer)
+    .option("--version <number>", "the candidate (default: the newest)", version)
     .requiredOption("--metric <business:name>", "what is compared, as it is told by `vedette metric add`", metric)
     .addOption(new Option("--better <way>", "which way is better").choices(["higher", "lower"]).makeOptionMandatory())
     .addOption(

@@ -2,10 +2,11 @@
 import type { GateCheck, GateState } from "@vedette/protocol/gate-api";
 import { modelName } from "@vedette/protocol/ids";
 import type { Command } from "commander";
+import { percent } from "../percent.ts";
 import type { ApiClient } from "./api-client.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, fitting, integer } from "./option-values.ts";
+import { duration, fitting, version } from "./option-values.ts";
 import { newest } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
@@ -51,6 +52,19 @@ export function addGate(program: Command, io: Io): void {
       context.answer(state, describeGate(state));
     });
 
+  named(gate.command("withdraw").description("end an override before its time; a rollout by it is aborted"))
+    .requiredOption("--reason <text>", "why, for those who read it later")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ vedette gate withdraw --model rain-gauge --version 3 --reason "a page runs it now"',
+    )
+    .action(async (flags: VersionFlags & { reason: string }, command: Command) => {
+      const context = contextOf(command, io);
+      const api = await context.api();
+      const state = await api.withdrawOverride(flags.model, await versionOf(api, flags), flags.reason);
+      context.answer(state, describeGate(state));
+    });
+
   addKey(gate, io);
 }
 
@@ -70,7 +84,7 @@ function addKey(gate: Command, io: Io): void {
 function named(command: Command): Command {
   return command
     .requiredOption("--model <name>", "the model", fitting(modelName))
-    .option("--version <number>", "the version (default: the newest)", integer);
+    .option("--version <number>", "the version (default: the newest)", version);
 }
 
 async function versionOf(api: ApiClient, { model, version }: VersionFlags): Promise<number> {
@@ -85,7 +99,8 @@ const words = {
 };
 
 function describeGate({ model, version, state, why, report }: GateState): string {
-  const head = `${model} version ${version} ${words[state]}${state === "passed" ? "" : `: ${why}`}\n`;
+  const because = state === "passed" ? "" : `: ${inShort(why, report?.checks ?? [])}`;
+  const head = `${model} version ${version} ${words[state]}${because}\n`;
   if (!report) return head;
   const against = report.champion ? `, against version ${report.champion.version}` : "";
   const next =
@@ -94,6 +109,11 @@ function describeGate({ model, version, state, why, report }: GateState): string
       : "";
   const rows = report.checks.map((check) => [check.name, said(check), measured(check), check.why]);
   return `${head}Checked ${report.at}${against}:\n${table(["check", "says", "measured", "why"], rows)}${next}`;
+}
+
+/** Why each check failed stands in the table: only its name is left of that. */
+function inShort(why: string, checks: readonly GateCheck[]): string {
+  return checks.reduce((text, check) => text.replace(`${check.name}: ${check.why}`, () => check.name), why);
 }
 
 function said({ passed }: GateCheck): string {
@@ -118,10 +138,6 @@ function measured({ measured, limit, unit }: GateCheck): string | null {
 
 function ofTolerance(share: number): string {
   return `${share < 1e-4 ? "under 0.01 %" : percent(share)} of the tolerance`;
-}
-
-function percent(share: number): string {
-  return `${Number((100 * share).toPrecision(3))} %`;
 }
 
 function mib(bytes: number): string {

@@ -7,6 +7,8 @@ export interface Io {
   readonly terminal: boolean;
   /** Whether the answer goes to a terminal, where it may be drawn anew. */
   readonly screen: boolean;
+  /** How wide that terminal is now, in characters. */
+  columns(): number;
   /** Resolves after so many ms. */
   pause(ms: number): Promise<void>;
   /** UTC ms. */

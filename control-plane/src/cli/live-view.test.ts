@@ -9,10 +9,17 @@ interface Seen {
 }
 
 /** Follows what each look answers, or fails with. */
-async function follow(looks: readonly (Seen | Error)[], { json = false, screen = false } = {}) {
+async function follow(
+  looks: readonly (Seen | Error)[],
+  {
+    json = false,
+    screen = false,
+    columns = () => 80,
+  }: { json?: boolean; screen?: boolean; columns?: () => number } = {},
+) {
   let [out, err, asked] = ["", "", 0];
   const io: Io = {
-    ...{ env: {}, terminal: screen, screen, now: () => 0, monotonic: () => 0 },
+    ...{ env: {}, terminal: screen, screen, columns, now: () => 0, monotonic: () => 0 },
     pause: async () => {},
     stdout: (text) => {
       out += text;
@@ -53,6 +60,13 @@ test("a control plane that is restarted is told once, and what went on meanwhile
   expect(drawn.out).toBe(
     "at 1\nand more\n\u001b[2A\u001b[Jat 2\nand more\nat 3\nand more\n\u001b[2A\u001b[Jat 4\nand more\n",
   );
+});
+
+test("[R68] on a narrow terminal, and one that is made narrower meanwhile, what is drawn over is all that was drawn", async () => {
+  const widths = [5, 3];
+  const drawn = await follow([at(1), at(20), at(3, "then")], { screen: true, columns: () => widths.shift() ?? 80 });
+  // Of five characters `and more` takes two lines; of three it takes three, and `at 20` two.
+  expect(drawn.out).toBe("at 1\nand more\n\u001b[3A\u001b[Jat 20\nand more\n\u001b[5A\u001b[Jat 3\nand more\n");
 });
 
 test("one that never answered, or says no, ends it", async () => {

@@ -53,13 +53,19 @@ function tellAway(io: Io, json: boolean, error: unknown): void {
 
 /** Draws over what it drew before. */
 function screen<T>(io: Io, whole: (now: T) => string): (now: T) => void {
-  let drawn = 0;
+  let drawn = "";
   return (now) => {
     const text = printable(whole(now));
-    const up = drawn === 0 ? "" : `\u001b[${drawn}A\u001b[J`;
+    const up = drawn === "" ? "" : `\u001b[${rowsOf(drawn, io.columns())}A\u001b[J`;
     io.stdout(`${up}${text}`);
-    drawn = text.split("\n").length - 1;
+    drawn = text;
   };
+}
+
+/** Of what was drawn, as it stands on a terminal that is so wide by now: a longer line is broken. @param text lines, ended. */
+function rowsOf(text: string, columns: number): number {
+  const lines = text.split("\n").slice(0, -1);
+  return lines.reduce((rows, line) => rows + Math.max(1, Math.ceil([...line].length / columns)), 0);
 }
 
 /** A line where it says something new. */

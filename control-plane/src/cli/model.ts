@@ -6,7 +6,7 @@ import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { addPublish } from "./model-publish.ts";
 import { addModelTrust } from "./model-trust.ts";
-import { fitting, integer, label } from "./option-values.ts";
+import { fitting, label, version } from "./option-values.ts";
 import { newest, type SelectorFlags, selectorOf } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
@@ -51,7 +51,7 @@ export function addModel(program: Command, io: Io): void {
     .command("assign")
     .description("say which version devices should run; the last word for a device counts")
     .requiredOption("--name <name>", "the model", fitting(modelName))
-    .option("--version <number>", "the version (default: the newest)", integer)
+    .option("--version <number>", "the version (default: the newest)", version)
     .option("--none", "take the model away from the devices")
     .option("--all", "every device, those to come too")
     .option("--device <id...>", "these devices")

@@ -12,6 +12,7 @@ export const nodeIo: Io = {
   env: process.env,
   terminal: process.stderr.isTTY,
   screen: process.stdout.isTTY,
+  columns: () => process.stdout.columns || 80,
   pause: (ms) => new Promise((resolve) => void setTimeout(resolve, Math.min(ms, longestTimerMs))),
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),

@@ -66,9 +66,15 @@ export function positive(text: string): number {
   throw new InvalidArgumentError("Write a number above 0.");
 }
 
+/** Number of a published version. */
+export const version = integerFrom(1, 999_999_999);
+
 /** A day or a moment, as ISO date-time in UTC. */
 export function moment(text: string): string {
-  const ms = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(ms)) return new Date(ms).toISOString();
+  const [, day = ""] = /^(\d{4}-\d{2}-\d{2})(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.exec(text) ?? [];
+  const ms = Date.parse(day === "" ? "" : text);
+  // Of February the 30th JavaScript makes the 2nd of March.
+  const exists = !Number.isNaN(ms) && new Date(`${day}T00:00Z`).toISOString().startsWith(day);
+  if (exists && /^\d{4}-/.test(new Date(ms).toISOString())) return new Date(ms).toISOString();
   throw new InvalidArgumentError("Write a day as 2027-01-31, or a moment as 2027-01-31T12:00:00Z.");
 }

@@ -1,4 +1,4 @@
-import type { Production } from "@vedette/protocol/api";
+import type { Production } from "@vedette/protocol/production-api";
 import { expect, it } from "vitest";
 import { describeProduction } from "./production.ts";
 
@@ -63,7 +63,7 @@ rain-gauge version 2: in production on 2 of 4 devices, inputs DRIFT on 1
 
 rain-gauge version 1: published, and assigned to nobody (vedette model assign --help)
   published     2026-01-02 03:04 UTC, digest cdcdcdcdcdcd
-  trained       at a time that was not told, on unknown data
+  trained       at a time that was not told (publish says --trained-at), on unknown data
   assigned to   nobody
   serving on    no device
 `);
@@ -86,6 +86,8 @@ it("says what to do next where nothing is published, assigned, or enrolled", () 
   expect(tell({})).toContain("vedette model assign --help");
   const assigned = tell({ assignedTo: [{ labels: { city: "seattle", kind: "page" } }, { devices: ["a", "b"] }] });
   expect(assigned).toContain("vedette device enroll --help");
+  const before = tell({ assignedTo: [{ all: true }], predictions: 5 });
+  expect(before).toContain("assigned, and no device has it any more: newer rules go first");
   expect(assigned).toContain("assigned to   devices with city=seattle and kind=page; a, b\n");
 });
 

@@ -1,5 +1,5 @@
 /** `vedette production`: what is in production, where, trained on what, and how it does. */
-import type { Production } from "@vedette/protocol/api";
+import type { Production } from "@vedette/protocol/production-api";
 import type { Command } from "commander";
 import { whereOf } from "../monitoring/drift/subjects.ts";
 import { minute } from "../utc-minute.ts";
@@ -135,7 +135,16 @@ function describeVersion(model: string, version: Version, at: string, takenBack:
 }
 
 /** The whole paragraph in a few words. */
-function verdict({ version, serving, pending, assignedTo, drift, byRollout = [], notKept }: Version): string {
+function verdict({
+  version,
+  serving,
+  pending,
+  assignedTo,
+  drift,
+  byRollout = [],
+  notKept,
+  predictions,
+}: Version): string {
   if (serving.length + pending.length === 0) {
     const asked = byRollout.reduce((sum, { shadow }) => sum + shadow.length, 0);
     if (asked > 0) return `in no answer yet, and asked beside on ${plural(asked, "device")}`;
@@ -144,6 +153,9 @@ function verdict({ version, serving, pending, assignedTo, drift, byRollout = [],
     const [first] = byRollout;
     if (first) return `given to no device yet by ${first.experiment ? "experiment" : "rollout"} ${first.rollout}`;
     if (notKept && assignedTo.length === 0) return `${howEnded(notKept).how}, and assigned to nobody`;
+    // A newer rule names the same devices.
+    if (predictions > 0 && assignedTo.length > 0)
+      return "assigned, and no device has it any more: newer rules go first";
     return assignedTo.length === 0
       ? `published, and assigned to nobody (vedette ${version === 1 ? "model assign" : "rollout start"} --help)`
       : "assigned, and no device has it yet (vedette device enroll --help)";
@@ -173,7 +185,10 @@ function howEnded({ rollout, experiment, state, endedAt }: NonNullable<Version["
 
 function describeTraining(lineage: Version["lineage"]): string {
   const reference = objectOf(lineage.reference);
-  const when = typeof lineage.trainedAt === "string" ? minute(lineage.trainedAt) : "at a time that was not told";
+  const when =
+    typeof lineage.trainedAt === "string"
+      ? minute(lineage.trainedAt)
+      : "at a time that was not told (publish says --trained-at)";
   const data =
     typeof reference.file === "string"
       ? `${show(reference.file)}, ${plural(Number(reference.rows), "row")}`

@@ -78,7 +78,7 @@ export function addRelease(program: Command, io: Io): void {
           "--off takes the policy away: leave out the flags that describe one",
         );
       }
-      const policy = off ? null : await policyOf(flags);
+      const policy = off ? null : await policyOf(flags, io.now());
       const after = await (await context.api()).setHandsFree(model, { policy });
       context.answer(after, describeSettings(after));
     });

@@ -30,9 +30,19 @@ export function stagesFrom(text: string): Stages {
   });
 }
 
-/** @throws VedetteError not_found, invalid_argument where a file is not to be read or holds no policy. */
-export async function policyOf(flags: PolicyFlags): Promise<Policy> {
+/**
+ * @param now UTC ms.
+ * @throws VedetteError not_found, invalid_argument where a file is not to be read or holds no policy, or a flag names what is over.
+ */
+export async function policyOf(flags: PolicyFlags, now: number): Promise<Policy> {
   const { served, inFlight, timeout, maxFailures, startAt, stages } = flags;
+  // Of a file that is used again its moment may be over; who writes one by hand means one that is to come.
+  if (startAt !== undefined && Date.parse(startAt) < now) {
+    throw new VedetteError(
+      "invalid_argument",
+      `--start-at ${startAt} is over, and it would begin at once: name a moment to come, or leave it out`,
+    );
+  }
   const file = flags.policy === undefined ? {} : await readPolicy(flags.policy);
   const named = flags.all !== undefined || flags.device !== undefined || flags.label !== undefined;
   const given = {
@@ -62,7 +72,8 @@ async function readPolicy(path: string): Promise<object> {
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    // Some editors begin a file with a mark of its encoding.
+    json = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
     throw new VedetteError("invalid_argument", `--policy ${path} is no JSON: ${messageOf(cause)}`, { cause });
   }

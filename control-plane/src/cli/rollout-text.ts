@@ -1,6 +1,7 @@
 /** A rollout as people read it: stages, cohort bars, and the evidence with its interval against the margin. Pure. */
 import type { Finding } from "@vedette/protocol/rollout";
 import type { Replayed, RolloutInDetail } from "@vedette/protocol/rollouts-api";
+import { percent } from "../percent.ts";
 import { minute } from "../utc-minute.ts";
 import { table } from "./table.ts";
 
@@ -56,8 +57,7 @@ function stages(rollout: RolloutInDetail): string[] {
   return policy.stages.flatMap((one, i) => {
     const done = state === "promoted" || i < stage;
     const mark = done ? "done" : i !== stage ? "" : presently(rollout);
-    const share = `${Number((one.share * 100).toPrecision(3))} %`;
-    const line = `  ${i + 1} ${one.kind.padEnd(6)} ${share.padStart(6)}  ${mark}`.trimEnd();
+    const line = `  ${i + 1} ${one.kind.padEnd(6)} ${percent(one.share).padStart(6)}  ${mark}`.trimEnd();
     if (i !== stage || members.length === 0) return [line];
     const ofStage = members.filter((member) => member.kind === one.kind);
     const counts = Object.keys(marks).flatMap((name) => {

@@ -5,7 +5,7 @@ import { type RolloutAct, rolloutActs } from "@vedette/protocol/rollouts-api";
 import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { duration, fitting, integer, integerFrom, label, moment, share } from "./option-values.ts";
+import { duration, fitting, integerFrom, label, moment, share, version } from "./option-values.ts";
 import { type PolicyFlags, policyOf, stagesFrom } from "./rollout-policy.ts";
 import { describeRollout } from "./rollout-text.ts";
 import { addRolloutReplay, addRolloutWatch } from "./rollout-watch.ts";
@@ -22,7 +22,7 @@ const acts: Readonly<Record<RolloutAct, { what: string; done: string; example: s
     done: "is aborted",
     example: '7 --reason "wrong file"',
   },
-  approve: { what: "let the stage that waits for it begin", done: "goes on", example: "7" },
+  approve: { what: "let the stage that waits for it begin", done: "goes on", example: "7 --stage 2" },
   retry: { what: "try devices that failed or timed out again", done: "tries them again", example: "7" },
 };
 
@@ -41,7 +41,7 @@ export function addRollout(program: Command, io: Io): void {
     .command("start")
     .description("release a version in stages; returns at once: it goes on by itself")
     .requiredOption("--model <name>", "the model", fitting(modelName))
-    .option("--version <number>", "the version (default: the newest)", integer)
+    .option("--version <number>", "the version (default: the newest)", version)
     .option("--all", "every device, those to come too (default where --policy names none)")
     .option("--device <id...>", "these devices")
     .option("--label <key=value>", "devices with this label, those to come too; given more than once, with all", label)
@@ -63,7 +63,7 @@ export function addRollout(program: Command, io: Io): void {
     )
     .action(async (flags: PolicyFlags & { model: string; version?: number; queue?: boolean }, command: Command) => {
       const context = contextOf(command, io);
-      const policy = await policyOf(flags);
+      const policy = await policyOf(flags, io.now());
       const api = await context.api();
       const version = flags.version ?? (await newest(api, flags.model));
       const started = await api.startRollout({ model: flags.model, version, policy, queue: flags.queue ?? false });
@@ -107,15 +107,18 @@ export function addRollout(program: Command, io: Io): void {
   addRolloutWatch(rollout, io);
   for (const act of rolloutActs) {
     const { what, done, example } = acts[act];
-    rollout
+    const acting = rollout
       .command(act)
       .description(what)
       .argument("<id>", "its number in the list", number)
-      .option("--reason <text>", "kept in the audit")
+      .option("--reason <text>", "kept in the audit");
+    if (act === "approve")
+      acting.option("--stage <n>", "this one, and none that waits by now instead of it", integerFrom(1, 20));
+    acting
       .addHelpText("after", `\nExample:\n  $ vedette rollout ${act} ${example}`)
-      .action(async (id: number, { reason }: { reason?: string }, command: Command) => {
+      .action(async (id: number, flags: { reason?: string; stage?: number }, command: Command) => {
         const context = contextOf(command, io);
-        const after = await (await context.api()).actOnRollout(id, act, reason);
+        const after = await (await context.api()).actOnRollout(id, act, flags);
         context.answer(after, `Rollout ${id} ${done}.\n${describeRollout(after)}`);
       });
   }

@@ -31,6 +31,7 @@ test("keys are made and used in a home that is not the server's, and no private 
       env: {},
       terminal: false,
       screen: false,
+      columns: () => 80,
       pause: async () => {},
       stdout: write,
       stderr: write,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import type { Production } from "@vedette/protocol/api";
+import type { Production } from "@vedette/protocol/production-api";
 import type { Watch } from "@vedette/protocol/watch-api";
 import { CloudEvent, HTTP } from "cloudevents";
 import { expect, onTestFinished, test, vi } from "vitest";

@@ -9,7 +9,7 @@ import { readCsv } from "../publish/csv-table.ts";
 import { sha256 } from "../sha256.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
-import { fitting, integer, integerFrom, list } from "./option-values.ts";
+import { fitting, integerFrom, list, version } from "./option-values.ts";
 import { table } from "./table.ts";
 import { describeReference, type ReferenceFlags } from "./watch-reference.ts";
 
@@ -28,7 +28,7 @@ export function addWatch(program: Command, io: Io): void {
     .command("add")
     .description("watch a model that is served elsewhere, by reference data or as a published version")
     .requiredOption("--name <model>", "what to call it", fitting(modelName))
-    .option("--version <number>", "a published version of that name: its fields and drift reference", integer)
+    .option("--version <number>", "a published version of that name: its fields and drift reference", version)
     .option("--reference <csv>", "data as it was trained on; they stay here, and only counts of them are sent")
     .option("--features <names>", "the model's inputs, in order (default: the numeric columns but the label)", list)
     .option("--label <column>", "what it predicts: names the classes, where it is a text, or 0 and 1")

@@ -14,12 +14,12 @@ export interface Member {
   readonly kind: MemberKind;
   /** What the director assigns beyond the standing rules; null: nothing. Differs from `kind` while it waits to be taken. */
   readonly given: MemberKind | null;
-  /** When the cohort took it in: who comes after its stage began is not waited for. */
+  /** When the cohort took it in, or its time began once more: who comes after its stage began is not waited for. */
   readonly joinedAt: number;
   readonly state: MemberState;
   /** Of the state. */
   readonly since: number;
-  /** When it was last given what its kind says. */
+  /** When it was given what its kind says, and its time began: taken again within that time it keeps it. */
   readonly takenAt: number | null;
   /** Revision of its assignment before that: what it reports of this one or an earlier one is of an earlier attempt. */
   readonly takenRev: number;
@@ -46,8 +46,8 @@ export interface Rollout {
   /** Orders the devices, differently in each rollout. */
   readonly salt: string;
   readonly policy: RolloutPolicy;
-  /** Where it is an experiment: its members are in arms, drawn once, and it is never promoted by itself. */
-  readonly experiment?: ExperimentPlan | null;
+  /** Null: it is a release. Of an experiment the members are in arms, drawn once, and it is never promoted by itself. */
+  readonly experiment: ExperimentPlan | null;
   readonly state: RolloutState;
   /** Place in `policy.stages`. */
   readonly stage: number;

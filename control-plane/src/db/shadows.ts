@@ -11,7 +11,7 @@ type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;
 type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
 
 export interface ShadowRepository {
-  /** Notes pairs that an assignment for a device names, with the moment of the first time. */
+  /** Notes pairs that an assignment for a device names, with the moment of the first time: the earliest, where a clock was ahead. */
   sign(agent: string, pairs: readonly SignedPair[], at: number): Promise<void>;
   /** When a pair was first signed for a device; undefined where it never was. */
   signedAt(agent: string, pair: SignedPair): Promise<number | undefined>;
@@ -55,8 +55,13 @@ export function shadowRepository(db: Connection): ShadowRepository {
   return {
     async sign(agent, pairs, at) {
       db.transaction((tx) => {
-        for (const { model, answering, beside } of pairs)
-          tx.insert(shadowPairs).values({ agent, model, answering, beside, signedAt: at }).onConflictDoNothing().run();
+        for (const { model, answering, beside } of pairs) {
+          const target = [shadowPairs.agent, shadowPairs.model, shadowPairs.answering, shadowPairs.beside];
+          tx.insert(shadowPairs)
+            .values({ agent, model, answering, beside, signedAt: at })
+            .onConflictDoUpdate({ target, set: { signedAt: at }, setWhere: gt(shadowPairs.signedAt, at) })
+            .run();
+        }
       });
     },
     async signedAt(agent, pair) {

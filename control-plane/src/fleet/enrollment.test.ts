@@ -51,6 +51,14 @@ test("a device whose answer was lost asks again and uses nothing; another key is
   expect(await site.call("POST", "/v1/enroll", enrollBody(other, honest))).toMatchObject({ status: 200 });
 });
 
+test("what a device does is not taken for an operator's of the same name", async () => {
+  const site = await ready();
+  const { token } = await makeToken(site);
+  await site.call("POST", "/v1/enroll", enrollBody(token, { agent: "admin", key: makeKey() }));
+  const { body } = await site.call("GET", "/v1/audit?action=device.enroll");
+  expect(body).toMatchObject({ entries: [{ actor: "device admin", subject: "admin" }] });
+});
+
 test("expired and unknown tokens, and a key that is not the device's", async () => {
   const site = await ready();
   const { token } = await makeToken(site, { ttlSeconds: 60 });

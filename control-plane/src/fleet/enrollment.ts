@@ -127,7 +127,7 @@ export function createEnrollment(ports: {
       if (root === undefined) throw noRoot();
       const labels = await db.tokens.redeem(sha256(secret), agent, publicKey, {
         at: clock.now(),
-        actor: agent,
+        actor: `device ${agent}`, // no operator is called so
         action: "device.enroll",
         subject: agent,
         detail: { token: tokenIdOf(sha256(secret)) },

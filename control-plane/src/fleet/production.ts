@@ -3,9 +3,10 @@
  * still does; one that should and does not is pending, with what it said of why. A version that no device has is told of
  * where a rule assigns it or it is its model's newest. Predictions are counted in the lake; all else is as devices reported.
  */
-import type { Production } from "@vedette/protocol/api";
+
 import { sources } from "@vedette/protocol/ids";
 import type { ReportedSlot } from "@vedette/protocol/messages";
+import type { Production } from "@vedette/protocol/production-api";
 import type { Database } from "../db/database.ts";
 import type { DeviceRecord, RuleRecord, VersionRecord } from "../db/records.ts";
 import { isoTime } from "../iso-time.ts";

@@ -38,7 +38,8 @@ async function site() {
   ];
   const open = () => createShadowIntake({ db, clock, logger: silentLogger });
   let intake = open();
-  await intake.sign("d1", [{ model: "rain", ...first, beside: { ...second, sample: 1 } }]);
+  const sign = () => intake.sign("d1", [{ model: "rain", ...first, beside: { ...second, sample: 1 } }]);
+  await sign();
   const parcel = shadowParcel.parse({
     model: "rain",
     answering: first.digest,
@@ -71,7 +72,7 @@ async function site() {
       db = await openDatabase(file);
       intake = open();
     },
-    ...{ clock, first, second, flood, parcel },
+    ...{ sign, clock, first, second, flood, parcel },
   };
 }
 
@@ -170,6 +171,18 @@ test("[R56] nor more parcels than a device sends: one that floods fills no disk,
   expect(await part(102)).not.toHaveProperty("refused");
   expect(await part(103)).toHaveProperty("refused");
   expect(await at.db.shadows.sentOf("d1", at.parcel)).toEqual({ rows: 1_010, parcels: 101 });
+});
+
+test("[R65] a pair that was assigned while the clock was years ahead is told of as long as any other once it is right", async () => {
+  const at = await site();
+  const part = (n: number) => at.take("d1", { ...at.parcel, window: { ...at.parcel.window, n } });
+  at.clock.set(at.clock.now() - 365 * 86_400_000);
+  await at.restart();
+  // With the device's next hello.
+  await at.sign();
+  for (let n = 0; n < 100; n++) await part(n);
+  at.clock.advance(60_000);
+  for (let n = 100; n < 130; n++) expect(await part(n)).toEqual({ epoch, n });
 });
 
 test("[S64] nor are more rows taken than a device can have answered since", async () => {

@@ -1,6 +1,7 @@
 /** How routes describe themselves for the OpenAPI document. */
 import { z } from "@hono/zod-openapi";
-import { apiError, auditEntry, modelVersion, production } from "@vedette/protocol/api";
+import { apiError, auditEntry, modelVersion } from "@vedette/protocol/api";
+import { production } from "@vedette/protocol/production-api";
 import { replayed } from "@vedette/protocol/rollouts-api";
 import { z as zod } from "zod";
 

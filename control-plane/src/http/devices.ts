@@ -1,7 +1,8 @@
 /** /v1/devices and /v1/production: who is there, and what runs where. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { deviceAnswer, deviceList, production, revokeDevice } from "@vedette/protocol/api";
+import { deviceAnswer, deviceList, revokeDevice } from "@vedette/protocol/api";
 import { agentId } from "@vedette/protocol/ids";
+import { production } from "@vedette/protocol/production-api";
 import { body, faults, json, operatorOnly } from "./describe.ts";
 import type { HttpPorts } from "./ports.ts";
 

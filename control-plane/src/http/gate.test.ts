@@ -113,6 +113,35 @@ test("[K22] what failed is released only by an override with a reason, by whom i
   expect(await show(2)).toMatchObject({ state: "failed", why: expect.stringContaining("which is over") });
 });
 
+test("[K32] an override is withdrawn before its time, and a rollout by it is aborted", async () => {
+  const { clock, vedette, publish, show, start, look } = await ready();
+  await publish("--latency-ms", "0.000001");
+  const of = (verb: string, reason: string) => ["gate", verb, "--model", "pump", "--version", "2", "--reason", reason];
+  expect(await vedette(...of("withdraw", "early"))).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/pump version 2 has no override in force: latency/),
+  });
+  await vedette(...of("override", "a slow site"), "--expires", "2h");
+  expect(await start(2)).toMatchObject({ body: { state: "running" } });
+  expect(await vedette(...of("withdraw", "too slow after all"))).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/failed the gate: .*admin withdrew the override \(too slow after all\)/s),
+  });
+  const { out } = await vedette("gate", "show", "--model", "pump");
+  // Of each check that failed the reason is told once: in the table.
+  expect(out).toMatch(/^pump version 2 failed the gate: latency\.node-cpu; latency\.wasm; admin withdrew .*\nChecked /);
+  const wrong = (await show(2)).report?.checks.filter(({ passed }) => passed === false) ?? [];
+  for (const { name, why } of wrong) expect(out.split(why), name).toHaveLength(2);
+  clock.advance(60_000);
+  await vi.waitFor(async () =>
+    expect(await look()).toMatchObject({ state: "aborted", why: expect.stringContaining("withdrew the override") }),
+  );
+  expect(await show(2)).toMatchObject({ state: "failed", override: { withdrawn: true, reason: "too slow after all" } });
+  expect((await vedette("audit", "list")).out).toMatch(/gate\.withdraw .*too slow after all/);
+  expect(await vedette(...of("override", "once more"), "--expires", "2h")).toMatchObject({ code: 0 });
+  expect(await show(2)).toMatchObject({ state: "overridden" });
+});
+
 test("[K23] a report or override that was changed, or is another version's, proves nothing", async () => {
   const { vedette, publish, show, start, tamper } = await ready();
   await publish("--latency-ms", "0.000001");

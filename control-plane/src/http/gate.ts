@@ -1,6 +1,6 @@
 /** /v1/models/{model}/versions/{version}/gate: whether a version may be released, and why not. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { gateState, overrideGate } from "@vedette/protocol/gate-api";
+import { gateState, overrideGate, withdrawOverride } from "@vedette/protocol/gate-api";
 import { modelName, sha256Hex } from "@vedette/protocol/ids";
 import { keepRows } from "../release/gate/keep-rows.ts";
 import { body, faults, json, octets, operatorOnly } from "./describe.ts";
@@ -53,6 +53,20 @@ export function gateRoutes(app: OpenAPIHono, { gates, db }: HttpPorts): void {
     async (c) => {
       const { model, version } = c.req.valid("param");
       return c.json(await gates.override(model, version, c.req.valid("json"), c.get("actor").name), 200);
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: `${path}/override/withdrawal`,
+      summary: "End an override before its time",
+      security,
+      request: { params, body: body(withdrawOverride) },
+      responses,
+    }),
+    async (c) => {
+      const { model, version } = c.req.valid("param");
+      return c.json(await gates.withdraw(model, version, c.req.valid("json").reason, c.get("actor").name), 200);
     },
   );
 

@@ -1,6 +1,7 @@
 /** What the HTTP adapters call. Each file here parses, calls, and maps errors; nothing is decided here. */
 
-import type { Device, Production } from "@vedette/protocol/api";
+import type { Device } from "@vedette/protocol/api";
+import type { Production } from "@vedette/protocol/production-api";
 import type { PredictionCounts } from "@vedette/protocol/records-api";
 import type { Backup } from "../backup/create-backup.ts";
 import type { DeviceLogin } from "../broker-link.ts";
@@ -51,7 +52,7 @@ export interface HttpPorts {
     Rollouts,
     "start" | "act" | "look" | "replay" | "startExperiment" | "stopExperiment" | "actOnExperiment"
   >;
-  readonly gates: Pick<Gates, "show" | "run" | "override" | "rotate">;
+  readonly gates: Pick<Gates, "show" | "run" | "override" | "withdraw" | "rotate">;
   readonly releases: Omit<Releases, "reconcile">;
   readonly enrollment: Enrollment;
   readonly deviceTokens: DeviceTokens;

@@ -1,6 +1,7 @@
 /** A rollout of devices by label, while labels change. */
 import { expect, test } from "vitest";
 import { makeBundle } from "../../test/bundle.ts";
+import { rolloutSite } from "../../test/rollout-site.ts";
 import { verdictOf } from "../../test/rollout-world.ts";
 import { enroll, hello, initialiseTrust, publish, startSite } from "../../test/site.ts";
 
@@ -31,4 +32,27 @@ test("[R37] a member keeps its place when its labels change: nothing is assigned
     body: { error: { message: expect.stringContaining("rollout 1") } },
   });
   expect(await assign("gauge-2")).toMatchObject({ status: 200 });
+});
+
+test("[R66] a device that two rollouts come to name in the same round is a member of one of them alone", async () => {
+  const judge = async ({ id }: { id: number }) => verdictOf(id === 2 ? "promote" : "undecided");
+  const { site, live, start, look } = await rolloutSite({ parts: { judge } });
+  const seattle = { city: "seattle" };
+  await live(20, { "gauge-1": seattle });
+  await start({ selector: { labels: seattle }, stages: [{ kind: "canary", share: 1 }] });
+  const devices = ["gauge-2", "gauge-3"];
+  const stages = [
+    { kind: "canary" as const, share: 0.5 },
+    { kind: "canary" as const, share: 1 },
+  ];
+  await start({ selector: { devices }, stages });
+  const [first = ""] = (await look(2)).members.map(({ agent }) => agent);
+  const next = devices.find((agent) => agent !== first) ?? "";
+  // It moves to Seattle in the moment in which the other's second stage, which names it, begins.
+  await live(20, { "gauge-1": seattle, [next]: seattle });
+  site.clock.advance(2_000);
+  const members = async (id: number) => (await look(id)).members.map(({ agent }) => agent).toSorted();
+  expect([await members(1), await members(2)]).toEqual([["gauge-1", next], [first]]);
+  const { members: ofFirst } = await look(1);
+  expect(ofFirst.find(({ agent }) => agent === next)).toMatchObject({ state: "updating" });
 });

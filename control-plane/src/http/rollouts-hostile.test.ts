@@ -1,84 +1,15 @@
 /** Rollouts under clocks that are set back, replays that look on, devices that lie, and a control plane that fails half way. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Reported } from "@vedette/protocol/messages";
-import type { rolloutPolicy } from "@vedette/protocol/rollout";
-import { rollout as rolloutSchema } from "@vedette/protocol/rollouts-api";
-import { latencyBin, type ShadowParcel, shadowParcel } from "@vedette/protocol/shadow";
 import Sqlite from "better-sqlite3";
 import { expect, test, vi } from "vitest";
-import type { z } from "zod";
-import { makeBundle } from "../../test/bundle.ts";
-import type { ManualClock } from "../../test/clock.ts";
-import { abilities, enroll, hello, initialiseTrust, publish, startSite } from "../../test/site.ts";
-import type { Parts } from "../compose.ts";
-
-const one = makeBundle("rain", "one");
-const two = makeBundle("rain", "two");
-const newer = { ...abilities, capability: 3 };
-const names = ["gauge-1", "gauge-2", "gauge-3", "gauge-4"];
-const metrics = [{ metric: "unfit" as const, margin: 0.02 }];
-const canaries = [
-  { kind: "canary" as const, share: 0.25 },
-  { kind: "canary" as const, share: 1 },
-];
-type Fit = ShadowParcel["counts"]["fit"];
-
-/** A site whose devices have version 1 by a rule; version 2 is published. The real judge reads what they tell. */
-async function ready(over: { home?: string; clock?: ManualClock; parts?: Partial<Parts> } = {}) {
-  const site = await startSite(over);
-  if (!over.home) {
-    const operator = await initialiseTrust(site);
-    await publish(site, operator, [one]);
-    await publish(site, operator, [one, two]);
-    for (const name of names) await enroll(site, name);
-    await site.call("POST", "/v1/assignments", { model: "rain", version: 1, selector: { all: true } });
-  }
-  let n = 0;
-  /** Each says hello, follows, and reports that it served so many predictions. */
-  const live = async (served = 20) => {
-    for (const agent of names) {
-      await site.fleet.presence(agent, true, 1);
-      const { assignment } = await hello(site, agent, { abilities: newer });
-      const slot = assignment?.slots[0];
-      if (!assignment || !slot) continue;
-      const serving = { digest: slot.digest, release: slot.release ?? 1 };
-      const told = { model: "rain", serving, previous: null, candidate: null, served, drift: [] };
-      const report: Reported = {
-        ...{ agent, rev: assignment.rev, at: 0, abilities: newer, labels: {} },
-        slots: [{ ...told, sources: {}, reasons: {} }],
-      };
-      await site.fleet.reported(agent, report);
-    }
-  };
-  /** A canary tells what came of its rows. */
-  const tell = (agent: string, fit: Fit, epoch = "00000000000000aa") => {
-    const rows = fit.reduce((sum, count) => sum + count, 0);
-    const runs = [[latencyBin(2), rows]];
-    return site.fleet.shadow(
-      agent,
-      shadowParcel.parse({
-        ...{ model: "rain", answering: two.digest, beside: one.digest, window: { epoch, n: n++, from: 0, to: 1 } },
-        counts: {
-          ...{ rows, skipped: 0, fit, agreed: fit[0], table: fit[0] > 0 ? [[0, 0, fit[0]]] : [], value: null },
-          confidence: { n: fit[0], sum: 0, sumSquares: 0 },
-          latency: { answering: runs, beside: runs },
-        },
-        ...{ disagreements: [], omitted: 0 },
-      }),
-    );
-  };
-  const start = (policy: z.input<typeof rolloutPolicy> = {}) =>
-    site.call("POST", "/v1/rollouts", { model: "rain", version: 2, policy: { stages: canaries, metrics, ...policy } });
-  const look = async (id = 1) => rolloutSchema.parse((await site.call("GET", `/v1/rollouts/${id}`)).body);
-  const round = async () => {
-    site.clock.advance(2_000);
-    return look();
-  };
-  return { site, live, tell, start, look, round };
-}
+import { canaries, names, newer, one, rolloutSite, two } from "../../test/rollout-site.ts";
+import { verdictOf } from "../../test/rollout-world.ts";
+import { runCaptured } from "../../test/run-captured.ts";
+import { hello } from "../../test/site.ts";
 
 test("[R50] set back an hour in the middle of a rollout, the control plane still sees what is bad, at once", async () => {
-  const { site, live, tell, start, look } = await ready();
+  const { site, live, tell, start, look } = await rolloutSite();
   await live();
   await start();
   await live();
@@ -92,7 +23,7 @@ test("[R50] set back an hour in the middle of a rollout, the control plane still
 });
 
 test("[R53] a replay of a rollout that goes on does not change what it is judged by", async () => {
-  const { site, live, tell, start, look, round } = await ready();
+  const { site, live, tell, start, look, round } = await rolloutSite();
   await live();
   await start();
   await live();
@@ -110,7 +41,7 @@ test("[R53] a replay of a rollout that goes on does not change what it is judged
 });
 
 test("[R59] where the evidence cannot be read, what fails on devices is taken back all the same, and nothing is promoted", async () => {
-  const { site, live, start, look, round } = await ready({
+  const { site, live, start, look, round } = await rolloutSite({
     parts: {
       judge: async () => {
         throw new Error("the lake is away");
@@ -133,7 +64,7 @@ test("[R59] where the evidence cannot be read, what fails on devices is taken ba
 });
 
 test("killed after a decision was written and before devices were told, it is told after the restart", async () => {
-  const first = await ready();
+  const first = await rolloutSite();
   await first.live();
   await first.start();
   await first.live();
@@ -143,7 +74,7 @@ test("killed after a decision was written and before devices were told, it is to
   const file = new Sqlite(join(first.site.home, "data", "vedette.db"));
   file.prepare("UPDATE rollouts SET state = 'rolled_back', ended_at = ?").run(at);
   file.close();
-  const { site, look } = await ready({ home: first.site.home, clock: first.site.clock });
+  const { site, look } = await rolloutSite({ home: first.site.home, clock: first.site.clock });
   expect(site.hints).toEqual([]);
   site.clock.advance(60_000);
   expect(await look()).toMatchObject({ state: "rolled_back", returned: { of: 1, done: 0, waiting: [canary] } });
@@ -153,7 +84,7 @@ test("killed after a decision was written and before devices were told, it is to
 });
 
 test("[R54] a restart is not that all devices went away: no other one stands in for a canary that has not said hello yet", async () => {
-  const first = await ready();
+  const first = await rolloutSite();
   await first.live();
   await first.start({ stages: [{ kind: "canary", share: 0.25 }, canaries[1] as (typeof canaries)[number]] });
   await first.live(1);
@@ -161,7 +92,7 @@ test("[R54] a restart is not that all devices went away: no other one stands in 
   const before = await first.look();
   const canary = before.members[0]?.agent ?? "";
   await first.site.close();
-  const { site, round } = await ready({ home: first.site.home, clock: first.site.clock });
+  const { site, round } = await rolloutSite({ home: first.site.home, clock: first.site.clock });
   const other = names.find((name) => name !== canary) ?? "";
   await site.fleet.presence(other, true, 2);
   expect((await round()).members.map(({ agent, state }) => [agent, state])).toEqual([[canary, "updating"]]);
@@ -172,8 +103,32 @@ test("[R54] a restart is not that all devices went away: no other one stands in 
   expect(Object.fromEntries(states)).toEqual({ [canary]: "offline", [other]: "updating" });
 });
 
+test("[R70] what a device said of drift before it was revoked speaks for no version any more", async () => {
+  const { site, live, start, look, round } = await rolloutSite();
+  await live();
+  await start({ stages: [{ kind: "canary", share: 1 }], metrics: [{ metric: "drift", margin: 0.1 }] });
+  const drifts = async (agent: string, verdict: string, { digest } = two) => {
+    const { assignment } = await hello(site, agent, { abilities: newer });
+    const driftVerdict = { verdict, top: null, windows: 9, untrusted: false };
+    const told = { model: "rain", serving: { digest, release: 2 }, previous: null, candidate: null };
+    const slot = { ...told, served: 1, drift: [], driftVerdict, sources: {}, reasons: {} };
+    const report = { agent, rev: assignment?.rev ?? 0, at: 0, abilities: newer, labels: {}, slots: [slot] };
+    await site.fleet.reported(agent, report);
+  };
+  const [first = "", second = "", third = ""] = names;
+  await drifts(first, "critical");
+  await drifts(second, "stable");
+  await drifts(third, "stable", one);
+  const found = async () => (await look()).verdict?.findings.find(({ metric }) => metric === "drift");
+  await round();
+  expect(await found()).toMatchObject({ estimate: 0.5 });
+  expect(await site.call("POST", `/v1/devices/${first}/revoke`, { reason: "stolen" })).toMatchObject({ status: 200 });
+  await round();
+  expect(await found()).toMatchObject({ estimate: 0 });
+});
+
 test("absurd requests are the asker's fault, each with its reason, and leave no rollout", async () => {
-  const { site, live } = await ready();
+  const { site, live } = await rolloutSite();
   await live();
   const last = { kind: "canary", share: 1 };
   const metric = (over: object) => ({ metrics: [{ metric: "unfit", margin: 0.02, ...over }] });
@@ -222,7 +177,7 @@ test("absurd requests are the asker's fault, each with its reason, and leave no 
 });
 
 test("of twenty who start at the same moment one does, and of acts at the same moment the first counts", async () => {
-  const { site, live, start, look } = await ready();
+  const { site, live, start, look } = await rolloutSite();
   await live();
   const starts = await Promise.all(Array.from({ length: 20 }, () => start()));
   expect(starts.map(({ status }) => status).toSorted()).toEqual([200, ...Array(19).fill(409)]);
@@ -230,4 +185,27 @@ test("of twenty who start at the same moment one does, and of acts at the same m
   const acted = await Promise.all(acts.map((act) => site.call("POST", `/v1/rollouts/1/${act}`, {})));
   expect(acted.filter(({ status }) => status === 200)).toHaveLength(1);
   expect(await look()).toMatchObject({ state: expect.stringMatching(/aborted|paused/) });
+});
+
+test("[R74] of two operators who approve the same stage the second does not approve the one after it unseen", async () => {
+  const { site, live, start, look, round } = await rolloutSite({ parts: { judge: async () => verdictOf("promote") } });
+  await live();
+  await start({ stages: canaries.map((stage) => ({ ...stage, share: 1, approval: true })) });
+  expect(await look()).toMatchObject({ state: "waiting_for_approval", stage: 0 });
+  const approve = (stage: number) => site.call("POST", "/v1/rollouts/1/approve", { stage });
+  expect(await approve(1)).toMatchObject({ status: 200 });
+  await live();
+  expect(await round()).toMatchObject({ state: "waiting_for_approval", stage: 1 });
+  expect(await approve(1)).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringContaining("stands at stage 2") } },
+  });
+  const token = (await readFile(join(site.home, "operator.token"), "utf8")).trim();
+  const env = { VEDETTE_URL: site.url, VEDETTE_TOKEN: token };
+  const late = await runCaptured(["rollout", "approve", "1", "--stage", "1"], { env });
+  expect([late.code, late.err]).toEqual([1, expect.stringContaining("stands at stage 2")]);
+  expect(await look()).toMatchObject({ state: "waiting_for_approval", stage: 1 });
+  expect(await site.call("POST", "/v1/rollouts/1/pause", { stage: 2 })).toMatchObject({ status: 400 });
+  expect((await runCaptured(["rollout", "approve", "1", "--stage", "2"], { env })).code).toBe(0);
+  expect(await look()).toMatchObject({ state: "running", stage: 1 });
 });

@@ -81,7 +81,8 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
     }),
     async (c) => {
       const { id: number, act } = c.req.valid("param");
-      await rollouts.act(number, act, c.req.valid("json").reason ?? null, c.get("actor").name);
+      const { reason = null, stage } = c.req.valid("json");
+      await rollouts.act(number, act, reason, c.get("actor").name, stage);
       return c.json(await inDetail(number), 200);
     },
   );

@@ -105,7 +105,10 @@ export function openInbox(path: string, limits: InboxLimits = defaultInboxLimits
     missing: db.prepare<[], { model: string; n: number }>(
       "SELECT model, total(to_n - from_n + 1) AS n FROM gaps WHERE reason <> 'unanswered' GROUP BY model ORDER BY model",
     ),
-    waiting: db.prepare<[], { n: number }>("SELECT coalesce(max(id) - min(id) + 1, 0) AS n FROM batches"),
+    // Each end looked up by itself: both at once in one query would read all that waits.
+    waiting: db.prepare<[], { n: number }>(
+      "SELECT coalesce((SELECT max(id) FROM batches) - (SELECT min(id) FROM batches) + 1, 0) AS n",
+    ),
     refuse: db.prepare("INSERT INTO refused_frames (at, agent, stream, why, frame) VALUES (?, ?, ?, ?, ?)"),
     forgetRefused: db.prepare("DELETE FROM refused_frames WHERE id <= (SELECT max(id) FROM refused_frames) - ?"),
   };

@@ -1,4 +1,5 @@
 /** A candidate from its assignment to its probation, or to its rejection: a whole agent against the scripted peer. */
+import { VedetteError } from "@vedette/protocol/errors";
 import { describe, expect, it } from "vitest";
 import { servingDevice } from "./test/harness.ts";
 
@@ -183,6 +184,25 @@ describe("a candidate", () => {
       expect(again.slot()?.candidate?.state).toBe("probation");
       await again.agent.stop();
     }
+  });
+
+  it("is not blamed for a load that came to nothing because the agent stopped", async () => {
+    const { peer, run, start, first } = await servingDevice();
+    peer.assign(peer.publish("rain", 2, { scale: 3 }));
+    await run.clock.advance(500);
+    await run.agent.stop();
+    const ended = Promise.withResolvers<void>();
+    let loads = 0;
+    const stopping = await start({ loading: () => (++loads === 1 ? Promise.resolve() : ended.promise) });
+    await stopping.clock.advance(10);
+    expect(loads).toBe(2); // of what serves, and then of the candidate
+    await stopping.agent.stop();
+    ended.reject(new VedetteError("model_failed", "its thread ended"));
+    await stopping.clock.advance(10);
+    expect(stopping.log.entries.map(({ event }) => event)).not.toContain("model.rejected");
+    const next = await start();
+    await next.clock.advance(10);
+    expect(next.slot()).toMatchObject({ serving: { digest: first.digest }, candidate: { state: "probation" } });
   });
 
   it("[V4] in a crash loop gives way to the version before", async () => {

@@ -13,7 +13,8 @@ import type { Ports, TrustedTargets } from "./ports.ts";
 import type { ModelSlot } from "./serve/model-slot.ts";
 import type { ServingVersion } from "./serve/serving-version.ts";
 import { type BesideKeeper, type BesideOptions, createBesideKeeper } from "./shadow/beside-keeper.ts";
-import { type Candidate, type LifeEvent, maxStarts, type Pin, type Pins, pinned, step } from "./store/life-cycle.ts";
+import { createKeptPins } from "./store/kept-pins.ts";
+import { type Candidate, maxStarts, type Pin, type Pins, pinned } from "./store/life-cycle.ts";
 import type { RejectReason } from "./store/reject-reason.ts";
 import { backoffMs, createRetry } from "./timing.ts";
 import { createTripWatch } from "./trip-watch.ts";
@@ -82,9 +83,8 @@ const restMs = { firstMs: 1_000, capMs: 3_600_000 };
 export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   const { model, slot } = options;
   const { clock, random, log } = options.ports;
-  let pins = options.pins;
-  let saved = options.pins;
-  let saving: Promise<void> = Promise.resolve();
+  const life = createKeptPins(options);
+  const { apply } = life;
   /** What may be fetched now: a candidate from before a restart waits for its next assignment. */
   let assigned: { slot: AssignedSlot; trusted: TrustedTargets } | undefined;
   let kept = "";
@@ -96,35 +96,13 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   /** From when on a candidate whose processes died may be begun with, monotonic ms. */
   let rests = { digest: "", until: 0 };
 
-  /** Moves the pins at once and saves them; what depends on them awaits it. */
-  const apply = (event: LifeEvent): Promise<void> => {
-    const next = step(pins, event, clock.now());
-    if (next !== pins) {
-      pins = next;
-      log.info(`model.${event.kind}`, {
-        model,
-        ...("reason" in event ? { reason: event.reason } : {}),
-        ...brief(pins),
-      });
-      options.changed();
-    }
-    const save = async () => {
-      const now = pins;
-      if (saved === now) return;
-      await options.save(now);
-      saved = now;
-    };
-    saving = saving.then(save, save);
-    return saving;
-  };
-
   const place = createVersionsInPlace({
     model,
     slot,
     log,
     allowed: () => ({
-      trial: !stopped && pins.candidate?.state === "probation" ? pins.candidate.digest : undefined,
-      serving: stopped ? undefined : pins.serving?.digest,
+      trial: !stopped && life.pins.candidate?.state === "probation" ? life.pins.candidate.digest : undefined,
+      serving: stopped ? undefined : life.pins.serving?.digest,
     }),
     placing: () => watch.began(),
     placed() {
@@ -140,13 +118,14 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
 
   /** Loads the serving version, or the one before it where it is unfit. */
   const restore = async () => {
-    while (pins.serving && !place.has(pins.serving.digest)) {
+    while (life.pins.serving && !place.has(life.pins.serving.digest)) {
       try {
-        await load(pins.serving, true);
+        await load(life.pins.serving, true);
       } catch (error) {
+        if (stopped) return;
         const failure = judgeFailure(error, true);
         const why = messageOf(error);
-        log.error("model.cannot_serve", { model, digest: pins.serving.digest, code: codeOf(error), why });
+        log.error("model.cannot_serve", { model, digest: life.pins.serving.digest, code: codeOf(error), why });
         await apply({ kind: "broken", reason: failure.kind === "lost" ? null : failure.reason, rev: options.rev() });
       }
     }
@@ -155,7 +134,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
 
   /** What a candidate waits for whose processes died before it could prove itself, and which nothing can stand in for. */
   const resting = ({ digest, starts }: Candidate): ModelKeeper["trouble"] => {
-    if (begun === digest || starts < maxStarts || (pins.serving ?? pins.previous)) return undefined;
+    if (begun === digest || starts < maxStarts || (life.pins.serving ?? life.pins.previous)) return undefined;
     const now = clock.monotonic();
     if (rests.digest !== digest) rests = { digest, until: now + backoffMs(starts - maxStarts, { ...restMs, random }) };
     const left = rests.until - now;
@@ -173,7 +152,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
    * Answers why it is not tried now, where it is not.
    */
   const install = async ({ digest, state }: Candidate): Promise<ModelKeeper["trouble"]> => {
-    const current = () => (pins.candidate?.digest === digest && !stopped ? pins.candidate : undefined);
+    const current = () => (life.pins.candidate?.digest === digest && !stopped ? life.pins.candidate : undefined);
     if (state === "fetching") {
       const from = assigned;
       if (!from || from.slot.digest !== digest) return;
@@ -190,7 +169,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       await place.align();
       return;
     }
-    const rest = pins.candidate && resting(pins.candidate);
+    const rest = life.pins.candidate && resting(life.pins.candidate);
     if (rest) return rest;
     // Another try in the same process follows no crash.
     if (begun !== digest) await apply({ kind: "started" });
@@ -204,8 +183,9 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
 
   /** What becomes of a candidate that failed. @throws where another try may go better. */
   const judge = async ({ digest }: Candidate, error: unknown): Promise<undefined> => {
-    const { candidate } = pins;
-    if (candidate?.digest !== digest) return undefined;
+    const { candidate } = life.pins;
+    // Nor is it blamed for a load or a run that ended because the agent stops.
+    if (candidate?.digest !== digest || stopped) return undefined;
     const failure = judgeFailure(error, candidate.state !== "fetching" && fetched !== digest);
     const lost = failure.kind === "lost";
     log.error(lost ? "model.lost" : "model.rejected", { model, digest, reason: codeOf(error), why: messageOf(error) });
@@ -226,7 +206,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     work: async () => {
       if (stopped) return;
       await restore();
-      const { candidate } = pins;
+      const { candidate } = life.pins;
       let waits: ModelKeeper["trouble"];
       if (candidate && candidate.state !== "rejected") {
         waits = await install(candidate).catch((error: unknown) => judge(candidate, error));
@@ -235,7 +215,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       if (waits) options.changed();
       trouble = waits;
       beside.now();
-      const keeping = pinned(pins).join();
+      const keeping = pinned(life.pins).join();
       if (keeping === kept) return;
       await options.exclusive(options.evict);
       kept = keeping;
@@ -246,7 +226,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   const aside = (what: Promise<void>) => {
     what.catch((error: unknown) => log.error("model.failed", { model, code: codeOf(error), why: messageOf(error) }));
   };
-  const onProbation = () => pins.candidate?.state === "probation" && slot.version?.digest === pins.candidate.digest;
+  const onProbation = () =>
+    life.pins.candidate?.state === "probation" && slot.version?.digest === life.pins.candidate.digest;
   const watch = createTripWatch({
     model,
     ports: options.ports,
@@ -255,9 +236,9 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     standing() {
       if (stopped || !slot.version) return null;
       if (onProbation()) return "probation";
-      return slot.version.digest === pins.serving?.digest ? "serving" : null;
+      return slot.version.digest === life.pins.serving?.digest ? "serving" : null;
     },
-    canReturn: () => pins.previous !== null,
+    canReturn: () => life.pins.previous !== null,
     selfTest: options.selfTest,
     trip(reason, why) {
       log.error("model.tripped", { model, digest: slot.version?.digest ?? null, reason, why });
@@ -270,8 +251,8 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
       work.now();
     },
     passed() {
-      if (!pins.candidate) return;
-      aside(apply({ kind: "passed", served: place.servedBy(pins.candidate.digest) }));
+      if (!life.pins.candidate) return;
+      aside(apply({ kind: "passed", served: place.servedBy(life.pins.candidate.digest) }));
       aside(place.align());
       work.now();
     },
@@ -283,7 +264,7 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
   /** Saved once a boot at most. */
   const lived = () => {
     cancelLived();
-    if (!pins.serving?.starts) return;
+    if (!life.pins.serving?.starts) return;
     aside(apply({ kind: "lived" }));
     beside.now();
   };
@@ -297,29 +278,30 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
     endsAbruptly: options.endsAbruptly,
     probation: options.probation,
     selfTest: options.selfTest,
-    beside: () => pins.beside,
+    beside: () => life.pins.beside,
     apply(of) {
-      const before = pins.beside;
+      const before = life.pins.beside;
       const saved = apply({ kind: "beside", of });
-      if (before?.state !== pins.beside?.state) work.now(); // files of what is given up go
+      if (before?.state !== life.pins.beside?.state) work.now(); // files of what is given up go
       return saved;
     },
     mayLoad(digest) {
-      if (stopped || !slot.version || pins.serving?.starts) return false;
-      const settled = !pins.candidate || pins.candidate.state === "rejected";
-      return settled || [pins.serving, pins.previous].some((pin) => pin?.digest === digest);
+      if (stopped || !slot.version || life.pins.serving?.starts) return false;
+      const settled = !life.pins.candidate || life.pins.candidate.state === "rejected";
+      return settled || [life.pins.serving, life.pins.previous].some((pin) => pin?.digest === digest);
     },
     fetch: options.fetch,
     exclusive: options.exclusive,
     changed: options.changed,
   });
 
-  const served = () => (pins.serving ? Math.max(pins.serving.served, place.servedBy(pins.serving.digest)) : 0);
+  const served = () =>
+    life.pins.serving ? Math.max(life.pins.serving.served, place.servedBy(life.pins.serving.digest)) : 0;
   return {
     model,
     slot,
     get pins() {
-      return pins;
+      return life.pins;
     },
     get trouble() {
       return trouble;
@@ -370,15 +352,5 @@ export function createModelKeeper(options: KeeperOptions): ModelKeeper {
         place.align,
       ]);
     },
-  };
-}
-
-function brief(pins: Pins): Record<string, unknown> {
-  const { serving, previous, candidate, beside } = pins;
-  return {
-    ...(beside && { beside: `${beside.digest} ${beside.state}` }),
-    serving: serving?.digest ?? null,
-    previous: previous?.digest ?? null,
-    candidate: candidate && `${candidate.digest} ${candidate.state}`,
   };
 }

@@ -131,7 +131,7 @@ export async function openNodeAgent(options: NodeAgentOptions): Promise<NodeAgen
     return {
       agent,
       close: () =>
-        closeAll(`agent ${id}`, [() => agent.stop(), backend.idle, besideBackend.idle, packer.close, unlock]),
+        closeAll(`agent ${id}`, [() => agent.stop(), backend.close, besideBackend.close, packer.close, unlock]),
     };
   } catch (error) {
     await unlock().catch((late: unknown) => log.error("agent.home_not_given_back", { home, why: messageOf(late) }));

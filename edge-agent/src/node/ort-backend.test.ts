@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { codeOf } from "@vedette/protocol/errors";
 import { InferenceSession } from "onnxruntime-node";
 import { expect, test, vi } from "vitest";
@@ -120,4 +122,25 @@ test("[G19] a model that takes over a millisecond stays in its worker, and the m
   }
   expect(session.thread).toBe("worker");
   await session.release();
+});
+
+test.each([
+  ["being loaded", "backend.load(slowModel()).catch(() => {});"],
+  [
+    "at work",
+    "const session = await backend.load(slowModel()); const again = () => session.run(one, ['y']).then(again, () => {}); again();",
+  ],
+])("a process that closes while a model is %s ends as it says, and not in the runtime's abort", async (_, work) => {
+  const at = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+  const script = `
+    import { createOrtBackend } from ${at("./ort-backend.ts")};
+    import { slowModel } from ${at("../../test/node/onnx-model.ts")};
+    const one = { x: { datatype: "FP32", shape: [1, 1], data: Float32Array.of(1) } };
+    const backend = createOrtBackend(console);
+    ${work}
+    await backend.close();
+    console.log(await backend.load(slowModel()).catch((error) => error.code));
+    process.exit(3);`;
+  const ended = await promisify(execFile)(process.execPath, ["--eval", script]).catch((error: unknown) => error);
+  expect(ended).toMatchObject({ code: 3, stdout: "not_ready\n", stderr: "" });
 });

@@ -35,19 +35,28 @@ interface PlacedSession extends Session {
 
 export interface OrtBackend extends Backend {
   load(model: Uint8Array<ArrayBuffer>): Promise<PlacedSession>;
-  /** Resolves when no model is being loaded, or soon: a process that ends while the runtime loads one aborts. */
-  idle(): Promise<void>;
+  /**
+   * Loads no model from now on. Resolves when none is being loaded or run in a thread, or soon: a process that ends while the
+   * runtime is at work in one aborts.
+   */
+  close(): Promise<void>;
 }
 
 /** @param options when a model runs on the main thread; zero `trialRuns` keeps every model in its worker. */
 export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<PlacementOptions> = {}): OrtBackend {
   const placement = { ...defaults, ...options };
   const loads = new Set<Promise<unknown>>();
+  const threads = new Set<RemoteSession>();
+  let closed = false;
   return {
     name: "node-cpu",
     async load(model) {
+      if (closed) throw new VedetteError("not_ready", "the agent is stopping: no model is loaded any more");
       lintModel(model);
-      const loading = loadInWorker(model);
+      const loading = loadInWorker(model).then((thread) => {
+        threads.add(thread);
+        return thread;
+      });
       loads.add(loading);
       const remote = await loading.finally(() => loads.delete(loading));
       // Kept only until the model is placed: some are tens of megabytes.
@@ -58,11 +67,15 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
       const times: number[] = [];
       let ranMs: number | undefined;
 
+      const leaveThread = async () => {
+        await remote.end();
+        threads.delete(remote);
+      };
       const move = async (from: Uint8Array<ArrayBuffer>) => {
         const session = await InferenceSession.create(from, sessionOptions);
         if (released) return session.release();
         main = session;
-        await remote.end();
+        await leaveThread();
       };
       const consider = (runMs: number) => {
         if (!bytes || times.push(runMs) < placement.trialRuns) return;
@@ -106,13 +119,15 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
           if (released) return;
           released = true;
           await moving;
-          await closeAll("the model's sessions", [() => main?.release(), () => remote.end()]);
+          await closeAll("the model's sessions", [() => main?.release(), leaveThread]);
         },
       };
       return placed;
     },
-    async idle() {
+    async close() {
+      closed = true;
       await Promise.race([Promise.allSettled([...loads]), delay(endWithinMs)]);
+      await Promise.all([...threads].map((thread) => thread.end()));
     },
   };
 }

@@ -5,6 +5,7 @@
 import { concatBytes, toHex } from "@vedette/protocol/bytes";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { AppendFile, Clock, Compressor, Logger, Random, Storage } from "../core/ports.ts";
+import { createTimers } from "./timers.ts";
 
 export interface ManualClock extends Clock {
   /** Moves time on and calls what falls due, in order of time; resolves when what they started in memory is done. */
@@ -19,15 +20,14 @@ export interface ManualClock extends Clock {
 export function createManualClock(wall = Date.UTC(2026, 0, 1)): ManualClock {
   let monotonic = 0;
   let offset = wall;
-  /** The next one last; of those of one moment, the first that was set. */
-  const timers: Timer[] = [];
+  const timers = createTimers();
   let waiting = 0;
   return {
     now: () => monotonic + offset,
     monotonic: () => monotonic,
     after(ms, call) {
       const timer = { at: monotonic + Math.max(0, ms), call, waits: true };
-      timers.splice(placeOf(timer.at, timers), 0, timer);
+      timers.add(timer);
       waiting++;
       return () => {
         if (timer.waits) waiting--;
@@ -37,8 +37,8 @@ export function createManualClock(wall = Date.UTC(2026, 0, 1)): ManualClock {
     async advance(ms) {
       const end = monotonic + ms;
       await settle();
-      for (let next = timers.at(-1); next && (next.at <= end || !next.waits); next = timers.at(-1)) {
-        timers.pop();
+      for (let next = timers.next(); next && (next.at <= end || !next.waits); next = timers.next()) {
+        timers.remove();
         if (!next.waits) continue;
         next.waits = false;
         waiting--;
@@ -55,24 +55,6 @@ export function createManualClock(wall = Date.UTC(2026, 0, 1)): ManualClock {
       return waiting;
     },
   };
-}
-
-interface Timer {
-  readonly at: number;
-  readonly call: () => void;
-  /** Neither called nor cancelled. */
-  waits: boolean;
-}
-
-/** Where one of this moment belongs: behind all later ones, before all of its own moment. */
-function placeOf(at: number, timers: readonly Timer[]): number {
-  let [low, high] = [0, timers.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((timers[middle]?.at ?? 0) > at) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Resolves when every promise that can move without a timer or real I/O has moved. */
@@ -173,7 +155,7 @@ export function createMemoryDisk(): MemoryDisk {
   /** A synced folder keeps its names, and what was removed stays so; the bytes of its files are another matter. */
   const settleFolder = (folder: string): void => {
     for (const path of removed.keys()) if (folderOf(path) === folder) removed.delete(path);
-    for (const [path, file] of files) if (folderOf(path) === folder) file.synced ??= 0;
+    for (const [path, file] of files) if (file.synced === undefined && folderOf(path) === folder) file.synced = 0;
   };
 
   const disk: MemoryDisk = {

@@ -1,7 +1,8 @@
 /** What there is to say of drift: the state of each version that sent windows, its events, and the windows themselves. */
-import type { Production } from "@vedette/protocol/api";
+
 import type { DriftEvent, DriftState, driftWindows } from "@vedette/protocol/drift-api";
 import { isWorse } from "@vedette/protocol/judge-drift";
+import type { Production } from "@vedette/protocol/production-api";
 import type { z } from "zod";
 import type { Database } from "../../db/database.ts";
 import type { DriftBankFacts, DriftEventRecord } from "../../db/drift.ts";

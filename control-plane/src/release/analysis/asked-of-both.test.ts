@@ -16,7 +16,7 @@ const parcel = (
   };
 };
 const truth = (labelled: number, onlyAnsweringRight = 0, onlyBesideRight = 0) => [
-  { agent: "dev", digest: "one", labelled, onlyAnsweringRight, onlyBesideRight },
+  { agent: "dev", digest: "one", labelled, until: 0, onlyAnsweringRight, onlyBesideRight },
 ];
 
 test("[A2] labelled rows count in the share that was asked of both, and never more than were asked", () => {

@@ -1,7 +1,7 @@
 import { rolloutPolicy } from "@vedette/protocol/rollout";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type DeviceEvidence, levelOf, together } from "./even-shares.ts";
+import { type DeviceEvidence, levelOf, together, togetherInLast } from "./even-shares.ts";
 import { noEvidence } from "./evidence.ts";
 import { judgeEvidence } from "./judge-evidence.ts";
 import { noPairs } from "./paired-evidence.ts";
@@ -67,6 +67,53 @@ describe("[R52] one device of twenty that tells millions of rows", () => {
     expect(verdict).toBe("undecided");
     expect(findings[0]?.n).toBeLessThan(120);
     expect(findings[0]?.more).toBeGreaterThan(0);
+  });
+});
+
+describe("[J6] in the last stage", () => {
+  const before = (of: DeviceEvidence) => ({ ...of, joined: false });
+  const joined = (of: DeviceEvidence) => ({ ...of, joined: true });
+  const inLast = (devices: Parameters<typeof togetherInLast>[0], part: number) =>
+    judgeEvidence({ ...noEvidence, ...togetherInLast(devices, { pairs: part, labels: part }) }, policy);
+
+  test("devices of the former cohort do not promote what is worse on those that joined, nor before these have told", () => {
+    const old = [1, 2, 3].map(() => before(device(500, 0)));
+    expect(inLast(old, 1 / 2)).toMatchObject({ verdict: "undecided", findings: [{ says: "no_evidence" }] });
+    const wrong = [1, 2, 3].map(() => joined(device(10, 0.1)));
+    expect(inLast([...old, ...wrong], 1 / 2).verdict).toBe("undecided");
+    const more = [1, 2, 3].map(() => joined(device(300, 0.1)));
+    expect(inLast([...old, ...more], 1 / 2).verdict).toBe("rollback");
+    expect(inLast([...old, ...[1, 2, 3].map(() => joined(device(150, 0)))], 1 / 2).verdict).toBe("promote");
+  });
+
+  test("[J7] one that floods does not stand in for the others that joined: together they say when it is enough", () => {
+    const old = [1, 2, 3].map(() => before(device(500, 0)));
+    const some = [joined(device(20, 0.1)), joined(device(20, 0.1))];
+    expect(inLast([...old, ...some], 1 / 2).verdict).toBe("undecided");
+    expect(inLast([...old, ...some, joined(device(3_000_000, 0))], 1 / 2).verdict).toBe("undecided");
+    const more = [joined(device(200, 0)), joined(device(200, 0)), joined(device(3_000_000, 0))];
+    expect(inLast([...old, ...more], 1 / 2).verdict).toBe("promote");
+  });
+
+  test("they count for at least half of their part, in rows, runs and labels; where nobody joined nothing is held down", () => {
+    const told = fc.record({ rows: fc.integer({ min: 0, max: 1e6 }), joined: fc.boolean() });
+    const part = fc.integer({ min: 1, max: 20 }).map((of) => of / 20);
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 20 }), part, (devices, part) => {
+        const all = devices.map(({ rows, joined }) => {
+          const labels = { n: rows, onlyCandidateRight: 0, onlyIncumbentRight: rows };
+          const latency = { candidate: new Map([[1, rows]]), incumbent: new Map([[1, rows]]) };
+          return { joined, labels, pairs: { ...noPairs, rows, latency } };
+        });
+        const level = levelOf(devices.map(({ rows }) => rows));
+        const theirs = devices.filter((one) => one.joined).reduce((sum, { rows }) => sum + Math.min(rows, level), 0);
+        const sum = togetherInLast(all, { pairs: part, labels: part });
+        const runs = sum.pairs.latency.candidate.get(1) ?? 0;
+        for (const n of [sum.pairs.rows, sum.labels.n, sum.labels.onlyIncumbentRight, runs])
+          expect(theirs).toBeGreaterThanOrEqual((part / 2) * n - 1e-3);
+        expect(togetherInLast(all, { pairs: 0, labels: 0 }).pairs.rows).toBeCloseTo(together(all).pairs.rows, 3);
+      }),
+    );
   });
 });
 

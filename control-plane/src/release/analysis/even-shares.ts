@@ -45,12 +45,42 @@ export function levelOf(counts: readonly number[]): number {
 
 /** What all of them told, none above its share. */
 export function together(devices: readonly DeviceEvidence[]): DeviceEvidence {
+  return sumOf(heldDown(devices));
+}
+
+/**
+ * The same of the last stage, in which those who joined in it count for at least half of their part of the devices: who was in
+ * the cohort before tells sooner, and may be of the kind that the candidate suits. Half, since who joined may be asked less.
+ * Nor does one of those who joined stand in for the others: none of them has more than its share of what they told.
+ * @param parts of the devices that tell, those who joined; 0: none of them is to be heard.
+ */
+export function togetherInLast(
+  devices: readonly (DeviceEvidence & { readonly joined: boolean })[],
+  parts: { readonly pairs: number; readonly labels: number },
+): DeviceEvidence {
+  const held = heldDown(devices);
+  if (parts.pairs === 0 && parts.labels === 0) return sumOf(held);
+  const those = (who: boolean) => held.filter((_, i) => devices[i]?.joined === who);
+  const [joined, before] = [together(those(true)), sumOf(those(false))];
+  const most = (part: number, count: (of: DeviceEvidence) => number) =>
+    Math.min(1, ((2 / part - 1) * count(joined)) / Math.max(1, count(before)));
+  const rows = most(parts.pairs, ({ pairs }) => pairs.rows);
+  const runs = most(parts.pairs, ({ pairs }) => runsOf(pairs));
+  const labels = most(parts.labels, ({ labels }) => labels.n);
+  const all = sumOf(held);
+  return {
+    pairs: parts.pairs === 0 ? all.pairs : plusPairs(joined.pairs, scaledPairs(before.pairs, rows, runs)),
+    labels: parts.labels === 0 ? all.labels : plusLabels(joined.labels, scaledLabels(before.labels, labels)),
+  };
+}
+
+function heldDown(devices: readonly DeviceEvidence[]): DeviceEvidence[] {
   const most = {
     rows: levelOf(devices.map(({ pairs }) => pairs.rows)),
     runs: levelOf(devices.map(({ pairs }) => runsOf(pairs))),
     labels: levelOf(devices.map(({ labels }) => labels.n)),
   };
-  const even = devices.map(({ pairs, labels }): DeviceEvidence => {
+  return devices.map(({ pairs, labels }): DeviceEvidence => {
     const rows = Math.min(1, most.rows / Math.max(1, pairs.rows));
     const runs = Math.min(1, most.runs / Math.max(1, runsOf(pairs)));
     return {
@@ -58,9 +88,12 @@ export function together(devices: readonly DeviceEvidence[]): DeviceEvidence {
       labels: scaledLabels(labels, Math.min(1, most.labels / Math.max(1, labels.n))),
     };
   });
+}
+
+function sumOf(devices: readonly DeviceEvidence[]): DeviceEvidence {
   return {
-    pairs: even.reduce((total, { pairs }) => plusPairs(total, pairs), noPairs),
-    labels: even.reduce((total, { labels }) => plusLabels(total, labels), noLabels),
+    pairs: devices.reduce((total, { pairs }) => plusPairs(total, pairs), noPairs),
+    labels: devices.reduce((total, { labels }) => plusLabels(total, labels), noLabels),
   };
 }
 

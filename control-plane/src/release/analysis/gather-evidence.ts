@@ -12,15 +12,20 @@ import type { Clock, Labels } from "../../ports.ts";
 import { addMeans, noMean } from "../../statistics/mean-sequence.ts";
 import type { DeviceFacts, Judge } from "../rollouts/world.ts";
 import { type AskedOfBoth, askedOfBoth } from "./asked-of-both.ts";
-import { together } from "./even-shares.ts";
+import { together, togetherInLast } from "./even-shares.ts";
 import { type Evidence, noEvidence, type PairedLabels } from "./evidence.ts";
 import { judgeStage } from "./judge-evidence.ts";
+import { joinedInLast, partsOfJoined, stillToTell, whereInLast } from "./last-stage.ts";
 import { addPairs, noPairs, type PairedEvidence } from "./paired-evidence.ts";
 
 const atOnce = 500;
-/** Joining labels reads the lake: it may take this part of the time, and is not done more often than this, ms. */
-const labelsShare = 0.2;
-const labelsEveryMs = 5_000;
+/** Labels and business metrics are read of the lake: that may take this part of the time, and is not done more often than this, ms. */
+const lakeShare = 0.2;
+const lakeEveryMs = 5_000;
+/** However long it seems to have taken: a clock that was set forward meanwhile has it read again for all that. */
+const lakeEveryMsAtMost = 1_800_000;
+/** A device's time is as good as its line. ms. */
+const deviceTimeMs = 60_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
 
@@ -33,9 +38,12 @@ interface Tally {
   readonly since: number;
   /** By device, members or not yet. */
   readonly pairs: Map<string, PairedEvidence>;
+  /** By device whose parcels had rows that both were asked. */
+  readonly told: Map<string, { from: number; at: number }>;
   readonly asked: AskedOfBoth;
   /** By device. */
   labels: ReadonlyMap<string, PairedLabels>;
+  labelled: ReadonlyMap<string, number>;
   /** UTC ms: not before. */
   labelsAgainAt: number;
 }
@@ -48,6 +56,9 @@ interface Read {
   readonly whole: Tally;
   /** Of the last stage, once it is under way. */
   last: Tally | null;
+  business: Evidence["business"];
+  /** UTC ms: not before. */
+  businessAgainAt: number;
 }
 
 /** @param ports.of `past` reads what had come until the moment that it is asked of; `now` all there is, whatever clocks said. */
@@ -73,6 +84,11 @@ export function createEvidenceJudge(ports: {
             if (parcel.receivedAt >= tally.since) {
               const answers = parcel.answering === candidate ? "candidate" : "incumbent";
               tally.pairs.set(parcel.agent, addPairs(tally.pairs.get(parcel.agent) ?? noPairs, parcel.counts, answers));
+              if (parcel.counts.rows > 0) {
+                const from = Math.max(parcel.fromAt, tally.since - deviceTimeMs);
+                const before = tally.told.get(parcel.agent)?.from ?? from;
+                tally.told.set(parcel.agent, { from: Math.min(from, before), at: parcel.receivedAt });
+              }
               tally.asked.add({ ...parcel, window: { from: parcel.fromAt, to: parcel.toAt } }, model);
             }
         }
@@ -88,23 +104,34 @@ export function createEvidenceJudge(ports: {
     if (!wanted || !tally.asked.any || now < tally.labelsAgainAt) return;
     const began = clock.now();
     const { asked } = tally;
-    const request = { model: rollout.model, spans: asked.spans(), disagreements: asked.disagreements() };
-    tally.labels = asked.labelsOf(await labels.pairs(request), rollout.digest);
+    const since = tally.since - deviceTimeMs;
+    const request = { model: rollout.model, since, spans: asked.spans(), disagreements: asked.disagreements() };
+    const truths = await labels.pairs(request);
+    tally.labels = asked.labelsOf(truths, rollout.digest);
+    tally.labelled = new Map(truths.toSorted((a, b) => a.until - b.until).map(({ agent, until }) => [agent, until]));
+    tally.labelsAgainAt = againAt(now, began);
+  }
+
+  /** When the lake is read again, after what began then. */
+  function againAt(now: number, began: number): number {
     const tookMs = Math.max(0, clock.now() - began);
-    tally.labelsAgainAt = now + Math.max(labelsEveryMs, tookMs / labelsShare);
+    return now + Math.min(lakeEveryMsAtMost, Math.max(lakeEveryMs, tookMs / lakeShare));
   }
 
   async function readBusiness(
     { model, version, policy }: Rollout,
     incumbents: readonly string[],
-  ): Promise<Evidence["business"]> {
+    read: Read,
+    now: number,
+  ): Promise<void> {
     const names = policy.metrics.flatMap(({ metric }) => /^business:(.*)$/.exec(metric)?.[1] ?? []);
-    if (names.length === 0) return noEvidence.business;
+    if (names.length === 0 || now < read.businessAgainAt) return;
+    const began = clock.now();
     const groups = await labels.metrics(model);
     // Of versions that nobody runs any more nothing follows for the one that is to be replaced.
     const replaced = (await db.versions.list(model)).filter(({ digest }) => incumbents.includes(digest));
     const isReplaced = (group: MetricGroup) => replaced.some((one) => one.version === group.version);
-    return new Map(
+    read.business = new Map(
       names.map((name) => {
         const named = groups.filter((group) => group.name === name);
         const candidate = named.find((group) => group.version === version)?.mean ?? noMean;
@@ -115,6 +142,7 @@ export function createEvidenceJudge(ports: {
         return [name, { candidate, incumbent }];
       }),
     );
+    read.businessAgainAt = againAt(now, began);
   }
 
   return async (rollout, devices, now) => {
@@ -134,23 +162,29 @@ export function createEvidenceJudge(ports: {
     const incumbents = [...new Set(members.flatMap(({ incumbent }) => incumbent ?? []))];
     await readParcels(rollout, incumbents, read, now);
     const drift = driftOf(rollout, devices, await db.devices.list());
-    const business = await readBusiness(rollout, incumbents);
+    await readBusiness(rollout, incumbents, read, now);
+    const { business } = read;
     await Promise.all(talliesOf(read).map((tally) => readLabels(rollout, tally, now)));
     const agents = members.map(({ agent }) => agent);
+    const heard = read.last && { told: read.last.told, labelled: read.last.labelled, now };
+    const parts = heard ? partsOfJoined(rollout, devices, heard) : { pairs: 0, labels: 0 };
+    const where = heard ? whereInLast(rollout, devices, heard) : undefined;
     const judged = (of: readonly string[]) => {
-      const [whole, last = null] = talliesOf(read).map((tally): Evidence => {
-        const told = of.flatMap((agent) => {
-          const pairs = tally.pairs.get(agent);
-          return pairs ? [{ pairs, labels: tally.labels.get(agent) ?? noEvidence.labels }] : [];
+      const told = ({ pairs, labels }: Tally) =>
+        of.flatMap((agent) => {
+          const mine = { agent, pairs: pairs.get(agent), labels: labels.get(agent) ?? noEvidence.labels };
+          return mine.pairs ? [{ ...mine, pairs: mine.pairs, joined: joinedInLast(rollout, agent) }] : [];
         });
-        return { ...together(told), drift, business };
-      });
-      return judgeStage(whole ?? noEvidence, last, rollout.policy);
+      const whole: Evidence = { ...together(told(read.whole)), drift, business };
+      const last: Evidence | null = read.last && { ...togetherInLast(told(read.last), parts), drift, business };
+      return judgeStage(whole, last, rollout.policy, where);
     };
-    return namingTheOne(
+    const silent = heard ? stillToTell(rollout, devices, heard) : [];
+    const verdict = namingTheOne(
       judged,
       agents.filter((agent) => read.whole.pairs.has(agent)),
     );
+    return waitingFor(silent, verdict);
   };
 }
 
@@ -162,20 +196,30 @@ function namingTheOne(judged: (of: readonly string[]) => RolloutVerdict, agents:
   return one === undefined ? verdict : { ...verdict, why: `${verdict.why}; without ${one} it would go on` };
 }
 
+/** Who is quick to tell does not speak for those who count as well, and will tell within a minute. */
+function waitingFor([first, ...others]: readonly string[], verdict: RolloutVerdict): RolloutVerdict {
+  if (first === undefined || verdict.verdict !== "promote") return verdict;
+  const who = others.length === 0 ? `${first} counts` : `${first} and ${others.length} more count`;
+  return { ...verdict, verdict: "undecided", why: `${who}, and will tell within minutes; so far: ${verdict.why}` };
+}
+
 function talliesOf({ whole, last }: Read): Tally[] {
   return last ? [whole, last] : [whole];
 }
 
 function nothingRead(since: number): Read {
-  return { at: 0, after: new Map(), whole: emptyTally(since), last: null };
+  const business = { business: noEvidence.business, businessAgainAt: Number.NEGATIVE_INFINITY };
+  return { at: 0, after: new Map(), whole: emptyTally(since), last: null, ...business };
 }
 
 function emptyTally(since: number): Tally {
   return {
     since,
     pairs: new Map(),
+    told: new Map(),
     asked: askedOfBoth(),
     labels: new Map(),
+    labelled: new Map(),
     labelsAgainAt: Number.NEGATIVE_INFINITY,
   };
 }
@@ -189,6 +233,8 @@ function driftOf(rollout: Rollout, facts: readonly DeviceFacts[], devices: reado
   const incumbents = new Map(facts.map(({ agent, incumbent }) => [agent, incumbent]));
   const shares = { candidate: { devices: 0, critical: 0 }, incumbent: { devices: 0, critical: 0 } };
   for (const { agent, report } of devices) {
+    // Who was revoked is not in the fleet any more.
+    if (!incumbents.has(agent)) continue;
     const slot = report?.slots.find(({ model }) => model === rollout.model);
     const verdict = slot?.driftVerdict?.verdict;
     if (!slot?.serving || verdict === undefined || verdict === "insufficient") continue;

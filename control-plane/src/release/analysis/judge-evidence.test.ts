@@ -1,6 +1,8 @@
 import { type RolloutPolicy, rolloutPolicy } from "@vedette/protocol/rollout";
 import { latencyBin, type PairCounts } from "@vedette/protocol/shadow";
 import { describe, expect, test } from "vitest";
+import { uniform } from "../../../test/uniform.ts";
+import { type MeanState, noMean, observeValue } from "../../statistics/mean-sequence.ts";
 import { type Evidence, noEvidence } from "./evidence.ts";
 import { judgeEvidence } from "./judge-evidence.ts";
 import { addPairs, noPairs } from "./paired-evidence.ts";
@@ -44,7 +46,7 @@ describe("a version that is as good", () => {
     const evidence = paired(parcel(5000));
     expect(judgeEvidence(evidence, policy([unfit, accuracy]))).toMatchObject({
       verdict: "undecided",
-      why: "accuracy: no label is joined to a row that both versions were asked",
+      why: "accuracy: no label counts yet that is joined to a row that both versions were asked",
     });
     expect(judgeEvidence(evidence, policy([unfit, { ...accuracy, required: false }])).verdict).toBe("promote");
   });
@@ -98,6 +100,49 @@ test("disagreement, confidence, drift and business metrics are told in their own
   expect(findings.map(({ says }) => says)).toEqual(["worse", "worse", "worse", "worse"]);
   expect(findings[1]?.estimate).toBeCloseTo(0.2);
   expect(findings[3]?.estimate).toBeCloseTo(2);
+});
+
+describe("[R69] values that hardly ever differ", () => {
+  // Of a hundred visits some buy: a candidate's first thirty may well all be nothing.
+  const wrong = (says: string, truth: number, incumbent: MeanState, better: "higher" | "lower") => {
+    const rule = { metric: "business:bought", margin: 0.02, better };
+    const random = uniform(7);
+    const runs = 300;
+    let found = 0;
+    for (let run = 0; run < runs; run++) {
+      let candidate = noMean;
+      for (let n = 1; n <= 400; n++) {
+        candidate = observeValue(candidate, random() < truth ? 1 : 0);
+        if (n < 30 || n % 10 > 0) continue;
+        const evidence = { ...noEvidence, business: new Map([["bought", { candidate, incumbent }]]) };
+        if (judgeEvidence(evidence, policy([rule])).verdict !== says) continue;
+        found++;
+        break;
+      }
+    }
+    return found / runs;
+  };
+  const share = (n: number, mean: number): MeanState => ({ n, mean, squares: n * mean * (1 - mean) });
+
+  test("take nothing back that sells as much, within the policy's error", () => {
+    for (const bought of [0.01, 0.03, 0.05])
+      expect(wrong("rollback", bought, share(5000, bought), "higher")).toBeLessThan(0.05);
+  });
+
+  test("promote nothing that is worse by the margin, within the policy's error", () => {
+    for (const n of [30, 5000]) expect(wrong("promote", 0.025, share(n, 0), "lower")).toBeLessThan(0.05);
+  });
+
+  test("and where there are enough of them, all of them equal, a version is as good, or worse", () => {
+    const said = (mine: number, theirs: number) => {
+      const [candidate, incumbent] = [share(2000, mine), share(2000, theirs)];
+      const evidence = { ...noEvidence, business: new Map([["bought", { candidate, incumbent }]]) };
+      return judgeEvidence(evidence, policy([{ metric: "business:bought", margin: 0.02, better: "higher" }])).verdict;
+    };
+    expect([said(0, 0), said(1, 1), said(0, 1), said(1, 0), said(0, 0.1)]).toEqual([
+      ...["promote", "promote", "rollback", "promote", "rollback"],
+    ]);
+  });
 });
 
 test("business metrics keep their own part of the errors, at either end", () => {

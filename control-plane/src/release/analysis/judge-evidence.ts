@@ -15,7 +15,7 @@ import {
   type SideErrors,
   shareInterval,
 } from "../../statistics/anytime-interval.ts";
-import { type MeanState, meanInterval } from "../../statistics/mean-sequence.ts";
+import { addMeans, type MeanState, meanInterval } from "../../statistics/mean-sequence.ts";
 import { type Evidence, timesMore } from "./evidence.ts";
 import { quantileRatio } from "./quantile-ratio.ts";
 
@@ -27,15 +27,22 @@ type Judged = Pick<RolloutPolicy, "metrics" | "errors">;
 /**
  * @param whole since the rollout began: stages before the last are passed by it, since few devices alone would take long.
  * @param last of the last stage alone, where it is under way; null before. All devices show what they are in it, those too
- *   that were in no cohort before: so a promotion's error is of the fleet, however devices differ.
+ *   that were in no cohort before (`last-stage.ts`): so a promotion's error is of the fleet, however devices differ.
+ * @param where the last stage in words, with who is to be heard in it.
  */
-export function judgeStage(whole: Evidence, last: Evidence | null, { metrics, errors }: Judged): RolloutVerdict {
+export function judgeStage(
+  whole: Evidence,
+  last: Evidence | null,
+  { metrics, errors }: Judged,
+  where = "in the last stage",
+): RolloutVerdict {
   // Both may roll back: each has half of that error.
   const policy = { metrics, errors: { ...errors, wrongRollback: errors.wrongRollback / 2 } };
   const soFar = judgeEvidence(whole, policy);
   if (!last || soFar.verdict === "rollback") return soFar;
   const inLast = judgeEvidence(last, policy);
-  return inLast.verdict === "promote" ? soFar : inLast;
+  if (inLast.verdict === "promote") return soFar;
+  return inLast.verdict === "rollback" ? inLast : { ...inLast, why: `${where}: ${inLast.why}` };
 }
 
 /** One look at one body of evidence, at the policy's errors as they stand. */
@@ -115,14 +122,25 @@ function measure(evidence: Evidence, rule: MetricRule, errors: SideErrors): Inte
   }
 }
 
+/**
+ * Values that hardly ever differ (of a hundred visits three buy) are often all the same at first, and tell nothing then of how much
+ * they vary: at least as much as those of both versions together; and where these are all the same, as if one of them were off by
+ * one, a yes that could have been a no.
+ */
+function asVaried(own: MeanState, both: MeanState): MeanState {
+  const least = both.squares > 0 ? (own.n * both.squares) / both.n : 1;
+  return { ...own, squares: Math.max(own.squares, least) };
+}
+
 /** @param error of either end. @returns null where there are too few values. */
 function differenceOfMeans(
   { candidate, incumbent }: { candidate: MeanState; incumbent: MeanState },
   better: MetricRule["better"],
   error: number,
 ): Interval | null {
-  const mine = meanInterval(candidate, error);
-  const theirs = meanInterval(incumbent, error);
+  const both = addMeans(candidate, incumbent);
+  const mine = meanInterval(asVaried(candidate, both), error);
+  const theirs = meanInterval(asVaried(incumbent, both), error);
   if (!mine || !theirs) return null;
   const a = { n: candidate.n, estimate: candidate.mean, ...mine };
   const b = { n: incumbent.n, estimate: incumbent.mean, ...theirs };
@@ -160,11 +178,11 @@ function moreOf(evidence: Evidence, rule: MetricRule, errors: SideErrors, n: num
 }
 
 const whyNone = (metric: string): string => {
-  if (metric === "accuracy") return "no label is joined to a row that both versions were asked";
+  if (metric === "accuracy") return "no label counts yet that is joined to a row that both versions were asked";
   if (metric === "drift") return "no device of both versions tells a drift verdict yet";
   return metric.startsWith("business:")
     ? "not yet 30 values of both versions"
-    : "no device has told of a row that both versions were asked (each does once a minute)";
+    : "no row counts yet that both versions were asked (a device tells of them once a minute)";
 };
 
 function describe(rule: MetricRule, { n, estimate, low, high }: Interval, says: string, more: number | null): string {

@@ -4,7 +4,6 @@
  */
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import {
-  encodeGate,
   type GateCheck,
   type GateOverride,
   type GateReport,
@@ -14,20 +13,19 @@ import {
   longestOverrideMs,
 } from "@vedette/protocol/gate-api";
 import { longestReportMs } from "@vedette/protocol/release-api";
-import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/protocol/signed";
-import type { z } from "zod";
+import type { SignedText } from "@vedette/protocol/signed";
 import type { Database } from "../../db/database.ts";
 import type { VersionRecord } from "../../db/records.ts";
 import type { ReleaseRecord } from "../../db/releases.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { versionDraft } from "../../registry/publish-version.ts";
 import { createSerial } from "../../serial.ts";
-import { verifyEd25519 } from "../../verify-ed25519.ts";
 import type { Director } from "../director.ts";
 import type { OnlineKeys, SigningKey } from "../online-keys.ts";
 import { clockSlackMs } from "../online-metadata.ts";
 import type { Gate } from "../rollouts/read-world.ts";
 import { type CheckPorts, checkVersion } from "./check-version.ts";
+import { createSeal } from "./seal.ts";
 import { stateOf } from "./state-of.ts";
 
 export interface Gates {
@@ -45,6 +43,8 @@ export interface Gates {
     request: { reason: string; expiresAt: string },
     actor: string,
   ): Promise<GateState>;
+  /** Ends an override before its time. @throws VedetteError not_found, conflict (none is in force). */
+  withdraw(model: string, version: number, reason: string, actor: string): Promise<GateState>;
   /**
    * A report for a version just published, where it has none. Where it cannot be made the version is there all the same, and
    * no rollout takes it until `reconcile` or `run` made it.
@@ -82,6 +82,7 @@ interface GatePorts extends Pick<CheckPorts, "trust" | "blobs"> {
 
 export function createGates(ports: GatePorts): Gates {
   const { site, db, director, keys, clock, logger } = ports;
+  const { sign, open } = createSeal({ site, keys });
   // Each takes a processor and a process's memory.
   const serial = createSerial();
 
@@ -104,34 +105,6 @@ export function createGates(ports: GatePorts): Gates {
 
   /** Its manifest, whether it is a version yet or not. */
   const manifest = async (digest: string) => (await db.versions.manifest(digest)) ?? db.releases.manifest(digest);
-
-  function sign(type: string, document: GateReport | GateOverride, key = keys.gate): SignedText {
-    const payload = encodeGate(document);
-    return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes(type, payload)) }] };
-  }
-
-  /** Undefined where it is not what this gate signed of this very version. */
-  async function open<T extends z.ZodType<GateReport | GateOverride>>(
-    type: string,
-    schema: T,
-    signed: SignedText | undefined,
-    { model, version, digest }: VersionRecord,
-  ): Promise<z.infer<T> | undefined> {
-    const shaped = signedText.safeParse(signed);
-    if (!shaped.success) return undefined;
-    // While a rotation is under way some are signed by the next key.
-    const known = [keys.gate, keys.next.gate].flatMap((key) => (key ? [[key.keyid, key.publicKeyHex]] : []));
-    const trusted = { keys: Object.fromEntries(known) as Record<string, string>, threshold: 1 };
-    try {
-      const payload = await openSigned(type, shaped.data, trusted, async (...given) => verifyEd25519(...given));
-      const parsed = schema.parse(JSON.parse(payload));
-      const same = parsed.site === site && parsed.model === model && parsed.version === version;
-      return same && parsed.digest === digest ? parsed : undefined;
-    } catch (error) {
-      if (error instanceof VedetteError) return undefined;
-      throw error;
-    }
-  }
 
   async function show(record: VersionRecord): Promise<GateState> {
     const { model, version, digest } = record;
@@ -164,6 +137,28 @@ export function createGates(ports: GatePorts): Gates {
     await db.gates.addReport(
       { digest, at, signed: sign("gate-report", document, key) },
       { at, actor, action: "gate.report", subject: `${model}/${version}`, detail },
+    );
+  }
+
+  async function keepOverride(
+    { model, version, digest }: VersionRecord,
+    said: Pick<GateOverride, "checks" | "by" | "reason" | "expiresAt" | "withdrawn">,
+    at: number,
+  ): Promise<void> {
+    const document: GateOverride = {
+      format: "vedette.gate-override/1",
+      ...{ site, model, version, digest, at: new Date(at).toISOString() },
+      ...said,
+    };
+    const { by: actor, checks, reason, expiresAt, withdrawn } = said;
+    await db.gates.addOverride(
+      { digest, at, signed: sign("gate-override", document) },
+      {
+        ...{ at, actor, subject: `${model}/${version}` },
+        ...(withdrawn
+          ? { action: "gate.withdraw", detail: { digest, checks, reason } }
+          : { action: "gate.override", detail: { digest, checks, reason, expiresAt } }),
+      },
     );
   }
 
@@ -235,20 +230,20 @@ export function createGates(ports: GatePorts): Gates {
           `an override ends between now and ${most} days from now, not at ${expiresAt}`,
         );
       }
-      const document: GateOverride = {
-        format: "vedette.gate-override/1",
-        ...{ site, model, version, digest: record.digest, at: new Date(at).toISOString() },
-        ...{ checks, by: actor, reason, expiresAt },
-      };
-      await db.gates.addOverride(
-        { digest: record.digest, at, signed: sign("gate-override", document) },
-        {
-          at,
-          actor,
-          action: "gate.override",
-          subject: `${model}/${version}`,
-          detail: { digest: record.digest, checks, reason, expiresAt },
-        },
+      await keepOverride(record, { checks, by: actor, reason, expiresAt }, at);
+      return show(record);
+    },
+    async withdraw(model, version, reason, actor) {
+      const record = await find(model, version);
+      const { state, override, why } = await show(record);
+      if (state !== "overridden" || !override)
+        throw new VedetteError("conflict", `${model} version ${version} has no override in force: ${why}`);
+      const at = clock.now();
+      const { checks } = override;
+      await keepOverride(
+        record,
+        { checks, by: actor, reason, expiresAt: new Date(at).toISOString(), withdrawn: true },
+        at,
       );
       return show(record);
     },

@@ -23,6 +23,8 @@ export function stateOf(
   }
   const failed = wrong.map(({ name, why }) => `${name}: ${why}`).join("; ");
   if (!override) return { state: "failed", why: failed };
+  if (override.withdrawn)
+    return { state: "failed", why: `${failed}; ${override.by} withdrew the override (${override.reason})` };
   const said = `${override.by} let it pass until ${override.expiresAt} (${override.reason})`;
   if (Date.parse(override.expiresAt) <= now) return { state: "failed", why: `${failed}; ${said}, which is over` };
   const beyond = wrong.filter(({ name }) => !override.checks.includes(name)).map(({ name }) => name);

@@ -48,7 +48,7 @@ export function admit(
       changed.set(agent, { ...member, state: "offline", since: now, reason: "it is away" });
       continue;
     }
-    const waits = waitsFor(rollout, member, device, now);
+    const waits = waitsFor(rollout, member, device, world.wall);
     const crowded =
       takenNow.length >= free
         ? `as many as may be under way at once are (${most})`
@@ -61,13 +61,22 @@ export function admit(
       continue;
     }
     takenNow.push(agent);
-    // Who comes and goes is taken again and again, and has its time once.
-    const given = { given: member.kind, takenAt: member.takenAt ?? now, takenRev: device.rev };
+    const given = { given: member.kind, takenRev: device.rev, ...timeOf(member, policy.timeoutMinutes, now) };
     const told = "it has not followed yet";
     changed.set(agent, { ...member, ...given, state: "updating", since: now, reached: false, reason: told });
   }
   const ramp = takenNow.length > 0 ? taken(policy.ramp, rollout.ramp, takenNow.length, now) : rollout.ramp;
   return { members: changed.size === 0 ? members : new Map([...members, ...changed]), ramp, taken: takenNow };
+}
+
+/**
+ * Who comes and goes is taken again and again, and has its time once; where that is over it has another one, or the in-flight limit
+ * would not hold it: for which, like for one that joins late, the stage does not wait.
+ */
+function timeOf(member: Member, timeoutMinutes: number, now: number): Pick<Member, "joinedAt" | "takenAt"> {
+  const { joinedAt, takenAt } = member;
+  if (takenAt === null) return { joinedAt, takenAt: now };
+  return now - takenAt < timeoutMinutes * 60_000 ? { joinedAt, takenAt } : { joinedAt: now, takenAt: now };
 }
 
 /**
@@ -78,9 +87,9 @@ function mostInFlight(rollout: Rollout, devices: readonly DeviceFacts[]): number
   return rollout.policy.inFlight ?? Math.max(100, Math.floor(inScope(rollout, devices).length / 10));
 }
 
-function waitsFor(rollout: Rollout, member: Member, device: DeviceFacts, now: number): string | null {
+function waitsFor(rollout: Rollout, member: Member, device: DeviceFacts, wall: number): string | null {
   if (device.overBudget) return "it is over its data budget";
-  if (!inWindow(rollout.policy.window, device.labels, now)) return "it is outside its maintenance window";
+  if (!inWindow(rollout.policy.window, device.labels, wall)) return "it is outside its maintenance window";
   // Until the director has taken back what it was given before, a new try would have no revision of its own.
   if (member.given === null && device.holds !== null) return "what it was given before is being taken back";
   return null;

@@ -12,11 +12,12 @@
  */
 import type { Finding, RolloutState } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { percent } from "../../percent.ts";
 import { whyConcluded } from "../experiments/conclude.ts";
 import { candidateKind, joinArms } from "../experiments/join-arms.ts";
 import { admit, growCohort } from "./admit.ts";
 import { isEverywhere } from "./cohort.ts";
-import { combine, judgeDevices, percent } from "./judge-devices.ts";
+import { combine, judgeDevices } from "./judge-devices.ts";
 import { stepMember } from "./step-member.ts";
 import type { World } from "./world.ts";
 
@@ -49,7 +50,7 @@ export function advance(rollout: Rollout, world: World, now: number): Advanced {
     if (world.blockedBy !== null) {
       return wait(rollout, "queued", `it waits for rollout ${world.blockedBy}, which has some of the same devices`);
     }
-    if (policy.startAt !== null && now < Date.parse(policy.startAt)) {
+    if (policy.startAt !== null && world.wall < Date.parse(policy.startAt)) {
       return wait(rollout, "scheduled", `it begins at ${policy.startAt}`);
     }
     // It would have nobody to go on with, for ever, and keep everything else from these devices.

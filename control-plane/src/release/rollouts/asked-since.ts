@@ -22,6 +22,8 @@ export interface Asked {
 }
 type Counters = Pick<ReportedSlot, "sources" | "reasons">;
 
+/** Devices tell their counters about once a minute: that nobody asked is not known before. ms. */
+const quietMs = 2 * 60_000;
 const none: Counters = { sources: {}, reasons: {} };
 
 export interface AskedSince {
@@ -53,7 +55,8 @@ export function createAskedSince(): AskedSince {
         const from = again ? { since: now, takenAt, at: none } : known;
         const baseline = from?.takenAt === takenAt ? from : { since: now, takenAt, at: slot };
         next.set(agent, baseline);
-        found.set(agent, difference(baseline.at, slot, baseline.since));
+        const asked = difference(baseline.at, slot, baseline.since);
+        if (asked.answers > 0 || now - asked.since >= quietMs) found.set(agent, asked);
       }
       begun.set(rollout.id, next);
       return found;

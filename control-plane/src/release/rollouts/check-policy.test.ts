@@ -12,6 +12,14 @@ test("the guide's policy, and the one that is the default, can be honoured", asy
   expect(check({})).not.toThrow();
 });
 
+test("what a policy leaves out within a part of it is as by default", () => {
+  const { failures, errors } = rolloutPolicy.parse({ failures: { share: 0 }, errors: { wrongPromotion: 0.01 } });
+  expect([failures, errors]).toEqual([
+    { share: 0, atLeast: 1 },
+    { wrongPromotion: 0.01, wrongRollback: 0.05 },
+  ]);
+});
+
 test("what could not be honoured is refused by name", () => {
   const canary = (share: number) => ({ kind: "canary", share });
   expect(check({ stages: [canary(0.5)] })).toThrow("the last stage must be a canary of all devices");
@@ -22,6 +30,20 @@ test("what could not be honoured is refused by name", () => {
   const latency = (quantile: number) => ({ metric: "latency", margin: 0.5, quantile });
   expect(check({ metrics: [latency(0.5), latency(0.5)] })).toThrow("latency 0.5 stands there twice");
   expect(check({ metrics: [latency(0.5), latency(0.99)] })).not.toThrow();
+});
+
+test("[R67] a time-out before a device can have followed is refused: nobody would ever be under way", () => {
+  for (const timeoutMinutes of [0, 1e-9, 0.5])
+    expect(check({ timeoutMinutes })).toThrow("write a timeout of 1 minute or more");
+  for (const timeoutMinutes of [1, 525_600]) expect(check({ timeoutMinutes })).not.toThrow();
+});
+
+test("that devices which fail end nothing is taken on only where it is said plainly, by a share of 1", () => {
+  for (const atLeast of [100_001, 1e9]) {
+    expect(check({ failures: { share: 0.2, atLeast } })).toThrow("or a share of 1 where devices that fail are to end");
+    expect(check({ failures: { share: 1, atLeast } })).not.toThrow();
+  }
+  expect(check({ failures: { share: 0.2, atLeast: 100_000 } })).not.toThrow();
 });
 
 test("[R55] what would never find anything, or never enough, is refused: a margin of all, errors and weights of nothing", () => {

@@ -5,10 +5,15 @@ import { isZone } from "./maintenance.ts";
 
 /** Below it an error is none: no evidence would ever be enough. */
 const leastError = 1e-9;
+/** Below it devices are timed out before they can have followed: none would be under way, and the limit on these would hold nobody. */
+const leastTimeoutMinutes = 1;
+
+/** More devices than a site has: where so many must have failed before it ends, nothing ever ends it, whatever share stands beside it. */
+const mostAtLeast = 100_000;
 
 /** @throws VedetteError invalid_argument naming what does not fit together. */
 export function checkPolicy(policy: RolloutPolicy): void {
-  const { stages, window, metrics, errors } = policy;
+  const { stages, window, metrics, errors, timeoutMinutes, failures } = policy;
   const wrong = (why: string): never => {
     throw new VedetteError("invalid_argument", `the rollout's policy: ${why}`);
   };
@@ -29,6 +34,14 @@ export function checkPolicy(policy: RolloutPolicy): void {
       );
     }
   });
+  if (timeoutMinutes < leastTimeoutMinutes)
+    wrong(`a device has to have time to count: write a timeout of ${leastTimeoutMinutes} minute or more`);
+  if (failures.share < 1 && failures.atLeast > mostAtLeast) {
+    wrong(
+      `its failures would end nothing before ${failures.atLeast} devices failed: write atLeast of ${mostAtLeast} or fewer, ` +
+        "or a share of 1 where devices that fail are to end nothing",
+    );
+  }
   if (window && !isZone(window.zone)) wrong(`there is no time zone ${window.zone}: name one as Europe/Berlin`);
   const named = metrics.map(({ metric, quantile }) => (metric === "latency" ? `latency ${quantile}` : metric));
   const twice = named.find((name, i) => named.indexOf(name) !== i);

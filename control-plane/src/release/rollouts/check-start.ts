@@ -6,6 +6,7 @@ import type { Rollout } from "../../db/rollout-records.ts";
 import { candidateKind } from "../experiments/join-arms.ts";
 import { checkPolicy } from "./check-policy.ts";
 import { inScope, leftOut } from "./cohort.ts";
+import { notBegun } from "./not-begun.ts";
 import { endOf, nameOf, overlap } from "./overlap.ts";
 import { type Gate, type Moment, readWorld } from "./read-world.ts";
 import type { DeviceFacts } from "./world.ts";
@@ -66,11 +67,10 @@ export async function checkStart(
     );
   }
   const draft: Omit<Rollout, "id"> = {
-    ...{ model, version, digest: candidate.digest, salt: ports.salt(), policy },
-    experiment: experiment ?? null,
-    ...{ state: other ? "queued" : "running", stage: 0, stageSince: null, approvals: [] },
-    ...{ ramp: { from: null, takings: [] }, pausedAt: null, undecidedFrom: null, verdict: null, why: gate.why },
-    ...{ createdAt: moment.now, createdBy: actor, endedAt: null, members: new Map() },
+    ...{ model, version, digest: candidate.digest, salt: ports.salt(), policy, experiment: experiment ?? null },
+    ...{ createdAt: moment.now, createdBy: actor },
+    ...notBegun,
+    ...{ state: other ? "queued" : "running", why: gate.why },
   };
   const world = await readWorld({ ...draft, id: 0 }, { ...moment, live: [] }, ports);
   refuseWithoutDevices({ ...draft, id: 0 }, world.devices);

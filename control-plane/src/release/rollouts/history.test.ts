@@ -10,7 +10,7 @@ const facts = (agent: string, served: number): DeviceFacts => {
   return { ...rest, incumbent: "a".repeat(64), takenBy: null };
 };
 const worldOf = (devices: readonly DeviceFacts[], n: number): World => ({
-  ...{ devices, assignable: "yes", gate: { passed: true, why: "" }, blockedBy: null },
+  ...{ devices, assignable: "yes", gate: { passed: true, why: "" }, blockedBy: null, wall: n },
   verdict: verdictOf("undecided", { why: `${n} pairs` }),
 });
 

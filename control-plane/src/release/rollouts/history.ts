@@ -6,6 +6,8 @@ import type { DeviceFacts, World } from "./world.ts";
 /** One step of the history: what the world was told to be, or what an operator did. */
 export type Changes =
   | { readonly act: Act }
+  /** In which nobody looked, until then. */
+  | { readonly missedMs: number }
   | {
       /** All there are, as after a restart: who is not among them is gone. */
       readonly whole?: true;

@@ -2,7 +2,8 @@
  * What rollouts have to do with what runs where, for those who ask: which device runs, or is asked, a version because of which
  * rollout; and what was taken back lately. Pure, but for reading the rollouts.
  */
-import type { Device, Production } from "@vedette/protocol/api";
+import type { Device } from "@vedette/protocol/api";
+import type { Production } from "@vedette/protocol/production-api";
 import type { Database } from "../../db/database.ts";
 import type { MemberKind, Rollout } from "../../db/rollout-records.ts";
 import type { RolloutFacts } from "../../db/rollouts.ts";

@@ -1,6 +1,7 @@
 /** What the devices themselves say of a stage, beside what was measured: who counts, and who failed or reverted. Pure. */
 import type { Finding, RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { percent } from "../../percent.ts";
 import { candidateKind } from "../experiments/join-arms.ts";
 import { waitedFor } from "./step-member.ts";
 
@@ -88,8 +89,4 @@ export function unjudged({ policy }: Rollout, cause: string): RolloutVerdict {
     findings: policy.metrics.map(({ metric, margin }) => ({ metric, margin, ...nothing })),
     why,
   };
-}
-
-export function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
 }

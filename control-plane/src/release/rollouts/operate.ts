@@ -48,6 +48,16 @@ export function operate(rollout: Rollout, act: Act, reason: string | null, now: 
   }
 }
 
+/**
+ * Whether the stage that an operator looked at is the one that an approval would be of: another operator may have been quicker.
+ * @param stage from 1. @throws VedetteError conflict; invalid_argument for another act.
+ */
+export function checkStage(rollout: Rollout, act: Act, stage: number): void {
+  if (act !== "approve") throw new VedetteError("invalid_argument", `${act} is of no stage: only approve names one`);
+  const now = rollout.stage + 1;
+  if (stage !== now) throw refused(rollout, `stands at stage ${now}: stage ${stage} is not what waits for an approval`);
+}
+
 /** Failed devices are taken anew, timed-out ones get their time again. */
 function retry(rollout: Rollout, reason: string | null, now: number): Advanced {
   const again = [...rollout.members.values()].filter(({ state }) => state === "failed" || state === "timed_out");

@@ -19,14 +19,22 @@ export interface Moment {
   readonly candidates: readonly Candidate[];
   /** That are not over, the oldest first. */
   readonly live: readonly Rollout[];
-  /** UTC ms. */
+  /** UTC ms, never going back. */
   readonly now: number;
+  /** UTC ms by the clock on the wall: hours of the day are of this one. */
+  readonly wall: number;
 }
 
-export async function readMoment(ports: { db: Database; director: Director; clock: Clock }): Promise<Moment> {
-  const { db, director, clock } = ports;
+export async function readMoment(ports: {
+  db: Database;
+  director: Director;
+  clock: Clock;
+  wall: Clock;
+}): Promise<Moment> {
+  const { db, director, clock, wall } = ports;
   const live = await db.rollouts.live();
-  return { live, fleet: await director.incumbents(), candidates: await director.candidates(), now: clock.now() };
+  const [fleet, candidates] = [await director.incumbents(), await director.candidates()];
+  return { live, fleet, candidates, now: clock.now(), wall: wall.now() };
 }
 
 /** All but what the analysis says. */
@@ -44,6 +52,7 @@ export async function readWorld(
     assignable: candidate?.assignable ?? "not listed",
     gate: await ports.gate(model, version),
     blockedBy: earlier?.id ?? null,
+    wall: moment.wall,
     devices: fleet.map((decided) => factsOf(rollout, decided, candidate, others, candidates, ports.online, moment.now)),
   };
 }
@@ -77,12 +86,13 @@ function factsOf(
     agent: device.agent,
     labels: device.labels,
     online: online(device.agent),
+    ...(device.abilities?.runtime.startsWith("browser") && { page: true }),
     incumbent,
     ...(incumbent === null && refused && { stranded: refused.reason }),
     lacks: candidate ? (refusal(candidate, device) ?? null) : null,
     shadows: asksBeside(device),
     splits: splitsRequests(device),
-    lacksBoth: candidate ? lacksForBoth(candidate, answering, device) : null,
+    lacksBoth: candidate ? (lacksForBoth(candidate, answering, device) ?? asksNothing(said, digest)) : null,
     overBudget:
       (data !== undefined && data.limit !== null && data.bytes >= data.limit && data.until > now) ||
       (said?.candidate?.digest === digest && said.candidate.reason === "data_budget"),
@@ -98,6 +108,13 @@ function holdsAs(decided: AssignedSlot | undefined, digest: string): MemberKind 
   if (decided?.digest === digest) return "canary";
   if (decided?.beside?.digest !== digest) return null;
   return decided.beside.split ? "split" : "shadow";
+}
+
+/** Why a device that answers by a version cannot ask another one beside it, as it found itself; null: it does, or tries to. */
+function asksNothing(said: ReportedSlot | undefined, digest: string): string | null {
+  const { beside } = said ?? {};
+  if (beside?.answering !== digest || !(beside.state === "rejected" || beside.reason === "lacks_memory")) return null;
+  return beside.why ?? beside.reason ?? "what it would ask beside was rejected there";
 }
 
 /** How far a device is with a version, by its own report. */

@@ -7,10 +7,12 @@ import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { VedetteError } from "@vedette/protocol/errors";
 import type { RolloutPolicy } from "@vedette/protocol/rollout";
-import type { Member, Rollout } from "../../db/rollout-records.ts";
+import type { Rollout } from "../../db/rollout-records.ts";
 import { advance, type Decision, isOver } from "./advance.ts";
 import type { Changes } from "./history.ts";
+import { notBegun } from "./not-begun.ts";
 import { operate } from "./operate.ts";
+import { putOff } from "./put-off.ts";
 import type { DeviceFacts, Judge, World } from "./world.ts";
 
 export interface ReplayedRollout {
@@ -29,21 +31,10 @@ export async function replay(
   judge: Judge,
 ): Promise<ReplayedRollout> {
   const asRecorded = judgesAlike(policy, rollout.policy);
-  let now: Rollout = {
-    ...rollout,
-    ...{ policy, state: "running", stage: 0, stageSince: null, approvals: [], ramp: { from: null, takings: [] } },
-    ...{
-      pausedAt: null,
-      undecidedFrom: null,
-      verdict: null,
-      why: "",
-      endedAt: null,
-      members: new Map<string, Member>(),
-    },
-  };
+  let now: Rollout = { ...rollout, ...notBegun, policy };
   const decisions: (Decision & { at: number })[] = [];
   const devices = new Map<string, DeviceFacts>();
-  let world: Omit<World, "devices"> = {
+  let world: Omit<World, "devices" | "wall"> = {
     assignable: "yes",
     gate: { passed: true, why: "" },
     blockedBy: null,
@@ -61,6 +52,12 @@ export async function replay(
       decisions.push(...done.decisions.map((one) => ({ ...one, at })));
       continue;
     }
+    if ("missedMs" in changes) {
+      const late = putOff(now, changes.missedMs, at);
+      now = late.rollout;
+      decisions.push(...late.decisions.map((one) => ({ ...one, at })));
+      continue;
+    }
     if (changes.whole) devices.clear();
     for (const device of changes.devices ?? []) devices.set(device.agent, device);
     for (const agent of changes.gone ?? []) devices.delete(agent);
@@ -69,7 +66,8 @@ export async function replay(
     const all = [...devices.values()].map((device) => asReplayed(now, device));
     const judged = asRecorded ? world.verdict : await judge(now, all, at);
     const verdict = now.members.size === 0 ? null : judged;
-    const advanced = advance(now, { ...world, verdict, devices: all }, at);
+    // A history does not tell the clock on the wall apart.
+    const advanced = advance(now, { ...world, wall: at, verdict, devices: all }, at);
     now = advanced.rollout;
     decisions.push(...advanced.decisions.map((one) => ({ ...one, at })));
   }

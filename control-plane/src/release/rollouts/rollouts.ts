@@ -25,7 +25,9 @@ import { inScope } from "./cohort.ts";
 import { describeReplay, type Looked } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
 import { unjudged } from "./judge-devices.ts";
-import { type Act, operate } from "./operate.ts";
+import { createLookedAt } from "./looked-at.ts";
+import { type Act, checkStage, operate } from "./operate.ts";
+import { putOff } from "./put-off.ts";
 import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
 import type { DeviceFacts, Judge, World } from "./world.ts";
@@ -36,8 +38,11 @@ export interface Rollouts {
    * another rollout has some of the devices), unsupported (no device can take part), invalid_argument (the policy).
    */
   start(request: StartRollout, actor: string): Promise<number>;
-  /** @throws VedetteError not_found, conflict. */
-  act(id: number, act: Act, reason: string | null, actor: string): Promise<void>;
+  /**
+   * @param stage that is approved, from 1; undefined: the one that waits for it.
+   * @throws VedetteError not_found, conflict; invalid_argument for a stage of another act.
+   */
+  act(id: number, act: Act, reason: string | null, actor: string, stage?: number): Promise<void>;
   /** Resumed, it goes on where what paused it is over; else it is paused again, and says why. @throws VedetteError as `act`. */
   actOnExperiment(id: number, act: ExperimentAct, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
@@ -69,7 +74,9 @@ export interface RolloutPorts {
   readonly judge: Judge;
   /** One for each replay, that is asked of moments of the past; `judge` where there is no other. */
   readonly judgeOfPast?: () => Judge;
+  /** That never goes back. */
   readonly clock: Clock;
+  readonly wall: Clock;
   readonly logger: Logger;
   /** Hex, once a rollout. */
   readonly salt: () => string;
@@ -83,6 +90,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
   const serial = createSerial();
   /** What each rollout's history last told, so that only changes are written; what a restart forgot is told anew. */
   const told = new Map<number, Told>();
+  const lookedAt = createLookedAt(db);
   const askedSince = createAskedSince();
   const askedOf = (rollout: Rollout, { fleet, now }: Moment) =>
     askedSince.look(
@@ -139,7 +147,8 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     }
   }
 
-  async function advanceOne(rollout: Rollout, moment: Moment): Promise<boolean> {
+  /** Answers what became of it, and whether devices are to be told. */
+  async function advanceOne(rollout: Rollout, moment: Moment): Promise<{ after: Rollout; assign: boolean }> {
     const facts = await readWorld(rollout, moment, ports);
     const verdict = rollout.members.size === 0 ? null : await judged(rollout, facts.devices, moment.now);
     const world: World = { ...facts, verdict };
@@ -151,24 +160,35 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
     // An experiment has no policy that another one could be held against.
     const unchanged = { changes: undefined, told: undefined };
     const { changes, told: now } = rollout.experiment ? unchanged : changesOf(before, world, about, times);
-    if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes) return false;
+    if (advanced.rollout === rollout && advanced.decisions.length === 0 && !changes)
+      return { after: rollout, assign: false };
     await write(rollout, advanced, machine, moment.now, changes);
     if (isOver(advanced.rollout.state)) told.delete(rollout.id);
     else if (now) told.set(rollout.id, now);
-    return (
-      advanced.rollout.members !== rollout.members ||
-      advanced.rollout.stage !== rollout.stage ||
-      isOver(advanced.rollout.state)
-    );
+    const { members, stage, state } = advanced.rollout;
+    const assign = members !== rollout.members || stage !== rollout.stage || isOver(state);
+    return { after: advanced.rollout, assign };
+  }
+
+  /** Gives back what nobody looked at. */
+  async function withTime(rollout: Rollout, missedMs: number, now: number): Promise<Rollout> {
+    const late = putOff(rollout, missedMs, now);
+    if (late.rollout !== rollout) await write(rollout, late, machine, now, { missedMs });
+    return late.rollout;
   }
 
   async function round(): Promise<void> {
     if ((await db.rollouts.live()).length === 0) return;
     const moment = await readMoment(ports);
+    const missedMs = await lookedAt.look(moment.now);
     let assign = false;
+    let { live } = moment;
     for (const rollout of moment.live) {
       try {
-        assign = (await advanceOne(rollout, moment)) || assign;
+        const one = await advanceOne(await withTime(rollout, missedMs, moment.now), { ...moment, live });
+        assign ||= one.assign;
+        // Whom it took the next one must not take. One that is over stands as it was: what the rules are then the next round reads.
+        if (!isOver(one.after.state)) live = live.map((other) => (other === rollout ? one.after : other));
       } catch (error) {
         // One that cannot be advanced must not hold up the others.
         logger.error("rollouts.not_advanced", { rollout: rollout.id, why: messageOf(error) });
@@ -236,11 +256,13 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
         await write(experiment, stop(experiment, keep, reason, actor, now), actor, now);
         return ports.assign();
       }),
-    act: (id, act, reason, actor) =>
+    act: (id, act, reason, actor, stage) =>
       serial(async () => {
         const rollout = await find(id);
         const now = clock.now();
-        await write(rollout, operate(rollout, act, reason, now), actor, now, { act });
+        const operated = operate(rollout, act, reason, now);
+        if (stage !== undefined) checkStage(rollout, act, stage);
+        await write(rollout, operated, actor, now, { act });
         if (act === "abort") {
           told.delete(id);
           return ports.assign();

@@ -19,6 +19,8 @@ export interface DeviceFacts {
   readonly agent: string;
   readonly labels: Labels;
   readonly online: boolean;
+  /** It lives in a page of a browser, and so for a moment perhaps. */
+  readonly page?: boolean;
   /** Digest that the standing rules assign it; null: none. */
   readonly incumbent: string | null;
   /** Why what the standing rules name may not be run, so that there is nothing to return to; null or absent: there is, or no rule. */
@@ -58,6 +60,8 @@ export interface World {
   readonly gate: GateAnswer;
   /** An earlier rollout that it must wait for. */
   readonly blockedBy: number | null;
+  /** UTC ms by the clock on the wall, which hours of the day are of; spans are counted by a time that never goes back. */
+  readonly wall: number;
   /** What the analysis makes of the evidence so far; null before the first stage began. */
   readonly verdict: RolloutVerdict | null;
 }

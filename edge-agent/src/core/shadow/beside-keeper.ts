@@ -238,7 +238,7 @@ export function createBesideKeeper(options: BesideOptions): BesideKeeper {
   /** What becomes of it when it failed. @throws where another try may go better. */
   const judge = async ({ digest }: Beside, error: unknown) => {
     const now = options.beside();
-    if (now?.digest !== digest) return;
+    if (now?.digest !== digest || stopped) return;
     const failure = judgeFailure(error, now.state !== "fetching" && fetched !== digest);
     const event = failure.kind === "lost" ? "shadow.lost" : "shadow.rejected";
     log.error(event, { model, digest, reason: codeOf(error), why: messageOf(error) });

@@ -25,10 +25,11 @@ import {
 } from "./fake-peer.ts";
 
 /** Runs the "models" of the fake peer. A run takes `runMs` by this backend's own idea of time. */
-function createFakeBackend(took: (ms: number) => void, loaded: number[]): Backend {
+function createFakeBackend(took: (ms: number) => void, loaded: number[], loading?: () => Promise<void>): Backend {
   return {
     name: "node-cpu",
     async load(bytes) {
+      await loading?.();
       let model: FakeModel;
       try {
         model = JSON.parse(fromUtf8(bytes)) as FakeModel;
@@ -80,6 +81,8 @@ export function createDevice() {
         shadow?: AgentOptions["shadow"];
         /** What this device has; each version may take 1 GB. */
         memoryBytes?: number;
+        /** What each load of its backend waits for first. */
+        loading?: () => Promise<void>;
       } = {},
     ) {
       const clock = createManualClock(options.deviceClock ?? wall);
@@ -105,9 +108,13 @@ export function createDevice() {
           key: testKey,
           storage: disk.start(),
           transport,
-          backend: createFakeBackend((ms) => {
-            slow += ms;
-          }, loaded),
+          backend: createFakeBackend(
+            (ms) => {
+              slow += ms;
+            },
+            loaded,
+            options.loading,
+          ),
           trust: createFakeTrust(),
           compressor: plainCompressor,
           log,

@@ -6,9 +6,9 @@ import type { MemberState, RolloutPolicy } from "@vedette/protocol/rollout";
 import type { Database } from "../../../db/database.ts";
 import type { Member, Rollout } from "../../../db/rollout-records.ts";
 import { isoTime } from "../../../iso-time.ts";
+import { percent } from "../../../percent.ts";
 import type { Clock } from "../../../ports.ts";
 import { machine, subjectOf } from "../../../release/rollouts/audit-names.ts";
-import { percent } from "../../../release/rollouts/judge-devices.ts";
 import type { Raise } from "../alerts.ts";
 import type { AlertName } from "../catalogue.ts";
 import type { AlertSource } from "../watch-sources.ts";
@@ -57,7 +57,7 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
       return {
         ...{ name: "VedetteRolloutApproval", severity: now - since >= forgottenMs ? "warning" : "info" },
         summary: "waits for an approval",
-        description: `${why}, since ${isoTime(since)}: vedette rollout approve ${id}`,
+        description: `${why}, since ${isoTime(since)}: vedette rollout approve ${id} --stage ${rollout.stage + 1}`,
       };
     }
     return state === "running" ? (stuck(rollout, now) ?? undecided(rollout, now)) : null;
@@ -134,7 +134,7 @@ function undecided(rollout: Rollout, now: number): Halt | null {
   if (now - from < undecidedMs) return null;
   const required = policy.metrics.filter((rule) => rule.required).map(({ metric }) => metric);
   const unseen = verdict.findings.filter(({ metric, says }) => says === "no_evidence" && required.includes(metric));
-  const without = unseen.map(({ metric }) => ` Nothing is known of ${metric}, without which nothing is promoted.`);
+  const without = unseen.map(({ metric }) => ` Nothing counts yet of ${metric}, without which nothing is promoted.`);
   return {
     name: "VedetteRolloutUndecided",
     severity: now - from >= longUndecidedMs ? "warning" : "info",

@@ -177,7 +177,10 @@ test("[A11] a rollout that waits for somebody is told: paused by itself, forgott
   expect(await names(source)).toEqual(["info VedetteRolloutPaused"]);
   of.rollouts = [rolloutOf({}, { state: "waiting_for_approval", why: "stage 2 waits for an approval" })];
   of.entries = [{ subject: "rollout-1", action: "rollout.wait", actor: "control-plane", at: of.clock.now() }];
-  expect(await names(source)).toEqual(["info VedetteRolloutApproval"]);
+  // Who reads it late approves no stage that came after.
+  expect(await told(source)).toEqual([
+    ["info VedetteRolloutApproval", expect.stringMatching(/: vedette rollout approve 1 --stage 1$/)],
+  ]);
   of.clock.advance(day);
   expect(await names(source)).toEqual(["warning VedetteRolloutApproval"]);
 });
@@ -244,7 +247,7 @@ test("[A12] a stage that stays undecided without an end in its policy is told, w
   expect(await names(source)).toEqual([]);
   of.clock.advance(day);
   expect(await told(source)).toEqual([
-    ["info VedetteRolloutUndecided", expect.stringContaining("Nothing is known of accuracy")],
+    ["info VedetteRolloutUndecided", expect.stringContaining("Nothing counts yet of accuracy")],
   ]);
   of.clock.advance(6 * day);
   expect(await names(source)).toEqual(["warning VedetteRolloutUndecided"]);

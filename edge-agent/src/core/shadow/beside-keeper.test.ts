@@ -1,11 +1,9 @@
-/** A version that is asked beside the one that answers, on the whole core: what comes of it, and that answers never do. */
-import type { Manifest } from "@vedette/protocol/bundle";
+/** A version beside the one that answers, on the whole core: how it comes, stands and goes. */
 import { topics } from "@vedette/protocol/topics";
 import { expect, it } from "vitest";
 import { agentName, site } from "../test/fake-peer.ts";
 import { createDevice } from "../test/harness.ts";
-import { ask, proofRuns, shadowed } from "../test/shadowed.ts";
-import { sampled } from "./sampled.ts";
+import { ask, shadowed } from "../test/shadowed.ts";
 
 it("[S50] is fetched, verified and proven like any version, and answers nothing", async () => {
   const { run, first, second, peer } = await shadowed({ scale: 3 });
@@ -46,50 +44,6 @@ it("[S50] that fails its proof is rejected with its reason, and its files go", a
   expect(await ask(run, 2)).toEqual([2, 4]);
   expect(disk.paths()).not.toContain(`manifests/${second.digest}.json`);
   expect(run.loaded).toEqual([2]);
-});
-
-it.each([
-  ["throws", "throw" as const, [0, 3, 0, 0]],
-  ["answers NaN", "nan" as const, [0, 3, 0, 0]],
-  ["is too slow", "slow" as const, [0, 3, 0, 0]],
-])("[S51] one that %s is counted as unfit, and harms no answer", async (_, answer, fit) => {
-  const { run, peer } = await shadowed({ scale: 2, later: { afterRuns: proofRuns, answer } });
-  expect(await ask(run, 3)).toEqual([2, 4, 6]);
-  await run.clock.advance(120_000);
-  const counts = peer.parcels.map((parcel) => parcel.counts);
-  expect(counts.reduce((sum, { rows, skipped }) => sum + rows + skipped, 0)).toBe(3);
-  for (const { rows, fit: got } of counts) expect(got).toEqual(fit.map((share) => (share / 3) * rows));
-  expect(run.slot()).toMatchObject({ serving: { release: 1 }, beside: { state: "asking" } });
-});
-
-it("[S51] one that hangs is given up, and said so", async () => {
-  const { run, peer } = await shadowed({ scale: 2, later: { afterRuns: proofRuns, answer: "hang" } });
-  expect(await ask(run, 5)).toEqual([2, 4, 6, 8, 10]);
-  await run.clock.advance(11_000);
-  expect(run.slot()?.beside).toMatchObject({ state: "rejected", reason: "latency_budget" });
-  expect(run.slot()?.beside?.why).toMatch(/did not end within 10000 ms/);
-  expect(await ask(run, 2)).toEqual([2, 4]);
-  await run.clock.advance(60_000);
-  // The one that hung is unfit; those that waited behind it were never asked.
-  expect(peer.parcels.at(-1)?.counts).toMatchObject({ rows: 1, skipped: 4, fit: [0, 1, 0, 0] });
-  expect(run.loaded).toEqual([2]);
-});
-
-it("[S52] a sample is chosen by the predictions' numbers, and what was not asked is counted", async () => {
-  const { run, peer } = await shadowed({ scale: 3 }, 0.3);
-  await ask(run, 100);
-  await run.clock.advance(60_000);
-  const [parcel] = peer.parcels;
-  const { rows = 0, skipped = 0 } = parcel?.counts ?? {};
-  expect(rows + skipped).toBe(100);
-  expect(rows).toBeGreaterThan(15);
-  expect(rows).toBeLessThan(45);
-  expect(run.slot()?.beside).toMatchObject({ pairs: rows, skipped });
-  // None agrees, so each that was asked is listed: anybody can tell which they are, without being told.
-  const numbers = parcel?.disagreements.map(({ id }) => Number(id.split(".")[1])) ?? [];
-  const [first = 0, last = 0] = [numbers[0], numbers.at(-1)];
-  const between = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  expect(numbers).toEqual(between.filter((n) => sampled(n, 0.3)));
 });
 
 it("[S53] goes where it is not assigned any more: its memory and files are given back, what it found is sent", async () => {
@@ -152,25 +106,6 @@ it("[S55] after a restart without a network it is asked on, from the disk, and n
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-it("[S55] a parcel is sent until it is answered, over restarts, and always the same", async () => {
-  const { run, disk, start, peer } = await shadowed({ scale: 3 });
-  peer.acksParcels = false;
-  await ask(run, 3);
-  await run.clock.advance(100_000);
-  expect(peer.parcels.length).toBeGreaterThan(1);
-  disk.kill();
-  run.transport.disconnect();
-  const next = await start();
-  await next.connect();
-  await next.clock.advance(1000);
-  expect(new Set(peer.parcels.map((parcel) => JSON.stringify(parcel))).size).toBe(1);
-  peer.acksParcels = true;
-  await next.clock.advance(31_000);
-  const sent = peer.parcels.length;
-  await next.clock.advance(100_000);
-  expect(peer.parcels).toHaveLength(sent);
-});
-
 it("[S56] processes that die while it is loaded or asked are counted, and the fourth does not begin with it", async () => {
   const { run, disk, start, peer, first } = await shadowed({ scale: 3 });
   disk.kill();
@@ -223,66 +158,6 @@ it("[S56] is not loaded before the one that answers has stood, so that no death 
   expect(boot.loaded).toEqual([2, 3]);
 });
 
-it("[S68] no input is told, and no answer where the log policy withholds those", async () => {
-  const device = createDevice();
-  const { peer } = device;
-  const withheld = (made: Manifest): Manifest => ({
-    ...made,
-    critical: ["log"],
-    log: { ...made.log, outputs: { mode: "none" } },
-  });
-  const [first, second] = [peer.publish("rain", 1, { scale: 2 }), peer.publish("rain", 2, { scale: 3 }, withheld)];
-  peer.assign(first);
-  const run = await device.start();
-  await run.connect();
-  await ask(run, 4);
-  peer.assignBeside(first, second);
-  await run.clock.advance(1000);
-  await ask(run, 3);
-  await run.clock.advance(60_000);
-  expect(peer.parcels).toHaveLength(1);
-  const [parcel] = peer.parcels;
-  expect(parcel).toMatchObject({ counts: { rows: 3, agreed: 0 }, disagreements: [], omitted: 3 });
-  expect(Object.keys(parcel ?? {}).sort()).toEqual([
-    "answering",
-    "beside",
-    "counts",
-    "disagreements",
-    "model",
-    "omitted",
-    "window",
-  ]);
-});
-
-it("[S58] where the device is behind, rows are dropped and counted, and none waits for memory", async () => {
-  const { run, peer } = await shadowed({ scale: 2, later: { afterRuns: proofRuns, answer: "hang" } });
-  const many = Array.from({ length: 40 }, (_, i) =>
-    run.agent.predict({ model: "rain", rows: Float32Array.from({ length: 32 }, () => i) }),
-  );
-  await Promise.all([Promise.all(many), run.clock.advance(50)]);
-  // 256 rows are taken, the first run of them is asked, and all others are dropped at once.
-  expect(run.slot()?.beside).toMatchObject({ pairs: 0, skipped: 40 * 32 - 256 });
-  await run.clock.advance(12_000);
-  const { rows = 0, skipped = 0 } = peer.parcels.at(-1)?.counts ?? {};
-  expect(rows + skipped).toBe(40 * 32);
-  expect(rows).toBe(32);
-});
-
-it("[S59] takes its share of time and no more", async () => {
-  const { run, peer } = await shadowed({ scale: 2, runMs: 8 });
-  for (let i = 0; i < 400; i++) {
-    await run.predict(i + 0.5);
-    await run.clock.advance(1);
-  }
-  await run.clock.advance(130_000);
-  const counted = peer.parcels.map(({ counts }) => counts);
-  const rows = counted.reduce((sum, each) => sum + each.rows, 0);
-  expect(rows + counted.reduce((sum, each) => sum + each.skipped, 0)).toBe(400);
-  // A second saved up, and a twentieth of what passes.
-  expect(rows).toBeGreaterThan(100);
-  expect(rows).toBeLessThan(250);
-});
-
 it("asks nothing, and listens for nothing, where nothing is assigned beside", async () => {
   const device = createDevice();
   device.peer.assign(device.peer.publish("rain", 1, { scale: 2 }));
@@ -291,27 +166,6 @@ it("asks nothing, and listens for nothing, where nothing is assigned beside", as
   await ask(run, 5);
   expect(device.peer.subscriptions.filter((each) => each.endsWith("/sack"))).toEqual([]);
   expect(device.disk.paths().filter((path) => path.startsWith("shadow/"))).toEqual([]);
-});
-
-it("tells how far it is with each parcel, not only with the regular report", async () => {
-  const { run, peer } = await shadowed({ scale: 3 });
-  // A second, and the report's own delay: the regular one comes after half a minute.
-  await ask(run, 200);
-  await run.clock.advance(1000);
-  expect(peer.parcels.map(({ counts }) => counts.rows)).toEqual([200]);
-  expect(peer.reports.at(-1)?.slots[0]?.beside).toMatchObject({ pairs: 200 });
-});
-
-it("a parcel spans the answers that it is about, by the clock that their predictions are logged by", async () => {
-  const { run, peer } = await shadowed({ scale: 3 });
-  const first = run.clock.now();
-  await ask(run, 3);
-  const last = run.clock.now();
-  await run.clock.advance(100_000);
-  const { from, to } = peer.parcels[0]?.window ?? { from: 0, to: 0 };
-  expect(from).toBeGreaterThanOrEqual(first);
-  expect(to).toBeLessThanOrEqual(last);
-  expect(to - from).toBeGreaterThan(5);
 });
 
 it("[A15] where the device has no memory for both, it is not loaded, which is said and tried again; answers go on", async () => {

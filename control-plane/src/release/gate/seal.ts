@@ -1,0 +1,46 @@
+/** By what the gate knows its own word again: its key signs reports and overrides, each of one version of this site. */
+import { VedetteError } from "@vedette/protocol/errors";
+import { encodeGate, type GateOverride, type GateReport } from "@vedette/protocol/gate-api";
+import { openSigned, type SignedText, signedBytes, signedText } from "@vedette/protocol/signed";
+import type { z } from "zod";
+import type { VersionRecord } from "../../db/records.ts";
+import { verifyEd25519 } from "../../verify-ed25519.ts";
+import type { OnlineKeys, SigningKey } from "../online-keys.ts";
+
+export interface Seal {
+  /** @param key another than the present one, while a rotation is under way. */
+  sign(type: SealedType, document: GateReport | GateOverride, key?: SigningKey): SignedText;
+  /** Undefined where it is not what this gate signed of this very version. */
+  open<T extends z.ZodType<GateReport | GateOverride>>(
+    type: SealedType,
+    schema: T,
+    signed: SignedText | undefined,
+    of: Pick<VersionRecord, "model" | "version" | "digest">,
+  ): Promise<z.infer<T> | undefined>;
+}
+type SealedType = "gate-report" | "gate-override";
+
+export function createSeal({ site, keys }: { site: string; keys: Pick<OnlineKeys, "gate" | "next"> }): Seal {
+  return {
+    sign(type, document, key = keys.gate) {
+      const payload = encodeGate(document);
+      return { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes(type, payload)) }] };
+    },
+    async open(type, schema, signed, { model, version, digest }) {
+      const shaped = signedText.safeParse(signed);
+      if (!shaped.success) return undefined;
+      // While a rotation is under way some are signed by the next key.
+      const known = [keys.gate, keys.next.gate].flatMap((key) => (key ? [[key.keyid, key.publicKeyHex]] : []));
+      const trusted = { keys: Object.fromEntries(known) as Record<string, string>, threshold: 1 };
+      try {
+        const payload = await openSigned(type, shaped.data, trusted, async (...given) => verifyEd25519(...given));
+        const parsed = schema.parse(JSON.parse(payload));
+        const same = parsed.site === site && parsed.model === model && parsed.version === version;
+        return same && parsed.digest === digest ? parsed : undefined;
+      } catch (error) {
+        if (error instanceof VedetteError) return undefined;
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { noon } from "../../../test/clock.ts";
+import { rolloutOf } from "../../../test/rollout-world.ts";
+import type { Member } from "../../db/rollout-records.ts";
+import { putOff } from "./put-off.ts";
+
+const hour = 3_600_000;
+const member = (agent: string, state: Member["state"]): Member => ({
+  ...{ agent, kind: "canary", given: "canary", joinedAt: noon, state, since: noon, takenAt: noon },
+  ...{ takenRev: 0, reached: false, reason: null },
+});
+const members = new Map(
+  (["updating", "waiting", "reverted"] as const).map((state) => [state, member(state, state)] as const),
+);
+const over = { createdAt: noon, stageSince: noon, undecidedFrom: noon, members };
+
+describe("[R79] the time in which nobody looked", () => {
+  const rollout = rolloutOf({ ramp: { first: 1, factor: 2 } }, { ...over, ramp: { from: noon, takings: [noon] } });
+
+  test("is given back to what waits for a time, and to nothing else", () => {
+    const late = putOff(rollout, 3 * hour, noon + 4 * hour);
+    const then = noon + 3 * hour;
+    expect(late.rollout).toMatchObject({
+      undecidedFrom: then,
+      ramp: { from: then, takings: [then] },
+      stageSince: noon,
+    });
+    expect(
+      [...late.rollout.members.values()].map(({ since, takenAt, joinedAt }) => [since, takenAt, joinedAt]),
+    ).toEqual([
+      [noon, then, noon],
+      [then, then, noon],
+      [then, then, noon],
+    ]);
+    expect(late.decisions).toMatchObject([{ action: "rollout.put_off", detail: { minutes: 180 } }]);
+  });
+
+  test("is no longer than the rollout, an outage only from minutes on, and no ramp's that is paused", () => {
+    expect(putOff(rollout, 60_000, noon + hour).rollout).toBe(rollout);
+    expect(putOff(rollout, hour, noon + 60_000).rollout).toBe(rollout);
+    expect(putOff(rollout, 9 * hour, noon + hour).rollout.undecidedFrom).toBe(noon + hour);
+    const paused = { ...rollout, state: "paused" as const, pausedAt: noon };
+    expect(putOff(paused, hour, noon + 2 * hour).rollout.ramp).toBe(rollout.ramp);
+  });
+});

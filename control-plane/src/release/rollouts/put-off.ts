@@ -1,0 +1,33 @@
+/**
+ * Limits of time are of time in which devices could be heard: a control plane that was down for hours, or whose machine slept, gives
+ * these hours back, instead of finding everybody late at its first look. Pure.
+ */
+import type { Member, Rollout } from "../../db/rollout-records.ts";
+import type { Advanced } from "./advance.ts";
+import { putOff as rampPutOff } from "./ramp.ts";
+
+/** Rounds are seconds apart, and a slow one takes a minute: what is longer is an outage. ms. */
+const leastOutageMs = 5 * 60_000;
+
+/** @param missedMs in which nobody looked, until now. @param now UTC ms. Answers the very same rollout where it missed nothing. */
+export function putOff(rollout: Rollout, missedMs: number, now: number): Advanced {
+  const ms = Math.min(missedMs, now - rollout.createdAt);
+  if (ms < leastOutageMs) return { rollout, decisions: [] };
+  const later = <T extends number | null>(at: T) => (at === null ? at : Math.min(now, at + ms)) as T;
+  const members = [...rollout.members.values()].map((member): Member => {
+    const { state, since, takenAt } = member;
+    // What it waits for in these states has a limit of its own.
+    const waits = state === "waiting" || state === "reverted";
+    return { ...member, takenAt: later(takenAt), since: waits ? later(since) : since };
+  });
+  const next: Rollout = {
+    ...rollout,
+    undecidedFrom: later(rollout.undecidedFrom),
+    // What is paused puts its ramp off when it is resumed.
+    ramp: rollout.state === "paused" ? rollout.ramp : rampPutOff(rollout.policy.ramp, rollout.ramp, ms),
+    members: new Map(members.map((member) => [member.agent, member])),
+  };
+  const minutes = Math.round(ms / 60_000);
+  const why = `nobody looked for ${minutes} minutes, so limits of time end as much later`;
+  return { rollout: next, decisions: [{ action: "rollout.put_off", detail: { minutes, why } }] };
+}
