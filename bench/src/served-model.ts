@@ -9,9 +9,9 @@ import {
   createOrtBackend,
   createThreadPacker,
   nodeCrypto,
+  type OrtBackendOptions,
   openDeviceKey,
   openFsStorage,
-  type PlacementOptions,
   systemClock,
   systemRandom,
   zstdCompressor,
@@ -66,7 +66,7 @@ export async function openServedMlp(): Promise<ServedModel> {
 /** @param placement where the session runs; as an agent places it where not said. */
 export async function openServedModel(
   bench: BenchModel,
-  placement: Partial<PlacementOptions> = {},
+  placement: Partial<OrtBackendOptions> = {},
 ): Promise<ServedModel> {
   const home = await mkdtemp(join(tmpdir(), "vedette-bench-"));
   const schedule = (call: () => void): void => void setImmediate(call);

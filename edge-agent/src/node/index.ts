@@ -8,7 +8,7 @@ export { createMqttTransport } from "./mqtt-transport.ts";
 export { agentVersion, type NodeAgent, type NodeAgentOptions, openNodeAgent } from "./node-agent.ts";
 export { nodeCrypto, openDeviceKey } from "./node-crypto.ts";
 export { type OipServer, type OipServerOptions, startOipServer } from "./oip/server.ts";
-export { createOrtBackend, type PlacementOptions } from "./ort-backend.ts";
+export { createOrtBackend, type OrtBackendOptions } from "./ort-backend.ts";
 export { createPinoLogger } from "./pino-logger.ts";
 export { type RunningAgent, type RunOptions, runAgent } from "./run-agent.ts";
 export { systemClock, systemRandom } from "./system-clock.ts";

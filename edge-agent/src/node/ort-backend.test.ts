@@ -124,11 +124,29 @@ test("[G19] a model that takes over a millisecond stays in its worker, and the m
   await session.release();
 });
 
+test("a model that is released in mid-run answers it, takes no more, and holds nobody up; the process lives on", async () => {
+  const backend = createOrtBackend(silent, { endWithinMs: 50 });
+  const session = await backend.load(slowModel(512, 400));
+  const one: Tensors = { x: { datatype: "FP32", shape: [1, 1], data: Float32Array.of(1) } };
+  let answered = false;
+  const run = session.run(one, ["y"]).then(() => {
+    answered = true;
+  });
+  // Well within the run, which takes hundreds of milliseconds.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await session.release();
+  expect(answered).toBe(false);
+  expect(await session.run(one, ["y"]).catch(codeOf)).toBe("model_failed");
+  await run;
+  expect(answered).toBe(true);
+  await backend.close();
+});
+
 test.each([
   ["being loaded", "backend.load(slowModel()).catch(() => {});"],
   [
     "at work",
-    "const session = await backend.load(slowModel()); const again = () => session.run(one, ['y']).then(again, () => {}); again();",
+    "const session = await backend.load(slowModel()); const again = () => session.run(one, ['y']).then(again, () => {}); for (let i = 0; i < 3; i++) again();",
   ],
 ])("a process that closes while a model is %s ends as it says, and not in the runtime's abort", async (_, work) => {
   const at = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);

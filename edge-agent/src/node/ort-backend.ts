@@ -11,21 +11,21 @@ import { InferenceSession } from "onnxruntime-node";
 import { closeAll } from "../core/close-all.ts";
 import type { Backend, Logger, Session } from "../core/ports.ts";
 import { runSession, sessionOptions, type Tensors } from "./ort-tensors.ts";
-import type { RunRequest, WorkerMessage } from "./ort-worker.ts";
+import type { WorkerMessage, WorkerRequest } from "./ort-worker.ts";
 import { startWatch } from "./thread-watch.ts";
 
-export interface PlacementOptions {
+export interface OrtBackendOptions {
   /** Runs measured in the worker before a model is placed. */
   readonly trialRuns: number;
   /** What those runs may keep a thread busy on average, ms, for a model to move to the main thread. */
   readonly mainThreadRunMs: number;
   /** What the load may keep a thread busy, ms: the main thread is asked to repeat it. */
   readonly mainThreadLoadMs: number;
+  /** Longest wait for the runs of a model that is to go, ms. */
+  readonly endWithinMs: number;
 }
-const defaults: PlacementOptions = { trialRuns: 5, mainThreadRunMs: 1, mainThreadLoadMs: 60 };
+const defaults: OrtBackendOptions = { trialRuns: 5, mainThreadRunMs: 1, mainThreadLoadMs: 60, endWithinMs: 5_000 };
 
-/** Longest wait for the runs of a model that is to go. */
-const endWithinMs = 5_000;
 const delay = (ms: number) => setTimeout(ms, undefined, { ref: false });
 
 /** A session that says where it runs, for tests and for status. */
@@ -43,8 +43,8 @@ export interface OrtBackend extends Backend {
 }
 
 /** @param options when a model runs on the main thread; zero `trialRuns` keeps every model in its worker. */
-export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<PlacementOptions> = {}): OrtBackend {
-  const placement = { ...defaults, ...options };
+export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<OrtBackendOptions> = {}): OrtBackend {
+  const { trialRuns, mainThreadRunMs, mainThreadLoadMs, endWithinMs } = { ...defaults, ...options };
   const loads = new Set<Promise<unknown>>();
   const threads = new Set<RemoteSession>();
   let closed = false;
@@ -53,14 +53,14 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
     async load(model) {
       if (closed) throw new VedetteError("not_ready", "the agent is stopping: no model is loaded any more");
       lintModel(model);
-      const loading = loadInWorker(model).then((thread) => {
+      const loading = loadInWorker(model, endWithinMs).then((thread) => {
         threads.add(thread);
         return thread;
       });
       loads.add(loading);
       const remote = await loading.finally(() => loads.delete(loading));
       // Kept only until the model is placed: some are tens of megabytes.
-      let bytes: Uint8Array<ArrayBuffer> | undefined = placement.trialRuns > 0 ? model : undefined;
+      let bytes: Uint8Array<ArrayBuffer> | undefined = trialRuns > 0 ? model : undefined;
       let main: InferenceSession | undefined;
       let moving: Promise<void> | undefined;
       let released = false;
@@ -78,13 +78,13 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Pla
         await leaveThread();
       };
       const consider = (runMs: number) => {
-        if (!bytes || times.push(runMs) < placement.trialRuns) return;
+        if (!bytes || times.push(runMs) < trialRuns) return;
         const model = bytes;
         bytes = undefined;
         // The first run of a session allocates: it says little of those to come.
         const counted = times.length > 1 ? times.slice(1) : times;
         const usual = counted.reduce((sum, ms) => sum + ms, 0) / counted.length;
-        if (usual > placement.mainThreadRunMs || remote.loadMs > placement.mainThreadLoadMs) return;
+        if (usual > mainThreadRunMs || remote.loadMs > mainThreadLoadMs) return;
         // A model that will not load twice goes on where it is.
         moving = move(model).catch((error: unknown) => log.warn("model.not_moved", { why: messageOf(error) }));
       };
@@ -160,15 +160,16 @@ async function runTimed(
 interface RemoteSession extends Pick<Session, "inputs" | "outputs"> {
   readonly loadMs: number;
   run(inputs: Tensors, outputs: readonly string[]): Promise<{ tensors: Tensors; runMs: number }>;
-  /** Resolves when the runs under way are answered and the thread has ended, or would not in time. */
+  /** Takes no more runs. Resolves when those under way are answered and the thread has ended, or would not in time. */
   end(): Promise<void>;
 }
 
 /** @throws VedetteError invalid_model, backend_unavailable. */
-function loadInWorker(model: Uint8Array<ArrayBuffer>): Promise<RemoteSession> {
+function loadInWorker(model: Uint8Array<ArrayBuffer>, endWithinMs: number): Promise<RemoteSession> {
   const worker = new Worker(new URL("./ort-worker.ts", import.meta.url), { workerData: model });
   const waiting = new Map<number, PromiseWithResolvers<{ tensors: Tensors; runMs: number }>>();
   const loaded = Promise.withResolvers<RemoteSession>();
+  const send = (request: WorkerRequest) => worker.postMessage(request);
   let nextId = 0;
   let gone: VedetteError | undefined;
 
@@ -178,15 +179,18 @@ function loadInWorker(model: Uint8Array<ArrayBuffer>): Promise<RemoteSession> {
     for (const call of waiting.values()) call.reject(gone);
     waiting.clear();
   };
+  const exited = Promise.withResolvers<void>();
   worker.on("error", (error) => lose(messageOf(error), error));
-  worker.on("exit", (code) => lose(`exit code ${code}`));
+  worker.on("exit", (code) => {
+    lose(`exit code ${code}`);
+    exited.resolve();
+  });
   worker.on("message", (message: WorkerMessage) => {
     if (message.kind === "loaded") {
       const { inputs, outputs, loadMs } = message;
       loaded.resolve({ inputs, outputs, loadMs, run, end });
     } else if (message.kind === "refused") {
       loaded.reject(new VedetteError("invalid_model", `ONNX Runtime does not take the model: ${message.why}`));
-      void worker.terminate();
     } else {
       const call = waiting.get(message.id);
       waiting.delete(message.id);
@@ -200,13 +204,16 @@ function loadInWorker(model: Uint8Array<ArrayBuffer>): Promise<RemoteSession> {
     const call = Promise.withResolvers<{ tensors: Tensors; runMs: number }>();
     const id = nextId++;
     waiting.set(id, call);
-    worker.postMessage({ id, inputs, outputs } satisfies RunRequest);
+    send({ kind: "run", id, inputs, outputs });
     return call.promise;
   };
   const end = async () => {
-    await Promise.race([Promise.allSettled([...waiting.values()].map((call) => call.promise)), delay(endWithinMs)]);
-    // A thread within the runtime ends when that returns: a graph that never does costs its thread, and holds up nobody.
-    await Promise.race([worker.terminate(), delay(endWithinMs)]);
+    gone ??= runFailed("it is being released");
+    // It ends by itself, after what it was asked: a thread that is ended from outside while it is within the runtime takes the
+    // whole process with it. A graph that never returns costs its thread, and holds up nobody.
+    send({ kind: "end" });
+    await Promise.race([exited.promise, delay(endWithinMs)]);
+    worker.unref();
   };
   return loaded.promise;
 }

@@ -1,4 +1,4 @@
-/** The worker thread of one loaded model: ort-backend.ts sends it requests, one answer each. Ending it frees the model. */
+/** The worker thread of one loaded model: ort-backend.ts sends it requests, one answer to each run. Its end frees the model. */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "@vedette/protocol/errors";
 import type { TensorSpec } from "@vedette/protocol/tensors";
@@ -6,11 +6,14 @@ import { InferenceSession } from "onnxruntime-node";
 import { runSession, sessionOptions, signature, type Tensors } from "./ort-tensors.ts";
 import { startWatch } from "./thread-watch.ts";
 
-export interface RunRequest {
+interface RunRequest {
+  readonly kind: "run";
   readonly id: number;
   readonly inputs: Tensors;
   readonly outputs: readonly string[];
 }
+/** `end` comes last, and once. */
+export type WorkerRequest = RunRequest | { readonly kind: "end" };
 export type WorkerMessage =
   | { kind: "loaded"; inputs: TensorSpec[]; outputs: TensorSpec[]; loadMs: number }
   | { kind: "refused"; why: string }
@@ -24,7 +27,12 @@ const send = (message: WorkerMessage) => port.postMessage(message);
 try {
   const took = startWatch();
   const session = await InferenceSession.create(workerData as Uint8Array, sessionOptions);
-  port.on("message", (request: RunRequest) => void answer(session, request));
+  const underWay = new Set<Promise<void>>();
+  port.on("message", (request: WorkerRequest) => {
+    if (request.kind === "end") return void Promise.all(underWay).then(() => port.close());
+    const answered = answer(session, request).finally(() => underWay.delete(answered));
+    underWay.add(answered);
+  });
   const loadMs = took();
   send({
     kind: "loaded",
