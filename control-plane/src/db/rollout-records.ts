@@ -37,6 +37,12 @@ export interface RampState {
   readonly takings: readonly number[];
 }
 
+/** In which nobody looked at rollouts: the control plane was down, say. UTC ms. */
+export interface Outage {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface Rollout {
   readonly id: number;
   readonly model: string;
@@ -59,6 +65,8 @@ export interface Rollout {
   readonly pausedAt: number | null;
   /** From when on it is measured for how long a stage is undecided. */
   readonly undecidedFrom: number | null;
+  /** Since the stage began: its limits of time are of time in which somebody looked. */
+  readonly outages: readonly Outage[];
   /** The last one. */
   readonly verdict: RolloutVerdict | null;
   /** Why it stands where it stands, for people. */

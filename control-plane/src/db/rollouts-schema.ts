@@ -3,7 +3,7 @@ import type { ExperimentPlan } from "@vedette/protocol/experiment";
 import { memberStates, type RolloutPolicy, type RolloutVerdict, rolloutStates } from "@vedette/protocol/rollout";
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { RampState } from "./rollout-records.ts";
+import type { Outage, RampState } from "./rollout-records.ts";
 import { models } from "./schema.ts";
 
 const memberKinds = ["shadow", "canary", "control", "split"] as const;
@@ -28,6 +28,7 @@ export const rollouts = sqliteTable(
     ramp: text({ mode: "json" }).$type<RampState>().notNull(),
     pausedAt: integer(),
     undecidedFrom: integer(),
+    outages: text({ mode: "json" }).$type<readonly Outage[]>().notNull().default([]),
     verdict: text({ mode: "json" }).$type<RolloutVerdict>(),
     why: text().notNull(),
     createdAt: integer().notNull(),

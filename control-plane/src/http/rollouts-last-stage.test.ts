@@ -52,3 +52,17 @@ test("[R76] devices that find no memory for both, or cannot run the incumbent an
   }
   expect(await round()).toMatchObject({ state: "promoted" });
 });
+
+test("[R80] after an outage of 30 hours those who joined before it are still waited for", async () => {
+  const { joined, round, site } = await inLastStage();
+  await round();
+  await site.close();
+  const { clock, home } = site;
+  clock.advance(30 * 60 * 60_000);
+  const back = await rolloutSite({ clock, home });
+  await back.live();
+  const { state, why } = await back.round();
+  expect([state, why]).toEqual(["running", expect.stringContaining("and 2 more told of no row")]);
+  for (const agent of joined) await back.tell(agent, [400, 0, 0, 0], "00000000000000bb");
+  expect(await back.round()).toMatchObject({ state: "promoted" });
+});

@@ -110,6 +110,19 @@ describe("[R76] the last stage is not held up", () => {
   });
 });
 
+test("[R80] an outage longer than the timeout gives up on nobody: who told, who did not, and who is yet to be labelled", () => {
+  const members = [member("old", former), member("told", joined), member("silent", joined)];
+  const back = noon + 2 * minute + 30 * 60 * minute;
+  const rollout = { ...rolloutWith(...members), outages: [{ from: noon + 2 * minute, to: back }] };
+  const devices = [facts("old"), facts("told"), facts("silent")];
+  // Labels of what the old one answered meanwhile are the first to come.
+  const at = (now: number) => heard(now, { old: now, told: noon }, { old: now });
+  expect(partsOfJoined(rollout, devices, at(back))).toEqual({ pairs: 2 / 3, labels: 2 / 3 });
+  expect(stillToTell(rollout, devices, at(back + minute))).toEqual(["silent"]);
+  expect(partsOfJoined(rollout, devices, at(back + day - 2 * minute - 1))).toEqual({ pairs: 2 / 3, labels: 2 / 3 });
+  expect(partsOfJoined(rollout, devices, at(back + day - 2 * minute))).toEqual({ pairs: 0, labels: 0 });
+});
+
 test("[R78] the last stage says who joined in it and is not heard yet, and what is missing", () => {
   const rollout = rolloutWith(...["a", "b", "c", "d"].map((agent) => member(agent, joined)), member("old", former));
   const devices = ["a", "b", "c", "d", "old"].map((agent) => facts(agent));

@@ -3,6 +3,7 @@
  * cohort before. But who is gone, has nothing to tell, or came later must not hold it up for ever. Pure.
  */
 import type { Member, Rollout } from "../../db/rollout-records.ts";
+import { lookedMs } from "../rollouts/put-off.ts";
 import type { DeviceFacts } from "../rollouts/world.ts";
 
 /** A device tells once a minute what came of its rows; one that nobody asks tells nothing. ms. */
@@ -72,7 +73,10 @@ export function stillToTell(rollout: Rollout, devices: readonly DeviceFacts[], {
   const all = telling(rollout, devices);
   const silent = all.filter(
     ({ member, device }) =>
-      !told.has(member.agent) && device.online && isInTime(rollout, member) && now - member.since < soonMs,
+      !told.has(member.agent) &&
+      device.online &&
+      isInTime(rollout, member) &&
+      lookedMs(rollout.outages, member.since, now) < soonMs,
   );
   const joined = all.filter(({ member: { agent } }) => told.has(agent) && joinedInLast(rollout, agent));
   return silent.length * enoughTimes <= joined.length ? [] : silent.map(agentOf);
@@ -95,12 +99,13 @@ function telling({ members }: Rollout, devices: readonly DeviceFacts[]): Telling
 
 /**
  * Whether it has told, or is to be heard before others are taken for all. Not for longer than devices are waited for until they
- * count; nor a page that was closed before it told.
+ * count, while somebody looks; nor a page that was closed before it told.
  */
 function tells(rollout: Rollout, { member, device }: Telling, { told, now }: Heard): boolean {
   const { agent, since } = member;
   const at = told.get(agent)?.at;
-  if (now - (at ?? Math.max(since, rollout.stageSince ?? since)) >= patienceOf(rollout)) return false;
+  const from = at ?? Math.max(since, rollout.stageSince ?? since);
+  if (lookedMs(rollout.outages, from, now) >= patienceOf(rollout)) return false;
   return at !== undefined || (isInTime(rollout, member) && (!device.page || device.online));
 }
 
@@ -116,7 +121,8 @@ function labelledBy(rollout: Rollout, heard: Heard): (one: Telling) => boolean {
   return (one) => {
     const own = labelled.get(agentOf(one));
     if (own === undefined && !(isInTime(rollout, one.member) && tells(rollout, one, heard))) return false;
-    return reached - (own ?? told.get(agentOf(one))?.from ?? now) < patienceOf(rollout);
+    const from = own ?? told.get(agentOf(one))?.from ?? now;
+    return lookedMs(rollout.outages, from, reached) < patienceOf(rollout);
   };
 }
 

@@ -124,7 +124,7 @@ function beginStage(rollout: Rollout, now: number): Advanced {
   }
   const { split, share } = rollout.experiment ?? { split: undefined, share: stage.share };
   const detail = { stage: rollout.stage + 1, ...(split ? { split } : { kind: stage.kind }), share };
-  const begun: Rollout = { ...rollout, state: "running", stageSince: now, undecidedFrom: now };
+  const begun: Rollout = { ...rollout, state: "running", stageSince: now, undecidedFrom: now, outages: [] };
   return { rollout: begun, decisions: [{ action: "rollout.begin_stage", detail }] };
 }
 

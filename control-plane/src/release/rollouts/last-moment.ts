@@ -7,8 +7,8 @@ export function lastMoment(live: readonly Rollout[]): number {
   const see = (at: number | null | undefined) => {
     if (at) last = Math.max(last, at);
   };
-  for (const { createdAt, stageSince, undecidedFrom, pausedAt, ramp, members } of live) {
-    for (const at of [createdAt, stageSince, undecidedFrom, pausedAt, ramp.takings.at(-1)]) see(at);
+  for (const { createdAt, stageSince, undecidedFrom, pausedAt, ramp, outages, members } of live) {
+    for (const at of [createdAt, stageSince, undecidedFrom, pausedAt, ramp.takings.at(-1), outages.at(-1)?.to]) see(at);
     for (const { since, joinedAt, takenAt } of members.values()) for (const at of [since, joinedAt, takenAt]) see(at);
   }
   return last;

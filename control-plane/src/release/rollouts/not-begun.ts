@@ -11,6 +11,7 @@ type Standing = Pick<
   | "ramp"
   | "pausedAt"
   | "undecidedFrom"
+  | "outages"
   | "verdict"
   | "why"
   | "endedAt"
@@ -19,6 +20,6 @@ type Standing = Pick<
 
 export const notBegun: Standing = {
   ...{ state: "running", why: "", verdict: null, pausedAt: null, endedAt: null },
-  ...{ stage: 0, stageSince: null, undecidedFrom: null, approvals: [] },
+  ...{ stage: 0, stageSince: null, undecidedFrom: null, outages: [], approvals: [] },
   ...{ ramp: { from: null, takings: [] }, members: new Map() },
 };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { noon } from "../../../test/clock.ts";
 import { rolloutOf } from "../../../test/rollout-world.ts";
 import type { Member } from "../../db/rollout-records.ts";
-import { putOff } from "./put-off.ts";
+import { lookedMs, putOff } from "./put-off.ts";
 
 const hour = 3_600_000;
 const member = (agent: string, state: Member["state"]): Member => ({
@@ -32,6 +32,7 @@ describe("[R79] the time in which nobody looked", () => {
       [then, then, noon],
       [then, then, noon],
     ]);
+    expect(late.rollout.outages).toEqual([{ from: noon + hour, to: noon + 4 * hour }]);
     expect(late.decisions).toMatchObject([{ action: "rollout.put_off", detail: { minutes: 180 } }]);
   });
 
@@ -42,4 +43,19 @@ describe("[R79] the time in which nobody looked", () => {
     const paused = { ...rollout, state: "paused" as const, pausedAt: noon };
     expect(putOff(paused, hour, noon + 2 * hour).rollout.ramp).toBe(rollout.ramp);
   });
+});
+
+test("[R80] of a span counts what somebody looked at", () => {
+  const outages = [
+    { from: 10, to: 20 },
+    { from: 30, to: 35 },
+  ];
+  const spans = [
+    [0, 40],
+    [0, 10],
+    [12, 18],
+    [15, 32],
+    [20, 30],
+  ] as const;
+  expect(spans.map(([from, to]) => lookedMs(outages, from, to))).toEqual([25, 10, 0, 10, 10]);
 });

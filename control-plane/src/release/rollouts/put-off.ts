@@ -2,7 +2,7 @@
  * Limits of time are of time in which devices could be heard: a control plane that was down for hours, or whose machine slept, gives
  * these hours back, instead of finding everybody late at its first look. Pure.
  */
-import type { Member, Rollout } from "../../db/rollout-records.ts";
+import type { Member, Outage, Rollout } from "../../db/rollout-records.ts";
 import type { Advanced } from "./advance.ts";
 import { putOff as rampPutOff } from "./ramp.ts";
 
@@ -23,6 +23,7 @@ export function putOff(rollout: Rollout, missedMs: number, now: number): Advance
   const next: Rollout = {
     ...rollout,
     undecidedFrom: later(rollout.undecidedFrom),
+    outages: [...rollout.outages, { from: now - ms, to: now }],
     // What is paused puts its ramp off when it is resumed.
     ramp: rollout.state === "paused" ? rollout.ramp : rampPutOff(rollout.policy.ramp, rollout.ramp, ms),
     members: new Map(members.map((member) => [member.agent, member])),
@@ -30,4 +31,10 @@ export function putOff(rollout: Rollout, missedMs: number, now: number): Advance
   const minutes = Math.round(ms / 60_000);
   const why = `nobody looked for ${minutes} minutes, so limits of time end as much later`;
   return { rollout: next, decisions: [{ action: "rollout.put_off", detail: { minutes, why } }] };
+}
+
+/** How much of a span somebody looked: for limits that go by what devices told, whose moments stay what they were. UTC ms. */
+export function lookedMs(outages: readonly Outage[], from: number, to: number): number {
+  const missed = outages.map((one) => Math.max(0, Math.min(to, one.to) - Math.max(from, one.from)));
+  return to - from - missed.reduce((a, b) => a + b, 0);
 }

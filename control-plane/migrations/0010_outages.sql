@@ -1,0 +1,1 @@
+ALTER TABLE `rollouts` ADD `outages` text DEFAULT '[]' NOT NULL;
