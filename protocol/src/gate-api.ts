@@ -64,7 +64,7 @@ export const gateState = z.object({
   model: modelName,
   version: z.int(),
   digest: sha256Hex,
-  /** `overridden`: failed, and let pass until `override.expiresAt`. `missing`: no report, or none that its signature proves. */
+  /** `overridden`: failed, and let pass until `override.expiresAt`. `missing`: no report, none that its signature proves, or none that can be read. */
   state: z.enum(gateStates),
   why: z.string(),
   report: gateReport.nullable(),

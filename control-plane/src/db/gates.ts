@@ -20,8 +20,6 @@ export interface GateRepository {
   /** Labelled rows, by the sha256 of their text; again is no matter. */
   putRows(sha256: string, text: string): Promise<void>;
   rows(sha256: string): Promise<string | undefined>;
-  /** Digests of all versions that have a report. */
-  reported(): Promise<Set<string>>;
 }
 
 export function gateRepository(db: Connection): GateRepository {
@@ -45,10 +43,6 @@ export function gateRepository(db: Connection): GateRepository {
     },
     async rows(sha256) {
       return db.select().from(gateRows).where(eq(gateRows.sha256, sha256)).get()?.text;
-    },
-    async reported() {
-      const rows = db.selectDistinct({ digest: gateReports.digest }).from(gateReports).all();
-      return new Set(rows.map(({ digest }) => digest));
     },
   };
 }

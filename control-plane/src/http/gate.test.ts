@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GateState, gateState } from "@vedette/protocol/gate-api";
 import { rollout } from "@vedette/protocol/rollouts-api";
+import { signedBytes } from "@vedette/protocol/signed";
 import Sqlite from "better-sqlite3";
 import { expect, test, vi } from "vitest";
 import { type Vedette, vedetteOf } from "../../test/commands.ts";
 import { abilities, enroll, hello, startSite } from "../../test/site.ts";
+import { openOnlineKeys } from "../release/online-keys.ts";
 import { verifyEd25519 } from "../verify-ed25519.ts";
 
 /** Each report runs the model twice, in processes of their own. */
@@ -43,7 +45,7 @@ async function ready() {
   await enroll(site, "pump-1");
   await hello(site, "pump-1", { abilities: { ...abilities, kernelAbi: 2 } });
   await site.call("POST", "/v1/assignments", { model: "pump", version: 1, selector: { all: true } });
-  return { clock, vedette, publish, show, start, tamper, look };
+  return { home, clock, vedette, publish, show, start, tamper, look, call: () => site.call };
 }
 
 const says = ({ report }: GateState) => Object.fromEntries(report?.checks.map((one) => [one.name, one.passed]) ?? []);
@@ -166,4 +168,26 @@ test("[K23] a report or override that was changed, or is another version's, prov
   });
   await tamper("UPDATE gate_overrides SET signed = replace(signed, '2026-', '2027-')");
   expect(await show(2)).toMatchObject({ state: "failed", override: null });
+});
+
+test("[R81] a report that another Vedette made stops nothing: the newest version is checked again, of others it is said", async () => {
+  const { home, clock, vedette, publish, show, start, tamper, look, call } = await ready();
+  await publish("--cache-age", "1h");
+  expect(await start(2)).toMatchObject({ status: 200 });
+  const { gate: key } = await openOnlineKeys(join(home, "data/online-keys"));
+  for (const version of [1, 2]) {
+    const { signed, digest } = await show(version);
+    const payload = signed?.payload.replace("gate-report/1", "gate-report/9") ?? "";
+    const text = { payload, signatures: [{ keyid: key.keyid, sig: key.sign(signedBytes("gate-report", payload)) }] };
+    await tamper("UPDATE gate_reports SET signed = ? WHERE digest = ?", JSON.stringify(text), digest);
+  }
+  const unread = { state: "missing", why: expect.stringMatching(/another version of Vedette/), report: null };
+  expect(await show(1)).toMatchObject(unread);
+  expect(await call()("GET", "/v1/production")).toMatchObject({ status: 200 });
+  clock.advance(60_000);
+  await vi.waitFor(async () => expect(await show(2)).toMatchObject({ state: "passed" }), 30_000);
+  expect(await look()).toMatchObject({ state: "aborted", why: unread.why });
+  expect(await show(1)).toMatchObject(unread);
+  expect(await vedette("gate", "run", "--model", "pump", "--version", "1")).toMatchObject({ code: 0 });
+  expect(await show(1)).toMatchObject({ state: "passed" });
 });

@@ -182,7 +182,7 @@ async function checkPassed(
   if (unseen.length > 0) {
     throw new VedetteError("conflict", `the gate's report says nothing of ${unseen.join(", ")}`);
   }
-  const alone = stateOf(report, undefined, { forged: false, now });
+  const alone = stateOf(report, "none", now);
   if (alone.state === "passed") return;
   if (!config.acceptOverrides || !signed) {
     const not = signed ? "; an operator let it pass, which this signer does not accept (--accept-overrides)" : "";
@@ -194,7 +194,7 @@ async function checkPassed(
   if (override.version !== report.version) {
     throw new VedetteError("conflict", `the override is of version ${override.version}, not ${report.version}`);
   }
-  const overridden = stateOf(report, override, { forged: false, now });
+  const overridden = stateOf(report, override, now);
   if (overridden.state === "overridden") return;
   throw new VedetteError("conflict", `the gate does not let it pass: ${overridden.why}`);
 }

@@ -6,7 +6,6 @@ import { messageOf, VedetteError } from "@vedette/protocol/errors";
 import {
   type GateCheck,
   type GateOverride,
-  type GateReport,
   type GateState,
   gateOverride,
   gateReport,
@@ -46,11 +45,11 @@ export interface Gates {
   /** Ends an override before its time. @throws VedetteError not_found, conflict (none is in force). */
   withdraw(model: string, version: number, reason: string, actor: string): Promise<GateState>;
   /**
-   * A report for a version just published, where it has none. Where it cannot be made the version is there all the same, and
+   * A report for a version just published, where it has none that can be read. Where it cannot be made the version is there all the same, and
    * no rollout takes it until `reconcile` or `run` made it.
    */
   reportOnce(version: VersionRecord): Promise<void>;
-  /** Reports for the newest version of each model that has none: a publishing that was cut short, or of before the gate. */
+  /** Reports for the newest version of each model that has none: a publishing that was cut short, or of before the gate; or one that another Vedette made. */
   reconcile(): Promise<void>;
   /** What stands of a proposal under the number that it would get, as signed; `null`: there is no model of its name. */
   proposed(release: ReleaseRecord): Promise<ProposedState>;
@@ -113,10 +112,10 @@ export function createGates(ports: GatePorts): Gates {
     const override = await open("gate-override", gateOverride, stored.override, record);
     return {
       ...{ model, version, digest },
-      ...stateOf(report, override, { forged: stored.report !== undefined && !report, now: clock.now() }),
-      report: report ?? null,
-      signed: report ? (stored.report ?? null) : null,
-      override: override ?? null,
+      ...stateOf(report, override, clock.now()),
+      report: typeof report === "string" ? null : report,
+      signed: typeof report === "string" ? null : (stored.report ?? null),
+      override: typeof override === "string" ? null : override,
       key: keys.gate.publicKeyHex,
     };
   }
@@ -128,11 +127,12 @@ export function createGates(ports: GatePorts): Gates {
     const of = { db: { versions: { manifest } }, rows: (sha256: string) => db.gates.rows(sha256), proposed };
     const checks = await checkVersion(record, champion, { trust, blobs, ...of });
     const at = clock.now();
-    const document: GateReport = {
+    // What could not be read again would be made anew for ever.
+    const document = gateReport.parse({
       format: "vedette.gate-report/1",
       ...{ site, model, version, digest, at: new Date(at).toISOString(), checks },
       champion: champion ? { version: champion.version, digest: champion.digest } : null,
-    };
+    });
     const detail = { digest, passed: failures(checks).length === 0, failed: failures(checks) };
     await db.gates.addReport(
       { digest, at, signed: sign("gate-report", document, key) },
@@ -195,7 +195,12 @@ export function createGates(ports: GatePorts): Gates {
 
   /** Whatever is wrong with one version must not keep others from their reports, nor a publisher from an answer. */
   async function reportOnce(version: VersionRecord, actor: string): Promise<void> {
-    const lacking = async () => !(await db.gates.reported()).has(version.digest);
+    const lacking = async () => {
+      const { report } = await db.gates.latest(version.digest);
+      const found = await open("gate-report", gateReport, report, version);
+      // One that was changed is left to a person.
+      return found === "none" || found === "unreadable";
+    };
     try {
       // Asked again in its turn: a publishing and the reconciler may want the same.
       if (await lacking()) await serial(async () => ((await lacking()) ? report(version, actor) : undefined));

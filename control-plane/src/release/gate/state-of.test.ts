@@ -19,15 +19,26 @@ const override: GateOverride = {
 const now = Date.parse("2026-11-24T11:59:59.999Z");
 
 test("[K29] an override covers the checks that had failed, until its moment", () => {
-  const at = (names: string[], when = now) => stateOf(report(...names), override, { forged: false, now: when }).state;
+  const at = (names: string[], when = now) => stateOf(report(...names), override, when).state;
   expect(at([])).toBe("passed");
   expect(at(["latency.wasm"])).toBe("overridden");
   expect(at(["latency.wasm", "memory.wasm"])).toBe("overridden");
   expect(at(["latency.wasm", "golden.wasm"])).toBe("failed");
   expect(at(["latency.wasm"], now + 1)).toBe("failed");
-  expect(stateOf(undefined, override, { forged: false, now }).state).toBe("missing");
-  expect(stateOf(undefined, override, { forged: true, now })).toMatchObject({
+  expect(stateOf("none", override, now).state).toBe("missing");
+  expect(stateOf("forged", override, now)).toMatchObject({
     state: "missing",
     why: expect.stringContaining("not what"),
+  });
+});
+
+test("[R81] a report in a format that is not known counts as missing, an override as none, and both are said", () => {
+  expect(stateOf("unreadable", override, now)).toEqual({
+    state: "missing",
+    why: expect.stringMatching(/made by another version of Vedette, .*: run `vedette gate run`$/),
+  });
+  expect(stateOf(report("latency.wasm"), "unreadable", now)).toEqual({
+    state: "failed",
+    why: expect.stringMatching(/^latency\.wasm: too much; its override was given under another version.*give it again/),
   });
 });

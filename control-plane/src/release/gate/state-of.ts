@@ -1,28 +1,33 @@
 /** Whether a version may be released, by its report and what was overridden. Pure. */
 import type { GateOverride, GateReport, GateState } from "@vedette/protocol/gate-api";
 
-/** @param forged there is a report that its signature does not prove. @param now UTC ms. */
+/** Nothing is kept; it is not what this gate signed of the version; or it is, by a Vedette whose format this one does not know. */
+export type Unproven = "none" | "forged" | "unreadable";
+
+const missing: Readonly<Record<Unproven, string>> = {
+  none: "it has no report yet",
+  forged: "its report is not what this gate signed: somebody changed it, or the key is another",
+  unreadable: "its report was made by another version of Vedette, in a format that this one does not read",
+};
+
+/** @param now UTC ms. */
 export function stateOf(
-  report: GateReport | undefined,
-  override: GateOverride | undefined,
-  { forged, now }: { forged: boolean; now: number },
+  report: GateReport | Unproven,
+  override: GateOverride | Unproven,
+  now: number,
 ): Pick<GateState, "state" | "why"> {
-  if (!report) {
-    const advice = "run `vedette gate run`";
-    return forged
-      ? {
-          state: "missing",
-          why: `its report is not what this gate signed: somebody changed it, or the key is another; ${advice}`,
-        }
-      : { state: "missing", why: `it has no report yet: ${advice}` };
-  }
+  if (typeof report === "string") return { state: "missing", why: `${missing[report]}: run \`vedette gate run\`` };
   const wrong = report.checks.filter(({ passed }) => passed === false);
   if (wrong.length === 0) {
     const made = report.checks.filter(({ passed }) => passed).length;
     return { state: "passed", why: `the gate's ${made} checks of ${report.at} passed` };
   }
   const failed = wrong.map(({ name, why }) => `${name}: ${why}`).join("; ");
-  if (!override) return { state: "failed", why: failed };
+  if (override === "unreadable") {
+    const why = "its override was given under another version of Vedette, in a format that this one does not read";
+    return { state: "failed", why: `${failed}; ${why}: give it again where it still holds` };
+  }
+  if (typeof override === "string") return { state: "failed", why: failed };
   if (override.withdrawn)
     return { state: "failed", why: `${failed}; ${override.by} withdrew the override (${override.reason})` };
   const said = `${override.by} let it pass until ${override.expiresAt} (${override.reason})`;
