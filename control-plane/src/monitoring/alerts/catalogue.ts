@@ -20,7 +20,10 @@ export const alertCatalogue = {
   VedetteRolloutPaused: { runbook: "rollout-paused", about: "a rollout stands still until somebody resumes it" },
   VedetteRolloutApproval: { runbook: "rollout-approval", about: "a rollout waits for an approval" },
   VedetteRolloutUndecided: { runbook: "rollout-undecided", about: "a stage has long had too little evidence" },
-  VedetteRolloutStuck: { runbook: "rollout-stuck", about: "a rollout has no device to go on with" },
+  VedetteRolloutStuck: {
+    runbook: "rollout-stuck",
+    about: "a rollout, or an arm of an experiment, has no device to go on with",
+  },
   VedetteGateFailed: { runbook: "gate-failed", about: "a new version did not pass the gate" },
   VedetteOverrideEnding: { runbook: "override-ending", about: "a failed version is let pass for not much longer" },
 } as const;

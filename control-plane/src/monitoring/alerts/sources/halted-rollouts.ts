@@ -1,6 +1,6 @@
 /**
  * Rollouts under way that go on only when somebody does something: paused, waiting for an approval, long undecided, or
- * without a device to go on with. Each says which devices, and why.
+ * without a device to go on with (an experiment: in one of its arms). Each says which devices, and why.
  */
 import type { MemberState, RolloutPolicy } from "@vedette/protocol/rollout";
 import type { Database } from "../../../db/database.ts";
@@ -8,6 +8,7 @@ import type { Member, Rollout } from "../../../db/rollout-records.ts";
 import { isoTime } from "../../../iso-time.ts";
 import { percent } from "../../../percent.ts";
 import type { Clock } from "../../../ports.ts";
+import { candidateKind } from "../../../release/experiments/join-arms.ts";
 import { machine, subjectOf } from "../../../release/rollouts/audit-names.ts";
 import type { Raise } from "../alerts.ts";
 import type { AlertName } from "../catalogue.ts";
@@ -60,7 +61,9 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
         description: `${why}, since ${isoTime(since)}: vedette rollout approve ${id} --stage ${rollout.stage + 1}`,
       };
     }
-    return state === "running" ? (stuck(rollout, now) ?? undecided(rollout, now)) : null;
+    if (state !== "running") return null;
+    // Undecided it is until its plan ends it; it waits for nobody.
+    return rollout.experiment ? withoutArm(rollout, now) : (stuck(rollout, now) ?? undecided(rollout, now));
   }
 
   return {
@@ -68,8 +71,6 @@ export function haltedRollouts(ports: { db: Pick<Database, "rollouts" | "audit">
     async look() {
       const wrong: Raise[] = [];
       for (const rollout of await db.rollouts.live()) {
-        // An experiment waits for nobody and ends by its plan; but it is paused where devices have nothing to return to.
-        if (rollout.experiment && rollout.state !== "paused") continue;
         const kind = rollout.experiment ? "experiment" : "rollout";
         const { id, model, version } = rollout;
         const halt = await haltOf(rollout);
@@ -121,6 +122,33 @@ function patienceOf({ window, ramp }: RolloutPolicy): number {
   const slow = ramp && "perHour" in ramp ? (2 * 3_600_000) / ramp.perHour : 0;
   return Math.max(window === null ? takenWithinMs : windowWithinMs, slow);
 }
+/** An experiment whose arm has lost all its devices: nothing more is found, and without `until` it never ends. */
+function withoutArm(rollout: Rollout, now: number): Halt | null {
+  const { experiment, members, stageSince, id } = rollout;
+  if (!experiment || stageSince === null) return null;
+  const arms = [
+    { kind: candidateKind(rollout), of: "the candidate" },
+    ...(experiment.split === "devices" ? [{ kind: "control" as const, of: "the incumbent" }] : []),
+  ];
+  for (const { kind, of } of arms) {
+    const ofArm = [...members.values()].filter((member) => member.kind === kind);
+    if (now - latest(ofArm, ({ since }) => since, stageSince) < stillMs) continue;
+    if (!ofArm.every(isLost)) continue;
+    const those = ofArm.length === 0 ? "None has joined." : reasons(ofArm);
+    const end = experiment.until === null ? "It goes on without an end" : `It ends at ${experiment.until}`;
+    return {
+      ...{ name: "VedetteRolloutStuck", severity: "warning", summary: "has no device to go on with" },
+      description: `No device is left to answer by ${of}: ${those} ${end}: vedette experiment stop ${id}`,
+    };
+  }
+  return null;
+}
+
+/** One that is away may come back, and one that follows answers, if seldom. */
+function isLost({ state, reached }: Member): boolean {
+  return state === "left_out" || state === "failed" || (state === "timed_out" && !reached);
+}
+
 
 function latest(members: readonly Member[], at: (member: Member) => number, first: number): number {
   return members.reduce((last, member) => Math.max(last, at(member)), first);

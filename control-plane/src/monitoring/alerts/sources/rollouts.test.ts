@@ -161,6 +161,50 @@ test("[A10] an experiment that is taken back is told as one, and one that goes o
   expect(await names(ended)).toEqual(["warning VedetteRolloutAborted"]);
 });
 
+test("[R82] an experiment of whose arms one has lost all its devices is told, and how it ends", async () => {
+  const of = world();
+  const plan = { metric: "business:sales", better: "higher", share: 0.5, error: 0.05, minEffect: null } as const;
+  const [stageSince, now] = [of.clock.now() - day, of.clock.now()];
+  const experiment = { ...plan, split: "devices" as const, until: null };
+  const source = haltedRollouts({ db: dbOf(of), clock: of.clock });
+  const left = { state: "left_out", reason: "it is not in the fleet any more" } as const;
+  const control = (over: Partial<Member>) => member("d3", { kind: "control", given: null, ...over });
+  const told = async (...all: Member[]) => {
+    of.rollouts = [rolloutOf({}, { experiment, stageSince, members: members(...all) })];
+    return (await source.look(new Set())).wrong.map(({ severity, annotations }) => [severity, annotations.description]);
+  };
+  const gone = member("d1", left);
+  expect(await told(gone, member("d2", { state: "counted" }), control({ state: "counted" }))).toEqual([]);
+  expect(await told(gone, member("d2", { state: "offline" }), control({ state: "counted" }))).toEqual([]);
+  const late = member("d2", { state: "timed_out", reached: true });
+  expect(await told(gone, late, control({ state: "counted" }))).toEqual([]);
+  expect(await told(gone, { ...late, reached: false }, control({ state: "counted" }))).toHaveLength(1);
+  expect(await told(gone, member("d2", { ...left, since: now }), control({ state: "counted" }))).toEqual([]);
+  expect(
+    await told(gone, member("d2", { state: "failed", reason: "off by 1" }), control({ state: "counted" })),
+  ).toEqual([
+    [
+      "warning",
+      "No device is left to answer by the candidate: 1 left out (d1: it is not in the fleet any more); 1 failed (d2: off by 1). It goes on without an end: vedette experiment stop 1",
+    ],
+  ]);
+  expect(await told(member("d2", { state: "counted" }), control(left))).toEqual([
+    ["warning", expect.stringMatching(/^No device is left to answer by the incumbent: 1 left out/)],
+  ]);
+  const until = "2027-01-01T00:00:00Z";
+  of.rollouts = [rolloutOf({}, { stageSince, experiment: { ...plan, split: "entities", until } })];
+  expect((await source.look(new Set())).wrong).toMatchObject([
+    {
+      name: "VedetteRolloutStuck",
+      labels: { experiment: "1" },
+      annotations: {
+        summary: "The experiment with rain version 2 has no device to go on with",
+        description: expect.stringMatching(/the candidate: None has joined\. It ends at 2027-01-01T00:00:00Z/),
+      },
+    },
+  ]);
+});
+
 test("[A11] a rollout that waits for somebody is told: paused by itself, forgotten, or for an approval", async () => {
   const of = world();
   const source = haltedRollouts({ db: dbOf(of), clock: of.clock });
