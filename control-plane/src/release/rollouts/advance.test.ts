@@ -44,6 +44,25 @@ test("[R29] a good version goes through its stages, each once its devices count 
   ]);
 });
 
+test("[R83] a stage that passes with fewer than half of the devices that were there says so, and passes", () => {
+  const passed = (...stalling: number[]) => {
+    const site = pretendSite(rolloutOf({ stages: canaries(1), timeoutMinutes: 60 }), fleet(6));
+    site.verdict = verdictOf("promote");
+    site.of("d5").online = false;
+    for (const i of stalling) site.of(`d${i}`).nature = "stalls";
+    site.round();
+    site.live(20);
+    site.now += 60 * minute;
+    site.round();
+    expect(site.rollout.state).toBe("promoted");
+    return site.rollout.why;
+  };
+  expect(passed(1, 2, 3, 4)).toMatch(
+    /; 1 of 6 devices count, fewer than half of the 5 that were there \(4 timed out\); none of the/,
+  );
+  expect(passed(1, 2)).toMatch(/; 3 of 6 devices count; none of the/);
+});
+
 test("[R30] a verdict of rollback ends it, and so do more failures than the policy lets pass; then nothing is given", () => {
   const site = pretendSite(rolloutOf({ stages: canaries(0.5, 1) }), fleet(10));
   site.round();

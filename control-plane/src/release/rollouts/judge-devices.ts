@@ -28,19 +28,35 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
   }
   const ofStage = members.filter((member) => member.kind === kind);
   const counted = ofStage.filter(({ state }) => state === "counted").length;
-  // Those who come late are judged with the others; but a fleet that grows every minute must not hold up its own release.
-  const { timeoutMinutes } = rollout.policy;
-  const open = ofStage.filter(
-    (one) => waitedFor(one, timeoutMinutes, now) && one.joinedAt <= (rollout.stageSince ?? one.joinedAt),
-  ).length;
+  const open = ofStage.filter((one) => isWaitedFor(rollout, one, now)).length;
   if (open === 0 && counted > 0) {
-    return { ...common, says: "fine", more: null, why: `${countOf(counted, ofStage.length)}; ${bad}` };
+    const why = `${countOf(counted, ofStage.length)}${fewerThanHalf(ofStage) ?? ""}; ${bad}`;
+    return { ...common, says: "fine", more: null, why };
   }
   const none = counted === 0 && open === 0;
   const why = none
     ? `no device of this stage counts, and none is under way (${inStates(ofStage)})`
     : `${countOf(counted, ofStage.length)}${ofStage.length === 1 ? "" : `, ${open} ${open === 1 ? "is" : "are"} waited for`}; ${bad}`;
   return { ...common, says: n === 0 ? "no_evidence" : "undecided", more: none ? null : open, why };
+}
+
+/**
+ * Whether the stage waits for it. Those who come late are judged with the others; but a fleet that grows every minute must not hold
+ * up its own release.
+ */
+export function isWaitedFor({ policy, stageSince }: Rollout, member: Member, now: number): boolean {
+  return waitedFor(member, policy.timeoutMinutes, now) && member.joinedAt <= (stageSince ?? member.joinedAt);
+}
+
+/**
+ * For people, where of a stage's devices that were there most did not come to count: what counts passes it all the same. Null where
+ * half of them do. Who is away, left out or still under way is no matter.
+ */
+export function fewerThanHalf(ofStage: readonly Member[]): string | null {
+  const lost = ofStage.filter(({ state }) => state === "timed_out" || state === "failed");
+  const counted = ofStage.filter(({ state }) => state === "counted").length;
+  if (lost.length <= counted) return null;
+  return `, fewer than half of the ${lost.length + counted} that were there (${inStates(lost)})`;
 }
 
 /** As `1 timed out, 2 offline`. */

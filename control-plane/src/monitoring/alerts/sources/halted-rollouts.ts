@@ -10,6 +10,7 @@ import { percent } from "../../../percent.ts";
 import type { Clock } from "../../../ports.ts";
 import { candidateKind } from "../../../release/experiments/join-arms.ts";
 import { machine, subjectOf } from "../../../release/rollouts/audit-names.ts";
+import { fewerThanHalf, isWaitedFor } from "../../../release/rollouts/judge-devices.ts";
 import type { Raise } from "../alerts.ts";
 import type { AlertName } from "../catalogue.ts";
 import type { AlertSource } from "../watch-sources.ts";
@@ -110,18 +111,17 @@ function stuck(rollout: Rollout, now: number): Halt | null {
   const moving = ofStage.some(({ state }) => ["waiting", "updating", "reverted", "counted"].includes(state));
   if (!moving) return { ...held, description: `${where}: nobody counts. ${reasons(ofStage)}` };
   const late = ofStage.filter(({ state }) => state === "timed_out");
-  if (late.length <= policy.failures.share * ofStage.length) return null;
+  const settled = !ofStage.some((member) => isWaitedFor(rollout, member, now));
+  const few = settled && late.length > 0 ? fewerThanHalf(ofStage) : null;
+  if (few === null && late.length <= policy.failures.share * ofStage.length) return null;
+  const those = `${late.length} of ${ofStage.length} devices did not count in time`;
+  const counted = ofStage.filter(({ state }) => state === "counted").length;
   return {
-    ...{ ...held, severity: "info", summary: "goes on without many of its devices" },
-    description: `${where}: ${late.length} of ${ofStage.length} devices did not count in time. ${reasons(late)}`,
+    ...{ ...held, severity: few === null ? "info" : "warning", summary: "goes on without many of its devices" },
+    description: `${where}: ${those}${few === null ? "" : `; ${counted} count${few}`}. ${reasons(late)}`,
   };
 }
 
-/** How long nobody may be taken while devices wait, before something is wrong. ms. */
-function patienceOf({ window, ramp }: RolloutPolicy): number {
-  const slow = ramp && "perHour" in ramp ? (2 * 3_600_000) / ramp.perHour : 0;
-  return Math.max(window === null ? takenWithinMs : windowWithinMs, slow);
-}
 /** An experiment whose arm has lost all its devices: nothing more is found, and without `until` it never ends. */
 function withoutArm(rollout: Rollout, now: number): Halt | null {
   const { experiment, members, stageSince, id } = rollout;
@@ -149,6 +149,11 @@ function isLost({ state, reached }: Member): boolean {
   return state === "left_out" || state === "failed" || (state === "timed_out" && !reached);
 }
 
+/** How long nobody may be taken while devices wait, before something is wrong. ms. */
+function patienceOf({ window, ramp }: RolloutPolicy): number {
+  const slow = ramp && "perHour" in ramp ? (2 * 3_600_000) / ramp.perHour : 0;
+  return Math.max(window === null ? takenWithinMs : windowWithinMs, slow);
+}
 
 function latest(members: readonly Member[], at: (member: Member) => number, first: number): number {
   return members.reduce((last, member) => Math.max(last, at(member)), first);

@@ -275,6 +275,31 @@ test("[A12] a stage that has no device to go on with is told with the reasons; o
   ]);
 });
 
+test("[R83] a stage that goes on with fewer than half of the devices that were there warns, however many may fail", async () => {
+  const of = world();
+  const source = haltedRollouts({ db: dbOf(of), clock: of.clock });
+  const at = of.clock.now();
+  of.clock.advance(day);
+  const one = (agent: string, state: Member["state"]) => member(agent, { state, since: at, joinedAt: at, takenAt: at });
+  const policy = { stages: [{ kind: "canary" as const, share: 1 }], failures: { share: 0.9, atLeast: 5 } };
+  const running = (...all: Member[]) => {
+    of.rollouts = [rolloutOf(policy, { stageSince: at, undecidedFrom: at, members: members(...all) })];
+  };
+  const [d1, d2, d3] = [one("d1", "counted"), one("d2", "timed_out"), one("d3", "timed_out")];
+  running(d1, d2, d3, one("d4", "offline"));
+  expect(await told(source)).toEqual([
+    [
+      "warning VedetteRolloutStuck",
+      "Stage 1 of 1 (canary 100 %): 2 of 4 devices did not count in time; 1 count, fewer than half of the 3 that were there (2 timed out). 2 timed out (d2, d3).",
+    ],
+  ]);
+  running(d1, d2);
+  expect(await names(source)).toEqual([]);
+  // One that is under way may count still.
+  running(d1, d2, d3, member("d4", { since: at, joinedAt: at, takenAt: of.clock.now() }));
+  expect(await names(source)).toEqual([]);
+});
+
 test("[A12] a stage that stays undecided without an end in its policy is told, with what nobody measures", async () => {
   const of = world();
   const source = haltedRollouts({ db: dbOf(of), clock: of.clock });
