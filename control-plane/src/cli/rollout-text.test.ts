@@ -34,6 +34,44 @@ test.each<[Partial<RolloutInDetail>, string]>([
   expect(stageLine(over)).toBe(`  1 canary   50 %  ${mark}`);
 });
 
+test("[R62] a stage that has not begun draws no bar: who counts there counted in a stage before", () => {
+  const counted = ["gauge-1", "gauge-2"].map((agent) => member(agent, "counted"));
+  const waiting = { stage: 1, stageSince: null, cohort: 4, members: counted, state: "waiting_for_approval" as const };
+  const told = describeRollout({ ...rollout, ...waiting });
+  expect(told).toContain("  2 canary  100 %  next, not begun\n    of 4, from the stages before: 2 counted\n");
+  expect(told).not.toContain("[#");
+  // A cohort that is no larger is not begun either.
+  expect(describeRollout({ ...rollout, ...waiting, cohort: 2 })).not.toContain("[#");
+  // Shadows are no canaries.
+  const shadows = counted.map((one) => ({ ...one, kind: "shadow" as const }));
+  expect(describeRollout({ ...rollout, ...waiting, members: shadows })).toMatch(/not begun\n\n/);
+  expect(describeRollout({ ...rollout, ...waiting, state: "aborted", endedAt: at })).toMatch(/before it began\n$/);
+});
+
+test.each<[Partial<RolloutInDetail>, string | null]>([
+  [{}, null],
+  [{ state: "queued", stageSince: null, members: [] }, null],
+  [{ state: "paused" }, 'vedette rollout resume 4, or vedette rollout abort 4 --reason "..."'],
+  [
+    { state: "waiting_for_approval", stage: 1, stageSince: null },
+    'vedette rollout approve 4 --stage 2, or vedette rollout abort 4 --reason "..."',
+  ],
+  [{ state: "promoted", stage: 1, endedAt: at }, null],
+  [{ state: "rolled_back", endedAt: at }, null],
+])("[R86] one that waits for somebody names the next command: %j", (over, next) => {
+  const told = describeRollout({ ...rollout, ...over }, true);
+  if (next === null) expect(told).not.toContain("Next:");
+  else expect(told).toContain(`\nNext: ${next}\n`);
+});
+
+test("[R86] devices that failed or timed out name the command that tries them again, while there is one", () => {
+  const members = [member("gauge-1", "failed"), member("gauge-2", "timed_out"), member("gauge-3", "failed")];
+  const told = "2 failed, 1 timed out; once mended, to try again: vedette rollout retry 4\n";
+  expect(describeRollout({ ...rollout, members })).toContain(told);
+  expect(describeRollout({ ...rollout, members, state: "rolled_back", endedAt: at })).not.toContain("retry");
+  expect(describeRollout(rollout)).not.toContain("retry");
+});
+
 test("[R62] the scale of the evidence is explained where one is drawn", () => {
   const finding = {
     ...{ metric: "unfit", says: "undecided" as const, estimate: 0.01, low: -0.01, high: 0.03, margin: 0.02, n: 40 },

@@ -3,6 +3,7 @@ import type { Finding } from "@vedette/protocol/rollout";
 import type { Replayed, RolloutInDetail } from "@vedette/protocol/rollouts-api";
 import { percent } from "../percent.ts";
 import { minute } from "../utc-minute.ts";
+import { nextOf, retryOf } from "./rollout-next.ts";
 import { table } from "./table.ts";
 
 type Member = RolloutInDetail["members"][number];
@@ -48,25 +49,33 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
     const open = returned.waiting.length > 0 ? `; not yet: ${returned.waiting.slice(0, 5).join(", ")}` : "";
     lines.push("", `${returned.done} of ${returned.of} devices run the version before again${open}`);
   }
+  const [retry, next] = [retryOf(rollout), nextOf(rollout)];
+  if (retry !== null) lines.push("", retry);
+  if (next !== null) lines.push("", `Next: ${next}`);
   const devices = withDevices && rollout.members.length > 0 ? `\n${deviceTable(rollout)}` : "";
   return `${lines.join("\n")}\n${devices}`;
 }
 
 function stages(rollout: RolloutInDetail): string[] {
-  const { policy, stage, state, members, cohort, endedAt } = rollout;
+  const { policy, stage, stageSince, state, members, cohort, endedAt } = rollout;
   return policy.stages.flatMap((one, i) => {
     const done = state === "promoted" || i < stage;
     const mark = done ? "done" : i !== stage ? "" : presently(rollout);
     const line = `  ${i + 1} ${one.kind.padEnd(6)} ${percent(one.share).padStart(6)}  ${mark}`.trimEnd();
     if (i !== stage || members.length === 0) return [line];
     const ofStage = members.filter((member) => member.kind === one.kind);
-    const counts = Object.keys(marks).flatMap((name) => {
+    const counts = Object.entries(marks).flatMap(([name, mark]) => {
       const n = ofStage.filter((member) => member.state === name).length;
-      return n === 0 ? [] : [`${n} ${name.replaceAll("_", " ")} (${marks[name as keyof typeof marks]})`];
+      return n === 0 ? [] : [{ told: `${n} ${name.replaceAll("_", " ")}`, mark }];
     });
+    // Who counts by now counted in a stage before: a full bar would say that this one is done.
+    if (stageSince === null) {
+      if (counts.length === 0 || endedAt !== null) return [line];
+      return [line, `    of ${cohort}, from the stages before: ${counts.map(({ told }) => told).join(", ")}`];
+    }
     return [
       line,
-      `    [${bar(ofStage)}] of ${cohort}: ${counts.join(", ") || "nobody"}`,
+      `    [${bar(ofStage)}] of ${cohort}: ${counts.map(({ told, mark }) => `${told} (${mark})`).join(", ") || "nobody"}`,
       ...(endedAt === null ? waitsFor(ofStage) : []),
     ];
   });

@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { duration, fitting, integerFrom, label, moment, share, version } from "./option-values.ts";
+import { nextOf } from "./rollout-next.ts";
 import { type PolicyFlags, policyOf, stagesFrom } from "./rollout-policy.ts";
 import { describeRollout } from "./rollout-text.ts";
 import { addRolloutReplay, addRolloutWatch } from "./rollout-watch.ts";
@@ -67,7 +68,8 @@ export function addRollout(program: Command, io: Io): void {
       const api = await context.api();
       const version = flags.version ?? (await newest(api, flags.model));
       const started = await api.startRollout({ model: flags.model, version, policy, queue: flags.queue ?? false });
-      const next = `\nNext: vedette rollout watch ${started.id}\n`;
+      // One that waits for somebody says so itself.
+      const next = nextOf(started) === null ? `\nNext: vedette rollout watch ${started.id}\n` : "";
       context.answer(started, `${describeRollout(started)}${next}`);
     });
 

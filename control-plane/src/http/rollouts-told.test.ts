@@ -47,6 +47,10 @@ test("the command starts, lists, shows, watches, acts and replays", async () => 
   expect(await vedette("rollout", "pause", "1", "--reason", " ")).toMatchObject({ code: 1 });
   expect(await vedette("rollout", "pause", "1", "--reason", "lunch")).toMatchObject({ code: 0 });
   expect((await vedette("rollout", "list")).out).toMatch(/1 +rain +2 +paused +1\/2 .*lunch/);
+  expect((await vedette("rollout", "show", "1")).out).toMatch(/^Next: vedette rollout resume 1, or .* abort 1 /m);
+  expect((await vedette("production")).out).toMatch(
+    /paused, stage 1 of 2\n {2}lunch\n {2}vedette rollout resume 1, or /,
+  );
   expect((await vedette("rollout", "pause", "1")).code).toBe(1);
   await vedette("rollout", "resume", "1");
   say("promote");
