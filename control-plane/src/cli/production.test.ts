@@ -138,3 +138,15 @@ it("says what the fleet's own detectors found, and of whom", () => {
     "fleet drift   none; 3072 rows",
   );
 });
+
+it.each([
+  ["running", {}, "vedette rollout watch 7"],
+  ["scheduled", {}, "vedette rollout watch 7"],
+  ["waiting_for_approval", {}, 'vedette rollout approve 7 --stage 2, or vedette rollout abort 7 --reason "..."'],
+  ["paused", {}, 'vedette rollout resume 7, or vedette rollout abort 7 --reason "..."'],
+  ["paused", { experiment: true }, "vedette experiment resume 7, or vedette experiment stop 7"],
+  ["running", { experiment: true }, "vedette experiment watch 7"],
+])("[R86] a release under way names the command that is wanted: %s %j", (state, over, next) => {
+  const one = { id: 7, model: "m", version: 2, state, stage: 2, stages: 4, why: "because", ...over };
+  expect(describeProduction({ site: "house", at, models: [], rollouts: [one] })).toContain(`\n  because\n  ${next}\n`);
+});

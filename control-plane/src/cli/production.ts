@@ -6,11 +6,13 @@ import { minute } from "../utc-minute.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describeWatched } from "./production-watched.ts";
+import { nextCommand } from "./rollout-next.ts";
 import { show } from "./table.ts";
 
 type Model = Production["models"][number];
 type Version = Model["versions"][number];
 type Pending = Version["pending"][number];
+type Release = NonNullable<Production["rollouts"]>[number];
 
 /** More devices than this in one line are counted, not named; --json names them all. */
 const mostNamed = 6;
@@ -36,11 +38,7 @@ export function describeProduction({
   watched = [],
   rollouts = [],
 }: Production): string {
-  const under = rollouts.map(({ id, model, version, state, stage, stages, why, experiment }) => {
-    const [Name, name] = experiment ? ["Experiment", "experiment"] : ["Rollout", "rollout"];
-    const where = `${show(state).replaceAll("_", " ")}${experiment ? "" : `, stage ${stage} of ${stages}`}`;
-    return `${Name} ${id}: ${model} version ${version}, ${where}\n  ${show(why)}\n  vedette ${name} watch ${id}`;
-  });
+  const under = rollouts.map(describeUnderWay);
   const paragraphs = [
     ...under,
     ...models.flatMap((model) => describeModel(model, at)),
@@ -49,6 +47,19 @@ export function describeProduction({
   if (paragraphs.length === 0) paragraphs.push("Nothing is published yet: vedette model publish --help");
   const urgent = warnings.map((warning) => `Warning: ${warning}\n`).join("");
   return `Site ${site}, ${minute(at)}\n${urgent}\n${paragraphs.join("\n\n")}\n`;
+}
+
+function describeUnderWay(one: Release): string {
+  const { id, model, version, state, stage, stages, why, experiment } = one;
+  const head = `${experiment ? "Experiment" : "Rollout"} ${id}: ${model} version ${version}, ${show(state).replaceAll("_", " ")}`;
+  return `${head}${experiment ? "" : `, stage ${stage} of ${stages}`}\n  ${show(why)}\n  ${nextOf(one)}`;
+}
+
+/** Looking on is of no use where it waits for somebody. */
+function nextOf({ id, state, stage, experiment }: Release): string {
+  if (!experiment) return nextCommand({ id, state, stage }) ?? `vedette rollout watch ${id}`;
+  const on = (verb: string) => `vedette experiment ${verb} ${id}`;
+  return state === "paused" ? `${on("resume")}, or ${on("stop")}` : on("watch");
 }
 
 function describeModel(

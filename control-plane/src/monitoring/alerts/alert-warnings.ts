@@ -2,8 +2,9 @@
 import { severities } from "@vedette/protocol/alerts-api";
 import type { AlertRecord } from "../../db/records.ts";
 
-/** One line where a critical alert or a warning fires; none else. */
-export function alertWarnings(firing: readonly AlertRecord[]): string[] {
+/** One line where a critical alert or a warning fires; none else. One that is quiet is of nothing that is wrong now. */
+export function alertWarnings(open: readonly AlertRecord[]): string[] {
+  const firing = open.filter(({ quietSince }) => quietSince === null);
   const counts = severities
     .filter((severity) => severity !== "info")
     .toReversed()
