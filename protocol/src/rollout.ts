@@ -167,6 +167,8 @@ export interface RolloutVerdict {
   readonly findings: readonly Finding[];
   /** One sentence with the numbers, for people. */
   readonly why: string;
+  /** In the last stage: whose pairs and labels the findings rest on, its own alone or all since the rollout began. */
+  readonly of?: "last_stage" | "all_stages" | undefined;
   /** Of an experiment. */
   readonly result?: ExperimentResult | undefined;
 }

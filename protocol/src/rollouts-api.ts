@@ -40,6 +40,8 @@ const verdict = z.object({
   verdict: z.enum(["promote", "rollback", "undecided"]),
   findings: z.array(finding),
   why: z.string(),
+  /** In the last stage: whose pairs and labels the findings rest on, its own alone or all since the rollout began. Absent before. */
+  of: z.enum(["last_stage", "all_stages"]).optional(),
 });
 
 const stageKind = z.enum(["shadow", "canary"]);

@@ -85,6 +85,22 @@ test("[R62] the scale of the evidence is explained where one is drawn", () => {
   expect(describeRollout({ ...rollout, verdict: { ...verdict, findings: [none] } })).not.toContain("best guess");
 });
 
+test("[R62] in the last stage the evidence says whether it is of that stage alone", () => {
+  const nothing = { estimate: null, low: null, high: null, n: 0, more: null, why: "" };
+  const findings = [{ ...nothing, metric: "unfit", says: "no_evidence" as const, margin: 0.02 }];
+  const told = (over: object, policy = rollout.policy) => {
+    const verdict = { verdict: "undecided" as const, findings, why: "", ...over };
+    return describeRollout({ ...rollout, policy, stage: policy.stages.length - 1, verdict });
+  };
+  const alone =
+    "Evidence of the last stage, by its own pairs and labels, since 2026-01-02 03:04 UTC (those before may still roll back):";
+  expect(told({ of: "last_stage" })).toContain(`\n\n${alone}\nEVIDENCE `);
+  expect(told({ of: "all_stages" })).toContain("\n\nEvidence of all stages together:\nEVIDENCE ");
+  expect(told({})).toContain("\n\nEVIDENCE ");
+  const one = rolloutPolicy.parse({ stages: stages.slice(1) });
+  expect(told({ of: "last_stage" }, one)).toContain("\n\nEVIDENCE ");
+});
+
 test("[R63] a log of `rollout watch` names who was asked nothing for longest, and changes by no counter", () => {
   const since = (minutes: string, answers = 0) => ({
     asked: { since: `2026-01-02T03:${minutes}:05.000Z`, answers, fallbacks: 0, reasons: {} },

@@ -37,7 +37,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
     `  ${why}`,
     ...stages(rollout),
   ];
-  if (verdict) lines.push("", ...evidence(verdict.findings));
+  if (verdict) lines.push("", ...evidenceHeading(rollout), ...evidence(verdict.findings));
   if (leftOut.length > 0) {
     const first = leftOut[0];
     lines.push(
@@ -137,6 +137,15 @@ function bar(members: RolloutInDetail["members"]): string {
     text = text.padEnd(upTo, mark);
   }
   return text.padEnd(barWidth);
+}
+
+/** In the last stage there are two bodies of evidence: as it begins, the numbers begin anew. */
+function evidenceHeading({ verdict, policy, stageSince }: RolloutInDetail): string[] {
+  const last = policy.stages.length;
+  if (verdict?.of === undefined || last === 1) return [];
+  if (verdict.of === "all_stages") return ["Evidence of all stages together:"];
+  const since = stageSince === null ? "" : `, since ${minute(stageSince)}`;
+  return [`Evidence of the last stage, by its own pairs and labels${since} (those before may still roll back):`];
 }
 
 /** Each metric with its interval on a scale from minus to plus two margins, where `|` is no difference and `m` the margin. */

@@ -22,8 +22,8 @@ async function inLastStage() {
 
 test("[R78] while those who joined have told nothing the rollout says who, and that their word is missing", async () => {
   const { joined, round, tell, site } = await inLastStage();
-  const { why, state } = await round();
-  expect(state).toBe("running");
+  const { why, state, verdict } = await round();
+  expect([state, verdict?.of]).toEqual(["running", "last_stage"]);
   expect(why).toMatch(/^stage 2 of 2 \(canary 100 %\): in the last stage, where those that joined must be heard too/);
   expect(why).toMatch(/\(gauge-\d and 2 more told of no row that both versions were asked\): unfit: no row counts yet/);
   await tell(joined[0] ?? "", [400, 0, 0, 0]);

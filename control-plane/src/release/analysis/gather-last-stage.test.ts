@@ -24,10 +24,12 @@ test("[J4] the last stage is passed by what all devices show in it, and what cam
   const last = { ...rollout, stage: 1, stageSince: began + 2 * minute };
   await send("dev", began + minute, { fit: [2000, 0, 0, 0] });
   const look = judge();
-  expect((await look(rollout, devices, noon)).verdict).toBe("promote");
-  expect((await look(last, devices, noon)).verdict).toBe("undecided");
+  const before = await look(rollout, devices, noon);
+  expect(before.verdict).toBe("promote");
+  expect(before).not.toHaveProperty("of");
+  expect(await look(last, devices, noon)).toMatchObject({ verdict: "undecided", of: "last_stage" });
   await send("other", began + 3 * minute, { fit: [600, 0, 0, 0], answering: candidate });
-  expect((await look(last, devices, noon)).verdict).toBe("promote");
+  expect(await look(last, devices, noon)).toMatchObject({ verdict: "promote", of: "all_stages" });
   await send("other", began + 4 * minute, { fit: [0, 60, 0, 0], answering: candidate });
   const better = await look(last, devices, noon);
   expect(better.verdict).toBe("promote"); // only the candidate's answers stood there

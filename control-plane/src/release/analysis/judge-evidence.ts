@@ -39,9 +39,11 @@ export function judgeStage(
   // Both may roll back: each has half of that error.
   const policy = { metrics, errors: { ...errors, wrongRollback: errors.wrongRollback / 2 } };
   const soFar = judgeEvidence(whole, policy);
-  if (!last || soFar.verdict === "rollback") return soFar;
-  const inLast = judgeEvidence(last, policy);
-  if (inLast.verdict === "promote") return soFar;
+  if (!last) return soFar;
+  const all = { ...soFar, of: "all_stages" as const };
+  if (soFar.verdict === "rollback") return all;
+  const inLast = { ...judgeEvidence(last, policy), of: "last_stage" as const };
+  if (inLast.verdict === "promote") return all;
   return inLast.verdict === "rollback" ? inLast : { ...inLast, why: `${where}: ${inLast.why}` };
 }
 

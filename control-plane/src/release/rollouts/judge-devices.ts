@@ -87,13 +87,13 @@ export function combine(devices: Finding, analysis: RolloutVerdict): RolloutVerd
   if (analysis.result) return { ...analysis, findings };
   if (analysis.verdict === "rollback") return { ...analysis, findings };
   if (analysis.verdict === "promote" && devices.says === "fine") {
-    return { verdict: "promote", findings, why: `${analysis.why}; ${devices.why}` };
+    return { ...analysis, findings, why: `${analysis.why}; ${devices.why}` };
   }
   const open = [
     ...(devices.says === "fine" ? [] : [devices.why]),
     ...(analysis.verdict === "promote" ? [] : [analysis.why]),
   ];
-  return { verdict: "undecided", findings, why: open.join("; ") };
+  return { ...analysis, verdict: "undecided", findings, why: open.join("; ") };
 }
 
 /** Where the evidence cannot be read: nothing is promoted, and devices that fail are taken back all the same. */
