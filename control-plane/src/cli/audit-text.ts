@@ -4,12 +4,11 @@
  */
 type Detail = Readonly<Record<string, unknown>>;
 
-const longest = 140;
 const mostNamed = 3;
 /** Told in words of their own, or told by others. */
 const apart = new Set(["model", "version", "why", "reason", "before", "after"]);
 
-/** @returns one line of at most 140 characters, `…` where there is more; empty where there is nothing to tell. */
+/** @returns one line, however long: what stands at its end may be why. Empty where there is nothing to tell. */
 export function describeDetail(detail: Detail): string {
   const { model, version, before, after } = detail;
   const what = [
@@ -26,11 +25,10 @@ export function describeDetail(detail: Detail): string {
     ...changes(objectOf(before), objectOf(after)),
     ...rest,
   ];
-  const line = all
+  return all
     .filter((one) => one !== "")
     .join("; ")
     .replaceAll(/\s+/g, " ");
-  return line.length <= longest ? line : `${line.slice(0, longest - 2)} …`;
 }
 
 /** `revoked: - → lost`, of what is another. */

@@ -10,7 +10,7 @@ import { describeDetail } from "./audit-text.ts";
 import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { integerFrom } from "./option-values.ts";
-import { table } from "./table.ts";
+import { tableWithin } from "./table.ts";
 
 type Entry = z.infer<typeof auditEntry>;
 interface ListFlags {
@@ -27,7 +27,9 @@ export function addAudit(program: Command, io: Io): void {
 
   audit
     .command("list")
-    .description("the newest entries first, a line each; --json: with all that they hold")
+    .description(
+      "the newest entries first, a line each (in a terminal as many as it takes); --json: with all that they hold",
+    )
     .option("--limit <number>", "entries at most", integerFrom(1, page), 50)
     .option("--actor <name>", "by this operator, or 'device NAME'")
     .option("--action <action>", "of this kind, as device.revoke")
@@ -47,10 +49,9 @@ export function addAudit(program: Command, io: Io): void {
         subject,
         describeDetail(detail) || null,
       ]);
-      context.answer(
-        { entries },
-        rows.length === 0 ? "No entries fit.\n" : table(["entry", "when", "who", "what", "of", "detail"], rows),
-      );
+      const columns = ["entry", "when", "who", "what", "of", "detail"];
+      const text = tableWithin(columns, rows, io.screen ? io.columns() : null);
+      context.answer({ entries }, rows.length === 0 ? "No entries fit.\n" : text);
     });
 
   audit
