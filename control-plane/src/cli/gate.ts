@@ -1,12 +1,13 @@
 /** `vedette gate`: why a version may or may not be released, check it anew, let it pass all the same, and its key. */
-import type { GateCheck, GateState } from "@vedette/protocol/gate-api";
+import { type GateCheck, type GateState, longestOverrideMs } from "@vedette/protocol/gate-api";
 import { modelName } from "@vedette/protocol/ids";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { percent } from "../percent.ts";
 import type { ApiClient } from "./api-client.ts";
-import { contextOf } from "./context.ts";
+import { type Context, contextOf } from "./context.ts";
+import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
-import { duration, fitting, version } from "./option-values.ts";
+import { durationOf, fitting, version } from "./option-values.ts";
 import { newest } from "./selector-flags.ts";
 import { table } from "./table.ts";
 
@@ -15,30 +16,40 @@ interface VersionFlags {
   version?: number;
 }
 
+interface AskFlags extends VersionFlags {
+  fail?: boolean;
+}
+
+const mostDays = longestOverrideMs / 86_400_000;
+
+/** That `--fail` ends with where no rollout takes the version. */
+const held = 3;
+
 export function addGate(program: Command, io: Io): void {
   const gate = program.command("gate").description("what a version must pass before any rollout may take it");
 
-  named(gate.command("show").description("what the gate says of a version, and on what that rests"))
-    .addHelpText("after", "\nExample:\n  $ vedette gate show --model rain-gauge --version 3")
-    .action(async (flags: VersionFlags, command: Command) => {
+  asking(gate.command("show").description("what the gate says of a version, and on what that rests"))
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ vedette gate show --model rain-gauge --version 3\n  $ vedette gate show --model rain-gauge --fail && vedette rollout start --model rain-gauge --all",
+    )
+    .action(async (flags: AskFlags, command: Command) => {
       const context = contextOf(command, io);
       const api = await context.api();
-      const state = await api.gate(flags.model, await versionOf(api, flags));
-      context.answer(state, describeGate(state));
+      tell(context, await api.gate(flags.model, await versionOf(api, flags)), flags);
     });
 
-  named(gate.command("run").description("check a version anew, against the champion of now; it takes seconds"))
+  asking(gate.command("run").description("check a version anew, against the champion of now; it takes seconds"))
     .addHelpText("after", "\nExample:\n  $ vedette gate run --model rain-gauge --version 3")
-    .action(async (flags: VersionFlags, command: Command) => {
+    .action(async (flags: AskFlags, command: Command) => {
       const context = contextOf(command, io);
       const api = await context.api();
-      const state = await api.runGate(flags.model, await versionOf(api, flags));
-      context.answer(state, describeGate(state));
+      tell(context, await api.runGate(flags.model, await versionOf(api, flags)), flags);
     });
 
   named(gate.command("override").description("let a version that failed be released all the same; kept in the audit"))
     .requiredOption("--reason <text>", "why, for those who read it later")
-    .requiredOption("--expires <duration>", "for how long, as 4h or 7d; 30d at most", duration)
+    .requiredOption("--expires <duration>", `for how long, as 4h or 7d; ${mostDays}d at most`, lasting)
     .addHelpText(
       "after",
       '\nExample:\n  $ vedette gate override --model rain-gauge --version 3 --reason "pages do not run it" --expires 24h',
@@ -87,8 +98,31 @@ function named(command: Command): Command {
     .option("--version <number>", "the version (default: the newest)", version);
 }
 
+function asking(command: Command): Command {
+  return named(command).option(
+    "--fail",
+    `end with ${held} where it failed or was not checked, and nothing lets it pass`,
+  );
+}
+
+/** @throws Finding where --fail asks for it. */
+function tell(context: Context, state: GateState, { fail }: AskFlags): void {
+  context.answer(state, describeGate(state));
+  if (!fail || state.state === "passed" || state.state === "overridden") return;
+  throw new Finding(held, `${state.model} version ${state.version} ${words[state.state]}`);
+}
+
 async function versionOf(api: ApiClient, { model, version }: VersionFlags): Promise<number> {
   return version ?? (await newest(api, model));
+}
+
+/** How long an override holds. It ends by itself, so no day or moment is named. */
+function lasting(text: string): number {
+  const ms = durationOf(text);
+  if (ms !== null && ms <= longestOverrideMs) return ms;
+  throw new InvalidArgumentError(
+    `Write how long it holds from now, as --expires 24h (or 90m, 7d); ${mostDays}d at most.`,
+  );
 }
 
 const words = {

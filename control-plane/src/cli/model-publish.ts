@@ -2,7 +2,6 @@
 import { readFile } from "node:fs/promises";
 import type { Manifest } from "@vedette/protocol/bundle";
 import { messageOf, VedetteError } from "@vedette/protocol/errors";
-import type { GateState } from "@vedette/protocol/gate-api";
 import { modelName } from "@vedette/protocol/ids";
 import { type WhenFull, whenFull } from "@vedette/protocol/log-policy";
 import { loadKernelsNode } from "@vedette/wasm-kernels/node";
@@ -16,6 +15,7 @@ import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { describePending } from "./keys.ts";
 import { duration, fitting, integerFrom, list, moment, positive, share } from "./option-values.ts";
+import { describeUnchanged, gateLines, nextAfterPublish } from "./publish-text.ts";
 import { describeRelease } from "./release.ts";
 
 interface PublishFlags {
@@ -128,7 +128,8 @@ Example:
   $ vedette model publish --name gate-camera --model cnn.onnx --reference frames.npy --classes open,shut
 
 A model of images or sequences takes a numpy array, or no reference at all: then nothing can be said of drift.
-See docs/guides/models.md for what may be exported how.`,
+See docs/guides/models.md for what may be exported how.
+It ends with 0 once the version is published, whatever the gate says of it: a script asks vedette gate show --fail.`,
     )
     .action(async (flags: PublishFlags, command: Command) => {
       const context = contextOf(command, io);
@@ -186,29 +187,22 @@ See docs/guides/models.md for what may be exported how.`,
         metrics: bundle.metrics ?? null,
         notes: bundle.notes,
       };
-      const { state, why } = await api.gate(version.model, version.version);
+      const gate = await api.gate(version.model, version.version);
       return context.answer(
-        { outcome, version, sentBytes, ...summary, gate: { state, why } },
+        { outcome, version, sentBytes, ...summary, gate: { state: gate.state, why: gate.why } },
         outcome === "unchanged"
-          ? `This is ${version.model} version ${version.version} already; nothing to publish.\n`
+          ? describeUnchanged(gate)
           : `Published ${version.model} version ${version.version}, digest ${version.digest}.\n` +
               `  inputs   ${summary?.fields.join(", ")}\n` +
               `  task     ${describeOutput(summary?.output)}\n` +
               `${summary?.metrics ? `  on its training data: ${describeMetrics(summary.metrics)}\n` : ""}` +
               `${bundle ? `  budget   ${describeBudget(bundle.manifest)}\n` : ""}` +
               `  sent     ${sentBytes} bytes\n` +
-              `  gate     ${state}: ${why}\n` +
+              gateLines(gate) +
               `${(summary?.notes ?? []).map((note) => `  note: ${note}\n`).join("")}` +
-              `Next: ${nextCommand(version, state)}\n`,
+              `Next: ${nextAfterPublish(gate)}\n`,
       );
     });
-}
-
-/** A first version is assigned; the next ones are released beside it, where the gate lets them. */
-function nextCommand({ model, version }: { model: string; version: number }, gate: GateState["state"]): string {
-  if (gate === "failed") return `vedette gate show --model ${model} --version ${version}; no rollout takes it as it is`;
-  if (version === 1) return `vedette model assign --name ${model} --version 1 --all`;
-  return `vedette rollout start --model ${model} --version ${version}, in stages; or vedette model assign --help`;
 }
 
 function withoutBundle(done: Proposed): object {

@@ -10,10 +10,16 @@ const longestMs = 36_525 * units.d;
 
 /** `90s`, `15m`, `1h`, `7d` as whole ms, at least one. */
 export function duration(text: string): number {
+  const ms = durationOf(text);
+  if (ms !== null) return ms;
+  throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d, of a hundred years at most.");
+}
+
+/** The same, null where it is none: for options that have more to say of theirs. */
+export function durationOf(text: string): number | null {
   const [, number, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
   const ms = Math.round(Number(number) * units[unit as keyof typeof units]);
-  if (ms > 0 && ms <= longestMs) return ms;
-  throw new InvalidArgumentError("Write a duration as 90s, 15m, 1h or 7d, of a hundred years at most.");
+  return ms > 0 && ms <= longestMs ? ms : null;
 }
 
 /** A name as the contract has it: of a model, a device, an operator. */

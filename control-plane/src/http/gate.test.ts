@@ -39,13 +39,15 @@ async function ready() {
   const show = async (version: number) =>
     gateState.parse((await site.call("GET", `/v1/models/pump/versions/${version}/gate`)).body);
   const start = (version: number) => site.call("POST", "/v1/rollouts", { model: "pump", version, policy });
+  const overrideUntil = (version: number, expiresAt: string) =>
+    site.call("POST", `/v1/models/pump/versions/${version}/gate/override`, { reason: "a slow site", expiresAt });
   const look = async () => rollout.parse((await site.call("GET", "/v1/rollouts/1")).body);
   expect(await vedette("keys", "init")).toMatchObject({ code: 0 });
   await publish();
   await enroll(site, "pump-1");
   await hello(site, "pump-1", { abilities: { ...abilities, kernelAbi: 2 } });
   await site.call("POST", "/v1/assignments", { model: "pump", version: 1, selector: { all: true } });
-  return { home, clock, vedette, publish, show, start, tamper, look, call: () => site.call };
+  return { home, clock, vedette, publish, show, start, tamper, look, overrideUntil, call: () => site.call };
 }
 
 const says = ({ report }: GateState) => Object.fromEntries(report?.checks.map((one) => [one.name, one.passed]) ?? []);
@@ -76,13 +78,14 @@ test("[K20] a version carries a report of this gate before a rollout takes it: r
   clock.advance(60_000);
   await vi.waitFor(async () => expect(await show(2)).toMatchObject({ state: "passed" }), 30_000);
   expect(await show(1)).toMatchObject({ state: "missing" });
+  expect((await vedette("gate", "show", "--model", "pump", "--version", "1", "--fail")).code).toBe(3);
   expect(await vedette("gate", "run", "--model", "pump", "--version", "1")).toMatchObject({ code: 0 });
   expect(await show(1)).toMatchObject({ state: "passed" });
   expect(await start(2)).toMatchObject({ status: 200 });
 });
 
 test("[K22] what failed is released only by an override with a reason, by whom it says, until it ends", async () => {
-  const { clock, vedette, publish, show, start, look } = await ready();
+  const { clock, vedette, publish, show, start, look, overrideUntil } = await ready();
   await publish("--latency-ms", "0.000001");
   expect(says(await show(2))).toMatchObject({ "golden.wasm": true, "latency.node-cpu": false, "latency.wasm": false });
   expect(await start(2)).toMatchObject({
@@ -91,7 +94,18 @@ test("[K22] what failed is released only by an override with a reason, by whom i
   });
 
   const override = ["gate", "override", "--model", "pump", "--version", "2", "--reason", "a slow site", "--expires"];
-  expect(await vedette(...override, "31d")).toMatchObject({ code: 1, err: expect.stringMatching(/30 days/) });
+  const how = "Write how long it holds from now, as --expires 24h (or 90m, 7d); 30d at most.";
+  for (const wrong of ["31d", "tomorrow", "2026-12-01", "24"])
+    expect(await vedette(...override, wrong)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(how) });
+  // Whoever asks without the command is told by the control plane.
+  expect(await overrideUntil(2, "2026-12-24T12:00:00Z")).toMatchObject({
+    status: 400,
+    body: { error: { message: expect.stringContaining("30 days from now") } },
+  });
+  const ask = async (...flags: string[]) => (await vedette("gate", "show", "--model", "pump", ...flags)).code;
+  expect([await ask(), await ask("--fail"), await ask("--version", "1", "--fail")]).toEqual([0, 3, 0]);
+  const ran = await vedette("gate", "run", "--model", "pump", "--fail");
+  expect(ran).toMatchObject({ code: 3, err: "", out: expect.stringContaining("pump version 2 failed the gate") });
   expect(await vedette(...override.slice(0, -3), "--expires", "1h")).toMatchObject({
     code: 1,
     err: expect.stringMatching(/--reason/),
@@ -103,6 +117,7 @@ test("[K22] what failed is released only by an override with a reason, by whom i
     out: /is let pass: admin let it pass until .* \(a slow site\)/,
   });
   expect(await show(2)).toMatchObject({ state: "overridden", override: { by: "admin", reason: "a slow site" } });
+  expect(await ask("--fail")).toBe(0);
   expect((await vedette("audit", "list", "--json")).out).toMatch(/gate\.override.*a slow site/s);
 
   expect(await start(2)).toMatchObject({ status: 200, body: { state: "running" } });
