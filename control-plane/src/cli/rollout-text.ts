@@ -49,11 +49,12 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
     const open = returned.waiting.length > 0 ? `; not yet: ${returned.waiting.slice(0, 5).join(", ")}` : "";
     lines.push("", `${returned.done} of ${returned.of} devices run the version before again${open}`);
   }
+  if (withDevices && rollout.members.length > 0) lines.push("", deviceTable(rollout).trimEnd());
+  // Last, so that it is seen below thousands of devices.
   const [retry, next] = [retryOf(rollout), nextOf(rollout)];
   if (retry !== null) lines.push("", retry);
   if (next !== null) lines.push("", `Next: ${next}`);
-  const devices = withDevices && rollout.members.length > 0 ? `\n${deviceTable(rollout)}` : "";
-  return `${lines.join("\n")}\n${devices}`;
+  return `${lines.join("\n")}\n`;
 }
 
 function stages(rollout: RolloutInDetail): string[] {
