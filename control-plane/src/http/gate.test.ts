@@ -84,7 +84,7 @@ test("[K20] a version carries a report of this gate before a rollout takes it: r
   expect(await start(2)).toMatchObject({ status: 200 });
 });
 
-test("[K22] what failed is released only by an override with a reason, by whom it says, until it ends", async () => {
+test("[K22] [K33] what failed is released only by an override with a reason, by whom it says, until it ends", async () => {
   const { clock, vedette, publish, show, start, look, overrideUntil } = await ready();
   await publish("--latency-ms", "0.000001");
   expect(says(await show(2))).toMatchObject({ "golden.wasm": true, "latency.node-cpu": false, "latency.wasm": false });
