@@ -27,7 +27,7 @@ export const stages = [
 ] as const;
 
 export const member = (agent: string): Member => ({
-  ...{ agent, kind: "shadow", given: "shadow", joinedAt: began, state: "counted", since: began },
+  ...{ agent, kind: "shadow", given: "shadow", joinedAt: began, retakenAt: null, state: "counted", since: began },
   ...{ takenAt: began, takenRev: 0, reached: true, reason: null },
 });
 export const facts = (agent: string): DeviceFacts => ({

@@ -14,8 +14,10 @@ export interface Member {
   readonly kind: MemberKind;
   /** What the director assigns beyond the standing rules; null: nothing. Differs from `kind` while it waits to be taken. */
   readonly given: MemberKind | null;
-  /** When the cohort took it in, or its time began once more: who comes after its stage began is not waited for. */
+  /** When the cohort took it in. Who comes after its stage began is not waited for. */
   readonly joinedAt: number;
+  /** When its time, which was over, began once more: like for one that comes late, no stage that had begun waits for it. */
+  readonly retakenAt: number | null;
   readonly state: MemberState;
   /** Of the state. */
   readonly since: number;

@@ -49,6 +49,7 @@ export const rolloutMembers = sqliteTable(
     kind: text({ enum: memberKinds }).notNull(),
     given: text({ enum: memberKinds }),
     joinedAt: integer().notNull(),
+    retakenAt: integer(),
     state: text({ enum: memberStates }).notNull(),
     since: integer().notNull(),
     takenAt: integer(),

@@ -16,7 +16,7 @@ const [incumbent, candidate, other] = ["a", "c", "d"].map((one) => one.repeat(64
 const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
 const entry = { at: 0, actor: "t", action: "t", subject: "t", detail: {} };
 const member = (agent: string): Member => ({
-  ...{ agent, kind: "shadow", given: "shadow", joinedAt: 0, state: "counted", since: 0 },
+  ...{ agent, kind: "shadow", given: "shadow", joinedAt: 0, retakenAt: null, state: "counted", since: 0 },
   ...{ takenAt: 0, takenRev: 0, reached: true, reason: null },
 });
 

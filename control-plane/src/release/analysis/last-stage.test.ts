@@ -7,7 +7,7 @@ import { type Heard, joinedInLast, partsOfJoined, stillToTell, whereInLast } fro
 
 const minute = 60_000;
 const member = (agent: string, joinedAt: number, over: Partial<Member> = {}): Member => ({
-  ...{ agent, kind: "canary", given: "canary", joinedAt, state: "counted", since: noon },
+  ...{ agent, kind: "canary", given: "canary", joinedAt, retakenAt: null, state: "counted", since: noon },
   ...{ takenAt: joinedAt, takenRev: 0, reached: true, reason: null, ...over },
 });
 const facts = (agent: string, over: Partial<DeviceFacts> = {}): DeviceFacts => ({
@@ -53,6 +53,14 @@ describe("[J6] the last stage", () => {
     const idle = rolloutWith(member("soon", joined), member("late", joined, { since: noon - 9 * minute }));
     expect(stillToTell(idle, devices, at(noon + minute))).toEqual(["soon"]);
     expect(stillToTell(idle, devices, at(noon + 5 * minute))).toEqual([]);
+    // One of ten is no more than a tenth; and who was in a stage before was heard there.
+    const ten = Array.from({ length: 10 }, (_, i) => `d${i}`);
+    const tenJoined = rolloutWith(member("old", former), ...ten.map((agent) => member(agent, joined)));
+    const told = (...agents: string[]) => heard(noon, Object.fromEntries(agents.map((agent) => [agent, noon])));
+    const all = [facts("old"), ...ten.map((agent) => facts(agent))];
+    expect(stillToTell(tenJoined, all, told(...ten.slice(1)))).toEqual([]);
+    expect(stillToTell(tenJoined, all, told(...ten.slice(2), "old"))).toEqual(["d0", "d1"]);
+    expect(stillToTell(tenJoined, all, told(...ten))).toEqual([]);
   });
 });
 

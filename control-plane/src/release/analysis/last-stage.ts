@@ -3,12 +3,12 @@
  * cohort before. But who is gone, has nothing to tell, or came later must not hold it up for ever. Pure.
  */
 import type { Member, Rollout } from "../../db/rollout-records.ts";
-import { lookedMs } from "../rollouts/put-off.ts";
+import { cameInTime, lookedMs } from "../in-time.ts";
 import type { DeviceFacts } from "../rollouts/world.ts";
 
 /** A device tells once a minute what came of its rows; one that nobody asks tells nothing. ms. */
 const soonMs = 5 * 60_000;
-/** Nobody is waited for where so many times as many of those who joined have told: in large fleets somebody always has just come. */
+/** Nobody is waited for where those who joined are so many times as many: in large fleets somebody always has just come. */
 const enoughTimes = 10;
 
 /** What the last stage is known by so far. */
@@ -68,17 +68,16 @@ function named([first, ...others]: readonly Telling[]): string {
   return `${first ? agentOf(first) : "nobody"}${others.length > 0 ? ` and ${others.length} more` : ""}`;
 }
 
-/** Those who have not told yet, and will soon. */
+/** Those who joined as the stage began, have not told yet, and will soon; nobody where they are few of all who joined. */
 export function stillToTell(rollout: Rollout, devices: readonly DeviceFacts[], { told, now }: Heard): string[] {
-  const all = telling(rollout, devices);
-  const silent = all.filter(
+  const joined = telling(rollout, devices).filter(({ member }) => joinedInLast(rollout, member.agent));
+  const silent = joined.filter(
     ({ member, device }) =>
       !told.has(member.agent) &&
       device.online &&
-      isInTime(rollout, member) &&
+      cameInTime(rollout, member) &&
       lookedMs(rollout.outages, member.since, now) < soonMs,
   );
-  const joined = all.filter(({ member: { agent } }) => told.has(agent) && joinedInLast(rollout, agent));
   return silent.length * enoughTimes <= joined.length ? [] : silent.map(agentOf);
 }
 
@@ -106,7 +105,7 @@ function tells(rollout: Rollout, { member, device }: Telling, { told, now }: Hea
   const at = told.get(agent)?.at;
   const from = at ?? Math.max(since, rollout.stageSince ?? since);
   if (lookedMs(rollout.outages, from, now) >= patienceOf(rollout)) return false;
-  return at !== undefined || (isInTime(rollout, member) && (!device.page || device.online));
+  return at !== undefined || (cameInTime(rollout, member) && (!device.page || device.online));
 }
 
 /**
@@ -120,15 +119,10 @@ function labelledBy(rollout: Rollout, heard: Heard): (one: Telling) => boolean {
   const reached = Math.min(now, latest);
   return (one) => {
     const own = labelled.get(agentOf(one));
-    if (own === undefined && !(isInTime(rollout, one.member) && tells(rollout, one, heard))) return false;
+    if (own === undefined && !(cameInTime(rollout, one.member) && tells(rollout, one, heard))) return false;
     const from = own ?? told.get(agentOf(one))?.from ?? now;
     return lookedMs(rollout.outages, from, reached) < patienceOf(rollout);
   };
-}
-
-/** A fleet that grows every minute must not hold up its own release. */
-function isInTime({ stageSince }: Rollout, { joinedAt }: Member): boolean {
-  return joinedAt <= (stageSince ?? joinedAt);
 }
 
 function patienceOf({ policy }: Rollout): number {

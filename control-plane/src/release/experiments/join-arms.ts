@@ -32,7 +32,16 @@ export function joinArms(rollout: Rollout, world: World, now: number): ReadonlyM
   const takes = (agent: string, place: number) => (first ? place < many : lotOf(salt, agent) < experiment.share);
   const arms = ordered.map((agent, place): [string, Member] => {
     const candidate = kind === "split" || takes(agent, place);
-    const common = { agent, joinedAt: now, since: now, given: null, takenAt: null, takenRev: 0, reached: false };
+    const common = {
+      agent,
+      joinedAt: now,
+      retakenAt: null,
+      since: now,
+      given: null,
+      takenAt: null,
+      takenRev: 0,
+      reached: false,
+    };
     const waiting = { kind, state: "waiting", reason: null } as const;
     return [agent, { ...common, ...(candidate ? waiting : { kind: "control", state: "counted", reason: null }) }];
   });

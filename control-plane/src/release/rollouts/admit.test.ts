@@ -1,6 +1,9 @@
 /** Whom the limits let be taken, in rounds of the engine. */
 import { expect, test } from "vitest";
 import { canaries, fleet, minute, pretendSite, rolloutOf, states, verdictOf } from "../../../test/rollout-world.ts";
+import { joinedInLast } from "../analysis/last-stage.ts";
+import { cameInTime } from "../in-time.ts";
+import { isWaitedFor } from "./judge-devices.ts";
 
 test("[R64] where the policy does not say, a tenth of the devices is under way at once, and a hundred at least", () => {
   for (const [many, most] of [
@@ -63,4 +66,33 @@ test("[R67] who was away for longer than its time is under way like any other wh
     site.live(0);
   }
   expect(states(site)).toMatchObject({ updating: 2 });
+});
+
+test("[R67] [J6] whose time began once more joined when it did, and no stage that had begun waits for it", () => {
+  const policy = { stages: canaries(0.5, 1), timeoutMinutes: 60 };
+  const site = pretendSite(rolloutOf(policy), fleet(4));
+  site.round();
+  const former = [...site.rollout.members.values()][0];
+  if (!former) throw new Error("the first stage has nobody");
+  const { agent, joinedAt } = former;
+  // It had been taken, and is away while the others of its stage come to count.
+  site.of(agent).online = false;
+  for (let i = 0; i < 3; i++) {
+    site.live(20);
+    site.round();
+  }
+  site.now += minute;
+  site.verdict = verdictOf("promote");
+  for (let i = 0; i < 2 && site.rollout.stage === 0; i++) site.round();
+  site.verdict = verdictOf("undecided");
+  site.round();
+  expect([site.rollout.stage, site.rollout.stageSince]).toEqual([1, site.now]);
+  site.now += 2 * 60 * minute;
+  site.of(agent).online = true;
+  site.round();
+  const again = site.rollout.members.get(agent);
+  expect(again).toMatchObject({ state: "updating", joinedAt, retakenAt: site.now, takenAt: site.now });
+  if (again)
+    expect([cameInTime(site.rollout, again), isWaitedFor(site.rollout, again, site.now)]).toEqual([false, false]);
+  expect(joinedInLast(site.rollout, agent)).toBe(false);
 });

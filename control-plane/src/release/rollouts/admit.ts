@@ -15,7 +15,8 @@ export function growCohort(rollout: Rollout, world: World, now: number): Readonl
   for (const agent of joined) {
     const before = members.get(agent);
     const moved = {
-      ...{ kind: stage.kind, joinedAt: now, takenAt: null, state: "waiting" as const, since: now, reason: null },
+      ...{ kind: stage.kind, joinedAt: now, retakenAt: null, takenAt: null },
+      ...{ state: "waiting" as const, since: now, reason: null },
     };
     // One that failed beside the incumbent is not made to answer.
     if (before?.state === "failed") members.set(agent, { ...before, kind: stage.kind });
@@ -73,10 +74,10 @@ export function admit(
  * Who comes and goes is taken again and again, and has its time once; where that is over it has another one, or the in-flight limit
  * would not hold it: for which, like for one that joins late, the stage does not wait.
  */
-function timeOf(member: Member, timeoutMinutes: number, now: number): Pick<Member, "joinedAt" | "takenAt"> {
-  const { joinedAt, takenAt } = member;
-  if (takenAt === null) return { joinedAt, takenAt: now };
-  return now - takenAt < timeoutMinutes * 60_000 ? { joinedAt, takenAt } : { joinedAt: now, takenAt: now };
+function timeOf(member: Member, timeoutMinutes: number, now: number): Pick<Member, "retakenAt" | "takenAt"> {
+  const { retakenAt, takenAt } = member;
+  if (takenAt === null) return { retakenAt, takenAt: now };
+  return now - takenAt < timeoutMinutes * 60_000 ? { retakenAt, takenAt } : { retakenAt: now, takenAt: now };
 }
 
 /**

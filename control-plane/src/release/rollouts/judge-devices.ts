@@ -3,6 +3,7 @@ import type { Finding, RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { percent } from "../../percent.ts";
 import { candidateKind } from "../experiments/join-arms.ts";
+import { cameInTime } from "../in-time.ts";
 import { waitedFor } from "./step-member.ts";
 
 const failing = ({ state }: Member) => state === "failed" || state === "reverted";
@@ -40,12 +41,9 @@ export function judgeDevices(rollout: Rollout, now: number): Finding {
   return { ...common, says: n === 0 ? "no_evidence" : "undecided", more: none ? null : open, why };
 }
 
-/**
- * Whether the stage waits for it. Those who come late are judged with the others; but a fleet that grows every minute must not hold
- * up its own release.
- */
-export function isWaitedFor({ policy, stageSince }: Rollout, member: Member, now: number): boolean {
-  return waitedFor(member, policy.timeoutMinutes, now) && member.joinedAt <= (stageSince ?? member.joinedAt);
+/** Whether the stage waits for it. Those who come late are judged with the others. */
+export function isWaitedFor(rollout: Rollout, member: Member, now: number): boolean {
+  return waitedFor(member, rollout.policy.timeoutMinutes, now) && cameInTime(rollout, member);
 }
 
 /**

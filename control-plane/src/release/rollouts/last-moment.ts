@@ -9,7 +9,8 @@ export function lastMoment(live: readonly Rollout[]): number {
   };
   for (const { createdAt, stageSince, undecidedFrom, pausedAt, ramp, outages, members } of live) {
     for (const at of [createdAt, stageSince, undecidedFrom, pausedAt, ramp.takings.at(-1), outages.at(-1)?.to]) see(at);
-    for (const { since, joinedAt, takenAt } of members.values()) for (const at of [since, joinedAt, takenAt]) see(at);
+    for (const { since, joinedAt, retakenAt, takenAt } of members.values())
+      for (const at of [since, joinedAt, retakenAt, takenAt]) see(at);
   }
   return last;
 }

@@ -4,7 +4,7 @@ import type { RolloutAct } from "@vedette/protocol/rollouts-api";
 import type { Member, Rollout } from "../../db/rollout-records.ts";
 import { type Advanced, end, isOver } from "./advance.ts";
 import { kindOf } from "./audit-names.ts";
-import { putOff } from "./ramp.ts";
+import { delayRamp } from "./ramp.ts";
 
 export type Act = RolloutAct;
 
@@ -29,7 +29,7 @@ export function operate(rollout: Rollout, act: Act, reason: string | null, now: 
       );
     case "resume": {
       if (rollout.state !== "paused") throw refused(rollout, `is not paused: it is ${rollout.state}`);
-      const ramp = putOff(rollout.policy.ramp, rollout.ramp, now - (rollout.pausedAt ?? now));
+      const ramp = delayRamp(rollout.policy.ramp, rollout.ramp, now - (rollout.pausedAt ?? now));
       // Which of the waiting states it really is in, the next step says.
       return changed({ ...rollout, state: "running", pausedAt: null, undecidedFrom: now, ramp }, "resume", reason);
     }

@@ -2,11 +2,12 @@ import { describe, expect, test } from "vitest";
 import { noon } from "../../../test/clock.ts";
 import { rolloutOf } from "../../../test/rollout-world.ts";
 import type { Member } from "../../db/rollout-records.ts";
-import { lookedMs, putOff } from "./put-off.ts";
+import { lookedMs } from "../in-time.ts";
+import { putOff } from "./put-off.ts";
 
 const hour = 3_600_000;
 const member = (agent: string, state: Member["state"]): Member => ({
-  ...{ agent, kind: "canary", given: "canary", joinedAt: noon, state, since: noon, takenAt: noon },
+  ...{ agent, kind: "canary", given: "canary", joinedAt: noon, retakenAt: null, state, since: noon, takenAt: noon },
   ...{ takenRev: 0, reached: false, reason: null },
 });
 const members = new Map(
@@ -43,6 +44,16 @@ describe("[R79] the time in which nobody looked", () => {
     const paused = { ...rollout, state: "paused" as const, pausedAt: noon };
     expect(putOff(paused, hour, noon + 2 * hour).rollout.ramp).toBe(rollout.ramp);
   });
+});
+
+test("[R84] told twice of one outage it gives it back once: to a stage that goes on, and to one that began with it", () => {
+  const running = { state: "running" as const, createdAt: noon, stageSince: noon + hour, undecidedFrom: noon };
+  const back = putOff(rolloutOf({}, running), 3 * hour, noon + 5 * hour).rollout;
+  expect(back.outages).toEqual([{ from: noon + 2 * hour, to: noon + 5 * hour }]);
+  // The control plane was killed before it noted that it had looked.
+  expect(putOff(back, 3 * hour + 60_000, noon + 5 * hour + 60_000).rollout).toBe(back);
+  const begun = { ...back, stageSince: noon + 5 * hour, outages: [] };
+  expect(putOff(begun, 3 * hour + 60_000, noon + 5 * hour + 60_000).rollout).toBe(begun);
 });
 
 test("[R80] of a span counts what somebody looked at", () => {

@@ -2,16 +2,21 @@
  * Limits of time are of time in which devices could be heard: a control plane that was down for hours, or whose machine slept, gives
  * these hours back, instead of finding everybody late at its first look. Pure.
  */
-import type { Member, Outage, Rollout } from "../../db/rollout-records.ts";
+import type { Member, Rollout } from "../../db/rollout-records.ts";
 import type { Advanced } from "./advance.ts";
-import { putOff as rampPutOff } from "./ramp.ts";
+import { delayRamp } from "./ramp.ts";
 
 /** Rounds are seconds apart, and a slow one takes a minute: what is longer is an outage. ms. */
 const leastOutageMs = 5 * 60_000;
 
-/** @param missedMs in which nobody looked, until now. @param now UTC ms. Answers the very same rollout where it missed nothing. */
+/**
+ * Told twice of the same outage, as by a process that was killed before it noted that it had looked, it gives back nothing more.
+ * @param missedMs in which nobody looked, until now. @param now UTC ms. Answers the very same rollout where it missed nothing.
+ */
 export function putOff(rollout: Rollout, missedMs: number, now: number): Advanced {
-  const ms = Math.min(missedMs, now - rollout.createdAt);
+  const { createdAt, stageSince, outages } = rollout;
+  // At each of these somebody looked; as a stage begins its outages are forgotten.
+  const ms = Math.min(missedMs, now - Math.max(createdAt, stageSince ?? createdAt, outages.at(-1)?.to ?? createdAt));
   if (ms < leastOutageMs) return { rollout, decisions: [] };
   const later = <T extends number | null>(at: T) => (at === null ? at : Math.min(now, at + ms)) as T;
   const members = [...rollout.members.values()].map((member): Member => {
@@ -23,18 +28,12 @@ export function putOff(rollout: Rollout, missedMs: number, now: number): Advance
   const next: Rollout = {
     ...rollout,
     undecidedFrom: later(rollout.undecidedFrom),
-    outages: [...rollout.outages, { from: now - ms, to: now }],
+    outages: [...outages, { from: now - ms, to: now }],
     // What is paused puts its ramp off when it is resumed.
-    ramp: rollout.state === "paused" ? rollout.ramp : rampPutOff(rollout.policy.ramp, rollout.ramp, ms),
+    ramp: rollout.state === "paused" ? rollout.ramp : delayRamp(rollout.policy.ramp, rollout.ramp, ms),
     members: new Map(members.map((member) => [member.agent, member])),
   };
   const minutes = Math.round(ms / 60_000);
   const why = `nobody looked for ${minutes} minutes, so limits of time end as much later`;
   return { rollout: next, decisions: [{ action: "rollout.put_off", detail: { minutes, why } }] };
-}
-
-/** How much of a span somebody looked: for limits that go by what devices told, whose moments stay what they were. UTC ms. */
-export function lookedMs(outages: readonly Outage[], from: number, to: number): number {
-  const missed = outages.map((one) => Math.max(0, Math.min(to, one.to) - Math.max(from, one.from)));
-  return to - from - missed.reduce((a, b) => a + b, 0);
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { putOff, rampRoom, taken } from "./ramp.ts";
+import { delayRamp, rampRoom, taken } from "./ramp.ts";
 
 const hour = 3_600_000;
 const none = { from: null, takings: [] };
@@ -42,7 +42,7 @@ test("[R18] an exponential ramp takes so many in its first hour, and `factor` ti
 test("[R18] an exponential ramp does not climb while it is paused", () => {
   const ramp = { first: 1, factor: 10 };
   const state = taken(ramp, none, 1, 0);
-  const after = putOff(ramp, state, 5 * hour);
+  const after = delayRamp(ramp, state, 5 * hour);
   expect(rampRoom(ramp, after, 5 * hour + hour / 2)).toBe(0);
   expect(rampRoom(ramp, after, 6 * hour)).toBe(10);
   expect(rampRoom(null, none, 0)).toBe(Number.POSITIVE_INFINITY);

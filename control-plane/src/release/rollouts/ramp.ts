@@ -41,7 +41,7 @@ export function taken(ramp: Ramp, { from, takings }: RampState, count: number, n
 }
 
 /** An exponential ramp does not climb while a rollout is paused: its hours are put off. */
-export function putOff(ramp: Ramp, state: RampState, ms: number): RampState {
+export function delayRamp(ramp: Ramp, state: RampState, ms: number): RampState {
   if (ramp === null || "perHour" in ramp || state.from === null) return state;
   return { from: state.from + ms, takings: state.takings.map((at) => at + ms) };
 }

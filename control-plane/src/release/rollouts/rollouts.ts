@@ -171,7 +171,8 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
   }
 
   /** Gives back what nobody looked at. */
-  async function withTime(rollout: Rollout, missedMs: number, now: number): Promise<Rollout> {
+  async function withTime(rollout: Rollout, now: number): Promise<Rollout> {
+    const missedMs = await lookedAt.missedMs(rollout.id, now);
     const late = putOff(rollout, missedMs, now);
     if (late.rollout !== rollout) await write(rollout, late, machine, now, { missedMs });
     return late.rollout;
@@ -180,20 +181,21 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
   async function round(): Promise<void> {
     if ((await db.rollouts.live()).length === 0) return;
     const moment = await readMoment(ports);
-    const missedMs = await lookedAt.look(moment.now);
     let assign = false;
     let { live } = moment;
     for (const rollout of moment.live) {
       try {
-        const one = await advanceOne(await withTime(rollout, missedMs, moment.now), { ...moment, live });
+        const one = await advanceOne(await withTime(rollout, moment.now), { ...moment, live });
+        lookedAt.looked(rollout.id, moment.now);
         assign ||= one.assign;
-        // Whom it took the next one must not take. One that is over stands as it was: what the rules are then the next round reads.
+        // Later ones see whom it took just now. One that is over keeps its devices in this round: what the rules are then the next reads.
         if (!isOver(one.after.state)) live = live.map((other) => (other === rollout ? one.after : other));
       } catch (error) {
         // One that cannot be advanced must not hold up the others.
         logger.error("rollouts.not_advanced", { rollout: rollout.id, why: messageOf(error) });
       }
     }
+    await lookedAt.note(moment.now);
     if (assign) await ports.assign();
   }
 

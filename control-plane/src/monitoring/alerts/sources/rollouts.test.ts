@@ -74,7 +74,17 @@ const told = async (source: AlertSource) =>
   });
 const names = async (source: AlertSource) => (await told(source)).map(([name]) => name);
 const member = (agent: string, over: Partial<Member>): Member => ({
-  ...{ agent, kind: "canary", given: "canary", joinedAt: 0, state: "updating", since: 0, takenAt: 0, takenRev: 0 },
+  ...{
+    agent,
+    kind: "canary",
+    given: "canary",
+    joinedAt: 0,
+    retakenAt: null,
+    state: "updating",
+    since: 0,
+    takenAt: 0,
+    takenRev: 0,
+  },
   ...{ reached: false, reason: null },
   ...over,
 });

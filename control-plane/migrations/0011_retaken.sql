@@ -1,0 +1,1 @@
+ALTER TABLE `rollout_members` ADD `retaken_at` integer;
