@@ -119,7 +119,7 @@ export function pretendSite(rollout: Rollout, devices: PretendedDevice[]): Prete
       return advanced;
     },
     act(act) {
-      note(operate(restarted(site.rollout), act, null, site.now));
+      note(operate(restarted(site.rollout), act, { reason: null }, site.now));
       if (!site.dies) direct();
     },
     live(served, only = () => true) {

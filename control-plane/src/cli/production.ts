@@ -57,7 +57,7 @@ function describeUnderWay(one: Release): string {
 
 /** Looking on is of no use where it waits for somebody. */
 function nextOf({ id, state, stage, experiment }: Release): string {
-  if (!experiment) return nextCommand({ id, state, stage }) ?? `vedette rollout watch ${id}`;
+  if (!experiment) return nextCommand({ id, state, stageNumber: stage }) ?? `vedette rollout watch ${id}`;
   const on = (verb: string) => `vedette experiment ${verb} ${id}`;
   return state === "paused" ? `${on("resume")}, or ${on("stop")}` : on("watch");
 }

@@ -115,12 +115,16 @@ export function addRollout(program: Command, io: Io): void {
       .argument("<id>", "its number in the list", number)
       .option("--reason <text>", "kept in the audit");
     if (act === "approve")
-      acting.option("--stage <n>", "this one, and none that waits by now instead of it", integerFrom(1, 20));
+      acting.option(
+        "--stage <n>",
+        "approve only this stage: refused where the rollout stands at another by now",
+        integerFrom(1, 20),
+      );
     acting
       .addHelpText("after", `\nExample:\n  $ vedette rollout ${act} ${example}`)
       .action(async (id: number, flags: { reason?: string; stage?: number }, command: Command) => {
         const context = contextOf(command, io);
-        const after = await (await context.api()).actOnRollout(id, act, flags);
+        const after = await (await context.api()).actOnRollout(id, act, { reason: flags.reason, stage: flags.stage });
         context.answer(after, `Rollout ${id} ${done}.\n${describeRollout(after)}`);
       });
   }

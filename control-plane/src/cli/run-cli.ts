@@ -47,7 +47,7 @@ From a model file to a watched fleet:
 
 Each command has examples of its own: vedette model publish --help`;
 const exitCodeHelp =
-  "\nExit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault), 3 what a flag asks to be told.";
+  "\nExit codes: 0 ok, 1 yours to mend (options, files, permissions), 2 ours (disk, network, a fault), 3 found what --fail, --fail-on or --once asks about.";
 
 /** Runs one command and resolves with the exit code; never rejects. @param args without the program's name. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {

@@ -8,7 +8,7 @@ import { shadowPairs, shadowParcels, shadowPruned } from "./shadows-schema.ts";
 /** Who answers, and who is asked beside it, on one device. */
 type SignedPair = Pick<ShadowParcel, "model" | "answering" | "beside">;
 /** A parcel as it was taken; `id` grows in the order of arrival. */
-type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
+export type ShadowParcelRecord = typeof shadowParcels.$inferSelect;
 
 export interface ShadowRepository {
   /** Notes pairs that an assignment for a device names, with the moment of the first time: the earliest, where a clock was ahead. */

@@ -25,10 +25,12 @@ test("[R78] while those who joined have told nothing the rollout says who, and t
   const { why, state, verdict } = await round();
   expect([state, verdict?.of]).toEqual(["running", "last_stage"]);
   expect(why).toMatch(/^stage 2 of 2 \(canary 100 %\): in the last stage, where those that joined must be heard too/);
-  expect(why).toMatch(/\(gauge-\d and 2 more told of no row that both versions were asked\): unfit: no row counts yet/);
+  expect(why).toMatch(/\(gauge-\d and 2 more sent no comparison of both versions yet\): unfit: no row counts yet/);
   await tell(joined[0] ?? "", [400, 0, 0, 0]);
   await tell(joined[1] ?? "", [400, 0, 0, 0]);
-  expect((await round()).why).toMatch(new RegExp(`: ${joined[2]} counts, and will tell within minutes; so far: unfit`));
+  expect((await round()).why).toMatch(
+    new RegExp(`: waits some minutes for what ${joined[2]} will tell; so far: unfit`),
+  );
   // It is there, and nobody asks it any more.
   site.clock.advance(5 * 60_000);
   expect(await round()).toMatchObject({ state: "promoted" });
@@ -62,7 +64,7 @@ test("[R80] after an outage of 30 hours those who joined before it are still wai
   const back = await rolloutSite({ clock, home });
   await back.live();
   const { state, why } = await back.round();
-  expect([state, why]).toEqual(["running", expect.stringContaining("and 2 more told of no row")]);
+  expect([state, why]).toEqual(["running", expect.stringContaining("and 2 more sent no comparison")]);
   for (const agent of joined) await back.tell(agent, [400, 0, 0, 0], "00000000000000bb");
   expect(await back.round()).toMatchObject({ state: "promoted" });
 });

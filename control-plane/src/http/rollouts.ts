@@ -82,7 +82,7 @@ export function rolloutRoutes(app: OpenAPIHono, { rollouts, db }: HttpPorts): vo
     async (c) => {
       const { id: number, act } = c.req.valid("param");
       const { reason = null, stage } = c.req.valid("json");
-      await rollouts.act(number, act, reason, c.get("actor").name, stage);
+      await rollouts.act(number, act, { reason, stage }, c.get("actor").name);
       return c.json(await inDetail(number), 200);
     },
   );

@@ -7,6 +7,7 @@ import type { ReportedSlot } from "@vedette/protocol/messages";
 import type { RolloutVerdict } from "@vedette/protocol/rollout";
 import type { Database } from "../../db/database.ts";
 import type { Rollout } from "../../db/rollout-records.ts";
+import type { ShadowParcelRecord } from "../../db/shadows.ts";
 import type { MetricGroup } from "../../measured.ts";
 import type { Clock, Labels } from "../../ports.ts";
 import { addMeans, noMean } from "../../statistics/mean-sequence.ts";
@@ -24,7 +25,10 @@ const lakeShare = 0.2;
 const lakeEveryMs = 5_000;
 /** However long it seems to have taken: a clock that was set forward meanwhile has it read again for all that. */
 const lakeEveryMsAtMost = 1_800_000;
-/** A device's time is as good as its line. ms. */
+/**
+ * A device takes for the time what it was told over its line, so it is behind by as much: rows of after a moment may bear a time that
+ * is so much before it, and would lack their labels. ms.
+ */
 const deviceTimeMs = 60_000;
 /** What was read of a rollout that nobody asks of any more. ms. */
 const forgetAfterMs = 3_600_000;
@@ -80,17 +84,7 @@ export function createEvidenceJudge(ports: {
         for (const parcel of parcels) {
           if (of === "past" && parcel.receivedAt > now) continue pairs;
           read.after.set(incumbent, parcel.id);
-          for (const tally of talliesOf(read))
-            if (parcel.receivedAt >= tally.since) {
-              const answers = parcel.answering === candidate ? "candidate" : "incumbent";
-              tally.pairs.set(parcel.agent, addPairs(tally.pairs.get(parcel.agent) ?? noPairs, parcel.counts, answers));
-              if (parcel.counts.rows > 0) {
-                const from = Math.max(parcel.fromAt, tally.since - deviceTimeMs);
-                const before = tally.told.get(parcel.agent)?.from ?? from;
-                tally.told.set(parcel.agent, { from: Math.min(from, before), at: parcel.receivedAt });
-              }
-              tally.asked.add({ ...parcel, window: { from: parcel.fromAt, to: parcel.toAt } }, model);
-            }
+          for (const tally of talliesOf(read)) if (parcel.receivedAt >= tally.since) addParcel(tally, parcel, rollout);
         }
         if (parcels.length < atOnce) break;
         // Weeks of a fleet are millions: others have their turn in between.
@@ -108,6 +102,7 @@ export function createEvidenceJudge(ports: {
     const request = { model: rollout.model, since, spans: asked.spans(), disagreements: asked.disagreements() };
     const truths = await labels.pairs(request);
     tally.labels = asked.labelsOf(truths, rollout.digest);
+    // By device the last one stays.
     tally.labelled = new Map(truths.toSorted((a, b) => a.until - b.until).map(({ agent, until }) => [agent, until]));
     tally.labelsAgainAt = againAt(now, began);
   }
@@ -196,11 +191,26 @@ function namingTheOne(judged: (of: readonly string[]) => RolloutVerdict, agents:
   return one === undefined ? verdict : { ...verdict, why: `${verdict.why}; without ${one} it would go on` };
 }
 
-/** Who is quick to tell does not speak for those who count as well, and will tell within a minute. */
+/** Who is quick to tell does not speak for those who count as well, and will tell soon. */
 function waitingFor([first, ...others]: readonly string[], verdict: RolloutVerdict): RolloutVerdict {
   if (first === undefined || verdict.verdict !== "promote") return verdict;
-  const who = others.length === 0 ? `${first} counts` : `${first} and ${others.length} more count`;
-  return { ...verdict, verdict: "undecided", why: `${who}, and will tell within minutes; so far: ${verdict.why}` };
+  const who = `${first}${others.length === 0 ? "" : ` and ${others.length} more`}`;
+  return {
+    ...verdict,
+    verdict: "undecided",
+    why: `waits some minutes for what ${who} will tell; so far: ${verdict.why}`,
+  };
+}
+
+function addParcel(tally: Tally, parcel: ShadowParcelRecord, { model, digest: candidate }: Rollout): void {
+  const { agent, answering, counts, receivedAt, fromAt, toAt } = parcel;
+  const answers = answering === candidate ? "candidate" : "incumbent";
+  tally.pairs.set(agent, addPairs(tally.pairs.get(agent) ?? noPairs, counts, answers));
+  if (counts.rows > 0) {
+    const from = Math.max(fromAt, tally.since - deviceTimeMs);
+    tally.told.set(agent, { from: Math.min(from, tally.told.get(agent)?.from ?? from), at: receivedAt });
+  }
+  tally.asked.add({ ...parcel, window: { from: fromAt, to: toAt } }, model);
 }
 
 function talliesOf({ whole, last }: Read): Tally[] {

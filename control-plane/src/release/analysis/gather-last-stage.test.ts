@@ -53,7 +53,7 @@ test("[J6] a version that suits the first cohort alone is not promoted before th
     verdict: "undecided",
     findings: [{ says: "no_evidence" }, { says: "no_evidence" }],
     why: expect.stringMatching(
-      /^in the last stage, where those that joined must be heard too \(other told of no row.*: unfit: no row/,
+      /^in the last stage, where those that joined must be heard too \(other sent no comparison.*: unfit: no row/,
     ),
   });
   await send("other", stageSince + minute, { fit: [400, 0, 0, 0], answering: candidate });
@@ -63,7 +63,7 @@ test("[J6] a version that suits the first cohort alone is not promoted before th
   const { verdict, why } = await look(third, devices, noon);
   expect([verdict, why]).toEqual([
     "undecided",
-    expect.stringMatching(/^stranger counts, and will tell within minutes/),
+    expect.stringMatching(/^waits some minutes for what stranger will tell/),
   ]);
   expect((await look(third, devices, noon + 5 * minute)).verdict).toBe("promote");
   await send("stranger", noon, { fit: [300, 0, 90, 0], answering: candidate });
@@ -106,7 +106,7 @@ test("[R76] one that is there and over its limits, so that it only tells of rows
     counts: { ...counts, table: [], value: null, confidence: null, latency: none },
   });
   const { verdict, why } = await judge()(last, there, noon);
-  expect([verdict, why]).toEqual(["undecided", expect.stringContaining("(other told of no row that both")]);
+  expect([verdict, why]).toEqual(["undecided", expect.stringContaining("(other sent no comparison of both")]);
   expect((await judge()(last, there, began + 1440 * minute)).verdict).toBe("promote");
 });
 

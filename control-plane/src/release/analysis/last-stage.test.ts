@@ -136,7 +136,7 @@ test("[R78] the last stage says who joined in it and is not heard yet, and what 
   const devices = ["a", "b", "c", "d", "old"].map((agent) => facts(agent));
   const where = "in the last stage, where those that joined must be heard too";
   expect(whereInLast(rollout, devices, heard(noon, { d: noon }))).toBe(
-    `${where} (a and 2 more told of no row that both versions were asked)`,
+    `${where} (a and 2 more sent no comparison of both versions yet)`,
   );
   const told = { a: noon, b: noon, c: noon, d: noon };
   expect(whereInLast(rollout, devices, heard(noon, told))).toBe(where);

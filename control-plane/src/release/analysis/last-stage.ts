@@ -57,7 +57,7 @@ export function whereInLast(rollout: Rollout, devices: readonly DeviceFacts[], h
   const away = joined.filter((one) => !one.device.online && tells(rollout, one, heard));
   const missing = [
     ...(away.length > 0 ? [`away: ${named(away)}`] : []),
-    ...(silent.length > 0 ? [`${named(silent)} told of no row that both versions were asked`] : []),
+    ...(silent.length > 0 ? [`${named(silent)} sent no comparison of both versions yet`] : []),
     ...(labels && toLabel.length > 0 ? [`no label came of what ${named(toLabel)} answered`] : []),
   ];
   const who = missing.length > 0 ? ` (${missing.join("; ")})` : "";

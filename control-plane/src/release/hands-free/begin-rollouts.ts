@@ -54,7 +54,8 @@ async function begin(
     // One that began just before the control plane was killed is not begun twice.
     const begun = (await db.rollouts.list(1000, { model })).find((one) => one.digest === digest && isHandsFree(one));
     const stale = begun ? [] : (await db.rollouts.live()).filter((one) => one.model === model && isStale(one));
-    for (const one of stale) await rollouts.act(one.id, "abort", `version ${version} took its place`, handsFree);
+    for (const one of stale)
+      await rollouts.act(one.id, "abort", { reason: `version ${version} took its place` }, handsFree);
     const rollout = begun?.id ?? (await rollouts.start({ model, version, policy, queue: true }, handsFree));
     const detail = { model, version, digest, rollout };
     await db.releases.change(

@@ -146,7 +146,7 @@ export function createReleases(ports: ReleasePorts): Releases {
   /** False where it was over, or paused, a moment before: that keeps none of the others going. */
   async function pause(id: number, reason: string, actor: string): Promise<boolean> {
     try {
-      await rollouts.act(id, "pause", reason, actor);
+      await rollouts.act(id, "pause", { reason }, actor);
       return true;
     } catch (error) {
       if (error instanceof VedetteError && error.code === "conflict") return false;

@@ -8,17 +8,25 @@ import { delayRamp } from "./ramp.ts";
 
 export type Act = RolloutAct;
 
+export interface ActRequest {
+  /** Of the operator, for people and the audit. */
+  readonly reason: string | null;
+  /** From 1: the one that the operator looked at and approves, as another one may have been quicker. Without it, the one that waits. */
+  readonly stage?: number | undefined;
+}
+
 /**
- * @param reason of the operator, for people and the audit.
- * @throws VedetteError conflict where the rollout is over, or there is nothing to do so with.
+ * @throws VedetteError conflict where the rollout is over, stands at another stage, or there is nothing to do so with;
+ * invalid_argument for the stage of another act.
  */
-export function operate(rollout: Rollout, act: Act, reason: string | null, now: number): Advanced {
+export function operate(rollout: Rollout, act: Act, { reason, stage: asked }: ActRequest, now: number): Advanced {
   if (isOver(rollout.state)) {
     throw new VedetteError(
       "conflict",
       `${kindOf(rollout)} ${rollout.id} is over (${rollout.state}: ${rollout.why}): start a new one`,
     );
   }
+  if (asked !== undefined) checkStage(rollout, act, asked);
   switch (act) {
     case "pause":
       if (rollout.state === "paused") throw refused(rollout, "is paused already");
@@ -48,12 +56,9 @@ export function operate(rollout: Rollout, act: Act, reason: string | null, now: 
   }
 }
 
-/**
- * Whether the stage that an operator looked at is the one that an approval would be of: another operator may have been quicker.
- * @param stage from 1. @throws VedetteError conflict; invalid_argument for another act.
- */
-export function checkStage(rollout: Rollout, act: Act, stage: number): void {
-  if (act !== "approve") throw new VedetteError("invalid_argument", `${act} is of no stage: only approve names one`);
+function checkStage(rollout: Rollout, act: Act, stage: number): void {
+  if (act !== "approve")
+    throw new VedetteError("invalid_argument", `a stage goes with approve only, not with ${act}: leave it out`);
   const now = rollout.stage + 1;
   if (stage !== now) throw refused(rollout, `stands at stage ${now}: stage ${stage} is not what waits for an approval`);
 }

@@ -46,7 +46,7 @@ export async function replay(
     await setImmediate();
     if ("act" in changes) {
       // What an operator did stands, where there is something to do it with.
-      const done = attempt(() => operate(now, changes.act, null, at));
+      const done = attempt(() => operate(now, changes.act, { reason: null }, at));
       if (!done) continue;
       now = done.rollout;
       decisions.push(...done.decisions.map((one) => ({ ...one, at })));

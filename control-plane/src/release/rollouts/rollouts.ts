@@ -26,7 +26,7 @@ import { describeReplay, type Looked } from "./describe-rollout.ts";
 import { type Changes, changesOf, forHistory, type Told } from "./history.ts";
 import { unjudged } from "./judge-devices.ts";
 import { createLookedAt } from "./looked-at.ts";
-import { type Act, checkStage, operate } from "./operate.ts";
+import { type Act, type ActRequest, operate } from "./operate.ts";
 import { putOff } from "./put-off.ts";
 import { type Gate, type Moment, readMoment, readWorld } from "./read-world.ts";
 import { replay } from "./replay.ts";
@@ -38,11 +38,8 @@ export interface Rollouts {
    * another rollout has some of the devices), unsupported (no device can take part), invalid_argument (the policy).
    */
   start(request: StartRollout, actor: string): Promise<number>;
-  /**
-   * @param stage that is approved, from 1; undefined: the one that waits for it.
-   * @throws VedetteError not_found, conflict; invalid_argument for a stage of another act.
-   */
-  act(id: number, act: Act, reason: string | null, actor: string, stage?: number): Promise<void>;
+  /** @throws VedetteError not_found; conflict and invalid_argument as `operate`. */
+  act(id: number, act: Act, request: ActRequest, actor: string): Promise<void>;
   /** Resumed, it goes on where what paused it is over; else it is paused again, and says why. @throws VedetteError as `act`. */
   actOnExperiment(id: number, act: ExperimentAct, reason: string | null, actor: string): Promise<void>;
   /** Advances all that are live. Idempotent. */
@@ -258,13 +255,11 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
         await write(experiment, stop(experiment, keep, reason, actor, now), actor, now);
         return ports.assign();
       }),
-    act: (id, act, reason, actor, stage) =>
+    act: (id, act, request, actor) =>
       serial(async () => {
         const rollout = await find(id);
         const now = clock.now();
-        const operated = operate(rollout, act, reason, now);
-        if (stage !== undefined) checkStage(rollout, act, stage);
-        await write(rollout, operated, actor, now, { act });
+        await write(rollout, operate(rollout, act, request, now), actor, now, { act });
         if (act === "abort") {
           told.delete(id);
           return ports.assign();
@@ -275,7 +270,7 @@ export function createRollouts(ports: RolloutPorts): Rollouts {
       serial(async () => {
         const experiment = await find(id, "experiment");
         const now = clock.now();
-        await write(experiment, operate(experiment, act, reason, now), actor, now);
+        await write(experiment, operate(experiment, act, { reason }, now), actor, now);
         await round();
       }),
   };
