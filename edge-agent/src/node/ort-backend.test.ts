@@ -142,11 +142,22 @@ test("a model that is released in mid-run answers it, takes no more, and holds n
   await backend.close();
 });
 
+test("a load that ends only after the close gives no model, and leaves no thread", async () => {
+  const backend = createOrtBackend(silent, { endWithinMs: 1 });
+  const loading = backend.load(tinyModel()).then(() => "loaded", codeOf);
+  await backend.close();
+  expect(await loading).toBe("not_ready");
+});
+
 test.each([
   ["being loaded", "backend.load(slowModel()).catch(() => {});"],
   [
     "at work",
     "const session = await backend.load(slowModel()); const again = () => session.run(one, ['y']).then(again, () => {}); for (let i = 0; i < 3; i++) again();",
+  ],
+  [
+    "released after a run that never reached it",
+    "const session = await backend.load(slowModel(8, 1)); structuredClone(0, { transfer: [one.x.data.buffer] }); const failed = await session.run(one, ['y']).catch(({ code }) => code); if (failed !== 'model_failed') console.log(failed); await session.release();",
   ],
 ])("a process that closes while a model is %s ends as it says, and not in the runtime's abort", async (_, work) => {
   const at = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);

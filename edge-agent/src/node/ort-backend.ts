@@ -51,9 +51,14 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Ort
   return {
     name: "node-cpu",
     async load(model) {
-      if (closed) throw new VedetteError("not_ready", "the agent is stopping: no model is loaded any more");
+      if (closed) throw isStopping();
       lintModel(model);
-      const loading = loadInWorker(model, endWithinMs).then((thread) => {
+      const loading = loadInWorker(model, endWithinMs).then(async (thread) => {
+        if (closed) {
+          // Nobody would end it: it would keep the process from ending.
+          await thread.end();
+          throw isStopping();
+        }
         threads.add(thread);
         return thread;
       });
@@ -132,6 +137,10 @@ export function createOrtBackend(log: Pick<Logger, "warn">, options: Partial<Ort
   };
 }
 
+function isStopping(): VedetteError {
+  return new VedetteError("not_ready", "the agent is stopping: no model is loaded any more");
+}
+
 async function runOnMain(session: InferenceSession, inputs: Tensors, outputs: readonly string[]): Promise<Tensors> {
   try {
     return await runSession(session, inputs, outputs);
@@ -203,8 +212,13 @@ function loadInWorker(model: Uint8Array<ArrayBuffer>, endWithinMs: number): Prom
     if (gone) return Promise.reject(gone);
     const call = Promise.withResolvers<{ tensors: Tensors; runMs: number }>();
     const id = nextId++;
+    try {
+      send({ kind: "run", id, inputs, outputs });
+    } catch (cause) {
+      // A tensor whose memory the caller has given away meanwhile. What was never sent is not waited for.
+      return Promise.reject(runFailed(messageOf(cause), cause));
+    }
     waiting.set(id, call);
-    send({ kind: "run", id, inputs, outputs });
     return call.promise;
   };
   const end = async () => {
