@@ -36,7 +36,7 @@ export function createSeal({ site, keys }: { site: string; keys: Pick<OnlineKeys
       const trusted = { keys: Object.fromEntries(known) as Record<string, string>, threshold: 1 };
       try {
         const payload = await openSigned(type, shaped.data, trusted, async (...given) => verifyEd25519(...given));
-        const { success, data } = schema.safeParse(JSON.parse(payload));
+        const { success, data } = schema.safeParse(jsonOf(payload));
         if (!success) return "unreadable";
         const same = data.site === site && data.model === model && data.version === version;
         return same && data.digest === digest ? data : "forged";
@@ -46,4 +46,13 @@ export function createSeal({ site, keys }: { site: string; keys: Pick<OnlineKeys
       }
     },
   };
+}
+
+/** Undefined, which no document is, where a text is no JSON: another Vedette may write what it signs in another way. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -70,3 +70,16 @@ test("[R80] of a span counts what somebody looked at", () => {
   ] as const;
   expect(spans.map(([from, to]) => lookedMs(outages, from, to))).toEqual([25, 10, 0, 10, 10]);
 });
+
+test("[R80] outages without a look between them are one, and none is counted twice", () => {
+  const rollout = rolloutOf({}, over);
+  const ends = [1, 2, 3, 5].map((hours) => noon + hours * hour);
+  const after = ends.reduce((one, now) => putOff(one, hour, now).rollout, rollout);
+  expect(after.outages).toEqual([
+    { from: noon, to: noon + 3 * hour },
+    { from: noon + 4 * hour, to: noon + 5 * hour },
+  ]);
+  expect(lookedMs(after.outages, noon, noon + 5 * hour)).toBe(hour);
+  const again = putOff(after, 2 * hour, noon + 6 * hour).rollout;
+  expect(lookedMs(again.outages, noon, noon + 6 * hour)).toBe(hour);
+});

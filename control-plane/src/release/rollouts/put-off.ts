@@ -2,7 +2,7 @@
  * Limits of time are of time in which devices could be heard: a control plane that was down for hours, or whose machine slept, gives
  * these hours back, instead of finding everybody late at its first look. Pure.
  */
-import type { Member, Rollout } from "../../db/rollout-records.ts";
+import type { Member, Outage, Rollout } from "../../db/rollout-records.ts";
 import type { Advanced } from "./advance.ts";
 import { delayRamp } from "./ramp.ts";
 
@@ -28,7 +28,7 @@ export function putOff(rollout: Rollout, missedMs: number, now: number): Advance
   const next: Rollout = {
     ...rollout,
     undecidedFrom: later(rollout.undecidedFrom),
-    outages: [...outages, { from: now - ms, to: now }],
+    outages: withOutage(outages, { from: now - ms, to: now }),
     // What is paused puts its ramp off when it is resumed.
     ramp: rollout.state === "paused" ? rollout.ramp : delayRamp(rollout.policy.ramp, rollout.ramp, ms),
     members: new Map(members.map((member) => [member.agent, member])),
@@ -36,4 +36,11 @@ export function putOff(rollout: Rollout, missedMs: number, now: number): Advance
   const minutes = Math.round(ms / 60_000);
   const why = `nobody looked for ${minutes} minutes, so limits of time end as much later`;
   return { rollout: next, decisions: [{ action: "rollout.put_off", detail: { minutes, why } }] };
+}
+
+/** Those without a look between them, as where each look takes too long, are one: the list stays short. */
+function withOutage(outages: readonly Outage[], next: Outage): readonly Outage[] {
+  const last = outages.at(-1);
+  if (last?.to !== next.from) return [...outages, next];
+  return [...outages.slice(0, -1), { from: last.from, to: next.to }];
 }
