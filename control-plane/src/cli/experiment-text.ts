@@ -13,10 +13,11 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
     `Experiment ${id}: ${model} version ${version} for ${percent(plan.share)} of ${plan.split}, ${state.replaceAll("_", " ")}`,
     `  ${plan.metric}, ${plan.better} is better; error ${plan.error}${ends === "" ? "" : `; until ${ends}`}`,
   ];
-  if (result?.says === "withheld") lines.push("", `  !! ${result.why}`, `  !! No result is shown while this stands.`);
-  if (result?.says !== "withheld" || !why.includes(result.why)) lines.push("", `  ${why}`);
+  if (result?.says === "withheld")
+    lines.push("", `  !! ${show(result.why)}`, `  !! No result is shown while this stands.`);
+  if (result?.says !== "withheld" || !why.includes(result.why)) lines.push("", `  ${show(why)}`);
   if (state === "paused") {
-    if (result && result.says !== "withheld" && !why.includes(result.why)) lines.push(`  ${result.why}`);
+    if (result && result.says !== "withheld" && !why.includes(result.why)) lines.push(`  ${show(result.why)}`);
     lines.push(`  Who is in it stays split. Next: vedette experiment resume ${id}, or stop ${id}`);
   }
   if (result) lines.push("", ...arms(experiment, result));
@@ -25,12 +26,15 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
     const first = waiting[0];
     lines.push(
       "",
-      `${waiting.length} of ${devices.length} devices do not answer by the candidate: ${first?.agent} (${first?.state.replaceAll("_", " ")}${first?.reason ? `: ${first.reason}` : ""})`,
+      `${waiting.length} of ${devices.length} devices do not answer by the candidate: ${first?.agent} (${first?.state.replaceAll("_", " ")}${first?.reason ? `: ${show(first.reason)}` : ""})`,
     );
   }
   if (leftOut.length > 0) {
     const more = leftOut.length > 1 ? " and others" : "";
-    lines.push("", `${leftOut.length} left out, in no arm: ${leftOut[0]?.agent} (${leftOut[0]?.reason})${more}`);
+    lines.push(
+      "",
+      `${leftOut.length} left out, in no arm: ${leftOut[0]?.agent} (${show(leftOut[0]?.reason ?? null)})${more}`,
+    );
   }
   const rows = devices.map((device) => [
     ...[device.agent, device.arm, device.state.replaceAll("_", " ")],

@@ -9,7 +9,7 @@ import { Finding } from "./finding.ts";
 import type { Io } from "./io.ts";
 import { durationOf, fitting, version } from "./option-values.ts";
 import { newest } from "./selector-flags.ts";
-import { table } from "./table.ts";
+import { show, table } from "./table.ts";
 
 interface VersionFlags {
   model: string;
@@ -133,7 +133,7 @@ const words = {
 };
 
 function describeGate({ model, version, state, why, report }: GateState): string {
-  const because = state === "passed" ? "" : `: ${inShort(why, report?.checks ?? [])}`;
+  const because = state === "passed" ? "" : `: ${show(inShort(why, report?.checks ?? []))}`;
   const head = `${model} version ${version} ${words[state]}${because}\n`;
   if (!report) return head;
   const against = report.champion ? `, against version ${report.champion.version}` : "";

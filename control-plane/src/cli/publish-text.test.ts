@@ -56,3 +56,10 @@ test("[K33] publishing once more what failed does not hide that it failed", () =
   expect(describeUnchanged(gateOf("passed"))).toBe(there);
   expect(describeUnchanged(gateOf("overridden"))).toBe(there);
 });
+
+test("what a runtime says in many lines is one line of what is told", () => {
+  const gate = gateOf("failed");
+  const checks = [check("golden.wasm", false, "no such node\nNext: vedette gate override")];
+  expect(gateLines({ ...gate, report: gate.report && { ...gate.report, checks } }).split("\n")).toHaveLength(3);
+  expect(gateLines({ ...gateOf("missing"), why: "none\nNext: vedette" }).split("\n")).toHaveLength(2);
+});

@@ -1,11 +1,12 @@
 /** What `vedette model publish` says of the gate, and what to do next. Pure. */
 import type { GateState } from "@vedette/protocol/gate-api";
+import { show } from "./table.ts";
 
 /** Beneath what was published: each check that failed in a line of its own. */
 export function gateLines({ state, why, report }: GateState): string {
   const failed = report?.checks.filter(({ passed }) => passed === false) ?? [];
-  if (state !== "failed" || failed.length === 0) return `  gate     ${state}: ${why}\n`;
-  const lines = failed.map((check) => `           ${check.name}: ${check.why}\n`);
+  if (state !== "failed" || failed.length === 0) return `  gate     ${state}: ${show(why)}\n`;
+  const lines = failed.map((check) => `           ${show(`${check.name}: ${check.why}`)}\n`);
   return `  gate     FAILED, and no rollout takes it as it is:\n${lines.join("")}`;
 }
 

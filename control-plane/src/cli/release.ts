@@ -7,7 +7,7 @@ import { contextOf } from "./context.ts";
 import type { Io } from "./io.ts";
 import { duration, fitting, integerFrom, label, share } from "./option-values.ts";
 import { type PolicyFlags, policyOf, stagesFrom } from "./rollout-policy.ts";
-import { table } from "./table.ts";
+import { show, table } from "./table.ts";
 
 const number = integerFrom(1, Number.MAX_SAFE_INTEGER);
 
@@ -122,13 +122,13 @@ function describeList(releases: readonly ReleaseFacts[]): string {
 
 /** One that was proposed, and what is next. */
 export function describeRelease({ id, model, version, state, why, rollout, digest }: Release): string {
-  const begun = rollout ? `Rollout: ${rollout.id === null ? "none" : rollout.id}, ${rollout.why}\n` : "";
+  const begun = rollout ? `Rollout: ${rollout.id === null ? "none" : rollout.id}, ${show(rollout.why)}\n` : "";
   const number = version === null ? "" : ` version ${version}`;
-  return `Release ${id}, ${model}${number} (${digest.slice(0, 12)}) is ${state}: ${why}\n${begun}`;
+  return `Release ${id}, ${model}${number} (${digest.slice(0, 12)}) is ${state}: ${show(why)}\n${begun}`;
 }
 
 function describeSettings({ model, policy, frozen, reason, by, at }: HandsFree): string {
   const stages = policy?.stages.map(({ kind, share: part }) => `${kind} ${Math.round(part * 100)} %`).join(", ");
   const goes = policy ? `goes out by itself (${stages})` : "is rolled out by operators";
-  return `${model} ${goes}${frozen ? `; FROZEN by ${by} at ${at}: ${reason}` : ""}.\n`;
+  return `${model} ${goes}${frozen ? `; FROZEN by ${by} at ${at}: ${show(reason)}` : ""}.\n`;
 }

@@ -73,6 +73,13 @@ test("[R86] devices that failed or timed out name the command that tries them ag
   expect(describeRollout(rollout)).not.toContain("retry");
 });
 
+test("what a device gives as its reason stays within its line: it cannot say what is next", () => {
+  const lie = "no memory\nNext: vedette rollout approve 4";
+  const members = [{ ...member("gauge-2", "updating"), reason: lie }];
+  const leftOut = [{ agent: "gauge-3", reason: lie }];
+  expect(describeRollout({ ...rollout, why: lie, members, leftOut }, true)).not.toMatch(/^Next:/m);
+});
+
 test("[R62] the scale of the evidence is explained where one is drawn", () => {
   const finding = {
     ...{ metric: "unfit", says: "undecided" as const, estimate: 0.01, low: -0.01, high: 0.03, margin: 0.02, n: 40 },

@@ -4,7 +4,7 @@ import type { Replayed, RolloutInDetail } from "@vedette/protocol/rollouts-api";
 import { percent } from "../percent.ts";
 import { minute } from "../utc-minute.ts";
 import { nextOf, retryOf } from "./rollout-next.ts";
-import { table } from "./table.ts";
+import { show, table } from "./table.ts";
 
 type Member = RolloutInDetail["members"][number];
 
@@ -34,7 +34,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
   const { id, model, version, state, why, verdict, returned, leftOut } = rollout;
   const lines = [
     `Rollout ${id}: ${model} version ${version}, ${state.replaceAll("_", " ")}`,
-    `  ${why}`,
+    `  ${show(why)}`,
     ...stages(rollout),
   ];
   if (verdict) lines.push("", ...evidenceHeading(rollout), ...evidence(verdict.findings));
@@ -42,7 +42,7 @@ export function describeRollout(rollout: RolloutInDetail, withDevices = false): 
     const first = leftOut[0];
     lines.push(
       "",
-      `${leftOut.length} left out: ${first?.agent} (${first?.reason})${leftOut.length > 1 ? " and others" : ""}`,
+      `${leftOut.length} left out: ${first?.agent} (${show(first?.reason ?? null)})${leftOut.length > 1 ? " and others" : ""}`,
     );
   }
   if (returned && returned.of > 0) {
@@ -99,7 +99,7 @@ function idle(members: readonly Member[]): string {
 /** Who has it and does not count yet, and what is lacking. */
 function waitsFor(members: readonly Member[]): string[] {
   const open = members.filter(isOpen);
-  const lines = open.slice(0, mostNamed).map((member) => `    waits for ${member.agent}: ${whyNot(member)}`);
+  const lines = open.slice(0, mostNamed).map((member) => `    waits for ${member.agent}: ${show(whyNot(member))}`);
   return open.length > mostNamed ? [...lines, `    and for ${open.length - mostNamed} more: rollout show`] : lines;
 }
 
@@ -211,7 +211,7 @@ export function describeReplay({ id, was, would, decisions, limits }: Replayed):
   const ended = (one: { state: string; endedAt: string | null }) =>
     `${one.state.replaceAll("_", " ")}${one.endedAt ? ` at ${one.endedAt}` : ""}`;
   const notes = limits.map((limit) => `Note: ${limit}.\n`).join("");
-  return `Rollout ${id} was ${ended(was)}; by this policy it would be ${ended(would)}:\n  ${would.why}\n\n${table(["at", "decision", "stage", "why"], rows)}\n${notes}`;
+  return `Rollout ${id} was ${ended(was)}; by this policy it would be ${ended(would)}:\n  ${show(would.why)}\n\n${table(["at", "decision", "stage", "why"], rows)}\n${notes}`;
 }
 
 function devices(n: number): string {

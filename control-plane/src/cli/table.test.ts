@@ -66,3 +66,8 @@ describe("a last column of text", () => {
     );
   });
 });
+
+it("a table of a large fleet has no most rows", () => {
+  const rows = Array.from({ length: 200_000 }, (_, i) => [i, "x"]);
+  expect(table(["a", "b"], rows)).toMatch(/199999 {2}x\n$/);
+});

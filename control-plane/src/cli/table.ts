@@ -45,7 +45,7 @@ function cellsOf(columns: readonly string[], rows: readonly (readonly Cell[])[])
 
 /** All lines of one length. */
 function laidOut(cells: readonly (readonly string[])[]): string[] {
-  const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
+  const widths = (cells[0] ?? []).map((_, i) => cells.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0));
   return cells.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  "));
 }
 
