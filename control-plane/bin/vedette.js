@@ -4,7 +4,7 @@ const needed = 24;
 
 if (Number(process.versions.node.split(".")[0]) < needed) {
   process.stderr.write(
-    `vedette: this is Node ${process.versions.node}, and Node ${needed} is needed: run \`npx vedette\` or an npm script, which bring it\n`,
+    `vedette: this is Node ${process.versions.node}, and Node ${needed} is needed: run \`npx vedette\` or an npm script, which bring it, or put this command's folder first in PATH\n`,
   );
   process.exitCode = 1;
 } else {

@@ -42,7 +42,11 @@ export function describeExperiment(experiment: ExperimentInDetail, withDevices =
     ...[experiment.endedAt === null ? device.served : null, device.since, device.reason],
   ]);
   const columns = ["device", "arm", "state", "served by the candidate", "since", "why"];
-  return `${lines.join("\n")}\n${withDevices && rows.length > 0 ? `\n${table(columns, rows)}` : ""}`;
+  if (withDevices && rows.length > 0) lines.push("", table(columns, rows).trimEnd());
+  // Its devices answer by the incumbent again.
+  if (state === "concluded" && result?.says === "better")
+    lines.push("", `Next, to give it to all: vedette rollout start --model ${model} --version ${version}`);
+  return `${lines.join("\n")}\n`;
 }
 
 function arms({ plan }: ExperimentInDetail, result: NonNullable<ExperimentInDetail["result"]>): string[] {

@@ -125,7 +125,7 @@ export function addExperiment(program: Command, io: Io): void {
     .command("watch")
     .description("an experiment live, until it is over; --json: a line each change")
     .argument("<id>", "its number in the list", number)
-    .option("--every <duration>", "look so often", duration, 2000)
+    .addOption(new Option("--every <duration>", "look so often").argParser(duration).default(2000, "2s"))
     .addHelpText("after", "\nExample:\n  $ vedette experiment watch 7")
     .action(async (id: number, { every }: { every: number }, command: Command) => {
       const context = contextOf(command, io);

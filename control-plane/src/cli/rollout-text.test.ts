@@ -34,6 +34,14 @@ test.each<[Partial<RolloutInDetail>, string]>([
   expect(stageLine(over)).toBe(`  1 canary   50 %  ${mark}`);
 });
 
+test("[R62] a stage that will wait for an approval says so from the start, until it is reached", () => {
+  const [first, last] = rollout.policy.stages;
+  if (!first || !last) throw new Error("two stages are expected");
+  const policy = { ...rollout.policy, stages: [first, { ...last, approval: true }] };
+  expect(describeRollout({ ...rollout, policy })).toContain("  2 canary  100 %  later, when it is approved\n");
+  expect(describeRollout({ ...rollout, policy, stage: 1, stageSince: null })).not.toContain("when it is approved");
+});
+
 test("[R62] a stage that has not begun draws no bar: who counts there counted in a stage before", () => {
   const counted = ["gauge-1", "gauge-2"].map((agent) => member(agent, "counted"));
   const waiting = { stage: 1, stageSince: null, cohort: 4, members: counted, state: "waiting_for_approval" as const };

@@ -61,7 +61,8 @@ function stages(rollout: RolloutInDetail): string[] {
   const { policy, stage, stageSince, state, members, cohort, endedAt } = rollout;
   return policy.stages.flatMap((one, i) => {
     const done = state === "promoted" || i < stage;
-    const mark = done ? "done" : i !== stage ? "" : presently(rollout);
+    const later = one.approval ? "later, when it is approved" : "";
+    const mark = done ? "done" : i !== stage ? later : presently(rollout);
     const line = `  ${i + 1} ${one.kind.padEnd(6)} ${percent(one.share).padStart(6)}  ${mark}`.trimEnd();
     if (i !== stage || members.length === 0) return [line];
     const ofStage = members.filter((member) => member.kind === one.kind);

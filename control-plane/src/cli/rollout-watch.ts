@@ -1,5 +1,5 @@
 /** `vedette rollout watch` and `replay`: a rollout while it goes on, and what another policy would have made of it. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { printable } from "../printable.ts";
 import { contextOf } from "./context.ts";
 import { Finding } from "./finding.ts";
@@ -18,7 +18,7 @@ export function addRolloutWatch(rollout: Command, io: Io): void {
     .command("watch")
     .description("a rollout live, until it is over: stages, cohorts, the growing evidence; --json: a line each change")
     .argument("<id>", "its number in the list", number)
-    .option("--every <duration>", "look so often", duration, 2000)
+    .addOption(new Option("--every <duration>", "look so often").argParser(duration).default(2000, "2s"))
     .option("--fail", `end with ${notPromoted} where it is rolled back or aborted`)
     .addHelpText("after", "\nExample:\n  $ vedette rollout watch 7")
     .action(async (id: number, { every, fail }: { every: number; fail?: boolean }, command: Command) => {

@@ -125,7 +125,9 @@ export function addRollout(program: Command, io: Io): void {
       .action(async (id: number, flags: { reason?: string; stage?: number }, command: Command) => {
         const context = contextOf(command, io);
         const after = await (await context.api()).actOnRollout(id, act, { reason: flags.reason, stage: flags.stage });
-        context.answer(after, `Rollout ${id} ${done}.\n${describeRollout(after)}`);
+        const still =
+          act === "approve" && after.state === "paused" ? "has its stage approved, and is still paused" : done;
+        context.answer(after, `Rollout ${id} ${still}.\n${describeRollout(after)}`);
       });
   }
   addRolloutReplay(rollout, io);

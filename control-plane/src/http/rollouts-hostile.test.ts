@@ -206,6 +206,11 @@ test("[R74] of two operators who approve the same stage the second does not appr
   expect([late.code, late.err]).toEqual([1, expect.stringContaining("stands at stage 2")]);
   expect(await look()).toMatchObject({ state: "waiting_for_approval", stage: 1 });
   expect(await site.call("POST", "/v1/rollouts/1/pause", { stage: 2 })).toMatchObject({ status: 400 });
-  expect((await runCaptured(["rollout", "approve", "1", "--stage", "2"], { env })).code).toBe(0);
+  expect((await runCaptured(["rollout", "pause", "1"], { env })).code).toBe(0);
+  expect(await runCaptured(["rollout", "approve", "1", "--stage", "2"], { env })).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^Rollout 1 has its stage approved, and is still paused\./),
+  });
+  expect((await runCaptured(["rollout", "resume", "1"], { env })).out).toMatch(/^Rollout 1 goes on\./);
   expect(await look()).toMatchObject({ state: "running", stage: 1 });
 });

@@ -16,7 +16,10 @@ export function stop(
 ): Advanced {
   const { id, state, why, verdict } = experiment;
   if (isOver(state)) {
-    throw new VedetteError("conflict", `experiment ${id} is over (${state}: ${why}): start a new one`);
+    throw new VedetteError(
+      "conflict",
+      `experiment ${id} is over (${state}: ${why}): a version is given to all with vedette rollout start`,
+    );
   }
   const found = verdict?.result ? `; ${verdict.result.why}` : "";
   const said = `${reason ?? `stopped by ${actor}`}; the ${keep} is kept${found}`;

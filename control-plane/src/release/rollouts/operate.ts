@@ -36,7 +36,8 @@ export function operate(rollout: Rollout, act: Act, { reason, stage: asked }: Ac
         reason,
       );
     case "resume": {
-      if (rollout.state !== "paused") throw refused(rollout, `is not paused: it is ${rollout.state}`);
+      if (rollout.state !== "paused")
+        throw refused(rollout, `is not paused: it is ${rollout.state.replaceAll("_", " ")}`);
       const ramp = delayRamp(rollout.policy.ramp, rollout.ramp, now - (rollout.pausedAt ?? now));
       // Which of the waiting states it really is in, the next step says.
       return changed({ ...rollout, state: "running", pausedAt: null, undecidedFrom: now, ramp }, "resume", reason);
@@ -46,7 +47,7 @@ export function operate(rollout: Rollout, act: Act, { reason, stage: asked }: Ac
     case "approve": {
       const stage = rollout.policy.stages[rollout.stage];
       if (!stage?.approval || rollout.stageSince !== null || rollout.approvals.includes(rollout.stage)) {
-        throw refused(rollout, `has nothing to approve: it is ${rollout.state}`);
+        throw refused(rollout, `has nothing to approve: it is ${rollout.state.replaceAll("_", " ")}`);
       }
       const approved = { ...rollout, approvals: [...rollout.approvals, rollout.stage] };
       return changed(approved, "approve", reason, { stage: rollout.stage + 1 });
